@@ -1,0 +1,143 @@
+//! One attribute's value in a typed configuration or state: known, null or not known yet.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::ser::{Serialize, Serializer};
+
+/// The serde name by which `encode` knows an unknown field. Only struct names are compared with it, never a user's string.
+pub(crate) const UNKNOWN: &str = "schema::Field::Unknown";
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Field<T> {
+    Unknown,
+    #[default]
+    Null,
+    Known(T),
+}
+
+impl<T> Field<T> {
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Field::Known(value) => Some(value),
+            Field::Unknown | Field::Null => None,
+        }
+    }
+
+    pub fn into_known(self) -> Option<T> {
+        match self {
+            Field::Known(value) => Some(value),
+            Field::Unknown | Field::Null => None,
+        }
+    }
+
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Field::Unknown)
+    }
+
+    pub fn is_null(&self) -> bool {
+        matches!(self, Field::Null)
+    }
+
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
+        match self {
+            Field::Known(value) => Field::Known(change(value)),
+            Field::Null => Field::Null,
+            Field::Unknown => Field::Unknown,
+        }
+    }
+
+    pub fn as_ref(&self) -> Field<&T> {
+        match self {
+            Field::Known(value) => Field::Known(value),
+            Field::Null => Field::Null,
+            Field::Unknown => Field::Unknown,
+        }
+    }
+
+    /// The default where the field is null; what is unknown stays unknown.
+    pub fn known_or(self, default: T) -> Field<T> {
+        match self {
+            Field::Null => Field::Known(default),
+            field => field,
+        }
+    }
+}
+
+/// `None` is null.
+impl<T> From<Option<T>> for Field<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Field::Null, Field::Known)
+    }
+}
+
+/// Unknown fields are told apart by `encode` alone; any other format sees a unit struct.
+impl<T: Serialize> Serialize for Field<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Field::Unknown => serializer.serialize_unit_struct(UNKNOWN),
+            Field::Null => serializer.serialize_none(),
+            Field::Known(value) => value.serialize(serializer),
+        }
+    }
+}
+
+/// Read as an option, so that an absent key is null. `decode` visits an unknown value as a newtype, which options never are.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_option(FieldVisitor(PhantomData))
+    }
+}
+
+struct FieldVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for FieldVisitor<T> {
+    type Value = Field<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a value, null or unknown")
+    }
+
+    fn visit_none<E>(self) -> Result<Field<T>, E> {
+        Ok(Field::Null)
+    }
+
+    fn visit_unit<E>(self) -> Result<Field<T>, E> {
+        Ok(Field::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field<T>, D::Error> {
+        T::deserialize(deserializer).map(Field::Known)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, _: D) -> Result<Field<T>, D::Error> {
+        Ok(Field::Unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_takes_the_place_of_null_alone() {
+        assert_eq!(Field::Null.known_or(1), Field::Known(1));
+        assert_eq!(Field::Known(2).known_or(1), Field::Known(2));
+        assert_eq!(Field::Unknown.known_or(1), Field::Unknown);
+    }
+
+    #[test]
+    fn a_field_becomes_what_is_known_of_it() {
+        assert_eq!(Field::from(Some(1)).map(|number| number + 1).into_known(), Some(2));
+        assert_eq!(Field::from(None::<i64>).into_known(), None);
+        assert_eq!(Field::<i64>::Unknown.as_ref().map(|number| number + 1), Field::Unknown);
+    }
+
+    #[test]
+    fn other_formats_read_a_field_as_an_option() {
+        assert_eq!(serde_json::from_str::<Field<u16>>("1").unwrap(), Field::Known(1));
+        assert_eq!(serde_json::from_str::<Field<u16>>("null").unwrap(), Field::Null);
+        assert_eq!(serde_json::to_string(&Field::<u16>::Unknown).unwrap(), "null");
+    }
+}

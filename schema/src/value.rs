@@ -1,0 +1,277 @@
+//! Values of the engine: what a configuration, a plan or a state holds, with what is not known yet.
+
+use std::collections::BTreeMap;
+
+use crate::{AttributePath, Number, Step, Type};
+
+/// `Debug` prints what is in it: keep secrets away from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Value {
+    #[default]
+    Null,
+    /// The engine will know it during apply.
+    Unknown,
+    Bool(bool),
+    Number(Number),
+    String(String),
+    /// A list, set or tuple.
+    List(Vec<Value>),
+    /// A map or object. An attribute that is absent is null.
+    Map(BTreeMap<String, Value>),
+    /// Only below a dynamic attribute, and only where the value does not tell its type: a list that is no tuple, a null string.
+    /// Without the type the engine would see another value than the configured one. Every accessor sees through it.
+    Typed(Box<Type>, Box<Value>),
+}
+
+const NULL: &Value = &Value::Null;
+
+impl Value {
+    pub fn object<const N: usize>(attributes: [(&str, Value); N]) -> Value {
+        Value::Map(attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// An attribute or element by name: null where there is none, unknown where the whole is unknown.
+    pub fn get(&self, name: &str) -> &Value {
+        match self.untyped() {
+            Value::Map(entries) => entries.get(name).unwrap_or(NULL),
+            Value::Unknown => self.untyped(),
+            _ => NULL,
+        }
+    }
+
+    /// Sets an attribute or element. What is no map becomes one.
+    pub fn set(&mut self, name: &str, value: Value) {
+        match self {
+            Value::Map(entries) => {
+                entries.insert(name.to_owned(), value);
+            }
+            Value::Typed(_, inner) => inner.set(name, value),
+            _ => *self = Value::object([(name, value)]),
+        }
+    }
+
+    /// Like `get`, along a path.
+    pub fn at(&self, path: &AttributePath) -> &Value {
+        path.steps().iter().fold(self, |value, step| match step {
+            Step::Attribute(name) | Step::Key(name) => value.get(name),
+            Step::Index(index) => value.element(*index),
+        })
+    }
+
+    pub fn is_null(&self) -> bool {
+        matches!(self.untyped(), Value::Null)
+    }
+
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.untyped(), Value::Unknown)
+    }
+
+    /// Neither this value nor anything in it is unknown.
+    pub fn is_wholly_known(&self) -> bool {
+        match self.untyped() {
+            Value::Unknown => false,
+            Value::List(items) => items.iter().all(Value::is_wholly_known),
+            Value::Map(entries) => entries.values().all(Value::is_wholly_known),
+            _ => true,
+        }
+    }
+
+    pub fn as_str(&self) -> Option<&str> {
+        match self.untyped() {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn as_number(&self) -> Option<&Number> {
+        match self.untyped() {
+            Value::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    pub fn as_i64(&self) -> Option<i64> {
+        self.as_number().and_then(Number::as_i64)
+    }
+
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.untyped() {
+            Value::Bool(bool) => Some(*bool),
+            _ => None,
+        }
+    }
+
+    pub fn as_list(&self) -> Option<&[Value]> {
+        match self.untyped() {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    pub fn as_map(&self) -> Option<&BTreeMap<String, Value>> {
+        match self.untyped() {
+            Value::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// Whether the engine takes both for the same value of this type: the order of a set and absent attributes do not count.
+    pub fn equal(&self, other: &Value, ty: &Type) -> bool {
+        match (self.to_msgpack(ty), other.to_msgpack(ty)) {
+            (Ok(mine), Ok(theirs)) => mine == theirs,
+            _ => self == other,
+        }
+    }
+
+    /// The value without the type that a dynamic attribute carries along.
+    pub fn untyped(&self) -> &Value {
+        match self {
+            Value::Typed(_, value) => value.untyped(),
+            value => value,
+        }
+    }
+
+    /// A value for a dynamic attribute: carries the type along where the value does not tell it.
+    pub fn typed(self, ty: Type) -> Value {
+        if ty == Type::Dynamic || Type::of(&self) == ty { self } else { Value::Typed(Box::new(ty), Box::new(self)) }
+    }
+
+    /// For errors, which must not show the value itself.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.untyped() {
+            Value::Null => "null",
+            Value::Unknown => "not known yet",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::List(_) => "a list",
+            Value::Map(_) | Value::Typed(..) => "an object",
+        }
+    }
+
+    fn element(&self, index: i64) -> &Value {
+        match self.untyped() {
+            Value::List(items) => usize::try_from(index).ok().and_then(|index| items.get(index)).unwrap_or(NULL),
+            Value::Unknown => self.untyped(),
+            _ => NULL,
+        }
+    }
+}
+
+impl From<bool> for Value {
+    fn from(bool: bool) -> Value {
+        Value::Bool(bool)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::String(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Value {
+        Value::String(text)
+    }
+}
+
+impl From<Number> for Value {
+    fn from(number: Number) -> Value {
+        Value::Number(number)
+    }
+}
+
+macro_rules! from_integers {
+    ($($small:ty => $wide:ty),*) => {
+        $(impl From<$small> for Value {
+            fn from(integer: $small) -> Value {
+                Value::Number(Number::from(<$wide>::from(integer)))
+            }
+        })*
+    };
+}
+
+from_integers!(i32 => i64, i64 => i64, u16 => u64, u32 => u64, u64 => u64);
+
+impl<T: Into<Value>> From<Vec<T>> for Value {
+    fn from(items: Vec<T>) -> Value {
+        items.into_iter().collect()
+    }
+}
+
+impl<T: Into<Value>> FromIterator<T> for Value {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Value {
+        Value::List(items.into_iter().map(Into::into).collect())
+    }
+}
+
+/// `None` is null.
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Value {
+        value.map_or(Value::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Value {
+        Value::object([
+            ("hosts", Value::object([("cp-1", Value::object([("address", "10.0.1.4".into())]))])),
+            ("ports", Value::from(vec![80, 443])),
+            ("later", Value::Unknown),
+        ])
+    }
+
+    #[track_caller]
+    fn check(path: AttributePath, expect: impl Into<Value>) {
+        assert_eq!(sample().at(&path), &expect.into());
+    }
+
+    #[test]
+    fn a_path_leads_to_a_part() {
+        check(AttributePath::root(), sample());
+        check(AttributePath::attribute("hosts").key("cp-1").then("address"), "10.0.1.4");
+        check(AttributePath::attribute("ports").index(1), 443);
+        check(AttributePath::attribute("ports").index(2), Value::Null);
+        check(AttributePath::attribute("ports").then("x"), Value::Null);
+        check(AttributePath::attribute("none").then("x"), Value::Null);
+    }
+
+    #[test]
+    fn all_below_an_unknown_value_is_unknown() {
+        check(AttributePath::attribute("later").key("x").index(0), Value::Unknown);
+        assert!(!sample().is_wholly_known());
+        assert!(sample().get("hosts").is_wholly_known());
+    }
+
+    #[test]
+    fn set_puts_an_attribute_in_and_makes_an_object_of_null() {
+        let mut value = Value::Null;
+        value.set("a", 1.into());
+        value.set("a", 2.into());
+        assert_eq!(value, Value::object([("a", 2.into())]));
+    }
+
+    #[test]
+    fn accessors_see_through_the_type_that_a_dynamic_value_carries() {
+        let value = Value::from(vec!["a"]).typed(Type::list(Type::String));
+        assert!(matches!(value, Value::Typed(..)));
+        assert_eq!(value.at(&AttributePath::root().index(0)).as_str(), Some("a"));
+        assert_eq!(value.as_list().map(<[_]>::len), Some(1));
+        assert!(Value::Null.typed(Type::String).is_null());
+        assert_eq!(Value::from("a").typed(Type::String), Value::from("a"));
+    }
+
+    #[test]
+    fn equality_ignores_the_order_of_sets_and_absent_attributes() {
+        let (forth, back) = (Value::from(vec!["a", "b"]), Value::from(vec!["b", "a", "b"]));
+        assert!(forth.equal(&back, &Type::set(Type::String)));
+        assert!(!forth.equal(&back, &Type::list(Type::String)));
+        let ty = Type::object([("a", Type::String)]);
+        assert!(Value::object([]).equal(&Value::object([("a", Value::Null)]), &ty));
+        assert!(!Value::Unknown.equal(&Value::Null, &ty));
+    }
+}
