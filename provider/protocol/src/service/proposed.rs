@@ -1,0 +1,118 @@
+//! What a resource is asked to plan: the engine's proposal with defaults filled in, and unknown what nobody has set so far.
+
+use ::schema::{Attribute, AttributePath, Kind, Nesting, Schema, Value};
+
+/// The engine proposes null for what is computed and new. Defaults come first; the rest of it is unknown: the whole object's
+/// on create, that of new nested objects on update.
+pub(super) fn complete_proposal(schema: &Schema, prior: Option<&Value>, config: &Value, proposed: Value) -> Value {
+    let proposed = schema.with_defaults(proposed, config);
+    let all_unknown = schema.unknown_computed(proposed.clone(), config);
+    match prior {
+        None => all_unknown,
+        Some(prior) => new_objects_from(&schema.attributes, prior, proposed, &all_unknown),
+    }
+}
+
+/// Takes over from `unknown` each nested object that `prior` does not have. Where both come from the same proposal, elements
+/// stand in the same order.
+fn new_objects_from(attributes: &[Attribute], prior: &Value, mut proposed: Value, unknown: &Value) -> Value {
+    for attribute in attributes {
+        let Kind::Nested(nesting, below) = &attribute.kind else { continue };
+        let value = proposed.get(attribute.name).clone();
+        let merge = Merge { nesting: *nesting, attributes: below };
+        proposed.set(attribute.name, merge.value(prior.get(attribute.name), value, unknown.get(attribute.name)));
+    }
+    proposed
+}
+
+struct Merge<'a> {
+    nesting: Nesting,
+    attributes: &'a [Attribute],
+}
+
+impl Merge<'_> {
+    fn value(&self, prior: &Value, proposed: Value, unknown: &Value) -> Value {
+        match (self.nesting, proposed) {
+            (Nesting::Single, proposed) => self.object(prior, proposed, unknown),
+            (Nesting::Map, Value::Map(entries)) => {
+                let merged = entries.into_iter().map(|(key, value)| {
+                    let value = self.object(prior.get(&key), value, unknown.get(&key));
+                    (key, value)
+                });
+                Value::Map(merged.collect())
+            }
+            (Nesting::List, Value::List(items)) => {
+                let merged = items.into_iter().enumerate().map(|(position, item)| {
+                    let at = AttributePath::root().index(position);
+                    self.object(prior.at(&at), item, unknown.at(&at))
+                });
+                Value::List(merged.collect())
+            }
+            // Only what is equal is known to be the same element.
+            (Nesting::Set, Value::List(items)) => {
+                let before = prior.as_list().unwrap_or_default();
+                let merged = items.into_iter().enumerate().map(|(position, item)| {
+                    let is_old = before.contains(&item);
+                    if is_old { item } else { unknown.at(&AttributePath::root().index(position)).clone() }
+                });
+                Value::List(merged.collect())
+            }
+            (_, proposed) => proposed,
+        }
+    }
+
+    fn object(&self, prior: &Value, proposed: Value, unknown: &Value) -> Value {
+        match (prior.untyped(), &proposed) {
+            (Value::Map(_), Value::Map(_)) => new_objects_from(self.attributes, prior, proposed, unknown),
+            (_, Value::Map(_)) => unknown.clone(),
+            _ => proposed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Schema {
+        let host = vec![
+            Attribute::string("address").required(),
+            Attribute::number("port").default(Value::from(22)),
+            Attribute::string("machine_id").computed(),
+        ];
+        Schema::new("").attribute(Attribute::nested("hosts", Nesting::Map, host)).attribute(Attribute::string("uid").computed())
+    }
+
+    fn host(address: &str, port: impl Into<Value>, machine_id: impl Into<Value>) -> Value {
+        Value::object([("address", address.into()), ("port", port.into()), ("machine_id", machine_id.into())])
+    }
+
+    fn cluster<const N: usize>(hosts: [(&str, Value); N], uid: impl Into<Value>) -> Value {
+        Value::object([("hosts", Value::object(hosts)), ("uid", uid.into())])
+    }
+
+    #[test]
+    fn on_create_everything_computed_is_unknown_or_has_its_default() {
+        let config = cluster([("a", host("10.0.0.1", Value::Null, Value::Null))], Value::Null);
+        let proposal = complete_proposal(&schema(), None, &config, config.clone());
+        assert_eq!(proposal, cluster([("a", host("10.0.0.1", 22, Value::Unknown))], Value::Unknown));
+    }
+
+    #[test]
+    fn on_update_only_new_objects_have_unknown_attributes() {
+        let prior = cluster([("a", host("10.0.0.1", 22, "id-a"))], "uid");
+        let config =
+            cluster([("a", host("10.0.0.9", Value::Null, Value::Null)), ("b", host("10.0.0.2", 2222, Value::Null))], Value::Null);
+        let proposed = cluster([("a", host("10.0.0.9", 22, "id-a")), ("b", host("10.0.0.2", 2222, Value::Null))], "uid");
+        let proposal = complete_proposal(&schema(), Some(&prior), &config, proposed);
+        let expect = cluster([("a", host("10.0.0.9", 22, "id-a")), ("b", host("10.0.0.2", 2222, Value::Unknown))], "uid");
+        assert_eq!(proposal, expect);
+    }
+
+    #[test]
+    fn on_update_a_computed_attribute_that_was_null_stays_null() {
+        let prior = cluster([], Value::Null);
+        let proposal = complete_proposal(&schema(), Some(&prior), &cluster([], Value::Null), prior.clone());
+        assert_eq!(proposal, prior);
+    }
+}
