@@ -1,0 +1,166 @@
+//! Pure: what a host should have (`Bundle`), what it has (`Observed`), and what differs (`differences`).
+//! Nothing here knows how a bundle is rendered (crate `render`) or how it reaches a host (crate `machines`).
+
+mod difference;
+mod manifest;
+mod names;
+mod observed;
+
+pub use difference::{Difference, differences};
+pub use manifest::{Manifest, ManifestError, ManifestFile};
+pub use names::{Digest, HostName, HostPath, NameError, Sysctl, UnitName};
+pub use observed::{Observed, ObservedBinary, ObservedFile, ObservedUnit};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything that one owner (`k8s_lb_vrrp.api`, a cluster, a node group) declares on one host.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Bundle {
+    pub files: BTreeMap<HostPath, File>,
+    pub units: BTreeMap<UnitName, Unit>,
+    /// Kernel modules that must be loaded, or built in.
+    pub modules: BTreeSet<String>,
+    pub sysctls: BTreeMap<Sysctl, String>,
+    pub binaries: BTreeMap<HostPath, Binary>,
+    /// Programs of the host's own distribution that must be there: program name to Debian package name.
+    pub packages: BTreeMap<String, String>,
+    /// Directories that the components fill themselves; made before units start, removed with all content on destroy.
+    pub data_directories: BTreeMap<HostPath, Directory>,
+    /// Shell commands that undo what the components did to the kernel (links, rules, mounts), run on destroy after units stopped.
+    pub cleanup: Vec<String>,
+}
+
+/// A file with its content. Content may hold secrets: it is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct File {
+    pub mode: u32,
+    /// `user:group`, as chown takes it.
+    pub owner: String,
+    pub content: Content,
+}
+
+impl File {
+    pub fn public(content: impl Into<Vec<u8>>) -> Self {
+        File { mode: 0o644, owner: "root:root".into(), content: Content::new(content) }
+    }
+    pub fn private(content: impl Into<Vec<u8>>) -> Self {
+        File { mode: 0o600, owner: "root:root".into(), content: Content::new(content) }
+    }
+    pub fn executable(content: impl Into<Vec<u8>>) -> Self {
+        File { mode: 0o755, owner: "root:root".into(), content: Content::new(content) }
+    }
+}
+
+/// Bytes of a file, or only their digest where the bytes are fetched from another host at apply.
+/// Has neither `Debug` nor `Display`, because a private key may be among them.
+#[derive(Clone)]
+pub struct Content {
+    bytes: Option<Vec<u8>>,
+    digest: Digest,
+}
+
+impl Content {
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Content { digest: Digest::of(&bytes), bytes: Some(bytes) }
+    }
+    /// For a plan that must not know the content, such as a kubeconfig that lives on a control-plane host only.
+    pub fn by_digest(digest: Digest) -> Self {
+        Content { bytes: None, digest }
+    }
+    pub fn bytes(&self) -> Option<&[u8]> {
+        self.bytes.as_deref()
+    }
+    pub fn digest(&self) -> Digest {
+        self.digest.clone()
+    }
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for Content {}
+
+/// A systemd unit that the bundle enables and keeps running. Its unit file is one of the bundle's files,
+/// `/etc/systemd/system/<name>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Files and binaries whose change makes a restart (or reload) necessary; the unit file always is one of them.
+    pub reads: BTreeSet<HostPath>,
+    pub on_change: OnChange,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChange {
+    Restart,
+    /// `systemctl reload`; a change of the unit file itself still restarts.
+    Reload,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    pub mode: u32,
+    pub owner: String,
+}
+
+/// A program that is downloaded, checked and installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binary {
+    pub url: String,
+    /// SHA-256 of what the URL serves.
+    pub sha256: Digest,
+    /// Path inside the archive; `None` when the download is the program itself.
+    pub member: Option<String>,
+}
+
+impl Bundle {
+    /// Adds a unit with its unit file; everything it reads is named so that it restarts exactly when one of these changes.
+    pub fn add_unit(&mut self, name: UnitName, unit_file: String, reads: impl IntoIterator<Item = HostPath>, on_change: OnChange) {
+        let path = name.path();
+        let mut reads: BTreeSet<HostPath> = reads.into_iter().collect();
+        reads.insert(path.clone());
+        self.files.insert(path, File::public(unit_file));
+        self.units.insert(name, Unit { reads, on_change });
+    }
+
+    /// Digest over everything that a unit reads, in path order. It is stored on the host when the unit was (re)started with it,
+    /// so that an apply that was cut off between writing a file and restarting its unit is still seen.
+    pub fn unit_stamp(&self, unit: &Unit) -> Digest {
+        let mut text = String::new();
+        for path in &unit.reads {
+            let digest = match (self.files.get(path), self.binaries.get(path)) {
+                (Some(file), _) => file.content.digest(),
+                (None, Some(binary)) => binary.identity(),
+                (None, None) => Digest::of(b""),
+            };
+            text.push_str(&format!("{path} {digest}\n"));
+        }
+        Digest::of(text.as_bytes())
+    }
+
+    /// The other bundle's entries join this one's. Both must not declare the same path differently.
+    pub fn merge(&mut self, other: Bundle) {
+        self.files.extend(other.files);
+        self.units.extend(other.units);
+        self.modules.extend(other.modules);
+        self.sysctls.extend(other.sysctls);
+        self.binaries.extend(other.binaries);
+        self.packages.extend(other.packages);
+        self.data_directories.extend(other.data_directories);
+        self.cleanup.extend(other.cleanup);
+    }
+
+    pub fn manifest(&self) -> Manifest {
+        Manifest::of(self)
+    }
+}
+
+impl Binary {
+    /// What tells one installed program from another: the download's digest and the member taken out of it.
+    pub fn identity(&self) -> Digest {
+        Digest::of(format!("{} {}", self.sha256, self.member.as_deref().unwrap_or("")).as_bytes())
+    }
+}

@@ -1,0 +1,44 @@
+//! What a host has, as one read of it reports.
+
+use crate::{Digest, HostPath, Sysctl, UnitName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The answer to one question: "of these files, units, modules, sysctls and binaries, what do you have?"
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Files that exist; a path that was asked for and is not here is missing.
+    pub files: BTreeMap<HostPath, ObservedFile>,
+    pub units: BTreeMap<UnitName, ObservedUnit>,
+    /// Loaded or built-in modules, of those asked for.
+    pub modules: BTreeSet<String>,
+    pub sysctls: BTreeMap<Sysctl, String>,
+    pub binaries: BTreeMap<HostPath, ObservedBinary>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedFile {
+    pub mode: u32,
+    pub owner: String,
+    pub sha256: Digest,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedUnit {
+    /// systemd's ActiveState: `active`, `activating`, `inactive`, `failed` …
+    pub active_state: String,
+    pub enabled: bool,
+    /// What the unit read when the provider last (re)started it; `None` when it never did.
+    pub stamp: Option<Digest>,
+}
+
+impl ObservedUnit {
+    pub fn is_running(&self) -> bool {
+        matches!(self.active_state.as_str(), "active" | "reloading")
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedBinary {
+    /// `Binary::identity` of what was installed, while the file on the host is still the one that was installed.
+    pub identity: Option<Digest>,
+}

@@ -1,0 +1,195 @@
+//! etcd and the control plane. No second host goes down before the first is healthy, and etcd keeps its quorum; a cluster that has
+//! none, because it is new or because it was down, comes up on all hosts together.
+
+use crate::host::{Need, Work, destroy, pushes, stage};
+use crate::{Gate, HostState, Refusal, Step};
+use bundle::{HostName, UnitName};
+
+/// The order in which a host's units start: each tier needs the one before.
+pub fn tiers() -> Vec<Vec<UnitName>> {
+    let tiers: [&[&str]; 3] =
+        [&[ETCD], &[API_SERVER], &["kube-controller-manager.service", "kube-scheduler.service", "k8s-csr-approver.service"]];
+    tiers.iter().map(|tier| tier.iter().map(|unit| UnitName::literal(unit)).collect()).collect()
+}
+
+const ETCD: &str = "etcd.service";
+const API_SERVER: &str = "kube-apiserver.service";
+
+/// Empty when every host that answers has and runs what it should. Hosts that do not answer get no step.
+pub fn plan(hosts: &[HostState]) -> Result<Vec<Step>, Refusal> {
+    if hosts.iter().all(HostState::leaves) {
+        return Ok(destroy(&hosts.iter().collect::<Vec<_>>()));
+    }
+    refuse_change_of_members(hosts)?;
+    let works: Vec<Work> = hosts.iter().filter_map(HostState::work).filter(|work| !work.is_idle()).collect();
+    if works.is_empty() {
+        return Ok(vec![]);
+    }
+    let cluster = Cluster { hosts, works: &works };
+    let steps = if cluster.has_lost_quorum() { cluster.bring_up()? } else { cluster.repair_and_roll()? };
+    Ok(with_objects(steps, &works))
+}
+
+fn refuse_change_of_members(hosts: &[HostState]) -> Result<(), Refusal> {
+    let names = |matches: &dyn Fn(&&HostState) -> bool| -> Vec<HostName> {
+        hosts.iter().filter(matches).map(|host| host.name.clone()).collect()
+    };
+    let leaving = names(&|host| host.leaves());
+    if !leaving.is_empty() {
+        return Err(Refusal::HostsLeave { hosts: leaving });
+    }
+    let joining = names(&|host| !host.in_state);
+    match joining.is_empty() || joining.len() == hosts.len() {
+        true => Ok(()),
+        false => Err(Refusal::HostsJoin { hosts: joining }),
+    }
+}
+
+struct Cluster<'a> {
+    hosts: &'a [HostState],
+    /// Of hosts that answer and need something.
+    works: &'a [Work<'a>],
+}
+
+impl Cluster<'_> {
+    fn quorum(&self) -> usize {
+        self.hosts.len() / 2 + 1
+    }
+
+    fn unavailable(&self) -> Vec<HostName> {
+        self.hosts.iter().filter(|host| !host.answers()).map(|host| host.name.clone()).collect()
+    }
+
+    /// Even if every host that does not answer runs its member.
+    fn has_lost_quorum(&self) -> bool {
+        let down = self.hosts.iter().filter(|host| host.answers() && !runs(host, ETCD)).count();
+        self.hosts.len() - down < self.quorum()
+    }
+
+    /// Nobody is served, so that nobody is disturbed: each tier on all hosts at the same time.
+    fn bring_up(&self) -> Result<Vec<Step>, Refusal> {
+        let unavailable = self.unavailable();
+        if self.hosts.len() - unavailable.len() < self.quorum() {
+            return Err(Refusal::NoQuorum { unavailable });
+        }
+        if !unavailable.is_empty() && self.hosts.iter().any(|host| !host.in_state) {
+            return Err(Refusal::IncompleteCluster { unavailable });
+        }
+        let works: Vec<&Work> = self.works.iter().collect();
+        let mut steps: Vec<Step> = pushes(&works).into_iter().collect();
+        for tier in 0..tier_count(&works) {
+            steps.extend(stage(&works, tier));
+            if works.iter().any(|work| work.acts_in_tier(tier) && tier_has(work.host, tier, ETCD)) {
+                steps.push(Step::gate(Gate::EtcdQuorum));
+            }
+            steps.extend(gates_of_tier(&works, tier));
+        }
+        Ok(steps)
+    }
+
+    /// First what disturbs nobody, on all hosts at the same time; then host by host, those that are partly down first.
+    fn repair_and_roll(&self) -> Result<Vec<Step>, Refusal> {
+        let (mut rolling, still): (Vec<&Work>, Vec<&Work>) = self.works.iter().partition(|work| work.is_stale());
+        rolling.sort_by_key(|work| work.first_down_tier().unwrap_or(usize::MAX));
+        self.refuse_loss_of_quorum(&rolling)?;
+        let mut steps: Vec<Step> = pushes(&still).into_iter().collect();
+        for tier in 0..tier_count(&still) {
+            steps.extend(staged_with_gate(&still, tier));
+        }
+        if let Some(first) = rolling.first() {
+            steps.extend(self.others_serve(first));
+        }
+        for work in rolling {
+            steps.extend(self.roll(work));
+        }
+        Ok(steps)
+    }
+
+    fn refuse_loss_of_quorum(&self, rolling: &[&Work]) -> Result<(), Refusal> {
+        let unavailable = self.unavailable();
+        let left = self.hosts.len() - unavailable.len() - 1;
+        let serves = |unit: &UnitName| [ETCD, API_SERVER].contains(&unit.as_str());
+        match rolling.iter().find(|work| work.interrupts(serves)) {
+            Some(work) if !unavailable.is_empty() && left < self.quorum() => {
+                Err(Refusal::QuorumAtRisk { host: work.name(), unavailable, hosts: self.hosts.len() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An apply may have been cut off between a restart and its gate: the host that it left behind must serve first.
+    fn others_serve(&self, first: &Work) -> Option<Step> {
+        let gates_of = |unit: &'static str, gate: fn(HostName) -> Gate| {
+            let others = self.hosts.iter().filter(move |host| host.name != first.host.name && runs(host, unit));
+            others.map(move |host| Step::gate(gate(host.name.clone())))
+        };
+        let members = gates_of(ETCD, |host| Gate::EtcdMemberHealthy { host });
+        let servers = gates_of(API_SERVER, |host| Gate::ApiServerReady { host });
+        Step::parallel(members.chain(servers).collect())
+    }
+
+    fn roll(&self, work: &Work) -> Vec<Step> {
+        let mut steps = Vec::new();
+        // With one or two members every member is needed: a gate on the rest could never pass.
+        if self.hosts.len() > 2 && work.interrupts(|unit| unit.as_str() == ETCD) {
+            steps.push(Step::gate(Gate::QuorumWithout { host: work.name() }));
+        }
+        steps.extend(work.push());
+        for tier in 0..work.host.tiers.len() {
+            steps.extend(staged_with_gate(&[work], tier));
+        }
+        steps
+    }
+}
+
+fn runs(host: &HostState, unit: &str) -> bool {
+    host.runs(&UnitName::literal(unit))
+}
+
+fn tier_count(works: &[&Work]) -> usize {
+    works.iter().map(|work| work.host.tiers.len()).max().unwrap_or(0)
+}
+
+fn staged_with_gate(works: &[&Work], tier: usize) -> Vec<Step> {
+    stage(works, tier).into_iter().chain(gates_of_tier(works, tier)).collect()
+}
+
+/// Also of a tier that needs nothing while a later one does: an apply may have been cut off before it saw that tier healthy.
+fn gates_of_tier(works: &[&Work], tier: usize) -> Option<Step> {
+    let acts_now_or_later = |work: &&&Work| (tier..work.host.tiers.len()).any(|tier| work.acts_in_tier(tier));
+    Step::parallel(works.iter().filter(acts_now_or_later).map(|work| Step::gate(gate_of_tier(work.host, tier))).collect())
+}
+
+fn gate_of_tier(host: &HostState, tier: usize) -> Gate {
+    let name = host.name.clone();
+    match () {
+        () if tier_has(host, tier, ETCD) => Gate::EtcdMemberHealthy { host: name },
+        () if tier_has(host, tier, API_SERVER) => Gate::ApiServerReady { host: name },
+        () => Gate::ControllersReady { host: name },
+    }
+}
+
+fn tier_has(host: &HostState, tier: usize, unit: &str) -> bool {
+    host.tiers.get(tier).is_some_and(|tier| tier.iter().any(|other| other.as_str() == unit))
+}
+
+/// The objects come before the last change to a controller, whose need is what a plan after a kill still sees: they are applied
+/// again then, and never forgotten.
+fn with_objects(mut steps: Vec<Step>, works: &[Work]) -> Vec<Step> {
+    if let Some(last) = steps.iter().rposition(|step| changes_controllers(step, works)) {
+        steps.insert(last, Step::ApplyObjects);
+    }
+    steps
+}
+
+fn changes_controllers(step: &Step, works: &[Work]) -> bool {
+    let (host, units) = match step {
+        Step::Parallel(steps) => return steps.iter().any(|step| changes_controllers(step, works)),
+        Step::Start { host, units, .. } | Step::Restart { host, units, .. } => (host, units),
+        _ => return false,
+    };
+    let is_changed = |need: &Need| !need.is_current;
+    let needs = works.iter().filter(|work| work.host.name == *host).flat_map(|work| &work.needs);
+    let mut changed = needs.filter(|(unit, need)| units.contains(unit) && is_changed(need));
+    changed.any(|(unit, _)| ![ETCD, API_SERVER].contains(&unit.as_str()))
+}

@@ -1,0 +1,212 @@
+//! What one host needs: which of its differences are written, and which units start, restart or reload.
+
+use crate::Step;
+use bundle::{Bundle, Difference, Digest, HostName, Manifest, Observed, ObservedUnit, OnChange, Unit, UnitName, differences};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The facts about one host from which a plan is made.
+#[derive(Clone, Debug)]
+pub struct HostState {
+    pub name: HostName,
+    /// `None`: the host leaves.
+    pub desired: Option<Manifest>,
+    /// `None`: the host does not answer. It gets no step, and counts as down. A plan that reaches no host passes the manifest of
+    /// the last apply as observed.
+    pub observed: Option<Observed>,
+    /// What each unit reads, as its bundle says; tells a reload from a restart and names the reason. Empty for a host that leaves.
+    pub units: BTreeMap<UnitName, Unit>,
+    /// Units in the order in which they start, those of one tier together. They stop in reverse.
+    pub tiers: Vec<Vec<UnitName>>,
+    /// An apply that had this host was done with it: it is not one that joins. After a create of a control plane that failed halfway
+    /// all of its hosts count as in the state, or none.
+    pub in_state: bool,
+}
+
+impl HostState {
+    /// `bundle` is what the host should have; `None` when it leaves. Units of the bundle that no tier names start last.
+    pub fn new(name: HostName, bundle: Option<&Bundle>, observed: Option<Observed>, tiers: Vec<Vec<UnitName>>) -> Self {
+        let units = bundle.map(|bundle| bundle.units.clone()).unwrap_or_default();
+        let mut tiers: Vec<Vec<UnitName>> = tiers
+            .into_iter()
+            .map(|tier| tier.into_iter().filter(|unit| bundle.is_none() || units.contains_key(unit)).collect())
+            .collect();
+        let named: BTreeSet<&UnitName> = tiers.iter().flatten().collect();
+        let rest: Vec<UnitName> = units.keys().filter(|unit| !named.contains(unit)).cloned().collect();
+        tiers.push(rest);
+        tiers.retain(|tier| !tier.is_empty());
+        HostState { name, desired: bundle.map(Bundle::manifest), observed, units, tiers, in_state: false }
+    }
+
+    pub fn in_state(self, in_state: bool) -> Self {
+        HostState { in_state, ..self }
+    }
+
+    pub(crate) fn answers(&self) -> bool {
+        self.observed.is_some()
+    }
+
+    pub(crate) fn leaves(&self) -> bool {
+        self.desired.is_none()
+    }
+
+    pub(crate) fn runs(&self, unit: &UnitName) -> bool {
+        self.observed.as_ref().and_then(|observed| observed.units.get(unit)).is_some_and(|unit| unit.is_running())
+    }
+
+    /// `None` unless the host stays and answers.
+    pub(crate) fn work(&self) -> Option<Work<'_>> {
+        let (manifest, observed) = (self.desired.as_ref()?, self.observed.as_ref()?);
+        let is_unit = |difference: &Difference| manifest.units.keys().any(|unit| unit.as_str() == difference.item);
+        let pushes: Vec<Difference> = differences(manifest, observed).into_iter().filter(|d| !is_unit(d)).collect();
+        let changed: BTreeSet<&str> = pushes.iter().map(|d| d.item.as_str()).collect();
+        let needs = manifest.units.iter().filter_map(|(name, stamp)| {
+            let unit = observed.units.get(name);
+            Some((name.clone(), need(unit, stamp, || self.change_of(name, &changed))?))
+        });
+        let needs = needs.collect();
+        Some(Work { host: self, pushes, needs })
+    }
+
+    /// How a running unit takes up what it reads anew, and what that is. When nothing of it differs any more, an apply was cut off
+    /// after it wrote the files: which of them changed is not known then, and a restart is right for all.
+    fn change_of(&self, name: &UnitName, changed: &BTreeSet<&str>) -> (Action, Vec<String>) {
+        let unit = self.units.get(name);
+        let reads = unit.into_iter().flat_map(|unit| &unit.reads).map(|path| path.as_str()).filter(|path| changed.contains(path));
+        let because: Vec<String> = reads.map(|path| format!("{path} changed")).collect();
+        let reloads = unit.is_some_and(|unit| unit.on_change == OnChange::Reload) && !changed.contains(name.path().as_str());
+        match because.is_empty() {
+            true => (Action::Restart, vec!["runs with an older configuration".into()]),
+            false => (if reloads { Action::Reload } else { Action::Restart }, because),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Start,
+    Restart,
+    Reload,
+}
+
+#[derive(Debug)]
+pub(crate) struct Need {
+    pub action: Action,
+    pub is_down: bool,
+    /// It was started with what it should read, at some time.
+    pub is_current: bool,
+    pub because: Vec<String>,
+}
+
+fn need(unit: Option<&ObservedUnit>, stamp: &Digest, change: impl Fn() -> (Action, Vec<String>)) -> Option<Need> {
+    let need = |action, is_down, is_current, because| Some(Need { action, is_down, is_current, because });
+    let Some(unit) = unit else { return need(Action::Start, true, false, vec![]) };
+    let is_current = unit.stamp.as_ref() == Some(stamp);
+    if unit.is_running() {
+        if !is_current {
+            let (action, because) = change();
+            return need(action, false, false, because);
+        }
+        return if unit.enabled { None } else { need(Action::Start, false, true, vec!["not enabled at boot".into()]) };
+    }
+    // The start with an older configuration is still under way, and a second one would only wait for it.
+    if unit.active_state == "activating" && !is_current {
+        return need(Action::Restart, true, false, vec!["does not come up".into()]);
+    }
+    let because = if unit.stamp.is_some() { vec![unit.active_state.clone()] } else { vec![] };
+    need(Action::Start, true, is_current, because)
+}
+
+/// What a host that stays and answers needs.
+#[derive(Debug)]
+pub(crate) struct Work<'a> {
+    pub host: &'a HostState,
+    pub pushes: Vec<Difference>,
+    pub needs: BTreeMap<UnitName, Need>,
+}
+
+impl Work<'_> {
+    pub fn name(&self) -> HostName {
+        self.host.name.clone()
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.pushes.is_empty() && self.needs.is_empty()
+    }
+
+    /// A running unit stops for a moment.
+    pub fn interrupts(&self, matters: impl Fn(&UnitName) -> bool) -> bool {
+        self.needs.iter().any(|(unit, need)| need.action == Action::Restart && !need.is_down && matters(unit))
+    }
+
+    /// Something that runs is not what it should be.
+    pub fn is_stale(&self) -> bool {
+        self.needs.values().any(|need| need.action != Action::Start && !need.is_down)
+    }
+
+    /// The place of the first tier with a unit that is down.
+    pub fn first_down_tier(&self) -> Option<usize> {
+        self.host.tiers.iter().position(|tier| tier.iter().any(|unit| self.needs.get(unit).is_some_and(|need| need.is_down)))
+    }
+
+    pub fn push(&self) -> Option<Step> {
+        (!self.pushes.is_empty()).then(|| Step::Push { host: self.name(), differences: self.pushes.clone() })
+    }
+
+    /// At most one start, one restart and one reload.
+    pub fn steps_of_tier(&self, tier: usize) -> [Option<Step>; 3] {
+        [Action::Start, Action::Restart, Action::Reload].map(|action| {
+            let units: Vec<UnitName> = self.units_of_tier(tier, action).cloned().collect();
+            let mut because: Vec<String> = Vec::new();
+            for reason in units.iter().filter_map(|unit| self.needs.get(unit)).flat_map(|need| &need.because) {
+                if !because.contains(reason) {
+                    because.push(reason.clone());
+                }
+            }
+            let host = self.name();
+            (!units.is_empty()).then_some(match action {
+                Action::Start => Step::Start { host, units, because },
+                Action::Restart => Step::Restart { host, units, because },
+                Action::Reload => Step::Reload { host, units, because },
+            })
+        })
+    }
+
+    pub fn acts_in_tier(&self, tier: usize) -> bool {
+        self.host.tiers.get(tier).is_some_and(|tier| tier.iter().any(|unit| self.needs.contains_key(unit)))
+    }
+
+    fn units_of_tier(&self, tier: usize, action: Action) -> impl Iterator<Item = &UnitName> {
+        let units = self.host.tiers.get(tier).into_iter().flatten();
+        units.filter(move |unit| self.needs.get(unit).is_some_and(|need| need.action == action))
+    }
+}
+
+/// The same stage of several hosts: all their starts at the same time, then all restarts, then all reloads.
+pub(crate) fn stage(works: &[&Work], tier: usize) -> Vec<Step> {
+    let steps: Vec<[Option<Step>; 3]> = works.iter().map(|work| work.steps_of_tier(tier)).collect();
+    (0..3).filter_map(|action| Step::parallel(steps.iter().filter_map(|step| step[action].clone()).collect())).collect()
+}
+
+pub(crate) fn pushes(works: &[&Work]) -> Option<Step> {
+    Step::parallel(works.iter().filter_map(|work| work.push()).collect())
+}
+
+/// Units that the host still runs, last tier first.
+pub(crate) fn stop(host: &HostState) -> Option<Step> {
+    let running = host.tiers.iter().rev().flatten().filter(|unit| is_up_or_coming_up(host, unit));
+    let units: Vec<UnitName> = running.cloned().collect();
+    (!units.is_empty()).then(|| Step::Stop { host: host.name.clone(), units })
+}
+
+fn is_up_or_coming_up(host: &HostState, unit: &UnitName) -> bool {
+    let observed = host.observed.as_ref().and_then(|observed| observed.units.get(unit));
+    observed.is_some_and(|unit| unit.enabled || !matches!(unit.active_state.as_str(), "inactive" | "failed" | ""))
+}
+
+/// Everything goes: stop on all hosts that answer, then remove.
+pub(crate) fn destroy(hosts: &[&HostState]) -> Vec<Step> {
+    let answering = || hosts.iter().filter(|host| host.answers());
+    let stops = Step::parallel(answering().filter_map(|host| stop(host)).collect());
+    let removes = Step::parallel(answering().map(|host| Step::Remove { host: host.name.clone() }).collect());
+    stops.into_iter().chain(removes).collect()
+}

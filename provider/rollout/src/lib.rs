@@ -1,0 +1,13 @@
+//! Pure: plans ordered steps with health gates from what each host runs to what it should run. Create, update, repair of drift,
+//! resume after a kill and destroy are one function of the same facts; running the steps is the caller's business.
+
+pub mod control_plane;
+mod host;
+pub mod load_balancer;
+pub mod nodes;
+mod refusal;
+mod step;
+
+pub use host::HostState;
+pub use refusal::Refusal;
+pub use step::{Disruption, Gate, Step, disruption};

@@ -1,0 +1,241 @@
+//! One step of a plan, and the sentence by which a user knows it.
+
+use bundle::{Difference, HostName, UnitName};
+use std::fmt;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Writes what differs; no unit is touched. Whoever runs it writes unit files last and reloads systemd's own configuration.
+    Push {
+        host: HostName,
+        differences: Vec<Difference>,
+    },
+    /// Steps that may run at the same time.
+    Parallel(Vec<Step>),
+    /// Enables and starts.
+    Start {
+        host: HostName,
+        units: Vec<UnitName>,
+        because: Vec<String>,
+    },
+    Restart {
+        host: HostName,
+        units: Vec<UnitName>,
+        because: Vec<String>,
+    },
+    Reload {
+        host: HostName,
+        units: Vec<UnitName>,
+        because: Vec<String>,
+    },
+    /// In the order given.
+    Stop {
+        host: HostName,
+        units: Vec<UnitName>,
+    },
+    /// Waits until it holds, up to a bound; `host` is the one it is about.
+    Gate {
+        host: Option<HostName>,
+        gate: Gate,
+    },
+    /// The virtual addresses leave this host for another. Nothing happens when it does not hold them.
+    HandOver {
+        host: HostName,
+    },
+    Drain {
+        host: HostName,
+    },
+    Uncordon {
+        host: HostName,
+    },
+    DeleteNode {
+        host: HostName,
+    },
+    /// A bootstrap token, and the kubeconfig with it, so that the kubelet may ask for its certificate.
+    Join {
+        host: HostName,
+    },
+    /// Objects that every cluster needs, by server-side apply.
+    ApplyObjects,
+    /// Deletes what was pushed and what the components made.
+    Remove {
+        host: HostName,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gate {
+    UnitsActive {
+        host: HostName,
+        units: Vec<UnitName>,
+    },
+    EtcdQuorum,
+    EtcdMemberHealthy {
+        host: HostName,
+    },
+    /// The healthy members on other hosts are a quorum by themselves.
+    QuorumWithout {
+        host: HostName,
+    },
+    ApiServerReady {
+        host: HostName,
+    },
+    ControllersReady {
+        host: HostName,
+    },
+    NodeReady {
+        host: HostName,
+    },
+    VirtualAddressServed,
+}
+
+/// What a step does to those who use the cluster, mildest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Disruption {
+    None,
+    /// Connections stay; new ones go by the new configuration.
+    ReloadsProxy,
+    /// Pods go on running.
+    RestartsNodeComponent,
+    RestartsControlPlaneComponent,
+    /// Connections through the virtual address break and are made anew.
+    MovesVirtualAddress,
+    DrainsNode,
+    StopsHost,
+}
+
+pub fn disruption(step: &Step) -> Disruption {
+    match step {
+        Step::Parallel(steps) => steps.iter().map(disruption).max().unwrap_or(Disruption::None),
+        Step::Restart { units, .. } => units.iter().map(disruption_of_restart).max().unwrap_or(Disruption::None),
+        Step::Reload { .. } => Disruption::ReloadsProxy,
+        Step::HandOver { .. } => Disruption::MovesVirtualAddress,
+        Step::Drain { .. } => Disruption::DrainsNode,
+        Step::Stop { .. } | Step::Remove { .. } | Step::DeleteNode { .. } => Disruption::StopsHost,
+        Step::Push { .. }
+        | Step::Start { .. }
+        | Step::Gate { .. }
+        | Step::Uncordon { .. }
+        | Step::Join { .. }
+        | Step::ApplyObjects => Disruption::None,
+    }
+}
+
+fn disruption_of_restart(unit: &UnitName) -> Disruption {
+    match unit.as_str() {
+        "etcd.service"
+        | "kube-apiserver.service"
+        | "kube-controller-manager.service"
+        | "kube-scheduler.service"
+        | "k8s-csr-approver.service" => Disruption::RestartsControlPlaneComponent,
+        name if name.starts_with("k8s-lb-") && name.ends_with("-health.service") => Disruption::None,
+        name if name.starts_with("k8s-lb-") => Disruption::MovesVirtualAddress,
+        _ => Disruption::RestartsNodeComponent,
+    }
+}
+
+impl Step {
+    /// The only one of them as it is; nothing for none.
+    pub(crate) fn parallel(mut steps: Vec<Step>) -> Option<Step> {
+        match steps.len() {
+            0 | 1 => steps.pop(),
+            _ => Some(Step::Parallel(steps)),
+        }
+    }
+
+    pub(crate) fn gate(gate: Gate) -> Step {
+        let host = match &gate {
+            Gate::UnitsActive { host, .. }
+            | Gate::EtcdMemberHealthy { host }
+            | Gate::QuorumWithout { host }
+            | Gate::ApiServerReady { host }
+            | Gate::ControllersReady { host }
+            | Gate::NodeReady { host } => Some(host.clone()),
+            Gate::EtcdQuorum | Gate::VirtualAddressServed => None,
+        };
+        Step::Gate { host, gate }
+    }
+
+    /// Who, and what: `("cp-1", "restart etcd.service")`. Of steps at the same time, those that do the same are one line.
+    fn lines(&self) -> Vec<(Vec<&HostName>, String)> {
+        let (host, text) = match self {
+            Step::Parallel(steps) => return merged(steps.iter().flat_map(Step::lines)),
+            Step::Push { host, differences } => (Some(host), push_text(differences)),
+            Step::Start { host, units, because } => (Some(host), unit_text("start", units, because)),
+            Step::Restart { host, units, because } => (Some(host), unit_text("restart", units, because)),
+            Step::Reload { host, units, because } => (Some(host), unit_text("reload", units, because)),
+            Step::Stop { host, units } => (Some(host), unit_text("stop", units, &[])),
+            Step::Gate { gate: Gate::QuorumWithout { host }, .. } => {
+                (None, format!("wait until etcd has a quorum of healthy members without {host}"))
+            }
+            Step::Gate { host, gate } => (host.as_ref(), format!("wait until {}", condition(gate))),
+            Step::HandOver { host } => (Some(host), "hand the virtual addresses over to another host".into()),
+            Step::Drain { host } => (Some(host), "drain the node".into()),
+            Step::Uncordon { host } => (Some(host), "let pods be scheduled on the node again".into()),
+            Step::DeleteNode { host } => (Some(host), "delete the node from the cluster".into()),
+            Step::Join { host } => (Some(host), "give the kubelet a bootstrap token".into()),
+            Step::ApplyObjects => (None, "apply the cluster's own objects".into()),
+            Step::Remove { host } => (Some(host), "remove everything that was installed".into()),
+        };
+        vec![(host.into_iter().collect(), text)]
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.lines().into_iter().map(|(hosts, text)| match hosts.is_empty() {
+            true => text,
+            false => format!("{}: {text}", hosts.iter().map(|host| host.as_str()).collect::<Vec<_>>().join(", ")),
+        });
+        f.write_str(&lines.collect::<Vec<_>>().join("; "))
+    }
+}
+
+fn merged<'a>(lines: impl Iterator<Item = (Vec<&'a HostName>, String)>) -> Vec<(Vec<&'a HostName>, String)> {
+    let mut all: Vec<(Vec<&HostName>, String)> = Vec::new();
+    for (hosts, text) in lines {
+        match all.iter_mut().find(|(_, other)| *other == text) {
+            Some((known, _)) => known.extend(hosts),
+            None => all.push((hosts, text)),
+        }
+    }
+    all
+}
+
+fn condition(gate: &Gate) -> String {
+    match gate {
+        Gate::UnitsActive { units, .. } => format!("{} {} active", joined(units), if units.len() == 1 { "is" } else { "are" }),
+        Gate::EtcdQuorum => "etcd has a quorum".into(),
+        Gate::EtcdMemberHealthy { .. } => "the etcd member is healthy".into(),
+        Gate::QuorumWithout { host } => format!("etcd has a quorum without {host}"),
+        Gate::ApiServerReady { .. } => "the API server is ready".into(),
+        Gate::ControllersReady { .. } => "controller manager and scheduler are ready".into(),
+        Gate::NodeReady { .. } => "the node is Ready".into(),
+        Gate::VirtualAddressServed => "one host serves every virtual address".into(),
+    }
+}
+
+fn push_text(differences: &[Difference]) -> String {
+    format!("write {}", shortened(differences.iter().map(|difference| format!("{} ({})", difference.item, difference.what))))
+}
+
+fn unit_text(verb: &str, units: &[UnitName], because: &[String]) -> String {
+    match because.is_empty() {
+        true => format!("{verb} {}", joined(units)),
+        false => format!("{verb} {} ({})", joined(units), shortened(because.iter().cloned())),
+    }
+}
+
+fn joined(units: &[UnitName]) -> String {
+    units.iter().map(UnitName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Three at most: a new host has dozens of files, and the manifest of the plan lists them all.
+fn shortened(items: impl ExactSizeIterator<Item = String>) -> String {
+    let count = items.len();
+    let shown: Vec<String> = items.take(if count == 4 { 4 } else { 3 }).collect();
+    match count - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

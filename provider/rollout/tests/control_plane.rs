@@ -1,0 +1,240 @@
+//! From any partial state, with a kill after any step, the control plane converges; one host at a time, and never without quorum.
+#![allow(clippy::unwrap_used)]
+
+mod world;
+
+use bundle::{Bundle, HostName, HostPath, OnChange, UnitName};
+use proptest::prelude::*;
+use proptest::sample::select;
+use rollout::{Refusal, Step, control_plane};
+use std::collections::BTreeSet;
+use world::{Found, Machine, World, bundle, config_of, host, single, unit};
+
+const CRITICAL: [&str; 2] = ["etcd.service", "kube-apiserver.service"];
+
+fn units() -> Vec<(UnitName, OnChange)> {
+    control_plane::tiers().into_iter().flatten().map(|unit| (unit, OnChange::Restart)).collect()
+}
+
+fn declared() -> Bundle {
+    bundle(&units(), "new")
+}
+
+fn cluster(hosts: usize, machine: Machine) -> World {
+    let machines = (1..=hosts).map(|number| (host(&format!("cp-{number}")), machine.clone())).collect();
+    World { machines, ..World::default() }
+}
+
+fn running(hosts: usize) -> World {
+    cluster(hosts, Machine::new(declared(), control_plane::tiers()))
+}
+
+fn new(hosts: usize) -> World {
+    cluster(hosts, Machine::empty(declared(), control_plane::tiers()))
+}
+
+/// As after a change of the declaration: other files, all units on the older ones.
+fn to_update(hosts: usize) -> World {
+    let mut world = running(hosts);
+    for machine in world.machines.values_mut() {
+        for (unit, _) in units() {
+            machine.find(&unit, Found::Older);
+            machine.outdate(&config_of(&unit));
+        }
+    }
+    world
+}
+
+/// Hosts whose etcd and API server serve.
+fn serving(world: &World) -> BTreeSet<HostName> {
+    let serves = |machine: &Machine| CRITICAL.iter().all(|name| machine.serves(&unit(name)));
+    world.machines.iter().filter(|(_, machine)| serves(machine)).map(|(name, _)| name.clone()).collect()
+}
+
+/// Applies with kills after the given numbers of steps, then once to the end. `Err` is a refusal.
+#[track_caller]
+fn apply(world: &mut World, kills: &[usize]) -> Result<(), Refusal> {
+    let hosts = world.machines.len();
+    let had_quorum = world.etcd_serving() > hosts / 2;
+    let was_healthy = if had_quorum { serving(world) } else { BTreeSet::new() };
+    for limit in kills.iter().copied().chain([usize::MAX]) {
+        let steps = control_plane::plan(&world.states())?;
+        world.run(&steps, &mut { limit }, &mut |world, step| {
+            let serving = serving(world);
+            let down: Vec<&HostName> = was_healthy.difference(&serving).collect();
+            assert!(down.len() <= 1, "after {step}: {down:?} are down");
+            assert!(hosts < 3 || !had_quorum || world.etcd_serving() > hosts / 2, "after {step}: etcd has lost its quorum");
+        });
+    }
+    let left = control_plane::plan(&world.states())?;
+    assert_eq!(left, [], "a second plan is not empty");
+    Ok(())
+}
+
+fn machines_found() -> impl Strategy<Value = Vec<(u8, Vec<Found>, Vec<bool>)>> {
+    let likely = prop_oneof![2 => Just(Found::AsDeclared), 2 => Just(Found::Older), 2 => select(&Found::ALL[..])];
+    let machine = (0..10u8, prop::collection::vec(likely, 5), prop::collection::vec(any::<bool>(), 5));
+    select(vec![1_usize, 3, 5]).prop_flat_map(move |hosts| prop::collection::vec(machine.clone(), hosts))
+}
+
+fn world_of(found: &[(u8, Vec<Found>, Vec<bool>)], in_state: bool, unreachable: bool) -> World {
+    let mut world = running(found.len());
+    for (machine, (dice, units_found, outdated)) in world.machines.values_mut().zip(found) {
+        machine.in_state = in_state;
+        machine.answers = !unreachable || *dice > 0;
+        for (((unit, _), found), outdated) in units().iter().zip(units_found).zip(outdated) {
+            machine.find(unit, *found);
+            if *outdated {
+                machine.outdate(&config_of(unit));
+            }
+        }
+    }
+    world
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_partial_state_converges_after_any_kill(
+        found in machines_found(), in_state: bool, kills in prop::collection::vec(0..40_usize, 0..4),
+    ) {
+        let mut world = world_of(&found, in_state, false);
+        prop_assert_eq!(apply(&mut world, &kills), Ok(()));
+    }
+
+    #[test]
+    fn with_hosts_that_do_not_answer_it_converges_or_refuses(
+        found in machines_found(), kills in prop::collection::vec(0..40_usize, 0..4),
+    ) {
+        let mut world = world_of(&found, true, true);
+        let is_complete = world.machines.values().all(|machine| machine.answers);
+        let applied = apply(&mut world, &kills);
+        prop_assert!(applied.is_ok() || !is_complete, "{applied:?}");
+    }
+
+    #[test]
+    fn a_controller_that_changed_never_misses_its_objects(
+        found in machines_found(), kills in prop::collection::vec(0..40_usize, 0..4),
+    ) {
+        let mut world = world_of(&found, true, false);
+        let is_changed = |found: &Found| !matches!(found, Found::AsDeclared | Found::NotEnabled | Found::Failed);
+        let changed = found.iter().any(|(_, units, _)| units[2..].iter().any(is_changed));
+        apply(&mut world, &kills).unwrap();
+        prop_assert_eq!(world.objects_applied, changed);
+    }
+}
+
+#[test]
+fn every_kill_of_a_create_and_of_an_update_is_resumed() {
+    for (name, start) in [("create", new as fn(usize) -> World), ("update", to_update)] {
+        for hosts in [1, 3, 5] {
+            let count = single(&control_plane::plan(&start(hosts).states()).unwrap()).len();
+            for first in 0..=count {
+                for second in [0, 1, count / 2] {
+                    let mut world = start(hosts);
+                    assert_eq!(apply(&mut world, &[first, second]), Ok(()), "{name} of {hosts}, killed after {first} and {second}");
+                    assert!(world.objects_applied, "{name} of {hosts}, killed after {first} and {second}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stopped_unit_starts_without_touching_other_hosts() {
+    for stopped in units() {
+        let mut world = running(3);
+        world.machine("cp-2").find(&stopped.0, Found::Failed);
+        let steps = control_plane::plan(&world.states()).unwrap();
+        let is_on_this_host = |step: &&Step| match step {
+            Step::Start { host: started, units, .. } => *started == host("cp-2") && *units == [stopped.0.clone()],
+            Step::Gate { host: waited_for, .. } => *waited_for == Some(host("cp-2")),
+            _ => false,
+        };
+        assert!(single(&steps).iter().all(is_on_this_host), "{steps:?}");
+    }
+}
+
+#[test]
+fn a_drifted_sysctl_or_a_file_that_nothing_reads_gives_a_push_alone() {
+    let mut world = running(3);
+    world.machine("cp-2").observed.sysctls.clear();
+    world.machine("cp-3").outdate(&HostPath::literal("/etc/motd"));
+    let steps = control_plane::plan(&world.states()).unwrap();
+    assert!(matches!(&steps[..], [Step::Parallel(pushes)] if pushes.iter().all(|step| matches!(step, Step::Push { .. }))), "{steps:?}");
+}
+
+#[test]
+fn a_plan_that_reaches_no_host_assumes_what_the_last_apply_left() {
+    assert_eq!(control_plane::plan(&running(3).states()), Ok(vec![]));
+}
+
+#[test]
+fn a_host_that_does_not_answer_is_a_reason_to_refuse_only_when_another_has_to_go_down() {
+    let mut idle = running(3);
+    idle.machine("cp-3").answers = false;
+    assert_eq!(control_plane::plan(&idle.states()), Ok(vec![]));
+
+    let mut world = to_update(3);
+    world.machine("cp-3").answers = false;
+    assert_eq!(
+        control_plane::plan(&world.states()).unwrap_err().to_string(),
+        "cp-1 has to restart, but cp-3 does not answer: of 3 control-plane hosts 2 have to stay up; bring cp-3 back, then apply again"
+    );
+    let mut five = to_update(5);
+    five.machine("cp-3").answers = false;
+    assert!(control_plane::plan(&five.states()).is_ok(), "five hosts survive the loss of two");
+    five.machine("cp-4").answers = false;
+    assert!(control_plane::plan(&five.states()).is_err());
+}
+
+#[test]
+fn a_cluster_that_cannot_get_a_quorum_says_which_hosts_it_needs() {
+    let mut new = new(3);
+    new.machine("cp-2").answers = false;
+    assert_eq!(
+        control_plane::plan(&new.states()).unwrap_err().to_string(),
+        "cp-2 does not answer: the first etcd cluster forms from all of its hosts; make every host reachable over SSH, then apply again"
+    );
+    let mut stopped = running(5);
+    for name in ["cp-1", "cp-2", "cp-3"] {
+        stopped.machine(name).find(&unit("etcd.service"), Found::Failed);
+    }
+    stopped.machine("cp-4").answers = false;
+    assert!(control_plane::plan(&stopped.states()).is_ok());
+    stopped.machine("cp-2").answers = false;
+    stopped.machine("cp-3").answers = false;
+    assert!(control_plane::plan(&stopped.states()).is_ok(), "the three may well run: what is down starts");
+    let mut two = running(2);
+    two.machine("cp-1").find(&unit("etcd.service"), Found::Failed);
+    two.machine("cp-2").answers = false;
+    assert_eq!(
+        control_plane::plan(&two.states()).unwrap_err().to_string(),
+        "etcd has no quorum and cannot get one: cp-2 does not answer; bring enough of the hosts back, \
+         or restore the cluster from a snapshot"
+    );
+}
+
+#[test]
+fn members_neither_join_nor_leave() {
+    let mut world = running(3);
+    world.machine("cp-2").in_state = false;
+    assert_eq!(
+        control_plane::plan(&world.states()).unwrap_err().to_string(),
+        "cp-2 cannot join: the control-plane hosts of an existing cluster do not change yet; declare the hosts that it was created with"
+    );
+    let mut world = running(3);
+    world.machine("cp-3").leaves = true;
+    assert!(matches!(control_plane::plan(&world.states()), Err(Refusal::HostsLeave { hosts }) if hosts == [host("cp-3")]));
+}
+
+#[test]
+fn a_destroy_leaves_no_host_and_passes_by_the_one_that_does_not_answer() {
+    let mut world = running(3);
+    world.machines.values_mut().for_each(|machine| machine.leaves = true);
+    world.machine("cp-2").answers = false;
+    let steps = control_plane::plan(&world.states()).unwrap();
+    assert!(world.run(&steps, &mut 100, &mut |_, _| ()));
+    assert_eq!(world.machines.keys().collect::<Vec<_>>(), [&host("cp-2")]);
+}

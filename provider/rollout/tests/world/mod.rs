@@ -1,0 +1,282 @@
+//! Simulated hosts: they run the steps of a plan, may be cut off after any of them, and say when a promise is broken.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)] // each test file uses its own part
+
+use bundle::{Bundle, Digest, File, HostName, HostPath, Manifest, Observed, ObservedUnit, OnChange, Sysctl, UnitName};
+use rollout::{Gate, HostState, Step};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub fn host(name: &str) -> HostName {
+    HostName::literal(name)
+}
+
+pub fn unit(name: &str) -> UnitName {
+    UnitName::literal(name)
+}
+
+/// A bundle whose units each read `/etc/<unit>.conf`, with one sysctl and one file that nothing reads.
+pub fn bundle(units: &[(UnitName, OnChange)], version: &str) -> Bundle {
+    let mut bundle = Bundle::default();
+    for (unit, on_change) in units {
+        let config = config_of(unit);
+        bundle.files.insert(config.clone(), File::public(version));
+        bundle.add_unit(unit.clone(), "[Service]\n".into(), [config], *on_change);
+    }
+    bundle.files.insert(HostPath::literal("/etc/motd"), File::public("kept by hand"));
+    bundle.sysctls.insert(Sysctl::literal("net.ipv4.ip_forward"), "1".into());
+    bundle
+}
+
+pub fn config_of(unit: &UnitName) -> HostPath {
+    HostPath::literal(&format!("/etc/{unit}.conf"))
+}
+
+/// How a unit is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    AsDeclared,
+    /// Runs with an older configuration.
+    Older,
+    NotEnabled,
+    Failed,
+    FailedWithOlder,
+    /// Still on its way up with an older configuration.
+    ComingUp,
+    Never,
+}
+
+impl Found {
+    pub const ALL: [Found; 7] =
+        [Found::AsDeclared, Found::Older, Found::NotEnabled, Found::Failed, Found::FailedWithOlder, Found::ComingUp, Found::Never];
+
+    fn observed(self, current: &Digest) -> Option<ObservedUnit> {
+        let (active_state, enabled, is_current) = match self {
+            Found::AsDeclared => ("active", true, true),
+            Found::Older => ("active", true, false),
+            Found::NotEnabled => ("active", false, true),
+            Found::Failed => ("failed", true, true),
+            Found::FailedWithOlder => ("failed", true, false),
+            Found::ComingUp => ("activating", true, false),
+            Found::Never => return None,
+        };
+        let stamp = Some(if is_current { current.clone() } else { Digest::of(b"older") });
+        Some(ObservedUnit { active_state: active_state.into(), enabled, stamp })
+    }
+}
+
+#[derive(Clone)]
+pub struct Machine {
+    pub answers: bool,
+    pub in_state: bool,
+    pub leaves: bool,
+    /// With what it should have, digested once.
+    declared: HostState,
+    pub observed: Observed,
+    /// Started, but not yet known to be healthy.
+    pub settling: BTreeSet<UnitName>,
+    pub drained: bool,
+    pub joined: bool,
+}
+
+impl Machine {
+    pub fn new(bundle: Bundle, tiers: Vec<Vec<UnitName>>) -> Self {
+        let declared = HostState::new(host("any"), Some(&bundle), None, tiers);
+        let observed = declared.desired.as_ref().unwrap().as_observed();
+        let (settling, drained, joined) = (BTreeSet::new(), false, true);
+        Machine { answers: true, in_state: true, leaves: false, declared, observed, settling, drained, joined }
+    }
+
+    pub fn empty(bundle: Bundle, tiers: Vec<Vec<UnitName>>) -> Self {
+        let machine = Machine::new(bundle, tiers);
+        Machine { in_state: false, joined: false, observed: Observed::default(), ..machine }
+    }
+
+    fn manifest(&self) -> &Manifest {
+        self.declared.desired.as_ref().unwrap()
+    }
+
+    pub fn find(&mut self, unit: &UnitName, found: Found) {
+        let stamp = self.manifest().units[unit].clone();
+        match found.observed(&stamp) {
+            Some(observed) => drop(self.observed.units.insert(unit.clone(), observed)),
+            None => drop(self.observed.units.remove(unit)),
+        }
+    }
+
+    /// The file is not as declared.
+    pub fn outdate(&mut self, path: &HostPath) {
+        if let Some(file) = self.observed.files.get_mut(path) {
+            file.sha256 = Digest::of(b"other content");
+        }
+    }
+
+    pub fn runs(&self, unit: &UnitName) -> bool {
+        self.observed.units.get(unit).is_some_and(|unit| unit.is_running())
+    }
+
+    pub fn serves(&self, unit: &UnitName) -> bool {
+        self.answers && self.runs(unit) && !self.settling.contains(unit)
+    }
+
+    fn start(&mut self, unit: &UnitName, again: bool) {
+        if self.runs(unit) && !again {
+            self.observed.units.get_mut(unit).unwrap().enabled = true;
+            return;
+        }
+        self.observed.units.insert(unit.clone(), ObservedUnit { active_state: "active".into(), enabled: true, stamp: None });
+        self.settling.insert(unit.clone());
+        self.take_up(unit);
+    }
+
+    /// The stamp of what is on the host: a start before its push is found out.
+    fn take_up(&mut self, unit: &UnitName) {
+        let content = |path| self.observed.files.get(path).map(|file| &file.sha256);
+        let is_pushed = self.declared.units[unit].reads.iter().all(|path| content(path) == Some(&self.manifest().files[path].sha256));
+        let stamp = if is_pushed { self.manifest().units[unit].clone() } else { Digest::of(b"older") };
+        self.observed.units.get_mut(unit).unwrap().stamp = Some(stamp);
+    }
+}
+
+#[derive(Clone, Default)]
+pub struct World {
+    pub machines: BTreeMap<HostName, Machine>,
+    pub holder: Option<HostName>,
+    pub nodes: BTreeSet<HostName>,
+    pub objects_applied: bool,
+}
+
+impl World {
+    pub fn states(&self) -> Vec<HostState> {
+        let state = |(name, machine): (&HostName, &Machine)| {
+            let observed = machine.answers.then(|| machine.observed.clone());
+            let mut state = HostState { name: name.clone(), observed, in_state: machine.in_state, ..machine.declared.clone() };
+            if machine.leaves {
+                (state.desired, state.units) = (None, BTreeMap::new());
+            }
+            state
+        };
+        self.machines.iter().map(state).collect()
+    }
+
+    pub fn machine(&mut self, name: &str) -> &mut Machine {
+        self.machines.get_mut(&host(name)).unwrap()
+    }
+
+    pub fn etcd_serving(&self) -> usize {
+        self.machines.values().filter(|machine| machine.serves(&unit("etcd.service"))).count()
+    }
+
+    /// Runs at most `limit` single steps, with a look at the world after each; false when it was cut off.
+    pub fn run(&mut self, steps: &[Step], limit: &mut usize, look: &mut dyn FnMut(&World, &Step)) -> bool {
+        steps.iter().all(|step| match step {
+            Step::Parallel(steps) => self.run(steps, limit, look),
+            step if *limit > 0 => {
+                *limit -= 1;
+                self.run_one(step);
+                look(self, step);
+                true
+            }
+            _ => false,
+        })
+    }
+
+    fn at(&mut self, name: &HostName) -> &mut Machine {
+        let machine = self.machines.get_mut(name).unwrap();
+        assert!(machine.answers, "{name} does not answer and got a step");
+        machine
+    }
+
+    fn run_one(&mut self, step: &Step) {
+        match step {
+            Step::Parallel(_) => unreachable!("single steps only"),
+            Step::Push { host, .. } => {
+                let machine = self.at(host);
+                let units = std::mem::take(&mut machine.observed.units);
+                machine.observed = Observed { units, ..machine.manifest().as_observed() };
+            }
+            Step::Start { host, units, .. } => units.iter().for_each(|unit| self.at(host).start(unit, false)),
+            Step::Restart { host, units, .. } => units.iter().for_each(|unit| self.at(host).start(unit, true)),
+            Step::Reload { host, units, .. } => units.iter().for_each(|unit| self.at(host).take_up(unit)),
+            Step::Stop { host, units } => {
+                for unit in units {
+                    let observed = self.at(host).observed.units.get_mut(unit).unwrap();
+                    (observed.active_state, observed.enabled) = ("inactive".into(), false);
+                }
+            }
+            Step::Gate { gate, .. } => self.pass(gate),
+            Step::HandOver { host } => {
+                let takes_over = |(name, machine): (&HostName, &Machine)| {
+                    (name != host && machine.in_state && machine.answers && !machine.leaves).then(|| name.clone())
+                };
+                if self.holder.as_ref() == Some(host) {
+                    self.holder = self.machines.iter().find_map(takes_over);
+                    assert!(self.holder.is_some(), "nobody takes the addresses over from {host}");
+                }
+            }
+            Step::Drain { host } => self.at(host).drained = true,
+            Step::Uncordon { host } => self.at(host).drained = false,
+            Step::DeleteNode { host } => drop(self.nodes.remove(host)),
+            Step::Join { host } => self.at(host).joined = true,
+            Step::ApplyObjects => {
+                assert!(self.machines.values().any(|machine| machine.serves(&unit("kube-apiserver.service"))), "no API server");
+                self.objects_applied = true;
+            }
+            Step::Remove { host } => {
+                let machine = self.at(host);
+                assert!(!machine.observed.units.values().any(ObservedUnit::is_running), "{host} still runs units");
+                self.machines.remove(host);
+            }
+        }
+    }
+
+    /// Waits, which is to say that what was started becomes healthy; what was not started never does.
+    fn pass(&mut self, gate: &Gate) {
+        match gate {
+            Gate::UnitsActive { host, units } => self.settle(host, &units.iter().map(UnitName::as_str).collect::<Vec<_>>()),
+            Gate::EtcdMemberHealthy { host } => self.settle(host, &["etcd.service"]),
+            Gate::ApiServerReady { host } => self.settle(host, &["kube-apiserver.service"]),
+            Gate::ControllersReady { host } => self.settle(host, &["kube-controller-manager.service", "kube-scheduler.service"]),
+            Gate::NodeReady { host } => {
+                let machine = self.at(host);
+                assert!(machine.joined, "{host} never got a token");
+                machine.settling.clear();
+                self.nodes.insert(host.clone());
+            }
+            Gate::EtcdQuorum => assert!(self.settle_etcd(None) > self.machines.len() / 2, "etcd never gets a quorum"),
+            Gate::QuorumWithout { host } => {
+                assert!(self.settle_etcd(Some(host)) > self.machines.len() / 2, "etcd never gets a quorum without {host}");
+            }
+            Gate::VirtualAddressServed => {
+                if self.holder.is_none() {
+                    self.holder = self.machines.iter().find(|(_, m)| m.answers && !m.leaves).map(|(name, _)| name.clone());
+                }
+                assert!(self.holder.is_some(), "nobody serves the virtual addresses");
+            }
+        }
+    }
+
+    fn settle(&mut self, name: &HostName, units: &[&str]) {
+        let machine = self.at(name);
+        for unit in units.iter().map(|name| unit(name)) {
+            assert!(machine.runs(&unit), "{name}: waits for {unit}, which nobody started");
+            machine.settling.remove(&unit);
+        }
+    }
+
+    fn settle_etcd(&mut self, without: Option<&HostName>) -> usize {
+        let etcd = unit("etcd.service");
+        let others = self.machines.iter_mut().filter(|(name, machine)| Some(*name) != without && machine.answers && machine.runs(&etcd));
+        others.map(|(_, machine)| machine.settling.remove(&etcd)).count()
+    }
+}
+
+/// Single steps, those at the same time one by one.
+pub fn single(steps: &[Step]) -> Vec<&Step> {
+    let mut all = Vec::new();
+    for step in steps {
+        match step {
+            Step::Parallel(steps) => all.extend(single(steps)),
+            step => all.push(step),
+        }
+    }
+    all
+}
