@@ -1,0 +1,26 @@
+//! Encryption of secrets at rest. The first key encrypts, every key decrypts, and what was stored in the clear stays readable
+//! until it is written again.
+
+use crate::spec::{Credentials, RenderError};
+use crate::yaml::to_yaml;
+use bundle::File;
+use serde_json::{Value, json};
+
+pub(super) const PATH: &str = "/etc/kubernetes/encryption.yaml";
+
+pub(super) fn file(credentials: &Credentials) -> Result<File, RenderError> {
+    if credentials.encryption_keys.is_empty() {
+        return Err(RenderError::MissingEncryptionKey);
+    }
+    let keys: Vec<Value> =
+        credentials.encryption_keys.iter().map(|(name, secret)| json!({ "name": name, "secret": secret })).collect();
+    let configuration = json!({
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "EncryptionConfiguration",
+        "resources": [{
+            "resources": ["secrets"],
+            "providers": [{ "secretbox": { "keys": keys } }, { "identity": {} }],
+        }],
+    });
+    Ok(File::private(to_yaml(&configuration)))
+}

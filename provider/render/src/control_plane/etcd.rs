@@ -1,0 +1,112 @@
+//! etcd: one member per control-plane host, with an authority for its clients and one for its peers.
+
+use super::files::{ETCD_PKI, Reader};
+use super::{Context, joined, url};
+use crate::spec::RenderError;
+use crate::systemd::{Flags, SANDBOX};
+use bundle::{Bundle, Directory, File, HostPath, OnChange, UnitName};
+
+const DATA_DIRECTORY: &str = "/var/lib/etcd";
+
+/// What etcd looks at only while its data directory is empty. It is not among what the unit reads: a host that joins later
+/// changes this file everywhere, and no running member has to restart for that.
+pub(crate) const BOOTSTRAP_ENVIRONMENT: &str = "/etc/etcd/bootstrap.env";
+
+/// Written by whoever adds this member to a running cluster, with the members of that moment and
+/// `ETCD_INITIAL_CLUSTER_STATE=existing`; gone after a reboot.
+pub(crate) const JOIN_ENVIRONMENT: &str = "/run/k8s-hardway/etcd-join.env";
+
+pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
+    let name = context.name.as_str();
+    let mut reader = Reader::new(context, bundle);
+    let flags = etcd_flags(context)
+        .set("cert-file", reader.certificate(ETCD_PKI, "server", &format!("etcd-server/{name}"))?)
+        .set("key-file", reader.private_key(ETCD_PKI, "server", &format!("etcd-server/{name}"))?)
+        .set("trusted-ca-file", reader.certificate(ETCD_PKI, "ca", "etcd-ca")?)
+        .set("client-cert-auth", "true")
+        .set("peer-cert-file", reader.certificate(ETCD_PKI, "peer", &format!("etcd-peer/{name}"))?)
+        .set("peer-key-file", reader.private_key(ETCD_PKI, "peer", &format!("etcd-peer/{name}"))?)
+        .set("peer-trusted-ca-file", reader.certificate(ETCD_PKI, "peer-ca", "etcd-peer-ca")?)
+        .set("peer-client-cert-auth", "true")
+        .overridden_by(&context.spec.etcd_flags);
+    let unit_file = unit_file(&flags.command_line(&reader.program("/usr/local/bin/etcd")));
+    let reads = reader.reads;
+    bundle.add_unit(UnitName::literal("etcd.service"), unit_file, reads, OnChange::Restart);
+    bundle.files.insert(HostPath::literal(BOOTSTRAP_ENVIRONMENT), File::public(bootstrap_environment(context)));
+    add_etcdctl_credentials(context, bundle)?;
+    bundle.data_directories.insert(HostPath::literal(DATA_DIRECTORY), Directory { mode: 0o700, owner: "root:root".into() });
+    Ok(())
+}
+
+fn etcd_flags(context: &Context) -> Flags {
+    let (address, loopback) = (context.host.address, context.loopback());
+    let peer = url("https", address, "2380");
+    let client = url("https", address, "2379");
+    Flags::new()
+        .set("name", context.name.as_str())
+        .set("data-dir", DATA_DIRECTORY)
+        .set("listen-peer-urls", &peer)
+        .set("initial-advertise-peer-urls", &peer)
+        .set("listen-client-urls", joined([&client, &url("https", loopback, "2379")]))
+        .set("advertise-client-urls", &client)
+        .set("listen-metrics-urls", url("http", loopback, "2381"))
+        // The largest that etcd's documentation suggests; the default of 2 GiB stops a busy cluster.
+        .set("quota-backend-bytes", (8_u64 << 30).to_string())
+        // The API server compacts every 5 minutes; this is for what else may write.
+        .set("auto-compaction-mode", "periodic")
+        .set("auto-compaction-retention", "8h")
+        // Both as kubeadm sets them for etcd 3.6 (cmd/kubeadm/app/phases/etcd/local.go): compare with the peers before serving,
+        // and tell the API server's watch cache early how far it is.
+        .set("feature-gates", "InitialCorruptCheck=true")
+        .set("watch-progress-notify-interval", "5s")
+}
+
+fn bootstrap_environment(context: &Context) -> String {
+    let members = context.spec.hosts.iter().map(|(name, host)| format!("{name}={}", url("https", host.address, "2380")));
+    format!(
+        "# Read by etcd only while {DATA_DIRECTORY} is empty.
+ETCD_INITIAL_CLUSTER={}
+ETCD_INITIAL_CLUSTER_STATE=new
+ETCD_INITIAL_CLUSTER_TOKEN={}
+",
+        joined(members),
+        context.spec.name
+    )
+}
+
+/// For `etcdctl` on the host: health, snapshots and membership are asked with these.
+fn add_etcdctl_credentials(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
+    let mut reader = Reader::new(context, bundle);
+    reader.certificate(ETCD_PKI, "client", "etcd-client")?;
+    reader.private_key(ETCD_PKI, "client", "etcd-client")?;
+    Ok(())
+}
+
+fn unit_file(command_line: &str) -> String {
+    format!(
+        "[Unit]
+Description=etcd, the store of the Kubernetes API
+Documentation=https://etcd.io/docs/v3.6/op-guide/configuration/
+After=network-online.target
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+EnvironmentFile={BOOTSTRAP_ENVIRONMENT}
+EnvironmentFile=-{JOIN_ENVIRONMENT}
+ExecStart={command_line}
+Restart=always
+RestartSec=2
+# A new member is ready only when most of the others are there.
+TimeoutStartSec=180
+LimitNOFILE=65536
+OOMScoreAdjust=-997
+CapabilityBoundingSet=
+ReadWritePaths={DATA_DIRECTORY}
+{SANDBOX}
+[Install]
+WantedBy=multi-user.target
+"
+    )
+}

@@ -1,0 +1,104 @@
+//! Certificates, keys and kubeconfigs of a control-plane host as files of its bundle.
+
+use super::{ADMIN_KUBECONFIG, Context, KUBE_PROXY_KUBECONFIG};
+use crate::kubeconfig::{Authority, Identity, Kubeconfig, render_kubeconfig};
+use crate::spec::{ClusterSpec, Credentials, RenderError};
+use bundle::{Bundle, File, HostPath};
+
+pub(super) const ETCD_PKI: &str = "/etc/etcd/pki";
+pub(super) const KUBERNETES_PKI: &str = "/etc/kubernetes/pki";
+
+/// Adds files to a bundle and remembers them as what one unit reads.
+pub(super) struct Reader<'a> {
+    context: &'a Context<'a>,
+    bundle: &'a mut Bundle,
+    pub reads: Vec<HostPath>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(context: &'a Context<'a>, bundle: &'a mut Bundle) -> Self {
+        Reader { context, bundle, reads: Vec::new() }
+    }
+
+    /// A program that the unit starts.
+    pub fn program(&mut self, path: &str) -> String {
+        self.reads.push(HostPath::literal(path));
+        path.to_string()
+    }
+
+    pub fn file(&mut self, path: &str, file: File) -> String {
+        let host_path = HostPath::literal(path);
+        self.bundle.files.insert(host_path.clone(), file);
+        self.reads.push(host_path);
+        path.to_string()
+    }
+
+    pub fn certificate(&mut self, folder: &str, file_name: &str, name: &str) -> Result<String, RenderError> {
+        let pem = certificate(self.context.credentials, name)?;
+        Ok(self.file(&format!("{folder}/{file_name}.crt"), File::public(pem)))
+    }
+
+    pub fn private_key(&mut self, folder: &str, file_name: &str, name: &str) -> Result<String, RenderError> {
+        let pem = private_key(self.context.credentials, name)?;
+        Ok(self.file(&format!("{folder}/{file_name}.key"), File::private(pem)))
+    }
+
+    /// A kubeconfig with the client certificate `name` towards the API server of this host.
+    pub fn local_kubeconfig(&mut self, name: &str) -> Result<String, RenderError> {
+        let text = client_kubeconfig(self.context.spec, self.context.credentials, name, &self.context.local_server())?;
+        Ok(self.file(&format!("/etc/kubernetes/{name}.kubeconfig"), File::private(text)))
+    }
+}
+
+pub(super) fn certificate<'a>(credentials: &'a Credentials, name: &str) -> Result<&'a str, RenderError> {
+    credentials.certificates.get(name).map(String::as_str).ok_or_else(|| RenderError::MissingCertificate(name.to_string()))
+}
+
+pub(super) fn private_key<'a>(credentials: &'a Credentials, name: &str) -> Result<&'a str, RenderError> {
+    credentials.private_keys.get(name).map(String::as_str).ok_or_else(|| RenderError::MissingPrivateKey(name.to_string()))
+}
+
+/// While an authority is rotated its text holds the old and the new certificate; the first one is the one that signs.
+pub(super) fn signing_certificate<'a>(credentials: &'a Credentials, name: &str) -> Result<&'a str, RenderError> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let pem = certificate(credentials, name)?;
+    let first = pem.find(END).and_then(|at| pem.get(..at + END.len()));
+    Ok(first.unwrap_or(pem))
+}
+
+/// The kubeconfig of an administrator, towards the cluster's endpoint.
+///
+/// # Errors
+/// When the certificate or key `admin`, or the certificate of the API server's authority, is missing.
+pub fn admin_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result<String, RenderError> {
+    client_kubeconfig(spec, credentials, "admin", &spec.endpoint.url())
+}
+
+/// The kubeconfig of kube-proxy, which nodes fetch from a control-plane host; plans need its digest only.
+///
+/// # Errors
+/// When the certificate or key `kube-proxy`, or the certificate of the API server's authority, is missing.
+pub fn kube_proxy_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result<String, RenderError> {
+    client_kubeconfig(spec, credentials, "kube-proxy", &spec.endpoint.url())
+}
+
+pub(super) fn add_client_kubeconfigs(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
+    let admin = admin_kubeconfig(context.spec, context.credentials)?;
+    let kube_proxy = kube_proxy_kubeconfig(context.spec, context.credentials)?;
+    bundle.files.insert(HostPath::literal(ADMIN_KUBECONFIG), File::private(admin));
+    bundle.files.insert(HostPath::literal(KUBE_PROXY_KUBECONFIG), File::private(kube_proxy));
+    Ok(())
+}
+
+fn client_kubeconfig(spec: &ClusterSpec, credentials: &Credentials, name: &str, server: &str) -> Result<String, RenderError> {
+    Ok(render_kubeconfig(&Kubeconfig {
+        cluster_name: &spec.name,
+        server,
+        authority: Authority::Embedded { pem: certificate(credentials, "apiserver-ca")? },
+        user: name,
+        identity: Identity::ClientCertificate {
+            certificate: certificate(credentials, name)?,
+            private_key: private_key(credentials, name)?,
+        },
+    }))
+}

@@ -1,0 +1,147 @@
+//! The API server: both families, encryption at rest, audit log, aggregation layer; anonymous only for health checks.
+
+use super::files::{ETCD_PKI, KUBERNETES_PKI, Reader};
+use super::{API_SERVER_PORT, Context, audit, encryption, joined, url};
+use crate::spec::RenderError;
+use crate::systemd::{Flags, SANDBOX};
+use bundle::{Bundle, Directory, File, HostPath, OnChange, UnitName};
+
+const LOG_DIRECTORY: &str = "/var/log/kubernetes";
+const AUTHENTICATION: &str = "/etc/kubernetes/authentication.yaml";
+
+/// Load balancers ask these without a certificate; nothing else is answered to a stranger.
+/// GA since 1.34 (feature gate AnonymousAuthConfigurableEndpoints).
+const AUTHENTICATION_CONFIGURATION: &str = "\
+apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+anonymous:
+  enabled: true
+  conditions:
+  - path: /livez
+  - path: /readyz
+  - path: /healthz
+";
+
+pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
+    let mut reader = Reader::new(context, bundle);
+    let flags = server_flags(context);
+    let flags = etcd_flags(context, &mut reader, flags)?;
+    let flags = serving_flags(context, &mut reader, flags)?;
+    let flags = authentication_flags(context, &mut reader, flags)?;
+    let flags = aggregation_flags(&mut reader, flags)?;
+    let flags = flags
+        .set("encryption-provider-config", reader.file(encryption::PATH, encryption::file(context.credentials)?))
+        .set("audit-policy-file", reader.file(audit::PATH, audit::file(context.spec)))
+        .set("audit-log-path", format!("{LOG_DIRECTORY}/audit.log"))
+        .set("audit-log-maxage", "30")
+        .set("audit-log-maxbackup", "10")
+        .set("audit-log-maxsize", "100")
+        .overridden_by(&context.spec.api_server_flags);
+    let unit_file = unit_file(&flags.command_line(&reader.program("/usr/local/bin/kube-apiserver")));
+    let reads = reader.reads;
+    bundle.add_unit(UnitName::literal("kube-apiserver.service"), unit_file, reads, OnChange::Restart);
+    bundle.data_directories.insert(HostPath::literal(LOG_DIRECTORY), Directory { mode: 0o700, owner: "root:root".into() });
+    Ok(())
+}
+
+fn server_flags(context: &Context) -> Flags {
+    let network = &context.spec.network;
+    let every_address = if context.has_ipv6() { "::" } else { "0.0.0.0" };
+    Flags::new()
+        .set("advertise-address", context.host.address.to_string())
+        .set("bind-address", every_address)
+        .set("secure-port", API_SERVER_PORT)
+        .set("service-cluster-ip-range", joined(&network.service_cidrs))
+        .set("allow-privileged", "true")
+        .set("authorization-mode", "Node,RBAC")
+        .set("enable-admission-plugins", "NodeRestriction")
+        .set("profiling", "false")
+        // Stay in the load balancers' pools until they have seen /readyz fail.
+        .set("shutdown-delay-duration", "5s")
+        // Without it a stop waits 60 s for the watches of kubelets.
+        .set("shutdown-watch-termination-grace-period", "2s")
+}
+
+fn etcd_flags(context: &Context, reader: &mut Reader, flags: Flags) -> Result<Flags, RenderError> {
+    let others = context.spec.hosts.iter().filter(|(name, _)| *name != context.name).map(|(_, host)| host.address);
+    let servers = std::iter::once(context.host.address).chain(others).map(|address| url("https", address, "2379"));
+    Ok(flags
+        .set("etcd-servers", joined(servers))
+        .set("etcd-cafile", reader.certificate(ETCD_PKI, "ca", "etcd-ca")?)
+        .set("etcd-certfile", reader.certificate(KUBERNETES_PKI, "apiserver-etcd-client", "apiserver-etcd-client")?)
+        .set("etcd-keyfile", reader.private_key(KUBERNETES_PKI, "apiserver-etcd-client", "apiserver-etcd-client")?))
+}
+
+fn serving_flags(context: &Context, reader: &mut Reader, flags: Flags) -> Result<Flags, RenderError> {
+    let certificate = format!("apiserver/{}", context.name);
+    Ok(flags
+        .set("tls-cert-file", reader.certificate(KUBERNETES_PKI, "apiserver", &certificate)?)
+        .set("tls-private-key-file", reader.private_key(KUBERNETES_PKI, "apiserver", &certificate)?)
+        .set("kubelet-certificate-authority", reader.certificate(KUBERNETES_PKI, "cluster-ca", "cluster-ca")?)
+        .set(
+            "kubelet-client-certificate",
+            reader.certificate(KUBERNETES_PKI, "apiserver-kubelet-client", "apiserver-kubelet-client")?,
+        )
+        .set("kubelet-client-key", reader.private_key(KUBERNETES_PKI, "apiserver-kubelet-client", "apiserver-kubelet-client")?)
+        .set("kubelet-preferred-address-types", "InternalIP,Hostname"))
+}
+
+fn authentication_flags(context: &Context, reader: &mut Reader, flags: Flags) -> Result<Flags, RenderError> {
+    let (spec, credentials) = (context.spec, context.credentials);
+    let public_key =
+        credentials.public_keys.get("service-account").ok_or_else(|| RenderError::MissingPublicKey("service-account".into()))?;
+    let public_key = File::public(public_key.as_str());
+    let flags = flags
+        .set("client-ca-file", reader.certificate(KUBERNETES_PKI, "cluster-ca", "cluster-ca")?)
+        .set("enable-bootstrap-token-auth", "true")
+        .set("service-account-issuer", format!("https://kubernetes.default.svc.{}", spec.network.cluster_domain))
+        .set("service-account-key-file", reader.file(&format!("{KUBERNETES_PKI}/service-account.pub"), public_key))
+        .set("service-account-signing-key-file", reader.private_key(KUBERNETES_PKI, "service-account", "service-account")?);
+    // The API server refuses to start with the file and with one of these flags.
+    let by_flags = |name: &String| name == "anonymous-auth" || name == "authentication-config" || name.starts_with("oidc-");
+    if spec.api_server_flags.keys().any(by_flags) {
+        return Ok(flags);
+    }
+    Ok(flags.set("authentication-config", reader.file(AUTHENTICATION, File::public(AUTHENTICATION_CONFIGURATION))))
+}
+
+fn aggregation_flags(reader: &mut Reader, flags: Flags) -> Result<Flags, RenderError> {
+    Ok(flags
+        .set("requestheader-client-ca-file", reader.certificate(KUBERNETES_PKI, "front-proxy-ca", "front-proxy-ca")?)
+        .set("requestheader-allowed-names", "front-proxy-client")
+        .set("requestheader-extra-headers-prefix", "X-Remote-Extra-")
+        .set("requestheader-group-headers", "X-Remote-Group")
+        .set("requestheader-username-headers", "X-Remote-User")
+        .set("proxy-client-cert-file", reader.certificate(KUBERNETES_PKI, "front-proxy-client", "front-proxy-client")?)
+        .set("proxy-client-key-file", reader.private_key(KUBERNETES_PKI, "front-proxy-client", "front-proxy-client")?)
+        // A control-plane host need not run kube-proxy: aggregated servers and webhooks are called at their pods' addresses.
+        .set("enable-aggregator-routing", "true"))
+}
+
+fn unit_file(command_line: &str) -> String {
+    format!(
+        "[Unit]
+Description=Kubernetes API server
+Documentation=https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/
+After=network-online.target etcd.service
+Wants=network-online.target etcd.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+ExecStart={command_line}
+Restart=always
+RestartSec=2
+TimeoutStartSec=180
+# The shutdown delay, then up to 60 s for requests that are being answered.
+TimeoutStopSec=75
+LimitNOFILE=1048576
+OOMScoreAdjust=-997
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+ReadWritePaths={LOG_DIRECTORY}
+{SANDBOX}
+[Install]
+WantedBy=multi-user.target
+"
+    )
+}

@@ -1,0 +1,77 @@
+//! The controller manager: signs certificates with cluster-ca, hands out pod CIDRs, one leader among all hosts.
+
+use super::files::{KUBERNETES_PKI, Reader, signing_certificate};
+use super::{Context, joined};
+use crate::spec::RenderError;
+use crate::systemd::{Flags, SANDBOX};
+use bundle::{Bundle, File, OnChange, UnitName};
+use std::net::IpAddr;
+
+pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
+    let mut reader = Reader::new(context, bundle);
+    let certificate = format!("controller-manager/{}", context.name);
+    let signing = signing_certificate(context.credentials, "cluster-ca")?;
+    let signing = File::public(format!("{signing}\n"));
+    let kubeconfig = reader.local_kubeconfig("controller-manager")?;
+    let flags = Flags::new()
+        .set("kubeconfig", &kubeconfig)
+        .set("authentication-kubeconfig", &kubeconfig)
+        .set("authorization-kubeconfig", &kubeconfig)
+        .set("bind-address", context.loopback().to_string())
+        .set("tls-cert-file", reader.certificate(KUBERNETES_PKI, "controller-manager", &certificate)?)
+        .set("tls-private-key-file", reader.private_key(KUBERNETES_PKI, "controller-manager", &certificate)?)
+        // It takes exactly one certificate: not the file that trusts two while cluster-ca is rotated.
+        .set("cluster-signing-cert-file", reader.file(&format!("{KUBERNETES_PKI}/cluster-ca-signing.crt"), signing))
+        .set("cluster-signing-key-file", reader.private_key(KUBERNETES_PKI, "cluster-ca", "cluster-ca")?)
+        .set("root-ca-file", reader.certificate(KUBERNETES_PKI, "apiserver-ca", "apiserver-ca")?)
+        .set("service-account-private-key-file", reader.private_key(KUBERNETES_PKI, "service-account", "service-account")?)
+        .set("use-service-account-credentials", "true")
+        .set("controllers", "*,bootstrapsigner,tokencleaner")
+        .set("leader-elect", "true")
+        .set("profiling", "false")
+        .set("cluster-name", &context.spec.name);
+    let flags = network_flags(context, flags).overridden_by(&context.spec.controller_manager_flags);
+    let unit_file = unit_file(&flags.command_line(&reader.program("/usr/local/bin/kube-controller-manager")));
+    let reads = reader.reads;
+    bundle.add_unit(UnitName::literal("kube-controller-manager.service"), unit_file, reads, OnChange::Restart);
+    Ok(())
+}
+
+fn network_flags(context: &Context, flags: Flags) -> Flags {
+    let network = &context.spec.network;
+    let mut flags = flags
+        .set("allocate-node-cidrs", "true")
+        .set("cluster-cidr", joined(&network.pod_cidrs))
+        .set("service-cluster-ip-range", joined(&network.service_cidrs));
+    // The mask of a family that the cluster does not have is an error (setNodeCIDRMaskSizes in cmd/kube-controller-manager).
+    for cidr in &network.pod_cidrs {
+        flags = match cidr.addr() {
+            IpAddr::V4(_) => flags.set("node-cidr-mask-size-ipv4", network.node_mask_ipv4.to_string()),
+            IpAddr::V6(_) => flags.set("node-cidr-mask-size-ipv6", network.node_mask_ipv6.to_string()),
+        };
+    }
+    flags
+}
+
+fn unit_file(command_line: &str) -> String {
+    format!(
+        "[Unit]
+Description=Kubernetes controller manager
+Documentation=https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/
+After=network-online.target kube-apiserver.service
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={command_line}
+Restart=always
+RestartSec=2
+LimitNOFILE=65536
+OOMScoreAdjust=-997
+CapabilityBoundingSet=
+{SANDBOX}
+[Install]
+WantedBy=multi-user.target
+"
+    )
+}

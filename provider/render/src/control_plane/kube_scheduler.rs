@@ -1,0 +1,47 @@
+//! The scheduler: one leader among all hosts.
+
+use super::Context;
+use super::files::Reader;
+use crate::spec::RenderError;
+use crate::systemd::{Flags, SANDBOX};
+use bundle::{Bundle, OnChange, UnitName};
+
+pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
+    let mut reader = Reader::new(context, bundle);
+    let kubeconfig = reader.local_kubeconfig("scheduler")?;
+    let flags = Flags::new()
+        .set("kubeconfig", &kubeconfig)
+        .set("authentication-kubeconfig", &kubeconfig)
+        .set("authorization-kubeconfig", &kubeconfig)
+        .set("bind-address", context.loopback().to_string())
+        .set("leader-elect", "true")
+        .set("profiling", "false")
+        .overridden_by(&context.spec.scheduler_flags);
+    let unit_file = unit_file(&flags.command_line(&reader.program("/usr/local/bin/kube-scheduler")));
+    let reads = reader.reads;
+    bundle.add_unit(UnitName::literal("kube-scheduler.service"), unit_file, reads, OnChange::Restart);
+    Ok(())
+}
+
+fn unit_file(command_line: &str) -> String {
+    format!(
+        "[Unit]
+Description=Kubernetes scheduler
+Documentation=https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/
+After=network-online.target kube-apiserver.service
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={command_line}
+Restart=always
+RestartSec=2
+LimitNOFILE=65536
+OOMScoreAdjust=-997
+CapabilityBoundingSet=
+{SANDBOX}
+[Install]
+WantedBy=multi-user.target
+"
+    )
+}

@@ -1,0 +1,16 @@
+//! Pure: turns what the user declared into one bundle per host. One file per component; the only output is the bundle.
+//! No clock, no randomness, no environment, no file system.
+
+pub mod catalogue;
+pub mod control_plane;
+pub mod kubeconfig;
+pub mod load_balancer;
+pub mod node;
+pub mod objects;
+pub mod spec;
+mod systemd;
+mod yaml;
+
+pub use spec::{
+    ClusterSpec, Credentials, Endpoint, Host, Hosts, Listener, LoadBalancerSpec, Network, NodeGroupSpec, RenderError,
+};

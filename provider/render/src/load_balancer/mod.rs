@@ -1,0 +1,64 @@
+//! A highly available load balancer on ordinary hosts: keepalived carries the virtual addresses, nginx passes TCP connections on,
+//! and a health service keeps backends that cannot serve out of nginx. The three units are this provider's own, so that neither a
+//! change by the distribution's package nor a second load balancer on the same hosts gets in their way.
+
+mod health;
+mod keepalived;
+mod nginx;
+#[cfg(test)]
+mod tests;
+
+use crate::{LoadBalancerSpec, RenderError};
+use bundle::{Bundle, Directory, HostName, HostPath, NameError, UnitName};
+
+/// Everything that `host` needs to be one of the load balancer's hosts.
+pub fn render(spec: &LoadBalancerSpec, host: &HostName) -> Result<Bundle, RenderError> {
+    if !spec.hosts.contains_key(host) {
+        return Err(RenderError::UnknownHost(host.clone()));
+    }
+    check_names(spec)?;
+    let mut bundle = Bundle::default();
+    bundle.merge(nginx::render(spec)?);
+    bundle.merge(health::render(spec)?);
+    bundle.merge(keepalived::render(spec, host)?);
+    for folder in [config_folder(spec), run_folder(spec)] {
+        bundle.data_directories.insert(HostPath::parse(folder)?, Directory { mode: 0o755, owner: "root:root".into() });
+    }
+    bundle.cleanup.push(format!("rm -rf {}", run_folder(spec)));
+    Ok(bundle)
+}
+
+/// The units in the order in which they start; keepalived last, so that the address never comes to a host that cannot serve it.
+pub fn units(name: &str) -> Result<[UnitName; 3], NameError> {
+    Ok([nginx::unit(name)?, health::unit(name)?, keepalived::unit(name)?])
+}
+
+fn config_folder(spec: &LoadBalancerSpec) -> String {
+    format!("/etc/k8s-lb/{}", spec.name)
+}
+
+fn run_folder(spec: &LoadBalancerSpec) -> String {
+    format!("/run/k8s-lb/{}", spec.name)
+}
+
+fn config_path(spec: &LoadBalancerSpec, file: &str) -> Result<HostPath, NameError> {
+    HostPath::parse(format!("{}/{file}", config_folder(spec)))
+}
+
+/// Nothing that the user wrote may end a line, a statement or a path of the files that it goes into.
+fn check_names(spec: &LoadBalancerSpec) -> Result<(), NameError> {
+    UnitName::parse(format!("{}.service", spec.name))?;
+    spec.interface.as_deref().map_or(Ok(()), |interface| check_word(interface, ""))?;
+    for (name, listener) in &spec.listeners {
+        UnitName::parse(format!("{name}.service"))?;
+        listener.backends.iter().try_for_each(|backend| check_word(backend, "[]"))?;
+        if let crate::spec::HealthCheck::Https { path } = &listener.health_check {
+            check_word(path, "?=&~,")?;
+        }
+    }
+    Ok(())
+}
+
+fn check_word(word: &str, also_allowed: &str) -> Result<(), NameError> {
+    HostPath::parse(format!("/{}", word.replace(|c| also_allowed.contains(c), ""))).map(drop)
+}

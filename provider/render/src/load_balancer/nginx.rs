@@ -1,0 +1,123 @@
+//! nginx as a TCP proxy with a configuration that holds `stream` alone. Which backends get traffic is the business of `health`.
+
+use super::{config_folder, config_path, health, run_folder};
+use crate::{Listener, LoadBalancerSpec, RenderError};
+use bundle::{Bundle, File, NameError, OnChange, UnitName};
+
+pub(super) fn unit(name: &str) -> Result<UnitName, NameError> {
+    UnitName::parse(format!("k8s-lb-{name}-nginx.service"))
+}
+
+pub(super) fn render(spec: &LoadBalancerSpec) -> Result<Bundle, RenderError> {
+    let mut bundle = Bundle::default();
+    let (config, prepare) = (config_path(spec, "nginx.conf")?, config_path(spec, "prepare-nginx")?);
+    bundle.files.insert(config.clone(), File::public(render_config(spec)));
+    bundle.files.insert(prepare.clone(), File::executable(include_str!("prepare-nginx.sh")));
+    // Debian builds the stream module as a package of its own; both are what `apt-get install` has to be told.
+    bundle.packages.insert("nginx".into(), "nginx-light libnginx-mod-stream".into());
+    let reads = [config, prepare, health::backends_path(spec)?];
+    bundle.add_unit(unit(&spec.name)?, render_unit(spec), reads, OnChange::Reload);
+    Ok(bundle)
+}
+
+fn render_config(spec: &LoadBalancerSpec) -> String {
+    let run = run_folder(spec);
+    let servers: String = spec.listeners.iter().map(|(name, listener)| render_listener(spec, name, listener)).collect();
+    format!(
+        "\
+include {run}/modules.conf;
+pid {run}/nginx.pid;
+error_log stderr warn;
+worker_processes auto;
+worker_rlimit_nofile 16384;
+# Watches never end by themselves: a worker of an older configuration is not kept for longer.
+worker_shutdown_timeout 10m;
+
+events {{
+    worker_connections 8192;
+}}
+
+stream {{
+    proxy_connect_timeout 1s;
+    proxy_next_upstream on;
+    proxy_next_upstream_timeout 4s;
+    proxy_timeout 1h;
+    proxy_socket_keepalive on;
+{servers}}}
+"
+    )
+}
+
+fn render_listener(spec: &LoadBalancerSpec, name: &str, listener: &Listener) -> String {
+    let port = listener.port;
+    let servers = match listener.backends.is_empty() {
+        true => "server 127.0.0.1:1 down;".to_string(), // nginx refuses an upstream without servers
+        false => format!("include {}/upstream-{name}.conf;", run_folder(spec)),
+    };
+    // A kernel without IPv6 has no [::] to listen on.
+    let ipv6 = match has_ipv6(spec) {
+        true => format!("\n        listen [::]:{port} so_keepalive=1m:10s:3;"),
+        false => String::new(),
+    };
+    format!(
+        "
+    upstream {name} {{
+        zone {name} 64k;
+        least_conn;
+        {servers}
+    }}
+    server {{
+        listen {port} so_keepalive=1m:10s:3;{ipv6}
+        proxy_pass {name};
+    }}
+"
+    )
+}
+
+fn has_ipv6(spec: &LoadBalancerSpec) -> bool {
+    let of_hosts = spec.hosts.values().flat_map(|host| host.addresses());
+    of_hosts.chain(spec.virtual_addresses.iter().map(|net| net.addr())).any(|address| address.is_ipv6())
+}
+
+fn render_unit(spec: &LoadBalancerSpec) -> String {
+    let (name, config, run) = (&spec.name, config_folder(spec), run_folder(spec));
+    // Debian's nginx serves its welcome page on port 80, from the moment that the package is installed.
+    let conflicts = match spec.listeners.values().any(|listener| listener.port == 80) {
+        true => "\nConflicts=nginx.service",
+        false => "",
+    };
+    format!(
+        "\
+[Unit]
+Description=TCP proxy of load balancer {name}
+Documentation=https://nginx.org/en/docs/stream/ngx_stream_core_module.html
+After=network-online.target nss-lookup.target nginx.service
+Wants=network-online.target{conflicts}
+StartLimitIntervalSec=0
+
+[Service]
+# nginx goes to the background when it listens on every port.
+Type=forking
+PIDFile={run}/nginx.pid
+ExecStartPre={config}/prepare-nginx {config} {run}
+ExecStart=/usr/sbin/nginx -c {config}/nginx.conf
+ExecReload={config}/prepare-nginx {config} {run}
+ExecReload=/usr/sbin/nginx -t -q -c {config}/nginx.conf
+ExecReload=/bin/kill -HUP $MAINPID
+# Not a graceful stop: it would close the listeners at once and keep the process, and with it the virtual address, for the watches.
+KillSignal=SIGTERM
+KillMode=mixed
+TimeoutStopSec=5
+Restart=always
+RestartSec=1
+RuntimeDirectory=k8s-lb/{name}
+RuntimeDirectoryPreserve=yes
+NoNewPrivileges=yes
+ProtectSystem=full
+ProtectHome=yes
+
+[Install]
+WantedBy=multi-user.target
+"
+    )
+}

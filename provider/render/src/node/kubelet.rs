@@ -1,0 +1,135 @@
+//! The kubelet: joins by TLS bootstrap, rotates its client and serving certificates, trusts the API server by file.
+
+use super::containerd::SOCKET;
+use super::{API_SERVER_AUTHORITY, Context, LIBRARY, add_file};
+use crate::kubeconfig::{Authority, Identity, Kubeconfig, render_kubeconfig};
+use crate::spec::{NodeGroupSpec, ProxyMode};
+use crate::systemd::Flags;
+use crate::yaml::{merged, to_yaml};
+use bundle::{Bundle, Directory, File, HostPath, OnChange, UnitName};
+use serde_json::{Value, json};
+
+/// Written at join with a token of minutes, deleted once `KUBELET_KUBECONFIG` is there.
+pub const BOOTSTRAP_KUBECONFIG: &str = "/etc/kubernetes/bootstrap-kubelet.kubeconfig";
+/// Written by the kubelet itself after its first certificate.
+pub const KUBELET_KUBECONFIG: &str = "/var/lib/kubelet/kubelet.kubeconfig";
+
+const CONFIGURATION: &str = "/etc/kubernetes/node/kubelet.yaml";
+const CLIENT_AUTHORITY: &str = "/etc/kubernetes/node/kubelet-client-ca.crt";
+const RESOLV_CONF_SCRIPT: &str = include_str!("resolv-conf.sh");
+const RESOLV_CONF: &str = "/run/k8s-kubelet/resolv.conf";
+
+/// What a kubelet without a certificate identifies itself with: `token` is `<id>.<secret>`.
+pub fn bootstrap_kubeconfig(spec: &NodeGroupSpec, token: &str) -> String {
+    render_kubeconfig(&Kubeconfig {
+        cluster_name: &spec.cluster_name,
+        server: &spec.endpoint.url(),
+        authority: Authority::File { path: API_SERVER_AUTHORITY },
+        user: "kubelet-bootstrap",
+        identity: Identity::Token(token),
+    })
+}
+
+pub(super) fn render(context: &Context, bundle: &mut Bundle) {
+    let spec = context.spec;
+    let script = format!("{LIBRARY}/kubelet-resolv-conf");
+    let reads = [
+        HostPath::literal("/usr/local/bin/kubelet"),
+        add_file(bundle, CONFIGURATION, File::public(configuration(spec))),
+        add_file(bundle, CLIENT_AUTHORITY, File::public(spec.kubelet_client_authority.as_str())),
+        add_file(bundle, API_SERVER_AUTHORITY, File::public(spec.apiserver_authority.as_str())),
+        add_file(bundle, &script, File::executable(RESOLV_CONF_SCRIPT)),
+    ];
+    let before_start = format!("{script} {} {RESOLV_CONF}", context.host.address);
+    let unit_file = unit_file(&before_start, &flags(context).command_line("/usr/local/bin/kubelet"));
+    bundle.add_unit(UnitName::literal("kubelet.service"), unit_file, reads, OnChange::Restart);
+    bundle.packages.insert("mount".into(), "mount".into());
+    for (path, mode) in [("/var/lib/kubelet", 0o750), ("/var/log/pods", 0o755), ("/var/log/containers", 0o755)] {
+        bundle.data_directories.insert(HostPath::literal(path), Directory { mode, owner: "root:root".into() });
+    }
+}
+
+fn flags(context: &Context) -> Flags {
+    let spec = context.spec;
+    let addresses: Vec<String> = context.host.addresses().iter().map(ToString::to_string).collect();
+    let mut flags = Flags::new()
+        .set("config", CONFIGURATION)
+        .set("bootstrap-kubeconfig", BOOTSTRAP_KUBECONFIG)
+        .set("kubeconfig", KUBELET_KUBECONFIG)
+        .set("hostname-override", context.name.as_str())
+        .set("node-ip", addresses.join(","));
+    if !spec.labels.is_empty() {
+        let labels: Vec<String> = spec.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        flags = flags.set("node-labels", labels.join(","));
+    }
+    if !spec.taints.is_empty() {
+        flags = flags.set("register-with-taints", spec.taints.join(","));
+    }
+    flags.overridden_by(&spec.kubelet_flags)
+}
+
+fn configuration(spec: &NodeGroupSpec) -> String {
+    let dns: Vec<String> = spec.network.dns_addresses.iter().map(ToString::to_string).collect();
+    let mut ours = json!({
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": { "enabled": false },
+            "webhook": { "enabled": true },
+            "x509": { "clientCAFile": CLIENT_AUTHORITY },
+        },
+        "authorization": { "mode": "Webhook" },
+        "cgroupDriver": "systemd",
+        "clusterDNS": dns,
+        "clusterDomain": spec.network.cluster_domain,
+        "containerRuntimeEndpoint": format!("unix://{SOCKET}"),
+        // Version 1 still is what some hosts have; since 1.35 the kubelet refuses it by default.
+        "failCgroupV1": false,
+        // Pods do not get swap (memorySwap.swapBehavior: NoSwap); that the host has some is no reason not to start.
+        "failSwapOn": false,
+        "resolvConf": RESOLV_CONF,
+        "rotateCertificates": true,
+        "serverTLSBootstrap": true,
+        "shutdownGracePeriod": "30s",
+        "shutdownGracePeriodCriticalPods": "10s",
+    });
+    if spec.proxy_mode == ProxyMode::Nftables {
+        ours = merged(ours, &json!({ "makeIPTablesUtilChains": false }));
+    }
+    to_yaml(&merged(ours, &without_identity(&spec.kubelet_config)))
+}
+
+/// The user may set every field but those that say what the file is.
+pub(super) fn without_identity(user: &Value) -> Value {
+    let mut user = user.clone();
+    if let Some(fields) = user.as_object_mut() {
+        fields.shift_remove("apiVersion");
+        fields.shift_remove("kind");
+    }
+    user
+}
+
+fn unit_file(before_start: &str, command_line: &str) -> String {
+    format!(
+        "[Unit]
+Description=Kubernetes node agent
+Documentation=https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/
+After=network-online.target containerd.service
+Wants=network-online.target containerd.service
+StartLimitIntervalSec=0
+
+[Service]
+ExecStartPre={before_start}
+ExecStart={command_line}
+Restart=always
+RestartSec=2
+RuntimeDirectory=k8s-kubelet
+RuntimeDirectoryPreserve=yes
+LimitNOFILE=1048576
+OOMScoreAdjust=-999
+
+[Install]
+WantedBy=multi-user.target
+"
+    )
+}

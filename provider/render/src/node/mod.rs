@@ -1,0 +1,63 @@
+//! What a node gets: container runtime, kubelet, kube-proxy and, unless something in the cluster does it, the pod network.
+//!
+//! A node may be a control-plane host as well: nothing here shares a path with `control_plane`, so that losing one role leaves
+//! the other's files alone.
+
+mod cleanup;
+mod containerd;
+mod kernel;
+mod kube_proxy;
+mod kubelet;
+mod pod_network;
+
+use crate::spec::{Host, NodeGroupSpec, PodNetwork, RenderError};
+use bundle::{Binary, Bundle, File, HostName, HostPath};
+use std::collections::BTreeMap;
+
+pub use kubelet::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, bootstrap_kubeconfig};
+pub(crate) use pod_network::SCRIPT as POD_NETWORK_SCRIPT;
+
+/// The authority of API server certificates: kubelet's kubeconfigs name this file, so that a rotation reaches them.
+const API_SERVER_AUTHORITY: &str = "/etc/kubernetes/node/apiserver-ca.crt";
+const KUBE_PROXY_KUBECONFIG: &str = "/etc/kubernetes/node/kube-proxy.kubeconfig";
+const LIBRARY: &str = "/usr/local/lib/k8s-hardway";
+
+/// Everything that one component's renderer may look at.
+struct Context<'a> {
+    spec: &'a NodeGroupSpec,
+    name: &'a HostName,
+    host: &'a Host,
+}
+
+/// The kubeconfig that joins a node is not among the files: it holds a token of minutes, is written at join and deleted after.
+///
+/// # Errors
+/// When the host is not one of the group's, the version is unknown, or a registry's name cannot be a path.
+pub fn render(spec: &NodeGroupSpec, binaries: &BTreeMap<HostPath, Binary>, host: &HostName) -> Result<Bundle, RenderError> {
+    let address = spec.hosts.get(host).ok_or_else(|| RenderError::UnknownHost(host.clone()))?;
+    let context = Context { spec, name: host, host: address };
+    let mut bundle = Bundle { binaries: binaries.clone(), ..Bundle::default() };
+    kernel::render(&context, &mut bundle);
+    containerd::render(&context, &mut bundle)?;
+    kubelet::render(&context, &mut bundle);
+    add_kube_proxy_kubeconfig(&context, &mut bundle);
+    kube_proxy::render(&context, &mut bundle);
+    if spec.pod_network == PodNetwork::Routed {
+        pod_network::render(&context, &mut bundle);
+    }
+    cleanup::render(&context, &mut bundle);
+    Ok(bundle)
+}
+
+/// Also the pod network's: kube-proxy may list and watch nodes (ClusterRole system:node-proxier).
+fn add_kube_proxy_kubeconfig(context: &Context, bundle: &mut Bundle) {
+    let file = File { content: context.spec.kube_proxy_kubeconfig.clone(), ..File::private("") };
+    bundle.files.insert(HostPath::literal(KUBE_PROXY_KUBECONFIG), file);
+}
+
+/// Adds a file and returns its path, as something that a unit reads.
+fn add_file(bundle: &mut Bundle, path: &str, file: File) -> HostPath {
+    let path = HostPath::literal(path);
+    bundle.files.insert(path.clone(), file);
+    path
+}

@@ -1,0 +1,84 @@
+//! The routed pod network: a bridge on each node, a route to each other node, and masquerading for what leaves the network.
+//! Routes and the CNI configuration follow the Node objects at run time (`pod-network.sh`); they are data, not files of the bundle.
+
+use super::{Context, KUBE_PROXY_KUBECONFIG, LIBRARY, add_file};
+use crate::spec::{NodeGroupSpec, ProxyMode};
+use bundle::{Bundle, File, HostPath, OnChange, UnitName};
+use ipnet::IpNet;
+
+pub(crate) const SCRIPT: &str = include_str!("pod-network.sh");
+/// A node's own copy: a control-plane host may have another version in /usr/local/bin.
+const KUBECTL: &str = "/usr/local/lib/k8s-hardway/kubectl";
+const NFT_FILE: &str = "/etc/kubernetes/node/pod-network.nft";
+
+pub(super) fn render(context: &Context, bundle: &mut Bundle) {
+    let script = format!("{LIBRARY}/pod-network");
+    // portmap otherwise takes iptables where that is installed.
+    let portmap_backend = if context.spec.proxy_mode == ProxyMode::Nftables { "nftables" } else { "iptables" };
+    let command_line = format!("{script} {} {KUBECTL} {KUBE_PROXY_KUBECONFIG} {NFT_FILE} {portmap_backend}", context.name);
+    let reads = [
+        HostPath::literal(KUBECTL),
+        HostPath::literal(KUBE_PROXY_KUBECONFIG),
+        add_file(bundle, &script, File::executable(SCRIPT)),
+        add_file(bundle, NFT_FILE, File::public(masquerade_rules(context.spec))),
+    ];
+    bundle.add_unit(UnitName::literal("k8s-pod-network.service"), unit_file(&command_line), reads, OnChange::Restart);
+    bundle.packages.insert("ip".into(), "iproute2".into());
+    bundle.packages.insert("nft".into(), "nftables".into());
+}
+
+fn masquerade_rules(spec: &NodeGroupSpec) -> String {
+    let rules = [("ip", false), ("ip6", true)].map(|(family, is_ipv6)| {
+        let of_family = |cidrs: &[IpNet]| -> Vec<String> {
+            cidrs.iter().filter(|cidr| cidr.addr().is_ipv6() == is_ipv6).map(ToString::to_string).collect()
+        };
+        let pods = of_family(&spec.network.pod_cidrs);
+        let inside = [pods.clone(), of_family(&spec.network.service_cidrs)].concat();
+        if pods.is_empty() {
+            return String::new();
+        }
+        format!("    {family} saddr {{ {} }} {family} daddr != {{ {} }} masquerade\n", pods.join(", "), inside.join(", "))
+    });
+    format!(
+        "# What leaves the pod network takes the node's address.
+table inet k8s-hardway
+delete table inet k8s-hardway
+table inet k8s-hardway {{
+  chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+    iifname != \"cni0\" return
+    oifname \"cni0\" return
+{}  }}
+}}
+",
+        rules.concat()
+    )
+}
+
+fn unit_file(command_line: &str) -> String {
+    format!(
+        "[Unit]
+Description=Pod network: bridge, routes to other nodes, masquerading
+After=network-online.target
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={command_line}
+Restart=always
+RestartSec=2
+RuntimeDirectory=k8s-pod-network
+RuntimeDirectoryMode=0700
+MemoryMax=256M
+TasksMax=64
+NoNewPrivileges=yes
+ProtectSystem=yes
+ProtectHome=yes
+PrivateTmp=yes
+CapabilityBoundingSet=CAP_NET_ADMIN
+
+[Install]
+WantedBy=multi-user.target
+"
+    )
+}

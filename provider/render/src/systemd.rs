@@ -1,0 +1,95 @@
+//! Text of systemd units: command lines with one flag per line, and the sandbox of services that need nothing of their host.
+//! Not here: which units there are.
+
+use std::collections::BTreeMap;
+
+/// Flags of one program in the order in which a reader should meet them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags(Vec<(String, String)>);
+
+impl Flags {
+    pub fn new() -> Self {
+        Flags::default()
+    }
+
+    pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.0.push((name.to_string(), value.into()));
+        self
+    }
+
+    /// The user's value takes the place of ours; flags that we do not set follow in the order of their names.
+    pub fn overridden_by(mut self, user: &BTreeMap<String, String>) -> Self {
+        for (name, value) in user {
+            match self.0.iter_mut().find(|(ours, _)| ours == name) {
+                Some((_, ours)) => ours.clone_from(value),
+                None => self.0.push((name.clone(), value.clone())),
+            }
+        }
+        self
+    }
+
+    /// `program \`, then one `--name=value \` per line, as a value of `ExecStart=`.
+    pub fn command_line(&self, program: &str) -> String {
+        let flags = self.0.iter().map(|(name, value)| quote_argument(&format!("--{name}={value}")));
+        std::iter::once(program.to_string()).chain(flags).collect::<Vec<_>>().join(" \\\n    ")
+    }
+}
+
+/// One argument of a command line in a unit file: systemd expands `%` and `$` and splits at white space.
+/// Source: systemd.service(5), "Command lines".
+pub fn quote_argument(argument: &str) -> String {
+    let escaped = argument.replace('\\', "\\\\").replace('%', "%%").replace('$', "$$");
+    let plain = !escaped.is_empty() && escaped.chars().all(|c| !c.is_whitespace() && !"\"'\\;".contains(c));
+    if plain { escaped } else { format!("\"{}\"", escaped.replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t")) }
+}
+
+/// For services that only read their files, write to the paths they name themselves, and talk over the network.
+/// Netlink is among the address families because Go lists the host's addresses by it.
+pub const SANDBOX: &str = "\
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+UMask=0077
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(argument: &str, expect: &str) {
+        assert_eq!(quote_argument(argument), expect);
+    }
+
+    #[test]
+    fn arguments_reach_the_program_as_they_are() {
+        check("--a=b", "--a=b");
+        check("--a=50%", "--a=50%%");
+        check("--a=$HOME", "--a=$$HOME");
+        check("--a=b c", "\"--a=b c\"");
+        check("--a=\"b\"", "\"--a=\\\"b\\\"\"");
+        check("--a=b\\c", "\"--a=b\\\\c\"");
+        check("", "\"\"");
+    }
+
+    #[test]
+    fn flags_of_the_user_win_in_place_and_others_follow() {
+        let user = BTreeMap::from([("v".to_string(), "4".to_string()), ("b".to_string(), "9".to_string())]);
+        let flags = Flags::new().set("b", "1").set("c", "2").overridden_by(&user);
+        assert_eq!(flags.command_line("/bin/p"), "/bin/p \\\n    --b=9 \\\n    --c=2 \\\n    --v=4");
+    }
+}

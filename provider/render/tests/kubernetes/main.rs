@@ -1,0 +1,8 @@
+//! Properties and goldens of the Kubernetes bundles, for every family of addresses and for one and three hosts.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod cases;
+mod golden;
+mod judged;
+mod properties;
+mod scripts;

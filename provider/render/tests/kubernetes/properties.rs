@@ -1,0 +1,251 @@
+//! What holds for every rendered bundle, and what the user's own settings do.
+
+use crate::cases::{CASES, Case, Families, PRIVATE_KEY, control_plane_bundle, node_bundle, text};
+use bundle::{Bundle, HostName, HostPath};
+use proptest::prelude::*;
+use render::spec::{PodNetwork, ProxyMode, RenderError};
+use render::{control_plane, node, objects};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+const DUAL: Case = Case { families: Families::Dual, hosts: 3 };
+
+/// Written by the provider at join.
+const NOT_IN_A_BUNDLE: [&str; 1] = [node::BOOTSTRAP_KUBECONFIG];
+/// Read by etcd only while its data directory is empty.
+const READ_ONCE: &str = "/etc/etcd/bootstrap.env";
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c.is_whitespace() || "=,'\"(){}[]".contains(c)).filter(|word| word.starts_with('/'))
+}
+
+fn unit_path(name: &str) -> HostPath {
+    HostPath::literal(&format!("/etc/systemd/system/{name}"))
+}
+
+/// The paths that a unit names, and that its files name in turn, as far as they belong to the bundle.
+fn named_paths(bundle: &Bundle, start: &HostPath) -> BTreeSet<HostPath> {
+    let mut named = BTreeSet::new();
+    let mut open = vec![start.clone()];
+    while let Some(path) = open.pop() {
+        if !named.insert(path.clone()) || !bundle.files.contains_key(&path) {
+            continue;
+        }
+        let text = text(bundle, &path);
+        let known = words(&text).filter_map(|word| HostPath::parse(word).ok());
+        open.extend(known.filter(|path| bundle.files.contains_key(path) || bundle.binaries.contains_key(path)));
+    }
+    named
+}
+
+#[test]
+fn a_unit_reads_exactly_the_files_that_it_and_they_name() {
+    for case in CASES {
+        for (host, bundle) in case.bundles() {
+            for (name, unit) in &bundle.units {
+                let mut named = named_paths(&bundle, &name.path());
+                named.remove(&HostPath::literal(READ_ONCE));
+                let unnamed: Vec<_> = unit.reads.difference(&named).map(HostPath::as_str).collect();
+                // containerd starts its shim by name.
+                let expected: &[&str] =
+                    if name.as_str() == "containerd.service" { &["/usr/local/bin/containerd-shim-runc-v2"] } else { &[] };
+                let unnamed: Vec<_> = unnamed
+                    .into_iter()
+                    // Named by kubeconfigs that are written on the host.
+                    .filter(|path| *path != "/etc/kubernetes/node/apiserver-ca.crt")
+                    .collect();
+                assert_eq!(unnamed, expected, "{} {host} {name} reads what nothing names", case.name());
+                let unread: Vec<_> = named.difference(&unit.reads).collect();
+                assert!(unread.is_empty(), "{} {host} {name} does not read {unread:?}", case.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_bundle_names_it_has() {
+    let ours = ["/etc/kubernetes/", "/etc/etcd/", "/usr/local/"];
+    for (host, bundle) in CASES.into_iter().flat_map(Case::bundles) {
+        for path in bundle.files.keys().filter(|path| !path.as_str().starts_with("/usr/local/lib")) {
+            for word in words(&text(&bundle, path)).filter(|word| ours.iter().any(|prefix| word.starts_with(prefix))) {
+                let named = HostPath::parse(word).unwrap();
+                let has = bundle.files.contains_key(&named) || bundle.binaries.contains_key(&named);
+                assert!(has || NOT_IN_A_BUNDLE.contains(&word), "{host}: {path} names {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rendering_is_deterministic() {
+    for case in CASES {
+        assert!(case.bundles() == case.bundles(), "{}", case.name());
+    }
+}
+
+#[test]
+fn private_keys_are_readable_for_root_only() {
+    use base64::Engine;
+    let encoded = base64::prelude::BASE64_STANDARD.encode(PRIVATE_KEY);
+    for (host, bundle) in CASES.into_iter().flat_map(Case::bundles) {
+        for (path, file) in &bundle.files {
+            let text = text(&bundle, path);
+            let is_secret = text.contains(PRIVATE_KEY) || text.contains(&encoded) || text.contains("AAAAAAAAAA");
+            assert_eq!(file.mode & 0o077 == 0, is_secret, "{host} {path} {:04o}", file.mode);
+        }
+    }
+}
+
+#[test]
+fn a_host_that_is_both_shares_no_path_between_its_roles() {
+    let paths = |bundle: &Bundle| -> BTreeSet<HostPath> { bundle.files.keys().chain(bundle.binaries.keys()).cloned().collect() };
+    for case in CASES {
+        let [(_, control_plane), (_, node)] = &case.bundles()[..] else { panic!("two hosts") };
+        let shared: Vec<HostPath> = paths(control_plane).intersection(&paths(node)).cloned().collect();
+        assert!(shared.is_empty(), "{shared:?}");
+        assert!(control_plane.units.keys().all(|name| !node.units.contains_key(name)));
+    }
+}
+
+#[test]
+fn another_control_plane_host_does_not_restart_etcd() {
+    let etcd = |case: Case| {
+        let bundle = control_plane_bundle(&case.cluster(), &case.credentials(), &HostName::literal("cp-1"));
+        bundle.manifest().units[&bundle::UnitName::literal("etcd.service")].clone()
+    };
+    assert_eq!(etcd(Case { hosts: 1, ..DUAL }), etcd(DUAL));
+}
+
+#[test]
+fn anonymous_requests_are_configured_once() {
+    let host = HostName::literal("cp-1");
+    for flag in ["anonymous-auth", "oidc-issuer-url", "authentication-config"] {
+        let mut spec = DUAL.cluster();
+        spec.api_server_flags.insert(flag.into(), "x".into());
+        let bundle = control_plane_bundle(&spec, &DUAL.credentials(), &host);
+        assert!(!bundle.files.contains_key(&HostPath::literal("/etc/kubernetes/authentication.yaml")), "{flag}");
+        assert!(!text(&bundle, &unit_path("kube-apiserver.service")).contains("/etc/kubernetes/authentication.yaml"), "{flag}");
+    }
+}
+
+#[test]
+fn only_the_first_certificate_of_a_rotated_authority_signs() {
+    let mut credentials = DUAL.credentials();
+    let both = credentials.certificates["cluster-ca"].clone() + &credentials.certificates["front-proxy-ca"];
+    credentials.certificates.insert("cluster-ca".into(), both.clone());
+    let bundle = control_plane_bundle(&DUAL.cluster(), &credentials, &HostName::literal("cp-1"));
+    assert_eq!(text(&bundle, &HostPath::literal("/etc/kubernetes/pki/cluster-ca.crt")), both);
+    let signing = text(&bundle, &HostPath::literal("/etc/kubernetes/pki/cluster-ca-signing.crt"));
+    assert_eq!(signing, DUAL.credentials().certificates["cluster-ca"]);
+}
+
+#[test]
+fn what_the_pki_lacks_is_named() {
+    let render = |remove: fn(&mut render::Credentials)| {
+        let mut credentials = DUAL.credentials();
+        remove(&mut credentials);
+        let binaries = BTreeMap::new();
+        control_plane::render(&DUAL.cluster(), &credentials, &binaries, &HostName::literal("cp-2")).err().unwrap()
+    };
+    let missing = render(|credentials| drop(credentials.certificates.remove("etcd-peer/cp-2")));
+    assert_eq!(missing, RenderError::MissingCertificate("etcd-peer/cp-2".into()));
+    let missing = render(|credentials| drop(credentials.private_keys.remove("scheduler")));
+    assert_eq!(missing, RenderError::MissingPrivateKey("scheduler".into()));
+    assert_eq!(render(|credentials| credentials.encryption_keys.clear()), RenderError::MissingEncryptionKey);
+    let unknown = HostName::literal("cp-9");
+    let error = control_plane::render(&DUAL.cluster(), &DUAL.credentials(), &BTreeMap::new(), &unknown).err().unwrap();
+    assert_eq!(error, RenderError::UnknownHost(unknown));
+}
+
+#[test]
+fn settings_of_the_user_reach_the_files() {
+    let mut spec = DUAL.node_group();
+    spec.kubelet_config = json!({ "kind": "Other", "maxPods": 42, "evictionHard": { "nodefs.available": "1Gi" } });
+    spec.kube_proxy_config = json!({ "conntrack": { "min": 1000 } });
+    spec.kubelet_flags.insert("cloud-provider".into(), "external".into());
+    spec.taints = vec!["dedicated=infra:NoSchedule".into()];
+    let bundle = node_bundle(&spec, &HostName::literal("worker-1"));
+    let yaml = |path: &str| -> serde_json::Value { serde_saphyr::from_str(&text(&bundle, &HostPath::literal(path))).unwrap() };
+    let kubelet = yaml("/etc/kubernetes/node/kubelet.yaml");
+    assert_eq!(kubelet["kind"], "KubeletConfiguration");
+    assert_eq!(kubelet["maxPods"], 42);
+    assert_eq!(kubelet["evictionHard"]["nodefs.available"], "1Gi");
+    let kube_proxy = yaml("/etc/kubernetes/node/kube-proxy.yaml");
+    assert_eq!((&kube_proxy["conntrack"]["min"], &kube_proxy["conntrack"]["maxPerCore"]), (&json!(1000), &json!(0)));
+    let unit = text(&bundle, &unit_path("kubelet.service"));
+    assert!(
+        unit.contains("--cloud-provider=external") && unit.contains("--register-with-taints=dedicated=infra:NoSchedule"),
+        "{unit}"
+    );
+}
+
+#[test]
+fn proxy_modes_bring_their_modules_and_programs() {
+    let bundle =
+        |mode| node_bundle(&render::NodeGroupSpec { proxy_mode: mode, ..DUAL.node_group() }, &HostName::literal("worker-1"));
+    assert!(bundle(ProxyMode::Nftables).packages.contains_key("nft"));
+    assert!(bundle(ProxyMode::Iptables).packages.contains_key("iptables"));
+    let ipvs = bundle(ProxyMode::Ipvs);
+    assert!(ipvs.modules.contains("ip_vs_rr") && ipvs.packages.contains_key("ipset"));
+    assert!(text(&ipvs, &HostPath::literal("/etc/kubernetes/node/kube-proxy.yaml")).contains("mode: \"ipvs\""));
+}
+
+#[test]
+fn another_pod_network_leaves_ours_out() {
+    let spec = render::NodeGroupSpec { pod_network: PodNetwork::External, ..DUAL.node_group() };
+    let bundle = node_bundle(&spec, &HostName::literal("worker-1"));
+    assert!(!bundle.units.keys().any(|name| name.as_str() == "k8s-pod-network.service"));
+    assert!(!bundle.cleanup.iter().any(|command| command.contains("cni0")));
+}
+
+#[test]
+fn a_mirror_with_a_path_is_the_whole_api() {
+    let mut spec = DUAL.node_group();
+    spec.registry_mirrors.insert("docker.io".into(), "https://harbor.example/v2/hub/".into());
+    let bundle = node_bundle(&spec, &HostName::literal("worker-1"));
+    let hosts = text(&bundle, &HostPath::literal("/etc/containerd/certs.d/docker.io/hosts.toml"));
+    let expect = "server = 'https://registry-1.docker.io'
+
+[host.'https://harbor.example/v2/hub']
+  capabilities = ['pull', 'resolve']
+  override_path = true
+";
+    assert_eq!(hosts, expect);
+}
+
+#[test]
+fn a_joining_kubelet_trusts_the_authority_by_file() {
+    let kubeconfig: serde_json::Value =
+        serde_saphyr::from_str(&node::bootstrap_kubeconfig(&DUAL.node_group(), "abcdef.0123456789abcdef")).unwrap();
+    assert_eq!(kubeconfig["clusters"][0]["cluster"]["certificate-authority"], "/etc/kubernetes/node/apiserver-ca.crt");
+    assert_eq!(kubeconfig["users"][0]["user"]["token"], "abcdef.0123456789abcdef");
+}
+
+#[test]
+fn every_object_has_a_kind_and_a_name_of_its_own() {
+    for case in CASES {
+        let objects = objects::bootstrap_objects(&case.cluster()).unwrap();
+        let names: BTreeSet<String> = objects.iter().map(|o| format!("{} {}", o["kind"], o["metadata"]["name"])).collect();
+        assert_eq!(names.len(), objects.len());
+        let service = objects.iter().find(|object| object["metadata"]["name"] == "kube-dns").unwrap();
+        let dual = case.families == Families::Dual;
+        assert_eq!(service["spec"]["ipFamilyPolicy"], if dual { "RequireDualStack" } else { "SingleStack" });
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_flag_of_the_user_stands_once_and_wins(
+        name in "(v|etcd-servers|bind-address|feature-gates|secure-port)",
+        value in "[a-z0-9:,/%$ ]{1,12}",
+    ) {
+        let mut spec = DUAL.cluster();
+        spec.api_server_flags.insert(name.clone(), value.clone());
+        let bundle = control_plane_bundle(&spec, &DUAL.credentials(), &HostName::literal("cp-1"));
+        let unit = text(&bundle, &unit_path("kube-apiserver.service"));
+        let escaped = value.replace('%', "%%").replace('$', "$$");
+        let lines: Vec<&str> =
+            unit.lines().map(|line| line.trim().trim_end_matches(" \\").trim_matches('"')).filter(|line| line.starts_with(&format!("--{name}="))).collect();
+        prop_assert_eq!(lines, vec![format!("--{name}={escaped}")]);
+    }
+}
