@@ -1,0 +1,220 @@
+//! One SSH connection: host key check, login, jump host. What runs over it is in `script`, `machine` and `forward`.
+
+use crate::error::ShownKey;
+use crate::known_hosts::{Entries, Verdict, fingerprint, parse_known_hosts};
+use crate::target::expand_home;
+use crate::{Authentication, MachineError, Target};
+use russh::client::{self, AuthResult, Handle, Msg};
+use russh::keys::agent::AgentIdentity;
+use russh::keys::agent::client::AgentClient;
+use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, decode_secret_key};
+use russh::{Channel, MethodSet, Preferred};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
+
+/// OpenSSH's MaxSessions is 10 for one connection; two are left for others.
+const SESSIONS: usize = 8;
+/// A dead host is noticed after three of these.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+
+pub(crate) struct Connection {
+    pub handle: Handle<Client>,
+    pub sessions: Semaphore,
+    /// Held because this connection runs inside it.
+    _jump: Option<Box<Connection>>,
+}
+
+impl Connection {
+    pub async fn open(target: &Target) -> Result<Connection, MachineError> {
+        let jump = match &target.jump {
+            Some(jump) => Some(Box::new(Box::pin(Connection::open(jump)).await?)),
+            None => None,
+        };
+        let timeout = || MachineError::ConnectTimeout { host: target.to_string(), seconds: target.connect_timeout.as_secs() };
+        let handle =
+            tokio::time::timeout(target.connect_timeout, open_handle(target, jump.as_deref())).await.map_err(|_| timeout())??;
+        Ok(Connection { handle, sessions: Semaphore::new(SESSIONS), _jump: jump })
+    }
+
+    pub async fn direct_tcpip(&self, host: &str, port: u16) -> Result<Channel<Msg>, russh::Error> {
+        self.handle.channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0).await
+    }
+}
+
+async fn open_handle(target: &Target, jump: Option<&Connection>) -> Result<Handle<Client>, MachineError> {
+    let known_hosts = target.known_hosts.text().map_err(|error| MachineError::KnownHosts {
+        host: target.to_string(),
+        place: target.known_hosts.place(),
+        reason: error.to_string(),
+    })?;
+    let entries = parse_known_hosts(&known_hosts, &target.address, target.port);
+    let config = Arc::new(config(&entries));
+    let client = Client { entries, host: target.to_string(), place: target.known_hosts.place() };
+    let connected = match jump {
+        None => client::connect(config, (target.address.as_str(), target.port), client).await,
+        Some(jump) => {
+            let channel = jump.direct_tcpip(&target.address, target.port).await.map_err(|error| unreachable(target, error))?;
+            client::connect_stream(config, channel.into_stream(), client).await
+        }
+    };
+    let mut handle = connected.map_err(|failure| match failure {
+        Failure::HostKey(error) => error,
+        Failure::Ssh(error) => unreachable(target, error),
+    })?;
+    log_in(&mut handle, target).await?;
+    Ok(handle)
+}
+
+fn unreachable(target: &Target, error: russh::Error) -> MachineError {
+    let through = target.jump.as_ref().map(|jump| format!(" through {jump}")).unwrap_or_default();
+    MachineError::Connect { host: format!("{target}{through}"), reason: error.to_string() }
+}
+
+fn config(entries: &Entries) -> client::Config {
+    client::Config {
+        keepalive_interval: Some(KEEPALIVE),
+        keepalive_max: 3,
+        nodelay: true,
+        preferred: Preferred {
+            key: entries.preferred_algorithms(&Preferred::DEFAULT.key).into(),
+            compression: (&[russh::compression::NONE]).into(),
+            ..Preferred::DEFAULT
+        },
+        ..client::Config::default()
+    }
+}
+
+/// Checks the host key; everything else of the protocol is russh's default.
+pub(crate) struct Client {
+    entries: Entries,
+    host: String,
+    place: String,
+}
+
+pub(crate) enum Failure {
+    HostKey(MachineError),
+    Ssh(russh::Error),
+}
+
+impl std::fmt::Debug for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::HostKey(error) => write!(f, "{error}"),
+            Failure::Ssh(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl From<russh::Error> for Failure {
+    fn from(error: russh::Error) -> Self {
+        Failure::Ssh(error)
+    }
+}
+
+impl client::Handler for Client {
+    type Error = Failure;
+
+    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Failure> {
+        self.verdict(&key.public_key()).map(|()| true).map_err(Failure::HostKey)
+    }
+}
+
+impl Client {
+    fn verdict(&self, key: &PublicKey) -> Result<(), MachineError> {
+        let host = self.host.clone();
+        let shown = || {
+            Box::new(ShownKey {
+                algorithm: key.algorithm().to_string(),
+                fingerprint: fingerprint(key),
+                place: self.place.clone(),
+                line: self.entries.line_to_add(key),
+            })
+        };
+        match self.entries.check(key) {
+            Verdict::Known => Ok(()),
+            Verdict::Unknown => Err(MachineError::UnknownHostKey { host, shown: shown() }),
+            Verdict::Changed { line } => Err(MachineError::ChangedHostKey { host, known_line: line, shown: shown() }),
+            Verdict::Revoked { line } => Err(MachineError::RevokedHostKey { host, known_line: line, shown: shown() }),
+        }
+    }
+}
+
+async fn log_in(handle: &mut Handle<Client>, target: &Target) -> Result<(), MachineError> {
+    let (mut tried, mut offered) = (Vec::new(), MethodSet::empty());
+    for authentication in &target.authentication {
+        let name = source_name(authentication);
+        let key_error = |reason: String| MachineError::Key { host: target.to_string(), source_name: name.clone(), reason };
+        let result = match authentication {
+            Authentication::PrivateKey(pem) => log_in_by_key(handle, &target.user, pem.secret()).await,
+            Authentication::PrivateKeyFile(path) => {
+                let pem = tokio::fs::read_to_string(expand_home(path)).await.map_err(|error| key_error(error.to_string()))?;
+                log_in_by_key(handle, &target.user, &pem).await
+            }
+            Authentication::Agent => log_in_by_agent(handle, &target.user, AgentClient::connect_env().await).await,
+            Authentication::AgentSocket(path) => {
+                log_in_by_agent(handle, &target.user, AgentClient::connect_uds(expand_home(path)).await).await
+            }
+        };
+        match result.map_err(key_error)? {
+            AuthResult::Success => return Ok(()),
+            AuthResult::Failure { remaining_methods, .. } => offered = remaining_methods,
+        }
+        tried.push(name);
+    }
+    let offered: Vec<&str> = offered.iter().map(Into::into).collect();
+    Err(MachineError::Authentication {
+        host: target.to_string(),
+        user: target.user.clone(),
+        tried: if tried.is_empty() { "nothing: no key is configured".into() } else { tried.join(", ") },
+        offered: if offered.is_empty() { "nothing more".into() } else { offered.join(", ") },
+    })
+}
+
+fn source_name(authentication: &Authentication) -> String {
+    match authentication {
+        Authentication::PrivateKey(_) => "the configured private key".into(),
+        Authentication::PrivateKeyFile(path) => format!("private key {}", path.display()),
+        Authentication::Agent => "the SSH agent".into(),
+        Authentication::AgentSocket(path) => format!("the SSH agent at {}", path.display()),
+    }
+}
+
+async fn log_in_by_key(handle: &mut Handle<Client>, user: &str, pem: &str) -> Result<AuthResult, String> {
+    let key = decode_secret_key(pem, None).map_err(|error| match error {
+        russh::keys::Error::KeyIsEncrypted => {
+            "it is protected by a passphrase. Load it into an agent (ssh-add) and use the agent, or name a key without one".into()
+        }
+        // The parser's own text may quote what it read.
+        _ => "it is not a private key in OpenSSH, PKCS#8, PKCS#1 or SEC1 format".to_string(),
+    })?;
+    let hash = if key.algorithm().is_rsa() { rsa_hash(handle).await } else { None };
+    let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
+    handle.authenticate_publickey(user, key).await.map_err(|error| error.to_string())
+}
+
+async fn log_in_by_agent(
+    handle: &mut Handle<Client>,
+    user: &str,
+    agent: Result<AgentClient<UnixStream>, russh::keys::Error>,
+) -> Result<AuthResult, String> {
+    let advice = |error: russh::keys::Error| format!("{error}. Start one (eval $(ssh-agent); ssh-add) or name a private key");
+    let mut agent = agent.map_err(advice)?;
+    let mut result = AuthResult::Failure { remaining_methods: MethodSet::empty(), partial_success: false };
+    for identity in agent.request_identities().await.map_err(advice)? {
+        let AgentIdentity::PublicKey { key, .. } = identity else { continue };
+        let hash = if key.algorithm().is_rsa() { rsa_hash(handle).await } else { None };
+        result = handle.authenticate_publickey_with(user, key, hash, &mut agent).await.map_err(|error| error.to_string())?;
+        if result.success() {
+            break;
+        }
+    }
+    Ok(result)
+}
+
+/// SHA-1 signatures are never made: no server of the last ten years needs them.
+async fn rsa_hash(handle: &Handle<Client>) -> Option<HashAlg> {
+    let best = handle.best_supported_rsa_hash().await.ok().flatten().flatten();
+    Some(best.unwrap_or(HashAlg::Sha256))
+}

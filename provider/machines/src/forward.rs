@@ -1,0 +1,64 @@
+//! A local port that leads to where the host can connect to.
+
+use crate::connection::Connection;
+use crate::{Machine, MachineError};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, JoinSet};
+
+/// Listens on 127.0.0.1 until it is dropped; then its connections end too.
+pub struct LocalForward {
+    port: u16,
+    task: AbortHandle,
+}
+
+impl LocalForward {
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for LocalForward {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Machine {
+    /// `host` and `port` as the SSH host sees them. The first connection is tried at once, so that an error is known here.
+    pub async fn forward(&self, host: &str, port: u16) -> Result<LocalForward, MachineError> {
+        let destination = format!("{host} port {port}");
+        let error =
+            |reason: String| MachineError::Forward { host: self.target.to_string(), destination: destination.clone(), reason };
+        let trial = self.connection.direct_tcpip(host, port).await.map_err(|reason| error(reason.to_string()))?;
+        let _ = trial.close().await;
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
+        let listener = listener.map_err(|reason| error(reason.to_string()))?;
+        let local = listener.local_addr().map_err(|reason| error(reason.to_string()))?;
+        let task = tokio::spawn(accept(listener, self.connection.clone(), host.to_string(), port)).abort_handle();
+        Ok(LocalForward { port: local.port(), task })
+    }
+}
+
+/// The connections belong to this task: they end with it.
+async fn accept(listener: TcpListener, connection: Arc<Connection>, host: String, port: u16) {
+    let mut carried = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => drop(carried.spawn(carry(stream, connection.clone(), host.clone(), port))),
+                Err(error) => tracing::debug!(%error, "a forwarded port did not accept a connection"),
+            },
+            Some(_) = carried.join_next() => {}
+        }
+    }
+}
+
+async fn carry(mut stream: TcpStream, connection: Arc<Connection>, host: String, port: u16) {
+    let _ = stream.set_nodelay(true);
+    match connection.direct_tcpip(&host, port).await {
+        Ok(channel) => drop(tokio::io::copy_bidirectional(&mut stream, &mut channel.into_stream()).await),
+        Err(error) => tracing::debug!(%error, host, port, "a forwarded connection was refused"),
+    }
+}

@@ -1,0 +1,28 @@
+//! Reaches hosts over SSH: pushes bundles, reads back what they have, fetches binaries.
+//! What a host should have is crate `bundle`; in which order hosts are changed is crate `rollout`.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod archive;
+mod binaries;
+mod connection;
+mod download;
+mod error;
+mod facts;
+mod forward;
+mod known_hosts;
+mod machine;
+mod push;
+mod read;
+mod remove;
+mod script;
+mod target;
+mod units;
+
+pub use error::{MachineError, ShownKey};
+pub use facts::Facts;
+pub use forward::LocalForward;
+pub use known_hosts::KnownHosts;
+pub use machine::{Machine, Output, Owner, OwnerError, on_each};
+pub use push::Progress;
+pub use target::{Authentication, Pem, Target};

@@ -1,0 +1,184 @@
+//! A connected host, and many of them at once.
+
+use crate::connection::Connection;
+use crate::download::default_folder;
+use crate::script::{self, Script, last_lines};
+use crate::{MachineError, Target};
+use bundle::{HostName, HostPath};
+use futures::StreamExt as _;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncRead;
+
+/// For commands that the caller brings; the crate's own operations have their own.
+const RUN_TIMEOUT: Duration = Duration::from_secs(300);
+const FILE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A host that answered, whose key was checked, and that let us in. Cheap to clone; all clones share one connection.
+#[derive(Clone)]
+pub struct Machine {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) target: Arc<Target>,
+    pub(crate) downloads: Arc<Path>,
+}
+
+/// What a command left behind.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Output {
+    pub status: u32,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    pub fn is_success(&self) -> bool {
+        self.status == 0
+    }
+    pub fn stdout_text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+    pub fn stderr_text(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+}
+
+/// Whose things they are: `k8s_hardway_cluster.demo`. Names the record's folder on the host, `/var/lib/k8s-hardway/<owner>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner(String);
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("owner {0:?} is not a name of letters, digits and ._- that begins with a letter or digit, at most 128")]
+pub struct OwnerError(String);
+
+impl Owner {
+    pub fn parse(value: impl Into<String>) -> Result<Self, OwnerError> {
+        let value = value.into();
+        let begins_well = value.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let ok = begins_well && value.len() <= 128 && value.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        if ok { Ok(Owner(value)) } else { Err(OwnerError(value)) }
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Machine {
+    pub async fn connect(target: &Target) -> Result<Machine, MachineError> {
+        let connection = Connection::open(target).await?;
+        tracing::debug!(host = %target, "connected");
+        Ok(Machine { connection: Arc::new(connection), target: Arc::new(target.clone()), downloads: default_folder().into() })
+    }
+
+    /// Where downloads for hosts without a way out are kept; else in the user's cache folder.
+    pub fn keeping_downloads_in(self, folder: &Path) -> Machine {
+        Machine { downloads: folder.into(), ..self }
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Whether the connection ended; then connect anew.
+    pub fn is_closed(&self) -> bool {
+        self.connection.handle.is_closed()
+    }
+
+    /// Runs a POSIX shell script as root. Its text is visible in the host's process list: what is secret belongs in `stdin`.
+    /// A script that fails is no error here; look at `status`.
+    pub async fn run(&self, script: &str, stdin: Option<&[u8]>) -> Result<Output, MachineError> {
+        let script = Script { operation: "a command", text: script.to_string(), timeout: RUN_TIMEOUT, on_line: None };
+        script::run(&self.connection, &self.target, &script, stdin.unwrap_or_default()).await
+    }
+
+    pub async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError> {
+        let script = Script::new("reading a file", "cat -- \"$1\" || fail file \"$1\"", &[path.as_str()], FILE_TIMEOUT);
+        Ok(self.succeed(&script, [].as_slice()).await?.stdout)
+    }
+
+    /// Writes beside the destination and renames. The record does not know of it: `remove` leaves it there.
+    pub async fn write_file(&self, path: &HostPath, mode: u32, owner: &str, content: &[u8]) -> Result<(), MachineError> {
+        let mode = format!("{mode:04o}");
+        let arguments = [path.as_str(), &mode, owner];
+        let script = Script::new("writing a file", include_str!("scripts/write_file.sh"), &arguments, FILE_TIMEOUT);
+        self.succeed(&script, content).await.map(drop)
+    }
+
+    /// Runs one of the crate's scripts, and turns what it reports into an error.
+    pub(crate) async fn succeed(
+        &self,
+        script: &Script<'_>,
+        input: impl AsyncRead + Unpin + Send,
+    ) -> Result<Output, MachineError> {
+        let output = script::run(&self.connection, &self.target, script, input).await?;
+        if output.is_success() { Ok(output) } else { Err(self.failure(script.operation, &output)) }
+    }
+
+    /// Scripts report a failure as `error<tab>kind<tab>object` on standard output, and why on standard error.
+    fn failure(&self, operation: &str, output: &Output) -> MachineError {
+        let (host, reason) = (self.target.to_string(), last_lines(&output.stderr, 15));
+        let answer = output.stdout_text();
+        let report = answer.lines().rev().find_map(|line| line.strip_prefix("error\t")).unwrap_or("\t");
+        let (kind, object) = report.split_once('\t').unwrap_or((report, ""));
+        let (operation, object) = (operation.to_string(), object.to_string());
+        let reason = if reason.is_empty() { "it gave no reason".to_string() } else { reason };
+        if reason.contains("No space left on device") || reason.contains("Disk quota exceeded") {
+            return MachineError::DiskFull { host, operation, object, reason };
+        }
+        match kind {
+            "module" => MachineError::Module { host, module: object, reason },
+            "sysctl" => MachineError::Sysctl { host, key: object, reason },
+            "package" => MachineError::Package { host, package: object, reason },
+            "owner" => MachineError::UnknownUser { host, owner: object, reason },
+            "file" => MachineError::File { host, path: object, reason },
+            "locked" => MachineError::Locked { host, lock: object },
+            "remove" => MachineError::Remove { host, object, reason },
+            "binary" => MachineError::Binary { host, path: object, url: String::new(), reason },
+            "unit" => self.unit_failure(&object, &answer, reason),
+            _ => MachineError::Script { host, operation, status: output.status, reason },
+        }
+    }
+}
+
+/// Connects to every target and works on them, `limit` at a time. One that fails does not hold up the others.
+pub async fn on_each<T, F, Work>(
+    targets: impl IntoIterator<Item = Target>,
+    limit: usize,
+    work: F,
+) -> BTreeMap<HostName, Result<T, MachineError>>
+where
+    F: Fn(Machine) -> Work,
+    Work: Future<Output = Result<T, MachineError>>,
+{
+    let work = &work;
+    let one = |target: Target| async move {
+        let result = match Machine::connect(&target).await {
+            Ok(machine) => work(machine).await,
+            Err(error) => Err(error),
+        };
+        (target.name, result)
+    };
+    futures::stream::iter(targets).map(one).buffer_unordered(limit.max(1)).collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_a_plain_folder_name() {
+        assert!(Owner::parse("k8s_hardway_cluster.demo").is_ok());
+        for bad in ["", ".", "..", ".hidden", "a/b", "a b", "-a", "a;b"] {
+            assert!(Owner::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

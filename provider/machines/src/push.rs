@@ -1,0 +1,96 @@
+//! Puts a bundle on a host: modules, sysctls, packages, directories and files in one session, binaries in another. No unit is touched.
+
+use crate::archive::Archive;
+use crate::read::{module_words, sysctl_path, sysctl_value};
+use crate::script::Script;
+use crate::{Machine, MachineError, Owner};
+use bundle::{Bundle, File, HostPath, Observed};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Long enough for a package that is downloaded over a slow line.
+const TIMEOUT: Duration = Duration::from_secs(900);
+
+/// Is told what goes on, in sentences that hold no secret.
+pub type Progress<'a> = dyn Fn(&str) + Send + Sync + 'a;
+
+impl Machine {
+    /// Brings the host from what was observed to what the bundle declares. It can be cut off at any point: the record on the host
+    /// is written before anything is changed, each file is either the old or the new one, and the next read and push go on.
+    pub async fn push(
+        &self,
+        owner: &Owner,
+        bundle: &Bundle,
+        observed: &Observed,
+        progress: &Progress<'_>,
+    ) -> Result<(), MachineError> {
+        let archive = render_archive(bundle, observed)
+            .map_err(|path| MachineError::NoContent { host: self.target.to_string(), path: path.to_string() })?;
+        let told = |line: &str| {
+            if let Some(sentence) = line.strip_prefix("progress\t") {
+                progress(sentence);
+            }
+        };
+        let script = Script::new("writing files", include_str!("scripts/push.sh"), &[owner.as_str()], TIMEOUT).on_line(&told);
+        self.succeed(&script, archive.as_slice()).await?;
+        self.install_binaries(owner, bundle, observed, progress).await
+    }
+}
+
+/// What push.sh unpacks. An `Err` is the path of a file that has to be written and has no bytes.
+fn render_archive(bundle: &Bundle, observed: &Observed) -> Result<Vec<u8>, HostPath> {
+    let mut archive = Archive::new();
+    let mut files = String::new();
+    for (index, (path, file)) in bundle.files.iter().enumerate() {
+        if is_as_declared(path, file, observed) {
+            let _ = writeln!(files, "- {path}");
+            continue;
+        }
+        let bytes = file.content.bytes().ok_or_else(|| path.clone())?;
+        archive.add(&format!("files/{index}"), file.mode, &file.owner, bytes);
+        let _ = writeln!(files, "{index} {path}");
+    }
+    for path in bundle.binaries.keys() {
+        let _ = writeln!(files, "- {path}");
+    }
+    for (index, command) in bundle.cleanup.iter().enumerate() {
+        let digest = bundle::Digest::of(command.as_bytes());
+        archive.add(&format!("cleanup/{index:03}-{}", &digest.as_str()[..16]), 0o600, "root:root", command.as_bytes());
+    }
+    let mut plan = |name: &str, text: String| archive.add(&format!("plan/{name}"), 0o600, "root:root", text.as_bytes());
+    plan("files", files);
+    plan("owners", render_owners(bundle));
+    plan("units", bundle.units.keys().map(|unit| format!("{unit}\n")).collect());
+    plan("packages", bundle.packages.iter().map(|(program, package)| format!("{program} {package}\n")).collect());
+    plan("modules", bundle.modules.difference(&observed.modules).map(|module| module_words(module) + "\n").collect());
+    plan("sysctls", render_sysctls(bundle, observed));
+    let directories = bundle.data_directories.iter();
+    plan("directories", directories.map(|(path, new)| format!("{:04o} {} {path}\n", new.mode, new.owner)).collect());
+    archive.add("end", 0o600, "root:root", b"");
+    Ok(archive.finish())
+}
+
+fn is_as_declared(path: &HostPath, file: &File, observed: &Observed) -> bool {
+    observed
+        .files
+        .get(path)
+        .is_some_and(|found| found.mode == file.mode && found.owner == file.owner && found.sha256 == file.content.digest())
+}
+
+/// Users and groups are tried out before anything is written, because tar takes root for a name that it does not know.
+fn render_owners(bundle: &Bundle) -> String {
+    let files = bundle.files.values().map(|file| &file.owner);
+    let owners: BTreeSet<&String> = files.chain(bundle.data_directories.values().map(|directory| &directory.owner)).collect();
+    owners.into_iter().filter(|owner| *owner != "root:root").map(|owner| format!("{owner}\n")).collect()
+}
+
+fn render_sysctls(bundle: &Bundle, observed: &Observed) -> String {
+    let mut text = String::new();
+    for (key, value) in &bundle.sysctls {
+        let value = sysctl_value(value);
+        let what = if observed.sysctls.get(key) == Some(&value) { "keep" } else { "put" };
+        let _ = writeln!(text, "{what} {key} {} {value}", sysctl_path(key));
+    }
+    text
+}

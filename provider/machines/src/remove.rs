@@ -1,0 +1,58 @@
+//! Takes away what was pushed: everything on destroy, or just what is declared no more.
+
+use crate::script::Script;
+use crate::{Machine, MachineError, Owner, Progress};
+use bundle::Manifest;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(900);
+
+impl Machine {
+    /// Stops and disables the units, runs the cleanup commands, deletes files, programs and data directories, gives back the files and
+    /// sysctls that were there before, removes packages and empty directories that were made for them, then the record. What another
+    /// owner on the host also declares stays. A second run finds nothing and is fine.
+    pub async fn remove(&self, owner: &Owner, manifest: &Manifest, progress: &Progress<'_>) -> Result<(), MachineError> {
+        self.run_removal(owner, "all", "removing everything", manifest, progress).await
+    }
+
+    /// Takes away what an earlier push brought and `keep` does not name: files, programs, units, sysctls. Data directories, packages
+    /// and cleanup commands stay until `remove`.
+    pub async fn prune(&self, owner: &Owner, keep: &Manifest, progress: &Progress<'_>) -> Result<(), MachineError> {
+        self.run_removal(owner, "rest", "removing what is declared no more", keep, progress).await
+    }
+
+    async fn run_removal(
+        &self,
+        owner: &Owner,
+        mode: &'static str,
+        operation: &'static str,
+        manifest: &Manifest,
+        progress: &Progress<'_>,
+    ) -> Result<(), MachineError> {
+        let told = |line: &str| {
+            if let Some(sentence) = line.strip_prefix("progress\t") {
+                progress(sentence);
+            }
+        };
+        let script = Script::new(operation, include_str!("scripts/remove.sh"), &[owner.as_str(), mode], TIMEOUT).on_line(&told);
+        self.succeed(&script, render_names(manifest).as_bytes()).await.map(drop)
+    }
+}
+
+fn render_names(manifest: &Manifest) -> String {
+    let mut text = String::new();
+    for unit in manifest.units.keys() {
+        let _ = writeln!(text, "unit {unit}");
+    }
+    for (path, file) in &manifest.files {
+        let _ = writeln!(text, "file {path} {}", file.sha256);
+    }
+    for path in manifest.binaries.keys() {
+        let _ = writeln!(text, "binary {path}");
+    }
+    for key in manifest.sysctls.keys() {
+        let _ = writeln!(text, "sysctl {key}");
+    }
+    text
+}

@@ -1,0 +1,189 @@
+//! Runs a shell script on a host over one SSH session. The script travels as the command, data and secrets as its input.
+
+use crate::connection::Connection;
+use crate::{MachineError, Output, Target};
+use russh::ChannelMsg;
+use std::time::Duration;
+use tokio::io::AsyncRead;
+
+/// What every script of this crate begins with.
+const COMMON: &str = include_str!("scripts/common.sh");
+
+pub(crate) struct Script<'a> {
+    /// For errors: `reading the state`, `writing files`.
+    pub operation: &'static str,
+    pub text: String,
+    pub timeout: Duration,
+    /// Called for each line of standard output as it arrives.
+    pub on_line: Option<&'a (dyn Fn(&str) + Send + Sync)>,
+}
+
+impl<'a> Script<'a> {
+    pub fn new(operation: &'static str, body: &str, arguments: &[&str], timeout: Duration) -> Self {
+        let set: String = arguments.iter().map(|argument| format!(" {}", quote(argument))).collect();
+        Script { operation, text: format!("set --{set}\n{COMMON}\n{body}"), timeout, on_line: None }
+    }
+
+    pub fn on_line(mut self, on_line: &'a (dyn Fn(&str) + Send + Sync)) -> Self {
+        self.on_line = Some(on_line);
+        self
+    }
+}
+
+/// One word for a POSIX shell.
+pub(crate) fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// The login shell may be any; it only has to take single quotes.
+fn command_line(target: &Target, script: &str) -> String {
+    let prefix = if target.sudo() { "sudo -n -- " } else { "" };
+    format!("{prefix}sh -c {}", quote(script))
+}
+
+pub(crate) async fn run(
+    connection: &Connection,
+    target: &Target,
+    script: &Script<'_>,
+    input: impl AsyncRead + Unpin + Send,
+) -> Result<Output, MachineError> {
+    let timed_out = || MachineError::Timeout {
+        host: target.to_string(),
+        operation: script.operation.into(),
+        seconds: script.timeout.as_secs(),
+    };
+    let lost = |error: russh::Error| MachineError::Lost {
+        host: target.to_string(),
+        operation: script.operation.into(),
+        reason: error.to_string(),
+    };
+    let output = tokio::time::timeout(script.timeout, exchange(connection, target, script, input));
+    let output = output.await.map_err(|_| timed_out())?.map_err(lost)?;
+    if target.sudo() && is_refusal_of_sudo(&output) {
+        let (host, user) = (target.to_string(), target.user.clone());
+        return Err(MachineError::Sudo { host, user, reason: last_lines(&output.stderr, 2) });
+    }
+    Ok(output)
+}
+
+/// sudo itself ends with 1, the login shell that does not find it with 127.
+fn is_refusal_of_sudo(output: &Output) -> bool {
+    let said = String::from_utf8_lossy(&output.stderr);
+    (output.status == 1 && said.starts_with("sudo: ")) || (output.status == 127 && said.contains("sudo"))
+}
+
+async fn exchange(
+    connection: &Connection,
+    target: &Target,
+    script: &Script<'_>,
+    input: impl AsyncRead + Unpin + Send,
+) -> Result<Output, russh::Error> {
+    let _permit = connection.sessions.acquire().await.map_err(|_| russh::Error::Disconnect)?;
+    let channel = connection.handle.channel_open_session().await?;
+    channel.exec(true, command_line(target, &script.text)).await?;
+    let (mut reader, writer) = channel.split();
+    let write = async {
+        writer.data(input).await?;
+        writer.eof().await
+    };
+    let read = async {
+        let mut answer = Answer::default();
+        while let Some(message) = reader.wait().await {
+            answer.take(message, script.on_line);
+        }
+        answer.finish()
+    };
+    tokio::pin!(write, read);
+    // A script may end without reading all its input; then the write never ends, or fails, and only the answer counts.
+    tokio::select! {
+        answer = &mut read => answer,
+        written = &mut write => match read.await {
+            Err(russh::Error::Disconnect) => Err(written.err().unwrap_or(russh::Error::Disconnect)),
+            answer => answer,
+        },
+    }
+}
+
+#[derive(Default)]
+struct Answer {
+    status: Option<u32>,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    /// Up to here lines were handed to `on_line`.
+    told: usize,
+    refused: bool,
+}
+
+impl Answer {
+    fn take(&mut self, message: ChannelMsg, on_line: Option<&(dyn Fn(&str) + Send + Sync)>) {
+        match message {
+            ChannelMsg::Data { data } => {
+                self.stdout.extend_from_slice(&data);
+                if let Some(on_line) = on_line {
+                    self.tell(on_line);
+                }
+            }
+            ChannelMsg::ExtendedData { data, .. } => self.stderr.extend_from_slice(&data),
+            ChannelMsg::ExitStatus { exit_status } => self.status = Some(exit_status),
+            ChannelMsg::ExitSignal { signal_name, .. } => {
+                self.stderr.extend_from_slice(format!("ended by signal {signal_name:?}\n").as_bytes());
+                self.status = Some(128);
+            }
+            ChannelMsg::Failure => self.refused = true,
+            _ => {}
+        }
+    }
+
+    fn tell(&mut self, on_line: &(dyn Fn(&str) + Send + Sync)) {
+        while let Some(length) = self.stdout[self.told..].iter().position(|byte| *byte == b'\n') {
+            on_line(&String::from_utf8_lossy(&self.stdout[self.told..self.told + length]));
+            self.told += length + 1;
+        }
+    }
+
+    /// A session without an exit status ended because the connection did.
+    fn finish(self) -> Result<Output, russh::Error> {
+        match self.status {
+            Some(status) => Ok(Output { status, stdout: self.stdout, stderr: self.stderr }),
+            None if self.refused => Err(russh::Error::RequestDenied),
+            None => Err(russh::Error::Disconnect),
+        }
+    }
+}
+
+/// The end of what a program said, for an error.
+pub(crate) fn last_lines(text: &[u8], count: usize) -> String {
+    let text = String::from_utf8_lossy(text);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_word_is_one_word_whatever_is_in_it() {
+        for word in ["", "a b", "it's", "$(id)", "a\nb", "'", r"\", "\"`!"] {
+            let output = std::process::Command::new("sh").args(["-c", &format!("printf %s {}", quote(word))]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
+        }
+    }
+
+    #[test]
+    fn lines_are_told_once_and_whole() {
+        let told = std::sync::Mutex::new(Vec::new());
+        let on_line = |line: &str| told.lock().unwrap().push(line.to_string());
+        let mut answer = Answer::default();
+        for part in ["one\ntw", "o\n", "three"] {
+            answer.take(ChannelMsg::Data { data: part.as_bytes().to_vec().into() }, Some(&on_line));
+        }
+        assert_eq!(*told.lock().unwrap(), ["one", "two"]);
+    }
+
+    #[test]
+    fn the_last_lines_leave_out_empty_ones() {
+        assert_eq!(last_lines(b"a\n\nb\nc\n\n", 2), "b\nc");
+        assert_eq!(last_lines(b"", 2), "");
+    }
+}

@@ -1,0 +1,112 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # other scripts use these variables and set those
+# What every script begins with: where records are, how a failure is reported. Arguments are set before this.
+set -u
+LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export LC_ALL PATH
+umask 077
+# The tests set these two.
+state=${K8S_HARDWAY_STATE:-/var/lib/k8s-hardway}
+cache=${K8S_HARDWAY_CACHE:-/var/cache/k8s-hardway}
+newline='
+'
+tab=$(printf '\t')
+# 3 is for the provider; what tools print goes to standard error.
+exec 3>&1
+
+# fail KIND OBJECT [TEXT]
+fail() {
+  [ $# -lt 3 ] || printf '%s\n' "$3" >&2
+  # The shell's own commands say "I/O error" on a full disk.
+  for place in "$state" "${2%/*}"; do
+    case $place in
+    /*) [ "$(df -Pk "$place" 2>/dev/null | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p')" != 0 ] || echo "No space left on device: $place" >&2 ;;
+    esac
+  done
+  printf 'error\t%s\t%s\n' "$1" "$2" >&3
+  exit 1
+}
+
+progress() { printf 'progress\t%s\n' "$1" >&3; }
+
+# contains LIST LINE
+contains() {
+  case "$newline$1$newline" in
+  *"$newline$2$newline"*) return 0 ;;
+  *) return 1 ;;
+  esac
+}
+
+# open_record OWNER: one script at a time works on an owner's record.
+open_record() {
+  owner=$1
+  record=$state/$1
+  lock=$state/.lock.$1
+  # A provider that is gone must not stop what it began, nor keep the traps from tidying up.
+  trap '' PIPE HUP
+  mkdir -p "$state" || fail file "$state"
+  take_lock "$lock"
+  mkdir -p "$record/backup" "$record/units" "$record/cleanup" || fail file "$record"
+}
+
+# take_lock FILE: held until the script ends; the kernel lets go of it even then when the script is killed.
+take_lock() {
+  command -v flock >/dev/null || return 0
+  exec 9>"$1" || fail file "$1"
+  flock -n 9 || {
+    progress "waiting for another run on this host"
+    flock -w 300 9 || fail locked "$1"
+  }
+}
+
+# elsewhere LIST: the lines of that list in the records of all other owners.
+elsewhere() {
+  for file in "$state"/*/"$1"; do
+    [ "$file" = "$record/$1" ] || [ ! -f "$file" ] || cat "$file"
+  done
+}
+
+own() { if [ -f "$record/$1" ]; then cat "$record/$1"; fi; }
+
+# add_lines LIST LINES: at once or not at all, because a path that is cut off is another path.
+add_lines() {
+  [ -n "$2" ] || return 0
+  { { own "$1" && printf '%s\n' "$2"; } | cat >"$record/$1.part" && mv -f "$record/$1.part" "$record/$1"; } || fail file "$record/$1"
+}
+
+# Before make_parents.
+load_made() {
+  made=$(own made)
+  made_elsewhere=$(elsewhere made)
+}
+
+# make_parents DIRECTORY: what had to be made is recorded first, so that remove can take it away when it is empty. What another owner
+# had made counts as made for this one too: the last of them takes it away.
+make_parents() {
+  parent=$1
+  missing=
+  while [ -n "$parent" ]; do
+    if [ ! -d "$parent" ]; then
+      missing="$parent $missing"
+    elif ! contains "$made_elsewhere" "$parent"; then
+      parent=${parent%/*}
+      continue
+    fi
+    if ! contains "$made" "$parent"; then
+      made=$made$newline$parent
+      add_lines made "$parent"
+    fi
+    parent=${parent%/*}
+  done
+  for parent in $missing; do
+    (umask 022 && mkdir "$parent") || [ -d "$parent" ] || fail file "$parent"
+  done
+}
+
+# module_present NAME SYSFS_NAME PATTERN TRACE: loaded or built in. A kernel without a list of its built-in modules still shows what
+# they made: a file system, or TRACE, a path that only this module makes.
+module_present() {
+  [ -d "/sys/module/$2" ] || { [ "$4" != - ] && [ -e "$4" ]; } ||
+    grep -qsE "/$3\.ko" "/lib/modules/$(uname -r)/modules.builtin" ||
+    grep -qsE "(^|[[:space:]])$3\$" /proc/filesystems
+}

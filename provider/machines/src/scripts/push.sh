@@ -1,0 +1,183 @@
+# shellcheck shell=sh disable=SC2154 # variables of common.sh
+# push.sh OWNER: standard input is an archive: plan/* say what to do, files/* are new contents, cleanup/* undo things on destroy.
+open_record "$1"
+exec 1>&2
+stage=$record/staging
+rm -rf "$stage"
+mkdir "$stage" || fail file "$stage"
+trap 'cd / && rm -rf "$stage" && let_start' EXIT
+tar -xpm -f - -C "$stage" || fail staging "$stage"
+[ -e "$stage/end" ] || fail staging "$stage" "the archive was cut off"
+cd "$stage" || fail staging "$stage"
+load_made
+
+back_up() {
+  {
+    mkdir -p "$record/backup${1%/*}" &&
+      cp -a -- "$1" "$record/backup$1.part" &&
+      mv -fT -- "$record/backup$1.part" "$record/backup$1"
+  } || fail file "$1"
+}
+
+# A file that is in no record was there before us: keep it, so that remove can put it back.
+record_files() {
+  mine=$(own files)
+  theirs=$(elsewhere files)
+  new=
+  while read -r _ path; do
+    contains "$mine" "$path" && continue
+    if [ -f "$path" ] || [ -L "$path" ]; then
+      contains "$theirs" "$path" || back_up "$path"
+    fi
+    new="$new${new:+$newline}$path"
+  done <plan/files
+  add_lines files "$new"
+}
+
+# The value from before anyone of us changed it; another owner may have seen it first.
+record_sysctls() {
+  mine=$(own sysctls | cut -f 1)
+  theirs=$(elsewhere sysctls)
+  while read -r _ key path _; do
+    contains "$mine" "$key" && continue
+    before=$(printf '%s\n' "$theirs" | sed -n "s/^$key$tab//p" | head -n 1)
+    [ -n "$before" ] || before=$(cat "$path" 2>/dev/null) || continue
+    add_lines sysctls "$key$tab$before"
+  done <plan/sysctls
+}
+
+record_rest() {
+  while read -r unit; do
+    [ -e "$record/units/$unit" ] || : >"$record/units/$unit" || fail file "$record/units/$unit"
+  done <plan/units
+  for file in cleanup/*; do
+    [ ! -f "$file" ] || cp "$file" "$record/$file" || fail file "$record/$file"
+  done
+}
+
+load_modules() {
+  while read -r name folder pattern trace; do
+    module_present "$name" "$folder" "$pattern" "$trace" || modprobe -- "$name" || fail module "$name"
+  done <plan/modules
+}
+
+set_sysctls() {
+  while read -r what key path value; do
+    [ "$what" = put ] || continue
+    printf '%s\n' "$value" >"$path" || fail sysctl "$key"
+  done <plan/sysctls
+}
+
+make_directories() {
+  mine=$(own directories)
+  while read -r mode user path; do
+    contains "$mine" "$path" && [ -d "$path" ] && continue
+    make_parents "${path%/*}"
+    if [ ! -d "$path" ]; then
+      # With its mode and owner from the first moment on.
+      rm -rf "$path.k8s-hardway"
+      mkdir -m "$mode" "$path.k8s-hardway" || fail file "$path"
+      chown "$user" "$path.k8s-hardway" || fail owner "$user"
+      contains "$mine" "$path" || add_lines directories "$path"
+      mv -T "$path.k8s-hardway" "$path" || fail file "$path"
+    else
+      chown "$user" "$path" || fail owner "$user"
+      chmod "$mode" "$path" || fail file "$path"
+      add_lines directories "$path"
+    fi
+  done <plan/directories
+}
+
+# Within one mount a rename does it; into another, the file is copied beside its place first.
+place_files() {
+  here=$(stat -c %m .)
+  last=
+  while read -r index path; do
+    if [ "${path%/*}" != "$last" ]; then
+      last=${path%/*}
+      make_parents "$last"
+      rm -f "$last/.k8s-hardway.$owner".*
+      there=$(stat -c %m "${last:-/}")
+    fi
+    [ "$index" != - ] || continue
+    if [ "$there" = "$here" ]; then
+      mv -fT "files/$index" "$path" || fail file "$path"
+    else
+      beside=$last/.k8s-hardway.$owner.$index
+      { cp -p "files/$index" "$beside" && mv -fT "$beside" "$path"; } || {
+        rm -f "$beside"
+        fail file "$path"
+      }
+    fi
+    printf '%s\n' "$path" >>placed
+  done <plan/files
+  # On a host with SELinux a moved file keeps the label of where it came from.
+  if [ -s placed ] && command -v selinuxenabled >/dev/null && selinuxenabled; then restorecon -F -f placed; fi
+}
+
+# --- packages
+
+policy=/usr/sbin/policy-rc.d
+policy_mark='# made by terraform-provider-k8s while it installs a package'
+
+# Debian starts what it installs, before its configuration is there.
+keep_from_starting() {
+  [ ! -e "$policy" ] || return 0
+  printf '#!/bin/sh\n%s\nexit 101\n' "$policy_mark" >"$policy" && chmod 755 "$policy"
+}
+
+let_start() {
+  if grep -qsF "$policy_mark" "$policy"; then rm -f "$policy"; fi
+}
+
+apt_get() {
+  DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold "$@" </dev/null
+}
+
+# What would come with a package, without what is only upgraded.
+apt_new() { apt_get install -s --no-install-recommends "$1" >simulation && sed -n 's/^Inst \([^ ]*\) (.*/\1/p' simulation; }
+
+install_by_apt_get() {
+  new=$(apt_new "$1") || { apt_get update && new=$(apt_new "$1"); } || fail package "$1"
+  add_lines packages "$new"
+  keep_from_starting
+  apt_get install --no-install-recommends "$1" || fail package "$1"
+  let_start
+  # The distribution's own services stay off at boot too; a bundle that wants one enables it.
+  for package in $new; do
+    for file in $(dpkg -L "$package" | grep -E '^(/usr)?/lib/systemd/system/[^@/]*\.(service|socket|timer)$'); do
+      systemctl disable -q "${file##*/}"
+    done
+  done
+}
+
+install_packages() {
+  theirs=$(elsewhere packages)
+  while read -r program package; do
+    if command -v "$program" >/dev/null; then
+      if contains "$theirs" "$package" && ! contains "$(own packages)" "$package"; then add_lines packages "$package"; fi
+      continue
+    fi
+    progress "installing package $package"
+    if command -v apt-get >/dev/null; then
+      install_by_apt "$package"
+    elif command -v dnf >/dev/null; then
+      add_lines packages "$package"
+      dnf -y install "$package" </dev/null || fail package "$package"
+    else
+      fail package "$package" "there is neither apt-get nor dnf, and program $program is missing"
+    fi
+    hash -r
+    command -v "$program" >/dev/null || fail package "$package" "it was installed and brought no program $program"
+  done <plan/packages
+}
+
+record_files
+record_sysctls
+record_rest
+while read -r user; do chown "$user" end || fail owner "$user"; done <plan/owners
+install_packages
+load_modules
+set_sysctls
+make_directories
+place_files

@@ -1,0 +1,70 @@
+//! Starts, restarts, reloads and stops systemd units, and notes with which configuration they run.
+
+use crate::script::Script;
+use crate::{Machine, MachineError, Owner};
+use bundle::{Digest, UnitName};
+use std::time::Duration;
+
+/// systemd gives a unit 90 s to start; several start at once.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+impl Machine {
+    /// Enables and starts units, all at once, in the order that their own dependencies want. Each stamp is written when its unit runs.
+    pub async fn start(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        self.act_on_units(owner, "start", "starting units", &render_units(units)).await
+    }
+
+    /// Like `start`; a unit that runs is stopped first.
+    pub async fn restart(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        self.act_on_units(owner, "restart", "restarting units", &render_units(units)).await
+    }
+
+    /// Tells running units to read their configuration again, and starts the others.
+    pub async fn reload(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        self.act_on_units(owner, "reload", "reloading units", &render_units(units)).await
+    }
+
+    /// Stops units until the next boot; `remove` and `prune` disable them.
+    pub async fn stop(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
+        let lines: String = units.iter().map(|unit| format!("{unit} -\n")).collect();
+        self.act_on_units(owner, "stop", "stopping units", &lines).await
+    }
+
+    async fn act_on_units(
+        &self,
+        owner: &Owner,
+        verb: &'static str,
+        operation: &'static str,
+        lines: &str,
+    ) -> Result<(), MachineError> {
+        let script = Script::new(operation, include_str!("scripts/units.sh"), &[owner.as_str(), verb], TIMEOUT);
+        match self.succeed(&script, lines.as_bytes()).await {
+            Err(MachineError::Unit { host, unit, reason, journal, .. }) => {
+                Err(MachineError::Unit { host, verb: verb.into(), unit, reason, journal })
+            }
+            other => other.map(drop),
+        }
+    }
+
+    /// The script adds journal lines to its report of a unit that failed.
+    pub(crate) fn unit_failure(&self, unit: &str, answer: &str, reason: String) -> MachineError {
+        let lines: Vec<&str> = answer.lines().filter_map(|line| line.strip_prefix("journal\t")).collect();
+        let journal = if lines.is_empty() { "(it has none)".to_string() } else { lines.join("\n") };
+        MachineError::Unit { host: self.target.to_string(), verb: "handle".into(), unit: unit.into(), reason, journal }
+    }
+}
+
+fn render_units(units: &[(UnitName, Digest)]) -> String {
+    units.iter().map(|(unit, stamp)| format!("{unit} {stamp}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_unit_is_named_with_its_stamp() {
+        let stamp = Digest::of(b"x");
+        assert_eq!(render_units(&[(UnitName::literal("a.service"), stamp.clone())]), format!("a.service {stamp}\n"));
+    }
+}

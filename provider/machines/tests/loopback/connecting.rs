@@ -1,0 +1,152 @@
+//! Logging in, host keys, jump hosts, commands, dead hosts.
+
+use crate::host::{Host, run};
+use bundle::HostName;
+use machines::{Authentication, KnownHosts, Machine, MachineError, Pem, Target, on_each};
+use std::fs;
+use std::time::{Duration, Instant};
+
+async fn refused(target: &Target) -> MachineError {
+    match Machine::connect(target).await {
+        Ok(_) => panic!("connected"),
+        Err(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn each_kind_of_key_logs_in_from_a_file_and_from_memory() {
+    let host = Host::start_with(&["ed25519", "ecdsa", "rsa"]);
+    for kind in ["ed25519", "ecdsa", "rsa"] {
+        let path = host.path(&format!("user_{kind}"));
+        let pem = Pem::new(fs::read_to_string(&path).unwrap());
+        for authentication in [Authentication::PrivateKeyFile(path), Authentication::PrivateKey(pem)] {
+            let target = Target { authentication: vec![authentication], ..host.target() };
+            let output = Machine::connect(&target).await.unwrap().run("id -u", None).await.unwrap();
+            assert_eq!(output.stdout_text(), "0\n", "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_host_key_is_refused_with_its_fingerprint_and_the_line_to_add() {
+    let host = Host::start();
+    let target = Target { known_hosts: KnownHosts::File(host.path("none")), ..host.target() };
+    let error = refused(&target).await.to_string();
+    let fingerprint = run("ssh-keygen", &["-lf", host.path("host_ed25519").to_str().unwrap()]);
+    assert!(error.contains(fingerprint.split(' ').nth(1).unwrap()), "{error}");
+    assert!(error.ends_with(host.known_hosts().trim()), "{error}");
+    let line = error.lines().last().unwrap().to_string();
+    Machine::connect(&Target { known_hosts: KnownHosts::Lines(line), ..target }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_and_a_revoked_host_key_are_refused_loudly() {
+    let (host, other) = (Host::start(), Host::start());
+    let changed = other.known_hosts().replace(&other.port.to_string(), &host.port.to_string());
+    let error = refused(&Target { known_hosts: KnownHosts::Lines(changed), ..host.target() }).await;
+    assert!(matches!(error, MachineError::ChangedHostKey { known_line: 1, .. }), "{error}");
+    assert!(error.to_string().contains("HAS CHANGED"), "{error}");
+    let revoked = format!("{}@revoked * {}", host.known_hosts(), fs::read_to_string(host.path("host_ed25519.pub")).unwrap());
+    let error = refused(&Target { known_hosts: KnownHosts::Lines(revoked), ..host.target() }).await;
+    assert!(matches!(error, MachineError::RevokedHostKey { known_line: 2, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn hashed_entries_and_keys_of_another_kind_than_the_servers_first_are_known() {
+    let host = Host::start_with(&["ed25519", "rsa"]);
+    let rsa = fs::read_to_string(host.path("host_rsa.pub")).unwrap();
+    fs::write(host.path("known_hosts"), format!("[127.0.0.1]:{} {rsa}", host.port)).unwrap();
+    run("ssh-keygen", &["-H", "-f", host.path("known_hosts").to_str().unwrap()]);
+    assert!(host.text("known_hosts").starts_with("|1|"));
+    let target = Target { known_hosts: KnownHosts::File(host.path("known_hosts")), ..host.target() };
+    Machine::connect(&target).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_the_host_does_not_take_is_an_error_with_user_and_key() {
+    let (host, other) = (Host::start(), Host::start());
+    let authentication = vec![Authentication::PrivateKeyFile(other.path("user_ed25519"))];
+    let error = refused(&Target { authentication, ..host.target() }).await.to_string();
+    assert!(error.contains("refuses to log in user root") && error.contains("user_ed25519"), "{error}");
+    let authentication = vec![Authentication::PrivateKey(Pem::new("canary"))];
+    let error = refused(&Target { authentication, ..host.target() }).await.to_string();
+    assert!(error.contains("not a private key") && !error.contains("canary"), "{error}");
+}
+
+#[tokio::test]
+async fn an_agent_logs_in() {
+    let host = Host::start_with(&["ed25519", "rsa"]);
+    let agent = run("ssh-agent", &["-s", "-a", host.path("agent").to_str().unwrap()]);
+    let pid = agent.split("SSH_AGENT_PID=").nth(1).unwrap().split(';').next().unwrap().to_string();
+    let environment = format!("SSH_AUTH_SOCK={}", host.path("agent").display());
+    run("env", &[&environment, "ssh-add", "-q", host.path("user_rsa").to_str().unwrap()]);
+    run("env", &[&environment, "ssh-add", "-q", host.path("user_ed25519").to_str().unwrap()]);
+    let target = Target { authentication: vec![Authentication::AgentSocket(host.path("agent"))], ..host.target() };
+    let connected = Machine::connect(&target).await.map(drop);
+    run("kill", &[&pid]);
+    connected.unwrap();
+    let error = refused(&target).await.to_string();
+    assert!(error.contains("the SSH agent") && error.contains("ssh-add"), "{error}");
+}
+
+#[tokio::test]
+async fn a_host_behind_a_jump_host_is_reached_and_its_key_checked() {
+    let (jump, inner) = (Host::start(), Host::start());
+    let target = Target { jump: Some(Box::new(jump.target())), ..inner.target() };
+    let output = Machine::connect(&target).await.unwrap().run("echo $K8S_HARDWAY_STATE", None).await.unwrap();
+    assert_eq!(output.stdout_text().trim(), inner.path("state").to_str().unwrap());
+    let error = refused(&Target { known_hosts: KnownHosts::Lines(String::new()), ..target }).await;
+    assert!(matches!(error, MachineError::UnknownHostKey { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_command_has_input_output_and_status() {
+    let host = Host::start();
+    let machine = host.connect().await;
+    let output = machine.run("cat; echo \"it's\" >&2; exit 7", Some(b"in\0put")).await.unwrap();
+    assert_eq!((output.status, output.stdout, output.stderr), (7, b"in\0put".to_vec(), b"it's\n".to_vec()));
+    let big = vec![b'x'; 3 << 20];
+    assert_eq!(machine.run("wc -c", Some(&big)).await.unwrap().stdout_text().trim(), big.len().to_string());
+    // A command that does not read its input ends all the same.
+    assert_eq!(machine.run("exit 3", Some(&big)).await.unwrap().status, 3);
+    assert_eq!(machine.run("cat", Some(&big)).await.unwrap().stdout.len(), big.len());
+}
+
+#[tokio::test]
+async fn thirty_commands_at_once_share_one_connection() {
+    let host = Host::start();
+    let machine = host.connect().await;
+    let commands = (0..30).map(|number| {
+        let machine = machine.clone();
+        async move { machine.run(&format!("sleep 0.05; echo {number}"), None).await.unwrap().stdout_text() }
+    });
+    let answers = futures::future::join_all(commands).await;
+    assert_eq!(answers, (0..30).map(|number| format!("{number}\n")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_dead_host_fails_within_the_connect_timeout_and_does_not_hold_up_the_others() {
+    let host = Host::start();
+    // A listener that never answers stands for a host that hangs.
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let hanging = Target {
+        name: HostName::literal("h2"),
+        port: dead.local_addr().unwrap().port(),
+        connect_timeout: Duration::from_millis(800),
+        ..host.target()
+    };
+    let begin = Instant::now();
+    let results = on_each([hanging, host.target()], 2, |machine| async move { machine.run("true", None).await }).await;
+    assert!(begin.elapsed() < Duration::from_secs(3));
+    assert!(matches!(results[&HostName::literal("h2")], Err(MachineError::ConnectTimeout { .. })));
+    assert!(results[&HostName::literal("h1")].is_ok());
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_off_is_an_error_that_says_so() {
+    let host = Host::start();
+    let machine = host.connect().await;
+    let error = machine.run("kill -9 $PPID; sleep 5", None).await.err().unwrap();
+    assert!(matches!(error, MachineError::Lost { .. }), "{error}");
+    assert!(error.to_string().contains("Running apply again is safe"));
+}

@@ -1,0 +1,94 @@
+//! Which calls of systemctl are made, and when a stamp is written. The real systemd is met in the acceptance tests.
+
+use crate::host::{Host, apply, owner};
+use bundle::{Bundle, Digest, File, OnChange, UnitName, differences};
+use machines::{Machine, MachineError};
+
+/// Unit files go where the stand-in for systemctl looks.
+fn units(host: &Host, names: &[&str]) -> (Bundle, Vec<(UnitName, Digest)>) {
+    let mut bundle = Bundle::default();
+    let mut starts = Vec::new();
+    for name in names {
+        let path = host.host_path(&format!("fake/etc/{name}"));
+        bundle.files.insert(path.clone(), File::public("[Service]\n"));
+        let unit = bundle::Unit { reads: [path].into(), on_change: OnChange::Restart };
+        starts.push((UnitName::literal(name), bundle.unit_stamp(&unit)));
+        bundle.units.insert(UnitName::literal(name), unit);
+    }
+    (bundle, starts)
+}
+
+async fn drift(machine: &Machine, bundle: &Bundle) -> Vec<String> {
+    let observed = machine.read(&owner(), &bundle.manifest()).await.unwrap();
+    differences(&bundle.manifest(), &observed).iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn units_are_enabled_started_and_stamped_and_then_nothing_differs() {
+    let host = Host::start();
+    let machine = host.connect().await;
+    let (bundle, starts) = units(&host, &["a.service", "b.service"]);
+    assert!(drift(&machine, &bundle).await.contains(&"a.service: unknown to systemd".to_string()));
+    apply(&machine, &owner(), &bundle).await;
+    assert_eq!(drift(&machine, &bundle).await, ["a.service: inactive, not running", "b.service: inactive, not running"]);
+    assert_eq!(host.systemctl_calls(), [""; 0]);
+    machine.start(&owner(), &starts).await.unwrap();
+    assert_eq!(drift(&machine, &bundle).await, [""; 0]);
+    let calls = [
+        "enable -q -- a.service",
+        "enable -q -- b.service",
+        "reset-failed -- a.service b.service",
+        "start -- a.service b.service",
+    ];
+    assert_eq!(host.systemctl_calls(), calls);
+    machine.stop(&owner(), &[UnitName::literal("a.service")]).await.unwrap();
+    assert_eq!(drift(&machine, &bundle).await, ["a.service: inactive, not running"]);
+}
+
+#[tokio::test]
+async fn a_unit_that_was_not_restarted_with_what_it_reads_now_is_seen() {
+    let host = Host::start();
+    let machine = host.connect().await;
+    let (mut bundle, starts) = units(&host, &["a.service"]);
+    apply(&machine, &owner(), &bundle).await;
+    machine.start(&owner(), &starts).await.unwrap();
+    bundle.files.values_mut().for_each(|file| *file = File::public("[Service]\n# changed\n"));
+    apply(&machine, &owner(), &bundle).await;
+    assert_eq!(drift(&machine, &bundle).await, ["a.service: runs with an older configuration"]);
+    let unit = UnitName::literal("a.service");
+    let stamp = bundle.unit_stamp(&bundle.units[&unit]);
+    machine.reload(&owner(), &[(unit.clone(), stamp.clone())]).await.unwrap();
+    assert_eq!(drift(&machine, &bundle).await, [""; 0]);
+    machine.restart(&owner(), &[(unit, stamp)]).await.unwrap();
+    assert!(host.systemctl_calls().ends_with(&["reset-failed -- a.service".into(), "restart -- a.service".into()]));
+}
+
+#[tokio::test]
+async fn a_unit_that_does_not_start_is_an_error_with_its_journal_and_the_others_run() {
+    let host = Host::start();
+    let machine = host.connect().await;
+    let (bundle, starts) = units(&host, &["a.service", "b.service"]);
+    apply(&machine, &owner(), &bundle).await;
+    host.write("fake/units/a.service.broken", "");
+    let error = machine.start(&owner(), &starts).await.unwrap_err();
+    assert!(matches!(&error, MachineError::Unit { unit, .. } if unit == "a.service"));
+    let text = error.to_string();
+    for part in [
+        "cannot start a.service on h1",
+        "it is failed",
+        "Job for a.service failed.",
+        "the last words",
+        "Running apply again is safe",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(drift(&machine, &bundle).await, ["a.service: failed, not running"]);
+}
+
+#[tokio::test]
+async fn a_unit_without_a_unit_file_is_an_error_that_says_so() {
+    let host = Host::start();
+    let starts = [(UnitName::literal("none.service"), Digest::of(b"x"))];
+    let error = host.connect().await.start(&owner(), &starts).await.unwrap_err().to_string();
+    assert!(error.contains("its unit file is missing"), "{error}");
+}
