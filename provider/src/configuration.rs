@@ -1,0 +1,97 @@
+//! The provider block: its schema, its typed form, and what every resource shares while the plugin runs.
+
+use crate::ports::World;
+use crate::progress::Progress;
+use crate::ssh::{self, Ssh};
+use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Schema, Value, decode};
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+
+const DEFAULT_PARALLEL_HOSTS: usize = 20;
+
+/// What the user declares in `provider "k8s"`. Unknown values are carried: what needs none of them still plans.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Configuration {
+    pub ssh: Field<Ssh>,
+    pub mirror: Field<String>,
+    pub progress_file: Field<String>,
+    pub max_parallel_hosts: Field<u64>,
+}
+
+/// Shared by all resources of one provider block. The engine configures it once, before anything is planned.
+#[derive(Clone)]
+pub struct Shared {
+    configuration: Arc<RwLock<Configuration>>,
+    pub world: Arc<dyn World>,
+}
+
+impl Shared {
+    pub fn new(world: Arc<dyn World>) -> Self {
+        Shared { configuration: Arc::default(), world }
+    }
+
+    pub fn configure(&self, value: &Value) -> Result<(), Diagnostic> {
+        let configuration: Configuration = decode(value)?;
+        if let Ok(mut current) = self.configuration.write() {
+            *current = configuration;
+        }
+        Ok(())
+    }
+
+    pub fn configuration(&self) -> Configuration {
+        self.configuration.read().map(|current| current.clone()).unwrap_or_default()
+    }
+}
+
+impl Configuration {
+    pub fn progress(&self, subject: impl Into<String>) -> Progress {
+        Progress::new(self.progress_file.known().map(PathBuf::from)).of(subject)
+    }
+
+    pub fn parallel_hosts(&self) -> usize {
+        self.max_parallel_hosts.known().and_then(|limit| usize::try_from(*limit).ok()).unwrap_or(DEFAULT_PARALLEL_HOSTS).max(1)
+    }
+}
+
+pub fn schema() -> Schema {
+    Schema::new(
+        "Builds Kubernetes the hard way: every certificate, etcd member, systemd unit and virtual address is declared, planned, \
+         applied, read back and destroyed on Linux hosts that are reached over SSH.",
+    )
+    .attribute(ssh::attribute())
+    .attribute(mirror_attribute())
+    .attribute(
+        Attribute::string("progress_file")
+            .optional()
+            .describe("Path of a file to which a long apply appends a line for each phase, with the time it took. Follow it with `tail -f`."),
+    )
+    .attribute(
+        Attribute::number("max_parallel_hosts")
+            .optional()
+            .validator(schema::between(1, 1000))
+            .describe("How many hosts are worked on at once where order does not matter; 20 when not given."),
+    )
+}
+
+pub fn mirror_attribute() -> Attribute {
+    Attribute::string("mirror").optional().describe(
+        "Base URL that replaces the origins of all downloads: a binary is fetched from `<mirror>/<origin host>/<path>`, and its digest \
+         is looked up in `<mirror>/SHA256SUMS`.",
+    )
+}
+
+pub fn validate(config: &Value) -> Diagnostics {
+    let mut diagnostics = Diagnostics::default();
+    if let Some(mirror) = config.get("mirror").as_str()
+        && !(mirror.starts_with("http://") || mirror.starts_with("https://"))
+    {
+        diagnostics.push(
+            Diagnostic::error("mirror is not an HTTP URL")
+                .detail("Give the base URL of the mirror, such as https://mirror.example.net/kubernetes.")
+                .at(AttributePath::attribute("mirror")),
+        );
+    }
+    diagnostics
+}

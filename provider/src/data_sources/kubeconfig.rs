@@ -1,0 +1,65 @@
+//! `k8s_kubeconfig`: a kubeconfig from a cluster and a client certificate of its pki. Reaches nothing.
+
+use crate::resources::hardway_cluster::Join;
+use async_trait::async_trait;
+use pki::{Kubeconfig, KubeconfigCredentials, PrivatePem};
+use protocol::{Call, DataSource};
+use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Schema, Value, decode};
+use serde::Deserialize;
+
+pub struct KubeconfigSource;
+
+#[derive(Deserialize)]
+struct Config {
+    cluster: Join,
+    client_certificate: String,
+    client_key: String,
+    user: Field<String>,
+}
+
+const DEFAULT_USER: &str = "admin";
+
+#[async_trait]
+impl DataSource for KubeconfigSource {
+    fn name(&self) -> &'static str {
+        "k8s_kubeconfig"
+    }
+
+    fn schema(&self) -> Schema {
+        Schema::new("A kubeconfig for a client certificate of the cluster's `k8s_pki`. It is made of what is given; nothing is reached.")
+            .attribute(Attribute::of("cluster", Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`."))
+            .attribute(Attribute::string("client_certificate").required().describe("Certificate in PEM, signed by `cluster-ca`: `k8s_pki.main.certificates[\"admin\"]`."))
+            .attribute(Attribute::string("client_key").required().sensitive().describe("Its private key in PEM: `k8s_pki.main.private_keys[\"admin\"]`."))
+            .attribute(Attribute::string("user").optional().describe("Name of the entry in the kubeconfig; `admin` when not given. The API server takes the user from the certificate."))
+            .attribute(Attribute::string("kubeconfig").computed().sensitive().describe("The kubeconfig in YAML."))
+    }
+
+    fn validate(&self, config: &Value) -> Diagnostics {
+        let mut diagnostics = Diagnostics::default();
+        for (attribute, label) in [("client_certificate", "CERTIFICATE"), ("client_key", "PRIVATE KEY")] {
+            if config.get(attribute).as_str().is_some_and(|text| !text.contains(&format!("-----BEGIN {label}-----"))) {
+                diagnostics.push(
+                    Diagnostic::error(format!("{attribute} is not in PEM"))
+                        .detail(format!("It begins with -----BEGIN {label}-----; k8s_pki gives it in certificates and private_keys."))
+                        .at(AttributePath::attribute(attribute)),
+                );
+            }
+        }
+        diagnostics
+    }
+
+    async fn read(&self, _call: &Call, config: Value) -> Result<Value, Diagnostics> {
+        let typed: Config = decode(&config)?;
+        let user = typed.user.into_known().unwrap_or_else(|| DEFAULT_USER.into());
+        let text = pki::kubeconfig(&Kubeconfig {
+            cluster_name: &typed.cluster.cluster_name,
+            server: &typed.cluster.endpoint,
+            certificate_authority_pem: &typed.cluster.apiserver_authority,
+            user: &user,
+            credentials: KubeconfigCredentials::Client { certificate_pem: &typed.client_certificate, key_pem: &PrivatePem::new(typed.client_key) },
+        });
+        let mut state = config;
+        state.set("kubeconfig", text.into());
+        Ok(state)
+    }
+}

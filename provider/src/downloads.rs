@@ -1,0 +1,146 @@
+//! Which binaries a host needs, and the digest of each: from the user, from the state, from the catalogue, or looked up in the
+//! origin's (or the mirror's) checksum file at plan, then shown and pinned in the state. None is ever invented.
+
+use crate::ports::World;
+use bundle::{Binary, HostPath};
+use render::catalogue::{self, Download, Release, Role};
+use render::spec::{Architecture, Checksums};
+use render::Hosts;
+use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Type, Value, encode};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub fn attribute() -> Attribute {
+    Attribute::map("checksums", Type::String).optional_computed().describe(
+        "SHA-256 of each download by its URL. What is not given here is looked up in the checksum file of the origin or of the mirror at \
+         the first plan, shown there, and pinned in the state.",
+    )
+}
+
+/// The resource's mirror, or else the provider's. Nested: unknown is not the same as absent.
+pub fn mirror<'a>(resource: &'a Field<String>, provider: &'a Field<String>) -> Field<&'a str> {
+    match (resource, provider) {
+        (Field::Null, provider) => provider.as_ref().map(String::as_str),
+        (resource, _) => resource.as_ref().map(String::as_str),
+    }
+}
+
+/// The downloads of one role for the architectures in use, with the digests that are known.
+pub struct Resolved {
+    release: Release,
+    role: Role,
+    mirror: Option<String>,
+    downloads: Vec<Download>,
+    checksums: Checksums,
+    /// Why a digest is missing, by URL.
+    missing: BTreeMap<String, String>,
+}
+
+impl Resolved {
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    pub fn require_all(&self) -> Result<(), Diagnostic> {
+        if self.is_complete() {
+            return Ok(());
+        }
+        let lines: Vec<String> = self.missing.iter().map(|(url, reason)| format!("{url}: {reason}")).collect();
+        Err(Diagnostic::error("the digests of some downloads are not known").detail(format!(
+            "{}\n\nMake the checksum files reachable from here, set mirror, or give the digests in checksums. Nothing was changed.",
+            lines.join("\n")
+        )))
+    }
+
+    pub fn value(&self) -> Value {
+        encode(&self.checksums.iter().map(|(url, digest)| (url.clone(), digest.to_string())).collect::<BTreeMap<_, _>>())
+    }
+
+    pub fn binaries(&self, architecture: Architecture) -> Result<BTreeMap<HostPath, Binary>, Diagnostic> {
+        catalogue::binaries(&self.release, self.role, architecture, self.mirror.as_deref(), &self.checksums)
+            .map_err(|error| Diagnostic::error("the binaries of a host cannot be determined").detail(error.to_string()))
+    }
+}
+
+/// What the plan shows: the digests that are known, unknown for those that apply still has to look up.
+pub fn planned(resolved: Option<&Resolved>) -> Value {
+    let Some(resolved) = resolved else { return Value::Unknown };
+    let mut value = resolved.value();
+    resolved.missing.keys().for_each(|url| value.set(url, Value::Unknown));
+    value
+}
+
+/// `None` while the mirror or a given digest is unknown. Reaches the network only for digests that neither the configuration, the
+/// state nor the catalogue has.
+pub async fn resolve(
+    world: &dyn World,
+    version: &str,
+    role: Role,
+    hosts: &Hosts,
+    mirror: Field<&str>,
+    given: &Field<BTreeMap<String, Field<String>>>,
+    state: Option<&Value>,
+) -> Result<Option<Resolved>, Diagnostic> {
+    if mirror.is_unknown() {
+        return Ok(None);
+    }
+    let mirror = mirror.into_known();
+    let release = catalogue::release(version).map_err(|error| Diagnostic::error(error.to_string()))?;
+    let architectures: BTreeSet<Architecture> = hosts.values().map(|host| host.architecture).collect();
+    let mut downloads = Vec::new();
+    for architecture in architectures {
+        downloads.extend(release.downloads(role, architecture, mirror).map_err(|error| Diagnostic::error(error.to_string()))?);
+    }
+    let given = given.known().cloned().unwrap_or_default();
+    let pinned = state.map(|state| state.get("checksums").clone()).unwrap_or_default();
+    let mut resolved =
+        Resolved { release, role, mirror: mirror.map(str::to_string), downloads, checksums: Checksums::new(), missing: BTreeMap::new() };
+    for download in &resolved.downloads {
+        let known = given.get(&download.url).and_then(|digest| digest.known().cloned()).or_else(|| pinned.get(&download.url).as_str().map(str::to_string));
+        match known.map(bundle::Digest::parse).transpose() {
+            Ok(Some(digest)) => drop(resolved.checksums.insert(download.url.clone(), digest)),
+            Ok(None) => drop(resolved.missing.insert(download.url.clone(), "not looked up yet".into())),
+            Err(error) => return Err(Diagnostic::error(format!("the digest of {} is not usable", download.url)).detail(error.to_string()).at(AttributePath::attribute("checksums"))),
+        }
+    }
+    resolved.look_up(world).await;
+    Ok(Some(resolved))
+}
+
+impl Resolved {
+    async fn look_up(&mut self, world: &dyn World) {
+        let files: BTreeSet<&str> = self.downloads.iter().filter(|download| self.missing.contains_key(&download.url)).map(|download| download.checksum_url.as_str()).collect();
+        let fetches = files.into_iter().map(|url| async move { (url.to_string(), world.fetch_text(url).await) });
+        let texts: BTreeMap<String, Result<String, String>> = futures::future::join_all(fetches).await.into_iter().collect();
+        for download in &self.downloads {
+            if !self.missing.contains_key(&download.url) {
+                continue;
+            }
+            let found = match texts.get(&download.checksum_url) {
+                Some(Ok(text)) => catalogue::parse_checksum_file(text, &download.checksum_name).ok_or_else(|| format!("{} does not list it", download.checksum_url)),
+                Some(Err(reason)) => Err(reason.clone()),
+                None => Err("no checksum file".to_string()),
+            };
+            match found {
+                Ok(digest) => {
+                    self.missing.remove(&download.url);
+                    self.checksums.insert(download.url.clone(), digest);
+                }
+                Err(reason) => drop(self.missing.insert(download.url.clone(), reason)),
+            }
+        }
+    }
+}
+
+pub fn validate(checksums: &Value, diagnostics: &mut Diagnostics) {
+    for (url, digest) in checksums.as_map().into_iter().flatten() {
+        let Some(text) = digest.as_str() else { continue };
+        if let Err(error) = bundle::Digest::parse(text) {
+            diagnostics.push(
+                Diagnostic::error(format!("the digest of {url} is not SHA-256"))
+                    .detail(format!("{error}. It stands in the checksum file beside the download."))
+                    .at(AttributePath::attribute("checksums").key(url.as_str())),
+            );
+        }
+    }
+}
+

@@ -1,0 +1,161 @@
+//! One host in memory behind the port, under the contracts of `machines::Machine`. What pushes and removals do is `push.rs`, what
+//! units do `units.rs`, commands `commands.rs`.
+
+use super::kubernetes::FakeKubernetes;
+use super::memory::HostMemory;
+use super::{FakeFile, FakeWorld, commands, push, units};
+use crate::kubernetes::KubernetesError;
+use crate::ports::{Host, Kubernetes};
+use async_trait::async_trait;
+use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, ObservedBinary, ObservedFile, ObservedUnit, UnitName};
+use machines::{MachineError, Output, Owner, Progress};
+use render::control_plane::ADMIN_KUBECONFIG;
+use std::sync::Arc;
+
+pub(super) struct FakeHost {
+    pub name: HostName,
+    pub world: FakeWorld,
+}
+
+impl FakeHost {
+    fn lost(&self, operation: &str) -> MachineError {
+        MachineError::Lost { host: self.name.to_string(), operation: operation.into(), reason: "the connection was cut".into() }
+    }
+
+    /// A mutating call on this host's memory.
+    async fn mutate(
+        &self,
+        operation: &str,
+        effect: impl FnOnce(&mut HostMemory, super::Extent) -> Result<(), MachineError>,
+    ) -> Result<(), MachineError> {
+        let call = format!("{}: {operation}", self.name);
+        let done = self.world.mutate(call, |memory, extent| effect(memory.host(&self.name), extent)).await;
+        done.unwrap_or_else(|| Err(self.lost(operation)))
+    }
+
+    /// Something that is asked; nothing is answered by a host that is gone.
+    fn ask<T>(&self, question: impl FnOnce(&mut HostMemory) -> T) -> Result<T, MachineError> {
+        self.world.change(|memory| {
+            let host = memory.host(&self.name);
+            if host.answers && !self.world.is_dead() { Ok(question(host)) } else { Err(self.lost("a question")) }
+        })
+    }
+
+    async fn act(&self, verb: units::Verb, owner: &Owner, named: &[(UnitName, Option<Digest>)]) -> Result<(), MachineError> {
+        let call = format!("{}: {verb:?} {}", self.name, units::joined(named));
+        let done = self.world.mutate(call, |memory, extent| units::act(memory, &self.name, verb, owner, &named[..extent.of(named.len())]));
+        done.await.unwrap_or_else(|| Err(self.lost("an action on units")))
+    }
+}
+
+fn stamped(units: &[(UnitName, Digest)]) -> Vec<(UnitName, Option<Digest>)> {
+    units.iter().map(|(unit, stamp)| (unit.clone(), Some(stamp.clone()))).collect()
+}
+
+#[async_trait]
+impl Host for FakeHost {
+    fn name(&self) -> &HostName {
+        &self.name
+    }
+
+    async fn run(&self, script: &str) -> Result<Output, MachineError> {
+        if commands::is_mutating(script) {
+            let call = format!("{}: {script}", self.name);
+            let done = self.world.mutate(call, |memory, _| commands::run(memory, &self.name, script)).await;
+            return done.ok_or_else(|| self.lost("a command"));
+        }
+        self.ask(|_| ())?;
+        Ok(self.world.change(|memory| commands::run(memory, &self.name, script)))
+    }
+
+    async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError> {
+        self.ask(|host| observe(host, owner, manifest))
+    }
+
+    async fn push(&self, owner: &Owner, bundle: &Bundle, observed: &Observed, progress: &Progress) -> Result<(), MachineError> {
+        progress("writing files");
+        self.mutate("push", |host, extent| push::push(host, &self.name, owner, (bundle, observed), extent)).await
+    }
+
+    async fn prune(&self, owner: &Owner, keep: &Manifest, _progress: &Progress) -> Result<(), MachineError> {
+        self.mutate("prune", |host, extent| {
+            push::prune(host, owner, keep, extent);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn remove(&self, owner: &Owner, manifest: &Manifest, _progress: &Progress) -> Result<(), MachineError> {
+        let call = format!("{}: remove", self.name);
+        let done = self.world.mutate(call, |memory, extent| {
+            push::remove(memory.host(&self.name), owner, manifest, extent);
+            units::forget_cluster_without_etcd(memory);
+        });
+        done.await.ok_or_else(|| self.lost("removing everything"))
+    }
+
+    async fn start(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        self.act(units::Verb::Start, owner, &stamped(units)).await
+    }
+
+    async fn restart(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        self.act(units::Verb::Restart, owner, &stamped(units)).await
+    }
+
+    async fn reload(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        self.act(units::Verb::Reload, owner, &stamped(units)).await
+    }
+
+    async fn stop(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
+        let named: Vec<_> = units.iter().map(|unit| (unit.clone(), None)).collect();
+        self.act(units::Verb::Stop, owner, &named).await
+    }
+
+    async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError> {
+        let missing = || MachineError::File { host: self.name.to_string(), path: path.to_string(), reason: "No such file".into() };
+        self.ask(|host| host.files.get(path).map(|file| file.content.clone()))?.ok_or_else(missing)
+    }
+
+    async fn write_secret(&self, path: &HostPath, content: &[u8]) -> Result<(), MachineError> {
+        let file = FakeFile { mode: 0o600, owner: "root:root".into(), content: content.to_vec() };
+        self.mutate("write a secret", |host, _| {
+            host.files.insert(path.clone(), file);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn kubernetes(&self) -> Result<Arc<dyn Kubernetes>, KubernetesError> {
+        self.read_file(&HostPath::literal(ADMIN_KUBECONFIG)).await?;
+        Ok(Arc::new(FakeKubernetes { host: self.name.clone(), world: self.world.clone() }))
+    }
+}
+
+fn observe(host: &HostMemory, owner: &Owner, manifest: &Manifest) -> Observed {
+    let nothing = super::memory::Record::default();
+    let record = host.records.get(owner).unwrap_or(&nothing);
+    let mut observed = Observed::default();
+    for path in manifest.files.keys() {
+        if let Some(file) = host.files.get(path) {
+            let found = ObservedFile { mode: file.mode, owner: file.owner.clone(), sha256: Digest::of(&file.content) };
+            observed.files.insert(path.clone(), found);
+        }
+    }
+    for path in manifest.binaries.keys() {
+        if let Some(there) = host.programs.get(path) {
+            let identity = record.installed.get(path).filter(|installed| *installed == there).cloned();
+            observed.binaries.insert(path.clone(), ObservedBinary { identity });
+        }
+    }
+    for name in manifest.units.keys() {
+        let state = host.units.get(name).cloned().unwrap_or_default();
+        if host.files.contains_key(&name.path()) || state.active_state == "active" {
+            let active_state = if state.active_state.is_empty() { "inactive".into() } else { state.active_state };
+            let unit = ObservedUnit { active_state, enabled: state.enabled, stamp: record.units.get(name).cloned().flatten() };
+            observed.units.insert(name.clone(), unit);
+        }
+    }
+    observed.modules = manifest.modules.intersection(&host.modules).cloned().collect();
+    observed.sysctls = manifest.sysctls.keys().map(|key| (key.clone(), host.sysctl(key))).collect();
+    observed
+}

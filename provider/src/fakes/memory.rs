@@ -1,0 +1,190 @@
+//! What a fake world remembers: per host its files, programs, units, sysctls and the provider's record of each owner; and the
+//! objects of the cluster. Contents stand here in the clear: tests compare digests, never print them.
+
+use bundle::{Digest, HostName, HostPath, Sysctl, UnitName};
+use machines::Owner;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Of every sysctl that nobody has set.
+const SYSCTL_DEFAULT: &str = "0";
+
+#[derive(Clone, Default)]
+pub struct Memory {
+    pub hosts: BTreeMap<HostName, HostMemory>,
+    pub cluster: Cluster,
+    /// The load-balancer host that has the virtual addresses.
+    pub holder: Option<HostName>,
+}
+
+#[derive(Clone)]
+pub struct HostMemory {
+    pub answers: bool,
+    pub files: BTreeMap<HostPath, FakeFile>,
+    /// What is installed there, by `Binary::identity`.
+    pub programs: BTreeMap<HostPath, Digest>,
+    pub units: BTreeMap<UnitName, FakeUnit>,
+    pub modules: BTreeSet<String>,
+    pub sysctls: BTreeMap<Sysctl, String>,
+    pub records: BTreeMap<Owner, Record>,
+}
+
+#[derive(Clone, Default)]
+pub struct FakeFile {
+    pub mode: u32,
+    pub owner: String,
+    pub content: Vec<u8>,
+}
+
+#[derive(Clone, Default)]
+pub struct FakeUnit {
+    pub active_state: String,
+    pub enabled: bool,
+    /// Digest over what it really read when it last started or reloaded, as `Bundle::unit_stamp` counts it.
+    pub runs_with: Option<Digest>,
+}
+
+/// `/var/lib/k8s-hardway/<owner>` on a host.
+#[derive(Clone, Default)]
+pub struct Record {
+    /// Files and programs.
+    pub files: BTreeSet<HostPath>,
+    pub installed: BTreeMap<HostPath, Digest>,
+    pub units: BTreeMap<UnitName, Option<Digest>>,
+    /// Values from before.
+    pub sysctls: BTreeMap<Sysctl, String>,
+    pub directories: BTreeSet<HostPath>,
+    pub cleanup: BTreeSet<String>,
+    /// Not in the real record: what each unit reads, from which the fake tells with what a unit runs.
+    pub reads: BTreeMap<UnitName, BTreeSet<HostPath>>,
+}
+
+/// What etcd holds. It is gone when no host has etcd any more.
+#[derive(Clone, Default)]
+pub struct Cluster {
+    pub nodes: BTreeMap<String, Node>,
+    pub declared: BTreeMap<String, String>,
+    pub objects: BTreeMap<String, serde_json::Value>,
+    /// Tokens that may be used.
+    pub tokens: BTreeSet<String>,
+    /// Every token that ever was.
+    pub tokens_made: Vec<String>,
+}
+
+#[derive(Clone, Default)]
+pub struct Node {
+    pub labels: BTreeMap<String, String>,
+    pub unschedulable: bool,
+}
+
+impl Default for HostMemory {
+    fn default() -> Self {
+        HostMemory {
+            answers: true,
+            files: BTreeMap::new(),
+            programs: BTreeMap::new(),
+            units: BTreeMap::new(),
+            modules: BTreeSet::new(),
+            sysctls: BTreeMap::new(),
+            records: BTreeMap::new(),
+        }
+    }
+}
+
+impl Memory {
+    pub fn host(&mut self, name: &HostName) -> &mut HostMemory {
+        self.hosts.entry(name.clone()).or_default()
+    }
+
+    /// All that there is, one line each; what differs between two memories is what differs between their lines. Modules are left
+    /// out, since nobody unloads them, and so are tokens, since each is another.
+    pub fn lines(&self) -> BTreeMap<String, String> {
+        let mut lines = self.cluster.lines();
+        for (name, host) in &self.hosts {
+            lines.extend(host.lines().into_iter().map(|(item, value)| (format!("{name}: {item}"), value)));
+        }
+        lines
+    }
+
+    pub fn is_up(&self, host: &HostName, unit: &str) -> bool {
+        self.hosts.get(host).is_some_and(|host| host.is_up(unit))
+    }
+
+    /// Most of the hosts that have an etcd run it.
+    pub fn etcd_has_quorum(&self) -> bool {
+        let members = self.hosts.values().filter(|host| host.files.contains_key(&UnitName::literal("etcd.service").path()));
+        let (up, down): (Vec<_>, Vec<_>) = members.partition(|host| host.is_up("etcd.service"));
+        up.len() > down.len()
+    }
+
+    pub fn serves_api(&self, host: &HostName) -> bool {
+        self.is_up(host, "kube-apiserver.service") && self.etcd_has_quorum()
+    }
+
+    pub fn any_api_serves(&self) -> bool {
+        self.hosts.keys().any(|host| self.serves_api(host))
+    }
+}
+
+impl HostMemory {
+    pub fn is_up(&self, unit: &str) -> bool {
+        self.units.get(&UnitName::literal(unit)).is_some_and(|unit| unit.active_state == "active")
+    }
+
+    pub fn sysctl(&self, key: &Sysctl) -> String {
+        self.sysctls.get(key).cloned().unwrap_or_else(|| SYSCTL_DEFAULT.into())
+    }
+
+    pub fn set_sysctl(&mut self, key: &Sysctl, value: &str) {
+        match value {
+            SYSCTL_DEFAULT => drop(self.sysctls.remove(key)),
+            value => drop(self.sysctls.insert(key.clone(), value.into())),
+        }
+    }
+
+    /// As `Bundle::unit_stamp`, from what is really there.
+    pub fn stamp_of(&self, reads: &BTreeSet<HostPath>) -> Digest {
+        let digest = |path: &HostPath| match (self.files.get(path), self.programs.get(path)) {
+            (Some(file), _) => Digest::of(&file.content),
+            (None, Some(identity)) => identity.clone(),
+            (None, None) => Digest::of(b""),
+        };
+        let text: String = reads.iter().map(|path| format!("{path} {}\n", digest(path))).collect();
+        Digest::of(text.as_bytes())
+    }
+
+    /// Whether an owner other than this one names the path.
+    pub fn is_elsewhere(&self, owner: &Owner, path: &HostPath) -> bool {
+        self.records.iter().any(|(other, record)| other != owner && record.files.contains(path))
+    }
+
+    fn lines(&self) -> BTreeMap<String, String> {
+        let mut lines = BTreeMap::new();
+        for (path, file) in &self.files {
+            lines.insert(path.to_string(), format!("{:04o} {} {}", file.mode, file.owner, Digest::of(&file.content)));
+        }
+        lines.extend(self.programs.iter().map(|(path, identity)| (path.to_string(), identity.to_string())));
+        for (unit, state) in &self.units {
+            let what = format!("{} enabled={} {:?}", state.active_state, state.enabled, state.runs_with);
+            lines.insert(unit.to_string(), what);
+        }
+        lines.extend(self.sysctls.iter().map(|(key, value)| (key.to_string(), value.clone())));
+        for (owner, record) in &self.records {
+            let units: Vec<String> = record.units.iter().map(|(unit, stamp)| format!("{unit} {stamp:?}")).collect();
+            let rest = (&record.files, &record.installed, units, &record.sysctls, &record.directories, &record.cleanup);
+            lines.insert(format!("record {owner}"), format!("{rest:?}"));
+        }
+        lines
+    }
+}
+
+impl Cluster {
+    fn lines(&self) -> BTreeMap<String, String> {
+        let nodes = self.nodes.iter().map(|(name, node)| {
+            (format!("node {name}"), format!("unschedulable={} {:?}", node.unschedulable, node.labels))
+        });
+        let declared = self.declared.iter().map(|(name, text)| (format!("declared {name}"), text.clone()));
+        let objects = self.objects.iter().map(|(name, object)| (format!("object {name}"), object.to_string()));
+        let tokens = (!self.tokens.is_empty()).then(|| ("tokens".to_string(), self.tokens.len().to_string()));
+        nodes.chain(declared).chain(objects).chain(tokens).collect()
+    }
+}

@@ -1,0 +1,144 @@
+//! A world in memory: hosts, the API of one cluster, a clock and checksum files. It keeps what is done to it as the real one would,
+//! and fails, stops or dies at a call that a test names. Nothing here reaches anything.
+
+mod commands;
+mod faults;
+mod host;
+mod kubernetes;
+mod memory;
+mod push;
+mod releases;
+mod units;
+
+pub use faults::{Fault, Moment};
+pub use memory::{FakeFile, HostMemory, Memory};
+
+use crate::ports::{Host, World};
+use async_trait::async_trait;
+use bundle::HostName;
+use faults::{Extent, Faults};
+use host::FakeHost;
+use machines::{MachineError, Target};
+use std::sync::{Arc, Mutex};
+use time::OffsetDateTime;
+use tokio::sync::{mpsc, oneshot};
+
+/// A request to stop the provider, and how to say that it was heard.
+pub type Stop = oneshot::Sender<()>;
+
+/// Every clone is the same world.
+#[derive(Clone)]
+pub struct FakeWorld {
+    inside: Arc<Inside>,
+}
+
+struct Inside {
+    memory: Mutex<Memory>,
+    faults: Mutex<Faults>,
+    now: Mutex<OffsetDateTime>,
+    fetches: Mutex<Vec<String>>,
+    stops: mpsc::UnboundedSender<Stop>,
+}
+
+impl FakeWorld {
+    /// The receiver hears when the provider shall be stopped; the call that asked for it waits until it is answered.
+    pub fn new() -> (FakeWorld, mpsc::UnboundedReceiver<Stop>) {
+        let (stops, heard) = mpsc::unbounded_channel();
+        let now = time::macros::datetime!(2026-11-21 12:00 UTC);
+        let inside = Inside {
+            memory: Mutex::default(),
+            faults: Mutex::default(),
+            now: Mutex::new(now),
+            fetches: Mutex::default(),
+            stops,
+        };
+        (FakeWorld { inside: Arc::new(inside) }, heard)
+    }
+
+    pub fn advance(&self, by: time::Duration) {
+        *self.inside.now.lock().unwrap() += by;
+    }
+
+    /// A copy of all that exists now.
+    pub fn memory(&self) -> Memory {
+        self.inside.memory.lock().unwrap().clone()
+    }
+
+    pub fn restore(&self, memory: &Memory) {
+        *self.inside.memory.lock().unwrap() = memory.clone();
+    }
+
+    pub fn change<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {
+        change(&mut self.inside.memory.lock().unwrap())
+    }
+
+    pub fn change_host<T>(&self, host: &str, change: impl FnOnce(&mut HostMemory) -> T) -> T {
+        self.change(|memory| change(memory.host(&HostName::literal(host))))
+    }
+
+    /// Counts mutating calls anew, and what shall go wrong at one of them.
+    pub fn arm(&self, fault: Option<(Fault, usize)>) {
+        *self.inside.faults.lock().unwrap() = Faults::armed(fault);
+    }
+
+    /// The mutating calls since `arm`, as `cp-1: push`.
+    pub fn calls(&self) -> Vec<String> {
+        self.inside.faults.lock().unwrap().calls.clone()
+    }
+
+    /// Whether what `arm` asked for has happened.
+    pub fn has_struck(&self) -> bool {
+        self.inside.faults.lock().unwrap().has_struck
+    }
+
+    /// URLs of the checksum files that were asked for since the world began.
+    pub fn fetches(&self) -> Vec<String> {
+        self.inside.fetches.lock().unwrap().clone()
+    }
+
+    /// One mutating call. `None` when it was cut off; `effect` has then been done not at all, by half or wholly.
+    async fn mutate<T>(&self, call: String, effect: impl FnOnce(&mut Memory, Extent) -> T) -> Option<T> {
+        let strike = self.inside.faults.lock().unwrap().strike(call);
+        if strike == Some(Fault::Cancel) {
+            let (heard, answer) = oneshot::channel();
+            self.inside.stops.send(heard).unwrap();
+            answer.await.unwrap();
+        }
+        let mut effect = |extent| effect(&mut self.inside.memory.lock().unwrap(), extent);
+        match strike {
+            None | Some(Fault::Cancel) => Some(effect(Extent::Whole)),
+            Some(Fault::Fail(moment) | Fault::Die(moment)) => {
+                match moment {
+                    Moment::Before => {}
+                    Moment::Halfway => drop(effect(Extent::Half)),
+                    Moment::After => drop(effect(Extent::Whole)),
+                }
+                None
+            }
+        }
+    }
+
+    fn is_dead(&self) -> bool {
+        self.inside.faults.lock().unwrap().is_dead
+    }
+}
+
+#[async_trait]
+impl World for FakeWorld {
+    fn now(&self) -> OffsetDateTime {
+        *self.inside.now.lock().unwrap()
+    }
+
+    async fn connect(&self, target: &Target) -> Result<Arc<dyn Host>, MachineError> {
+        let answers = self.change(|memory| memory.host(&target.name).answers);
+        if !answers || self.is_dead() {
+            return Err(MachineError::ConnectTimeout { host: target.to_string(), seconds: 10 });
+        }
+        Ok(Arc::new(FakeHost { name: target.name.clone(), world: self.clone() }))
+    }
+
+    async fn fetch_text(&self, url: &str) -> Result<String, String> {
+        self.inside.fetches.lock().unwrap().push(url.to_string());
+        releases::checksum_text(url).ok_or_else(|| "404 Not Found".to_string())
+    }
+}

@@ -1,0 +1,138 @@
+//! What a push, a prune and a removal do to a host, in the order of the scripts of crate `machines`: the record first.
+
+use super::FakeFile;
+use super::faults::Extent;
+use super::memory::HostMemory;
+use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
+use machines::{MachineError, Owner};
+use std::collections::BTreeSet;
+
+/// Writes what `observed` says is missing, never what is missing without being observed so: a push that was told wrong is wrong.
+pub(super) fn push(
+    host: &mut HostMemory,
+    name: &HostName,
+    owner: &Owner,
+    (bundle, observed): (&Bundle, &Observed),
+    extent: Extent,
+) -> Result<(), MachineError> {
+    let doomed: Vec<(&HostPath, &bundle::File)> =
+        bundle.files.iter().filter(|(path, file)| !is_as_declared(path, file, observed)).collect();
+    if let Some((path, _)) = doomed.iter().find(|(_, file)| file.content.bytes().is_none()) {
+        return Err(MachineError::NoContent { host: name.to_string(), path: path.to_string() });
+    }
+    note(host, owner, bundle);
+    host.modules.extend(bundle.modules.iter().cloned());
+    for (key, value) in &bundle.sysctls {
+        if observed.sysctls.get(key) != Some(value) {
+            host.set_sysctl(key, value);
+        }
+    }
+    for (path, file) in &doomed[..extent.of(doomed.len())] {
+        let content = file.content.bytes().unwrap_or_default().to_vec();
+        host.files.insert((*path).clone(), FakeFile { mode: file.mode, owner: file.owner.clone(), content });
+    }
+    if extent == Extent::Half {
+        return Ok(());
+    }
+    for (path, binary) in &bundle.binaries {
+        let identity = binary.identity();
+        if observed.binaries.get(path).is_none_or(|found| found.identity.as_ref() != Some(&identity)) {
+            host.programs.insert(path.clone(), identity.clone());
+            host.records.entry(owner.clone()).or_default().installed.insert(path.clone(), identity);
+        }
+    }
+    Ok(())
+}
+
+fn is_as_declared(path: &HostPath, file: &bundle::File, observed: &Observed) -> bool {
+    observed
+        .files
+        .get(path)
+        .is_some_and(|found| found.mode == file.mode && found.owner == file.owner && found.sha256 == file.content.digest())
+}
+
+fn note(host: &mut HostMemory, owner: &Owner, bundle: &Bundle) {
+    let before: Vec<_> = bundle.sysctls.keys().map(|key| (key.clone(), host.sysctl(key))).collect();
+    let seen_by_others: Vec<_> =
+        host.records.iter().filter(|(other, _)| *other != owner).flat_map(|(_, record)| record.sysctls.clone()).collect();
+    let record = host.records.entry(owner.clone()).or_default();
+    record.files.extend(bundle.files.keys().chain(bundle.binaries.keys()).cloned());
+    for (key, value) in before {
+        let first = seen_by_others.iter().find(|(other, _)| *other == key).map_or(value, |(_, value)| value.clone());
+        record.sysctls.entry(key).or_insert(first);
+    }
+    for (unit, declared) in &bundle.units {
+        record.units.entry(unit.clone()).or_default();
+        record.reads.insert(unit.clone(), declared.reads.clone());
+    }
+    record.directories.extend(bundle.data_directories.keys().cloned());
+    record.cleanup.extend(bundle.cleanup.iter().cloned());
+}
+
+/// Takes away what the record names and `keep` does not.
+pub(super) fn prune(host: &mut HostMemory, owner: &Owner, keep: &Manifest, extent: Extent) {
+    let Some(record) = host.records.get(owner).cloned() else { return };
+    let units: Vec<UnitName> = record.units.keys().filter(|unit| !keep.units.contains_key(unit)).cloned().collect();
+    let is_kept = |path: &&HostPath| keep.files.contains_key(path) || keep.binaries.contains_key(path);
+    let files: Vec<HostPath> = record.files.iter().filter(|path| !is_kept(path)).cloned().collect();
+    stop_for_good(host, &units);
+    delete(host, owner, &files[..extent.of(files.len())]);
+    if extent == Extent::Half {
+        return;
+    }
+    for (key, value) in record.sysctls.iter().filter(|(key, _)| !keep.sysctls.contains_key(key)) {
+        host.set_sysctl(key, value);
+    }
+    let record = host.records.entry(owner.clone()).or_default();
+    record.units.retain(|unit, _| keep.units.contains_key(unit));
+    record.reads.retain(|unit, _| keep.units.contains_key(unit));
+    record.files.retain(|path| is_kept(&&path.clone()));
+    record.installed.retain(|path, _| keep.binaries.contains_key(path));
+    record.sysctls.retain(|key, _| keep.sysctls.contains_key(key));
+}
+
+pub(super) fn remove(host: &mut HostMemory, owner: &Owner, manifest: &Manifest, extent: Extent) {
+    let recorded = host.records.get(owner).cloned();
+    let is_unchanged = |host: &HostMemory, path: &HostPath| {
+        let declared = manifest.files.get(path).map(|file| &file.sha256);
+        declared.is_some() && host.files.get(path).map(|file| Digest::of(&file.content)).as_ref() == declared
+    };
+    let mut units: BTreeSet<UnitName> = recorded.iter().flat_map(|record| record.units.keys().cloned()).collect();
+    units.extend(manifest.units.keys().filter(|unit| recorded.is_none() && is_unchanged(host, &unit.path())).cloned());
+    let files: Vec<HostPath> = match &recorded {
+        Some(record) => record.files.iter().cloned().collect(),
+        None => manifest.files.keys().filter(|path| is_unchanged(host, path)).cloned().collect(),
+    };
+    stop_for_good(host, &units.into_iter().collect::<Vec<_>>());
+    let record = recorded.unwrap_or_default();
+    record.cleanup.iter().for_each(|command| clean_up(host, command));
+    delete(host, owner, &files[..extent.of(files.len())]);
+    if extent == Extent::Half {
+        return;
+    }
+    record.sysctls.iter().for_each(|(key, value)| host.set_sysctl(key, value));
+    for directory in &record.directories {
+        host.files.retain(|path, _| !path.as_str().starts_with(&format!("{directory}/")));
+    }
+    host.records.remove(owner);
+}
+
+fn stop_for_good(host: &mut HostMemory, units: &[UnitName]) {
+    units.iter().for_each(|unit| drop(host.units.remove(unit)));
+}
+
+fn delete(host: &mut HostMemory, owner: &Owner, paths: &[HostPath]) {
+    for path in paths {
+        if !host.is_elsewhere(owner, path) {
+            host.files.remove(path);
+            host.programs.remove(path);
+        }
+    }
+}
+
+/// Of the cleanup commands only deletions matter to what is remembered here.
+fn clean_up(host: &mut HostMemory, command: &str) {
+    if let Some(path) = command.strip_prefix("rm -f ") {
+        host.files.retain(|other, _| other.as_str() != path);
+    }
+}

@@ -1,0 +1,117 @@
+//! What systemd does on a fake host, and what the programs that matter here do once they run: etcd, API server, kubelet, keepalived.
+
+use super::memory::{Cluster, FakeUnit, Memory, Node};
+use super::{FakeFile, memory::HostMemory};
+use bundle::{Digest, HostName, HostPath, UnitName};
+use machines::{MachineError, Owner};
+use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Start,
+    Restart,
+    Reload,
+    Stop,
+}
+
+pub(super) fn joined(units: &[(UnitName, Option<Digest>)]) -> String {
+    units.iter().map(|(unit, _)| unit.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// Each unit that comes up gets its stamp; the first that does not is the error.
+pub(super) fn act(
+    memory: &mut Memory,
+    name: &HostName,
+    verb: Verb,
+    owner: &Owner,
+    units: &[(UnitName, Option<Digest>)],
+) -> Result<(), MachineError> {
+    for (unit, stamp) in units {
+        if verb == Verb::Stop {
+            stop(memory, name, unit);
+            continue;
+        }
+        let reason = start(memory, name, verb, owner, unit).err();
+        let record = memory.host(name).records.entry(owner.clone()).or_default();
+        match reason {
+            None => drop(record.units.insert(unit.clone(), stamp.clone())),
+            Some(reason) => {
+                memory.host(name).units.entry(unit.clone()).or_default().active_state = "failed".into();
+                let (host, verb, unit) = (name.to_string(), format!("{verb:?}").to_lowercase(), unit.to_string());
+                return Err(MachineError::Unit { host, verb, unit, reason: reason.into(), journal: "(it has none)".into() });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn start(memory: &mut Memory, name: &HostName, verb: Verb, owner: &Owner, unit: &UnitName) -> Result<(), &'static str> {
+    let host = memory.host(name);
+    if !host.files.contains_key(&unit.path()) {
+        return Err("systemd does not know it: its unit file is missing");
+    }
+    let reads = host.records.get(owner).and_then(|record| record.reads.get(unit)).cloned().unwrap_or_default();
+    let was_running = host.is_up(unit.as_str());
+    if verb == Verb::Restart || !was_running {
+        stop(memory, name, unit);
+        come_up(memory, name, unit)?;
+    }
+    let host = memory.host(name);
+    let reads_anew = verb != Verb::Start || !was_running;
+    let before = host.units.get(unit).and_then(|unit| unit.runs_with.clone());
+    let runs_with = if reads_anew { Some(host.stamp_of(&reads)) } else { before };
+    host.units.insert(unit.clone(), FakeUnit { active_state: "active".into(), enabled: true, runs_with });
+    Ok(())
+}
+
+pub(super) fn stop(memory: &mut Memory, name: &HostName, unit: &UnitName) {
+    if let Some(unit) = memory.host(name).units.get_mut(unit) {
+        unit.active_state = "inactive".into();
+    }
+}
+
+/// What each program needs to come up.
+fn come_up(memory: &mut Memory, name: &HostName, unit: &UnitName) -> Result<(), &'static str> {
+    match unit.as_str() {
+        "kube-apiserver.service" if !memory.etcd_has_quorum() => Err("etcd has no quorum"),
+        "kubelet.service" => join(memory, name),
+        _ => Ok(()),
+    }
+}
+
+/// TLS bootstrap: a kubelet without credentials needs a token that the cluster knows.
+fn join(memory: &mut Memory, name: &HostName) -> Result<(), &'static str> {
+    let serves = memory.any_api_serves();
+    let tokens = memory.cluster.tokens.clone();
+    let host = memory.host(name);
+    if !host.files.contains_key(&HostPath::literal(KUBELET_KUBECONFIG)) {
+        let bootstrap = host.files.get(&HostPath::literal(BOOTSTRAP_KUBECONFIG)).ok_or("it has neither credentials nor a token")?;
+        let text = String::from_utf8_lossy(&bootstrap.content).into_owned();
+        if !serves || !tokens.iter().any(|token| text.contains(token.as_str())) {
+            return Err("the cluster does not know its token");
+        }
+        let file = FakeFile { mode: 0o600, owner: "root:root".into(), content: format!("credentials of {name}").into_bytes() };
+        host.files.insert(HostPath::literal(KUBELET_KUBECONFIG), file);
+    }
+    if serves {
+        memory.cluster.nodes.entry(name.to_string()).or_insert_with(Node::default);
+    }
+    Ok(())
+}
+
+pub(super) fn is_ready(memory: &Memory, node: &str) -> bool {
+    let host = memory.hosts.iter().find(|(name, _)| name.as_str() == node).map(|(_, host)| host);
+    memory.cluster.nodes.contains_key(node) && host.is_some_and(runs_pods)
+}
+
+fn runs_pods(host: &HostMemory) -> bool {
+    host.is_up("kubelet.service") && host.is_up("containerd.service")
+}
+
+pub(super) fn forget_cluster_without_etcd(memory: &mut Memory) {
+    let etcd = UnitName::literal("etcd.service").path();
+    if memory.hosts.values().all(|host| !host.files.contains_key(&etcd)) {
+        let tokens_made = std::mem::take(&mut memory.cluster.tokens_made);
+        memory.cluster = Cluster { tokens_made, ..Cluster::default() };
+    }
+}

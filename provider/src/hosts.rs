@@ -1,0 +1,179 @@
+//! The `hosts` attribute that every host-based resource shares: its schema, its typed form, and what is wrong with it.
+
+use crate::ssh::HostSsh;
+use bundle::HostName;
+use render::spec::Architecture;
+use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Nesting, Value};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct HostConfig {
+    pub address: Field<String>,
+    pub secondary_address: Field<String>,
+    pub architecture: Field<String>,
+    pub ssh: Field<HostSsh>,
+}
+
+pub type HostConfigs = BTreeMap<String, HostConfig>;
+
+pub fn attribute(describe: &'static str) -> Attribute {
+    Attribute::nested("hosts", Nesting::Map, host_attributes()).required().describe(describe)
+}
+
+fn host_attributes() -> Vec<Attribute> {
+    vec![
+        Attribute::string("address").required().describe(
+            "The host's primary address, IPv4 or IPv6. Its family comes first wherever Kubernetes takes a dual-stack pair. \
+             SSH goes to it unless `ssh.address` says otherwise.",
+        ),
+        Attribute::string("secondary_address").optional().describe("The host's address of the other family."),
+        Attribute::string("architecture")
+            .optional()
+            .validator(schema::one_of(&["amd64", "arm64"]))
+            .describe("Processor architecture of the binaries: `amd64` (when not given) or `arm64`."),
+        crate::ssh::host_attribute(),
+    ]
+}
+
+/// Rules that need no other attribute: names, addresses, families, and two hosts with one address.
+pub fn validate(hosts: &Value) -> Diagnostics {
+    let mut diagnostics = Diagnostics::default();
+    let Some(map) = hosts.as_map() else { return diagnostics };
+    let path = AttributePath::attribute("hosts");
+    if map.is_empty() {
+        diagnostics.push(
+            Diagnostic::error("hosts is empty").detail("Name at least one host, for example { \"cp-1\" = { address = \"192.0.2.11\" } }.").at(path.clone()),
+        );
+    }
+    let mut seen: BTreeMap<IpAddr, String> = BTreeMap::new();
+    for (name, host) in map {
+        let at = path.clone().key(name.as_str());
+        if let Err(error) = HostName::parse(name.as_str()) {
+            diagnostics.push(
+                Diagnostic::error(format!("{name:?} cannot be the name of a node"))
+                    .detail(format!("{error}. A name such as \"cp-1\" would do."))
+                    .at(at.clone()),
+            );
+        }
+        let mut families = Vec::new();
+        for attribute in ["address", "secondary_address"] {
+            let Some(text) = host.get(attribute).as_str() else { continue };
+            let at = at.clone().then(attribute);
+            match text.parse::<IpAddr>() {
+                Err(_) => diagnostics.push(
+                    Diagnostic::error(format!("{text:?} is not an IP address"))
+                        .detail("Give an address without a prefix length, such as 192.0.2.11 or 2001:db8::11.")
+                        .at(at),
+                ),
+                Ok(address) if !is_usable(address) => diagnostics.push(
+                    Diagnostic::error(format!("{text} cannot be the address of a host"))
+                        .detail("Loopback, unspecified, multicast and link-local addresses cannot be reached by other nodes. Give the address that other hosts use.")
+                        .at(at),
+                ),
+                Ok(address) => {
+                    families.push(address.is_ipv4());
+                    if let Some(other) = seen.insert(address, name.clone()) {
+                        let summary = if other == *name {
+                            format!("host {name} has the address {address} twice")
+                        } else {
+                            format!("hosts {other} and {name} have the same address {address}")
+                        };
+                        diagnostics.push(
+                            Diagnostic::error(summary).detail("Every address belongs to one host. Give each host its own.").at(at),
+                        );
+                    }
+                }
+            }
+        }
+        if families.len() == 2 && families[0] == families[1] {
+            diagnostics.push(
+                Diagnostic::error(format!("both addresses of host {name} are of one family"))
+                    .detail("secondary_address takes the address of the other family: IPv6 beside an IPv4 address, and the other way round.")
+                    .at(at.then("secondary_address")),
+            );
+        }
+    }
+    diagnostics
+}
+
+fn is_usable(address: IpAddr) -> bool {
+    let link_local = match address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
+        IpAddr::V6(v6) => (v6.segments()[0] & 0xffc0) == 0xfe80,
+    };
+    !(address.is_loopback() || address.is_unspecified() || address.is_multicast() || link_local)
+}
+
+/// The typed hosts, once all of them are known; `None` while something is unknown.
+pub fn resolve(hosts: &HostConfigs) -> Option<render::Hosts> {
+    hosts
+        .iter()
+        .map(|(name, host)| {
+            if host.secondary_address.is_unknown() || host.architecture.is_unknown() {
+                return None;
+            }
+            let resolved = render::Host {
+                address: host.address.known()?.parse().ok()?,
+                secondary_address: match host.secondary_address.known() {
+                    Some(text) => Some(text.parse().ok()?),
+                    None => None,
+                },
+                architecture: match host.architecture.known().map(String::as_str) {
+                    Some("arm64") => Architecture::Arm64,
+                    _ => Architecture::Amd64,
+                },
+            };
+            Some((HostName::parse(name.as_str()).ok()?, resolved))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(address: &str, secondary: Option<&str>) -> Value {
+        let mut value = Value::Map(BTreeMap::new());
+        value.set("address", address.into());
+        value.set("secondary_address", secondary.map_or(Value::Null, Value::from));
+        value
+    }
+
+    #[track_caller]
+    fn check(hosts: &[(&str, Value)], expect: &[(&str, &str)]) {
+        let hosts = Value::Map(hosts.iter().map(|(name, value)| (name.to_string(), value.clone())).collect());
+        let actual: Vec<(String, String)> = validate(&hosts)
+            .iter()
+            .map(|d| (d.path.as_ref().map(ToString::to_string).unwrap_or_default(), d.summary.clone()))
+            .collect();
+        let expect: Vec<(String, String)> = expect.iter().map(|(p, s)| (p.to_string(), s.to_string())).collect();
+        assert_eq!(actual, expect);
+    }
+
+    #[test]
+    fn what_is_wrong_with_hosts_is_said_with_its_path() {
+        check(&[("cp-1", host("192.0.2.1", Some("2001:db8::1")))], &[]);
+        check(&[], &[("hosts", "hosts is empty")]);
+        check(&[("CP_1", host("192.0.2.1", None))], &[("hosts[\"CP_1\"]", "\"CP_1\" cannot be the name of a node")]);
+        check(&[("a", host("192.0.2.1/24", None))], &[("hosts[\"a\"].address", "\"192.0.2.1/24\" is not an IP address")]);
+        check(&[("a", host("127.0.0.1", None))], &[("hosts[\"a\"].address", "127.0.0.1 cannot be the address of a host")]);
+        check(
+            &[("a", host("192.0.2.1", None)), ("b", host("192.0.2.1", None))],
+            &[("hosts[\"b\"].address", "hosts a and b have the same address 192.0.2.1")],
+        );
+        check(
+            &[("a", host("192.0.2.1", Some("192.0.2.2")))],
+            &[("hosts[\"a\"].secondary_address", "both addresses of host a are of one family")],
+        );
+    }
+
+    #[test]
+    fn unknown_addresses_are_carried() {
+        let mut unknown = host("192.0.2.1", None);
+        unknown.set("address", Value::Unknown);
+        check(&[("a", unknown)], &[]);
+        assert!(validate(&Value::Unknown).is_empty());
+    }
+}

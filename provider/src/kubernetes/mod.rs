@@ -1,0 +1,27 @@
+//! The Kubernetes API of one cluster, reached through SSH to a control-plane host with the credentials that stand there,
+//! so that neither a route to the cluster network nor a secret in the state is needed.
+
+mod connection;
+mod drain;
+mod nodes;
+mod objects;
+mod token;
+
+pub use connection::KubernetesApi;
+pub use token::BootstrapToken;
+
+use machines::MachineError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum KubernetesError {
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    #[error("cannot read {path} on {host}: {reason}")]
+    Kubeconfig { host: String, path: &'static str, reason: String },
+    #[error("the API server of {host} refused to {operation}: {source}")]
+    Api { host: String, operation: String, source: Box<kube::Error> },
+    #[error("{what} after {seconds} s: {last}")]
+    TimedOut { what: String, seconds: u64, last: String },
+    #[error("stopped while waiting for {0}; running apply again goes on from here")]
+    Cancelled(String),
+}

@@ -1,0 +1,24 @@
+//! The provider: resources, data sources and functions, and what they share. The plugin binary is `main.rs`.
+//!
+//! ```text
+//! resources ──► fleet ──► machines (SSH)          render, rollout, pki: pure, in crates of their own
+//!     │            └────► execute (steps) ──► kubernetes (API through SSH)
+//!     └──► downloads (digests)
+//! ```
+
+mod configuration;
+mod data_sources;
+mod downloads;
+mod execute;
+mod fleet;
+mod functions;
+mod hosts;
+mod kubernetes;
+mod network;
+mod ports;
+mod progress;
+mod provider;
+mod resources;
+mod ssh;
+
+pub use provider::K8s;

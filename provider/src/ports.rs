@@ -1,0 +1,160 @@
+//! The doors to the world: hosts, the Kubernetes API, the clock and published checksums. Resources reach out through these only,
+//! so that every resource can be held to the engine's contract on fakes. The real ones stand at the end.
+
+use crate::kubernetes::{BootstrapToken, KubernetesApi, KubernetesError};
+use async_trait::async_trait;
+use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
+use machines::{Machine, MachineError, Output, Owner, Progress, Target};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+#[async_trait]
+pub trait World: Send + Sync {
+    fn now(&self) -> OffsetDateTime;
+    async fn connect(&self, target: &Target) -> Result<Arc<dyn Host>, MachineError>;
+    /// The text of a checksum file; the error is a reason for the user.
+    async fn fetch_text(&self, url: &str) -> Result<String, String>;
+}
+
+/// One host that answered. Contracts are those of `machines::Machine`.
+#[async_trait]
+pub trait Host: Send + Sync {
+    fn name(&self) -> &HostName;
+    async fn run(&self, script: &str) -> Result<Output, MachineError>;
+    async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError>;
+    async fn push(&self, owner: &Owner, bundle: &Bundle, observed: &Observed, progress: &Progress) -> Result<(), MachineError>;
+    async fn prune(&self, owner: &Owner, keep: &Manifest, progress: &Progress) -> Result<(), MachineError>;
+    async fn remove(&self, owner: &Owner, manifest: &Manifest, progress: &Progress) -> Result<(), MachineError>;
+    async fn start(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
+    async fn restart(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
+    async fn reload(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
+    async fn stop(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError>;
+    async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError>;
+    async fn write_secret(&self, path: &HostPath, content: &[u8]) -> Result<(), MachineError>;
+    /// The API server of this control-plane host.
+    async fn kubernetes(&self) -> Result<Arc<dyn Kubernetes>, KubernetesError>;
+}
+
+/// The API of one cluster. Contracts are those of `kubernetes::KubernetesApi`.
+#[async_trait]
+pub trait Kubernetes: Send + Sync {
+    async fn probe(&self) -> Result<(), KubernetesError>;
+    async fn apply(&self, objects: &[serde_json::Value]) -> Result<(), KubernetesError>;
+    async fn create_token(&self, token: &BootstrapToken, now: OffsetDateTime) -> Result<(), KubernetesError>;
+    async fn delete_token(&self, token: &BootstrapToken) -> Result<(), KubernetesError>;
+    async fn declare_nodes(&self, nodes: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError>;
+    async fn has_other_nodes(&self, nodes: &BTreeSet<String>) -> Result<bool, KubernetesError>;
+    async fn wait_until_ready(&self, node: &str, limit: Duration, cancelled: &CancellationToken) -> Result<(), KubernetesError>;
+    async fn set_labels(&self, node: &str, labels: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError>;
+    async fn drain(&self, node: &str, limit: Duration, cancelled: &CancellationToken) -> Result<(), KubernetesError>;
+    async fn uncordon(&self, node: &str) -> Result<(), KubernetesError>;
+    async fn delete_node(&self, node: &str) -> Result<(), KubernetesError>;
+}
+
+/// SSH, HTTPS and the system's clock.
+pub struct RealWorld;
+
+const FETCH_LIMIT: Duration = Duration::from_secs(20);
+const FETCH_CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+#[async_trait]
+impl World for RealWorld {
+    fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::now_utc()
+    }
+
+    async fn connect(&self, target: &Target) -> Result<Arc<dyn Host>, MachineError> {
+        Ok(Arc::new(Machine::connect(target).await?))
+    }
+
+    async fn fetch_text(&self, url: &str) -> Result<String, String> {
+        let fetch = async {
+            let client = reqwest::Client::builder().timeout(FETCH_LIMIT).connect_timeout(FETCH_CONNECT_LIMIT).build()?;
+            client.get(url).send().await?.error_for_status()?.text().await
+        };
+        fetch.await.map_err(|error: reqwest::Error| error.without_url().to_string())
+    }
+}
+
+#[async_trait]
+impl Host for Machine {
+    fn name(&self) -> &HostName {
+        &self.target().name
+    }
+    async fn run(&self, script: &str) -> Result<Output, MachineError> {
+        Machine::run(self, script, None).await
+    }
+    async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError> {
+        Machine::read(self, owner, manifest).await
+    }
+    async fn push(&self, owner: &Owner, bundle: &Bundle, observed: &Observed, progress: &Progress) -> Result<(), MachineError> {
+        Machine::push(self, owner, bundle, observed, progress).await
+    }
+    async fn prune(&self, owner: &Owner, keep: &Manifest, progress: &Progress) -> Result<(), MachineError> {
+        Machine::prune(self, owner, keep, progress).await
+    }
+    async fn remove(&self, owner: &Owner, manifest: &Manifest, progress: &Progress) -> Result<(), MachineError> {
+        Machine::remove(self, owner, manifest, progress).await
+    }
+    async fn start(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        Machine::start(self, owner, units).await
+    }
+    async fn restart(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        Machine::restart(self, owner, units).await
+    }
+    async fn reload(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        Machine::reload(self, owner, units).await
+    }
+    async fn stop(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
+        Machine::stop(self, owner, units).await
+    }
+    async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError> {
+        Machine::read_file(self, path).await
+    }
+    async fn write_secret(&self, path: &HostPath, content: &[u8]) -> Result<(), MachineError> {
+        Machine::write_file(self, path, 0o600, "root:root", content).await
+    }
+    async fn kubernetes(&self) -> Result<Arc<dyn Kubernetes>, KubernetesError> {
+        Ok(Arc::new(KubernetesApi::connect(self).await?))
+    }
+}
+
+#[async_trait]
+impl Kubernetes for KubernetesApi {
+    async fn probe(&self) -> Result<(), KubernetesError> {
+        KubernetesApi::probe(self).await
+    }
+    async fn apply(&self, objects: &[serde_json::Value]) -> Result<(), KubernetesError> {
+        KubernetesApi::apply(self, objects).await
+    }
+    async fn create_token(&self, token: &BootstrapToken, now: OffsetDateTime) -> Result<(), KubernetesError> {
+        KubernetesApi::create_token(self, token, now).await
+    }
+    async fn delete_token(&self, token: &BootstrapToken) -> Result<(), KubernetesError> {
+        KubernetesApi::delete_token(self, token).await
+    }
+    async fn declare_nodes(&self, nodes: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {
+        KubernetesApi::declare_nodes(self, nodes).await
+    }
+    async fn has_other_nodes(&self, nodes: &BTreeSet<String>) -> Result<bool, KubernetesError> {
+        KubernetesApi::has_other_nodes(self, nodes).await
+    }
+    async fn wait_until_ready(&self, node: &str, limit: Duration, cancelled: &CancellationToken) -> Result<(), KubernetesError> {
+        KubernetesApi::wait_until_ready(self, node, limit, cancelled).await
+    }
+    async fn set_labels(&self, node: &str, labels: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {
+        KubernetesApi::set_labels(self, node, labels).await
+    }
+    async fn drain(&self, node: &str, limit: Duration, cancelled: &CancellationToken) -> Result<(), KubernetesError> {
+        KubernetesApi::drain(self, node, limit, cancelled).await
+    }
+    async fn uncordon(&self, node: &str) -> Result<(), KubernetesError> {
+        KubernetesApi::uncordon(self, node).await
+    }
+    async fn delete_node(&self, node: &str) -> Result<(), KubernetesError> {
+        KubernetesApi::delete_node(self, node).await
+    }
+}

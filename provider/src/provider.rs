@@ -1,0 +1,53 @@
+//! The provider: its block, and the registry of everything that it offers.
+
+use crate::configuration::{self, Shared};
+use crate::ports::RealWorld;
+use crate::{data_sources, functions, resources};
+use async_trait::async_trait;
+use protocol::{DataSource, EphemeralResource, Function, Provider, Resource};
+use schema::{Diagnostics, Schema, Value};
+use std::sync::Arc;
+
+pub struct K8s {
+    shared: Shared,
+}
+
+impl Default for K8s {
+    fn default() -> Self {
+        K8s { shared: Shared::new(Arc::new(RealWorld)) }
+    }
+}
+
+#[async_trait]
+impl Provider for K8s {
+    fn schema(&self) -> Schema {
+        configuration::schema()
+    }
+
+    fn validate(&self, config: &Value) -> Diagnostics {
+        configuration::validate(config)
+    }
+
+    async fn configure(&self, config: Value, _terraform_version: &str) -> Diagnostics {
+        match self.shared.configure(&config) {
+            Ok(()) => Diagnostics::default(),
+            Err(diagnostic) => diagnostic.into(),
+        }
+    }
+
+    fn resources(&self) -> Vec<Box<dyn Resource>> {
+        resources::all(&self.shared)
+    }
+
+    fn data_sources(&self) -> Vec<Box<dyn DataSource>> {
+        data_sources::all(&self.shared)
+    }
+
+    fn ephemeral_resources(&self) -> Vec<Box<dyn EphemeralResource>> {
+        Vec::new()
+    }
+
+    fn functions(&self) -> Vec<Box<dyn Function>> {
+        functions::all()
+    }
+}

@@ -1,0 +1,248 @@
+//! The computed attributes of every resource that lives on hosts: what each host should have (`bundles`), what differs there
+//! (`drift`), who did not answer (`unreachable`), and the steps of the last change (`rollout`). Pure: planning and bookkeeping.
+
+use bundle::{Bundle, Difference, HostName, HostPath, Manifest, Observed, Sysctl, UnitName};
+use protocol::{PlanRequest, PlanResponse};
+use rollout::{Disruption, HostState, Refusal, Step};
+use schema::{Attribute, Diagnostic, Diagnostics, Type, Value, decode, encode};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+pub type Lines = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The four attributes as the state keeps them.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Recorded {
+    pub bundles: Option<Lines>,
+    pub drift: Option<BTreeMap<String, Vec<String>>>,
+    pub unreachable: Option<BTreeMap<String, String>>,
+    pub rollout: Option<Vec<String>>,
+}
+
+pub fn attributes() -> Vec<Attribute> {
+    vec![
+        Attribute::of("bundles", Type::map(Type::map(Type::String))).computed().describe(
+            "What each host should have, item by item: files with mode, owner and digest, binaries, systemd units with a digest of all \
+             that they read, kernel modules and sysctls. The diff of a plan names the files and units that change.",
+        ),
+        Attribute::of("drift", Type::map(Type::list(Type::String)))
+            .computed()
+            .describe("What was found to differ on each host by the last refresh. A plan sets it to empty; apply repairs what it names."),
+        Attribute::map("unreachable", Type::String).computed().describe("Hosts that did not answer the last refresh, with the reason."),
+        Attribute::list("rollout", Type::String).computed().describe("The steps of the last change in their order, as the plan showed them."),
+    ]
+}
+
+impl Recorded {
+    pub fn of(state: Option<&Value>) -> Result<Recorded, Diagnostic> {
+        state.map_or_else(|| Ok(Recorded::default()), decode)
+    }
+
+    pub fn manifests(&self) -> Result<BTreeMap<HostName, Manifest>, Diagnostic> {
+        let damaged = |error: &dyn std::fmt::Display| {
+            Diagnostic::error("the state of this resource is damaged").detail(format!("{error}. Restore the state from a backup."))
+        };
+        self.bundles
+            .iter()
+            .flatten()
+            .map(|(host, lines)| {
+                let name = HostName::parse(host.as_str()).map_err(|error| damaged(&error))?;
+                Ok((name, Manifest::from_lines(lines).map_err(|error| damaged(&error))?))
+            })
+            .collect()
+    }
+}
+
+pub fn to_lines(manifests: &BTreeMap<HostName, Manifest>) -> Lines {
+    manifests.iter().map(|(host, manifest)| (host.to_string(), manifest.to_lines())).collect()
+}
+
+/// Fills in the four attributes of a plan. `desired` is `None` while something that goes into a bundle is unknown.
+pub fn plan(
+    request: &PlanRequest,
+    mut planned: Value,
+    desired: Option<&BTreeMap<HostName, Bundle>>,
+    rollout: &Rollout<'_>,
+) -> Result<PlanResponse, Diagnostic> {
+    let prior = Recorded::of(request.prior.as_ref())?;
+    planned.set("drift", encode(&BTreeMap::<String, String>::new()));
+    planned.set("unreachable", encode(&prior.unreachable.clone().unwrap_or_default()));
+    let Some(desired) = desired else {
+        planned.set("bundles", Value::Unknown);
+        planned.set("rollout", Value::Unknown);
+        return Ok(PlanResponse { planned, ..PlanResponse::default() });
+    };
+    let manifests: BTreeMap<HostName, Manifest> = desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
+    planned.set("bundles", encode(&to_lines(&manifests)));
+    let mut diagnostics = Diagnostics::default();
+    let steps = (rollout.plan)(&host_states(&prior, desired, &rollout.tiers)?).map_err(|refusal| refused(&refusal))?;
+    let unchanged = request.prior.is_some() && steps.is_empty() && prior.bundles.as_ref() == Some(&to_lines(&manifests));
+    if unchanged {
+        planned.set("rollout", encode(&prior.rollout));
+    } else {
+        planned.set("rollout", encode(&sentences(&steps)));
+        if request.prior.is_some() {
+            diagnostics.extend(disruption(&steps));
+        }
+    }
+    Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() })
+}
+
+/// The planner of a resource, and the order in which the units of its hosts start.
+pub struct Rollout<'a> {
+    pub plan: &'a (dyn Fn(&[HostState]) -> Result<Vec<Step>, Refusal> + Send + Sync),
+    pub tiers: Vec<Vec<UnitName>>,
+}
+
+pub fn refused(refusal: &Refusal) -> Diagnostic {
+    let text = refusal.to_string();
+    match text.split_once(": ") {
+        Some((summary, detail)) => Diagnostic::error(summary).detail(detail),
+        None => Diagnostic::error(text),
+    }
+}
+
+/// One line for the user per step; steps that run side by side are spelled out one by one.
+pub fn sentences(steps: &[Step]) -> Vec<String> {
+    flattened(steps).map(ToString::to_string).collect()
+}
+
+fn flattened(steps: &[Step]) -> Box<dyn Iterator<Item = &Step> + '_> {
+    Box::new(steps.iter().flat_map(|step| match step {
+        Step::Parallel(inner) => flattened(inner),
+        single => Box::new(std::iter::once(single)),
+    }))
+}
+
+fn disruption(steps: &[Step]) -> Option<Diagnostic> {
+    let disruptive: Vec<String> = flattened(steps).filter(|step| rollout::disruption(step) != Disruption::None).map(ToString::to_string).collect();
+    if disruptive.is_empty() {
+        return None;
+    }
+    Some(
+        Diagnostic::warning(format!("this change disrupts: {} steps", disruptive.len()))
+            .detail(format!("In this order, each after the one before is healthy:\n{}", disruptive.join("\n"))),
+    )
+}
+
+/// What a plan assumes that hosts have: what the state says, less the drift that the last refresh found.
+fn host_states(prior: &Recorded, desired: &BTreeMap<HostName, Bundle>, tiers: &[Vec<UnitName>]) -> Result<Vec<HostState>, Diagnostic> {
+    let recorded = prior.manifests()?;
+    let mut names: Vec<&HostName> = desired.keys().chain(recorded.keys()).collect();
+    names.sort();
+    names.dedup();
+    let states = names.into_iter().map(|name| {
+        let reachable = !prior.unreachable.as_ref().is_some_and(|all| all.contains_key(name.as_str()));
+        let mut observed = recorded.get(name).map(Manifest::as_observed).unwrap_or_default();
+        for sentence in prior.drift.iter().flatten().filter(|(host, _)| host.as_str() == name.as_str()).flat_map(|(_, all)| all) {
+            forget(&mut observed, sentence);
+        }
+        HostState::new(name.clone(), desired.get(name), reachable.then_some(observed), tiers.to_vec()).in_state(recorded.contains_key(name))
+    });
+    Ok(states.collect())
+}
+
+/// Takes the item that a sentence of drift names out of what the host is assumed to have.
+fn forget(observed: &mut Observed, sentence: &str) {
+    let item = sentence.split(": ").next().unwrap_or_default();
+    if let Some(module) = item.strip_prefix("module ") {
+        observed.modules.remove(module);
+    } else if let Some(Ok(sysctl)) = item.strip_prefix("sysctl ").map(Sysctl::parse) {
+        observed.sysctls.remove(&sysctl);
+    } else if let Ok(path) = HostPath::parse(item) {
+        observed.files.remove(&path);
+        observed.binaries.remove(&path);
+    } else if let Ok(unit) = UnitName::parse(item)
+        && let Some(unit) = observed.units.get_mut(&unit)
+    {
+        if sentence.contains("older configuration") {
+            unit.stamp = None;
+        } else {
+            unit.active_state = "inactive".into();
+        }
+    }
+}
+
+/// The state after a read: drift and unreachable hosts, everything else as it was.
+pub fn after_read(mut state: Value, drift: &BTreeMap<HostName, Vec<Difference>>, unreachable: &BTreeMap<HostName, String>) -> Value {
+    let drift: BTreeMap<String, Vec<String>> = drift
+        .iter()
+        .filter(|(_, differences)| !differences.is_empty())
+        .map(|(host, differences)| (host.to_string(), differences.iter().map(ToString::to_string).collect()))
+        .collect();
+    let unreachable: BTreeMap<String, String> = unreachable.iter().map(|(host, reason)| (host.to_string(), reason.clone())).collect();
+    state.set("drift", encode(&drift));
+    state.set("unreachable", encode(&unreachable));
+    state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bundle::{File, OnChange};
+
+    fn bundle_of(content: &str) -> Bundle {
+        let mut bundle = Bundle::default();
+        let config = HostPath::literal("/etc/x.conf");
+        bundle.files.insert(config.clone(), File::public(content));
+        bundle.add_unit(UnitName::literal("x.service"), "[Service]\n".into(), [config], OnChange::Restart);
+        bundle.sysctls.insert(Sysctl::literal("net.ipv4.ip_forward"), "1".into());
+        bundle
+    }
+
+    fn one_host(content: &str) -> BTreeMap<HostName, Bundle> {
+        BTreeMap::from([(HostName::literal("cp-1"), bundle_of(content))])
+    }
+
+    fn load_balancer() -> Rollout<'static> {
+        Rollout { plan: &|hosts| rollout::load_balancer::plan(hosts, None), tiers: Vec::new() }
+    }
+
+    fn create(desired: &BTreeMap<HostName, Bundle>) -> Value {
+        let request = PlanRequest { prior: None, config: Value::default(), proposed: Value::object([]) };
+        plan(&request, Value::object([]), Some(desired), &load_balancer()).unwrap().planned
+    }
+
+    fn update(prior: Value, desired: &BTreeMap<HostName, Bundle>) -> Value {
+        let request = PlanRequest { prior: Some(prior.clone()), config: Value::default(), proposed: prior.clone() };
+        plan(&request, prior, Some(desired), &load_balancer()).unwrap().planned
+    }
+
+    #[test]
+    fn the_second_plan_changes_nothing() {
+        let desired = one_host("a");
+        let state = create(&desired);
+        assert_eq!(update(state.clone(), &desired), state);
+    }
+
+    #[test]
+    fn drift_is_set_to_empty_and_its_repair_is_planned() {
+        let desired = one_host("a");
+        let manifest = desired.values().next().unwrap().manifest();
+        for (damage, expect) in [
+            ("/etc/x.conf", "/etc/x.conf: missing"),
+            ("x.service", "x.service: inactive, not running"),
+            ("net.ipv4.ip_forward", "sysctl net.ipv4.ip_forward: missing"),
+        ] {
+            let mut observed = manifest.as_observed();
+            observed.files.retain(|path, _| path.as_str() != damage);
+            observed.sysctls.retain(|key, _| key.as_str() != damage);
+            observed.units.iter_mut().filter(|(name, _)| name.as_str() == damage).for_each(|(_, unit)| unit.active_state = "inactive".into());
+            let drift = BTreeMap::from([(HostName::literal("cp-1"), bundle::differences(&manifest, &observed))]);
+            let state = after_read(create(&desired), &drift, &BTreeMap::new());
+            assert_eq!(state.get("drift").get("cp-1").as_list().unwrap()[0].as_str(), Some(expect));
+            let planned = update(state, &desired);
+            assert_eq!(planned.get("drift").as_map().map(BTreeMap::len), Some(0));
+            assert!(!planned.get("rollout").as_list().unwrap().is_empty(), "{damage}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_does_not_answer_changes_no_plan_by_itself() {
+        let desired = one_host("a");
+        let unreachable = BTreeMap::from([(HostName::literal("cp-1"), "no answer within 10 s".to_string())]);
+        let state = after_read(create(&desired), &BTreeMap::new(), &unreachable);
+        assert_eq!(update(state.clone(), &desired), state);
+    }
+}

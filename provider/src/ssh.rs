@@ -1,0 +1,205 @@
+//! How hosts are reached: the `ssh` attribute of the provider, of a resource and of one host, merged into one target.
+//! The nearest wins: host, then resource, then provider.
+
+use bundle::HostName;
+use machines::{Authentication, KnownHosts, Pem, Target};
+use schema::{Attribute, Diagnostic, Field, Nesting};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const DEFAULT_PORT: u16 = 22;
+const DEFAULT_CONNECT_TIMEOUT_SECONDS: u64 = 10;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+#[serde(default)]
+pub struct Ssh {
+    pub user: Field<String>,
+    pub port: Field<u16>,
+    pub private_key: Field<SecretText>,
+    pub private_key_file: Field<String>,
+    pub agent: Field<bool>,
+    pub known_hosts: Field<String>,
+    pub known_hosts_file: Field<String>,
+    pub connect_timeout_seconds: Field<u64>,
+    pub jump_host: Field<JumpHost>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+#[serde(default)]
+pub struct JumpHost {
+    pub address: Field<String>,
+    pub port: Field<u16>,
+    pub user: Field<String>,
+    pub private_key_file: Field<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+#[serde(default)]
+pub struct HostSsh {
+    pub address: Field<String>,
+    pub port: Field<u16>,
+    pub user: Field<String>,
+}
+
+/// A secret from the configuration: printed by nobody.
+#[derive(Clone, Default, Serialize, Deserialize, PartialEq)]
+#[serde(transparent)]
+pub struct SecretText(pub String);
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+fn common() -> Vec<Attribute> {
+    vec![
+        Attribute::string("user").optional().describe("The user to log in as; `root` when not given. Another user needs `sudo` without a password."),
+        Attribute::number("port").optional().validator(schema::port()).describe("The port of the SSH server; 22 when not given."),
+    ]
+}
+
+pub fn attribute() -> Attribute {
+    let mut attributes = common();
+    attributes.extend([
+        Attribute::string("private_key").optional().sensitive().describe("The private key itself, in PEM or OpenSSH form. Prefer `private_key_file`: on a resource this value is stored in the state."),
+        Attribute::string("private_key_file").optional().describe("Path of the private key on the machine that runs the engine; `~` is the home directory."),
+        Attribute::bool("agent").optional().describe("Whether to ask the SSH agent of `SSH_AUTH_SOCK`; true when no key is given."),
+        Attribute::string("known_hosts").optional().describe("Lines in the format of `known_hosts`."),
+        Attribute::string("known_hosts_file").optional().describe("Path of a `known_hosts` file; `~/.ssh/known_hosts` when neither is given. A host whose key is not in it is refused, with the line to add."),
+        Attribute::number("connect_timeout_seconds").optional().describe("How long to wait for a host to answer; 10 when not given."),
+        Attribute::nested("jump_host", Nesting::Single, {
+            let mut jump = vec![Attribute::string("address").required().describe("Name or address of the jump host.")];
+            jump.extend(common());
+            jump.push(Attribute::string("private_key_file").optional().describe("Its private key, where it is another than that of the hosts."));
+            jump
+        })
+        .optional()
+        .describe("A host through which all others are reached."),
+    ]);
+    Attribute::nested("ssh", Nesting::Single, attributes).optional().describe("How hosts are reached over SSH. What stands at a host or a resource wins over what stands in the provider block.")
+}
+
+pub fn host_attribute() -> Attribute {
+    let mut attributes = vec![Attribute::string("address").optional().describe("Name or address for SSH where it is not the host's primary address.")];
+    attributes.extend(common());
+    Attribute::nested("ssh", Nesting::Single, attributes).optional().describe("How this host is reached, where it differs from the others.")
+}
+
+/// One host's target. Fails with a sentence for the user when something that is needed now is still unknown.
+pub fn target(name: &HostName, address: &str, host: &Field<HostSsh>, layers: &[&Field<Ssh>]) -> Result<Target, Diagnostic> {
+    let host = host.known().cloned().unwrap_or_default();
+    let layers: Vec<&Ssh> = layers.iter().filter_map(|layer| layer.known()).collect();
+    let user = nearest(&host.user, &layers, |ssh| &ssh.user)?.unwrap_or_else(|| "root".into());
+    let port = nearest(&host.port, &layers, |ssh| &ssh.port)?.unwrap_or(DEFAULT_PORT);
+    let address = known(&host.address)?.unwrap_or_else(|| address.to_string());
+    let authentication = authentication(&layers)?;
+    let known_hosts = known_hosts(&layers)?;
+    let seconds = nearest(&Field::Null, &layers, |ssh| &ssh.connect_timeout_seconds)?.unwrap_or(DEFAULT_CONNECT_TIMEOUT_SECONDS);
+    let connect_timeout = Duration::from_secs(seconds.max(1));
+    let jump = match nearest(&Field::Null, &layers, |ssh| &ssh.jump_host)? {
+        None => None,
+        Some(jump) => Some(Box::new(jump_target(jump, &user, &authentication, &known_hosts, connect_timeout)?)),
+    };
+    Ok(Target { name: name.clone(), address, port, user, authentication, known_hosts, jump, connect_timeout })
+}
+
+fn jump_target(jump: JumpHost, user: &str, keys: &[Authentication], known_hosts: &KnownHosts, connect_timeout: Duration) -> Result<Target, Diagnostic> {
+    let user = known(&jump.user)?.unwrap_or_else(|| user.to_string());
+    let authentication = match known(&jump.private_key_file)? {
+        Some(path) => vec![Authentication::PrivateKeyFile(expand(&path))],
+        None => keys.to_vec(),
+    };
+    Ok(Target {
+        name: HostName::literal("jump-host"),
+        address: known(&jump.address)?.unwrap_or_default(),
+        port: known(&jump.port)?.unwrap_or(DEFAULT_PORT),
+        user,
+        authentication,
+        known_hosts: known_hosts.clone(),
+        jump: None,
+        connect_timeout,
+    })
+}
+
+fn authentication(layers: &[&Ssh]) -> Result<Vec<Authentication>, Diagnostic> {
+    let mut all = Vec::new();
+    if let Some(SecretText(pem)) = nearest(&Field::Null, layers, |ssh| &ssh.private_key)? {
+        all.push(Authentication::PrivateKey(Pem::new(pem)));
+    }
+    if let Some(path) = nearest(&Field::Null, layers, |ssh| &ssh.private_key_file)? {
+        all.push(Authentication::PrivateKeyFile(expand(&path)));
+    }
+    if nearest(&Field::Null, layers, |ssh| &ssh.agent)?.unwrap_or(all.is_empty()) {
+        all.push(Authentication::Agent);
+    }
+    Ok(all)
+}
+
+fn known_hosts(layers: &[&Ssh]) -> Result<KnownHosts, Diagnostic> {
+    if let Some(lines) = nearest(&Field::Null, layers, |ssh| &ssh.known_hosts)? {
+        return Ok(KnownHosts::Lines(lines));
+    }
+    let path = nearest(&Field::Null, layers, |ssh| &ssh.known_hosts_file)?;
+    Ok(KnownHosts::File(expand(path.as_deref().unwrap_or("~/.ssh/known_hosts"))))
+}
+
+fn nearest<T: Clone>(host: &Field<T>, layers: &[&Ssh], field: fn(&Ssh) -> &Field<T>) -> Result<Option<T>, Diagnostic> {
+    for candidate in std::iter::once(host).chain(layers.iter().map(|ssh| field(ssh))) {
+        if let Some(value) = known(candidate)? {
+            return Ok(Some(value));
+        }
+    }
+    Ok(None)
+}
+
+fn known<T: Clone>(field: &Field<T>) -> Result<Option<T>, Diagnostic> {
+    match field {
+        Field::Known(value) => Ok(Some(value.clone())),
+        Field::Null => Ok(None),
+        Field::Unknown => Err(Diagnostic::error("the SSH settings are not known yet").detail(
+            "A value in `ssh` comes from a resource that does not exist yet. Apply that resource first, or give the value directly.",
+        )),
+    }
+}
+
+/// `~` at the start of a path is the home directory, as in a shell. Read here, at the edge, and nowhere else.
+fn expand(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_setting_wins() {
+        let provider = Field::Known(Ssh { user: Field::Known("admin".into()), port: Field::Known(2222), ..Ssh::default() });
+        let resource = Field::Known(Ssh { port: Field::Known(2022), ..Ssh::default() });
+        let host = Field::Known(HostSsh { user: Field::Known("root".into()), ..HostSsh::default() });
+        let name = HostName::literal("cp-1");
+        let merged = target(&name, "192.0.2.1", &host, &[&resource, &provider]).unwrap();
+        assert_eq!((merged.user.as_str(), merged.port), ("root", 2022));
+        let merged = target(&name, "192.0.2.1", &Field::Null, &[&Field::Null, &provider]).unwrap();
+        assert_eq!((merged.user.as_str(), merged.port), ("admin", 2222));
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_only_when_it_is_needed() {
+        let unknown = Field::Known(Ssh { user: Field::Unknown, ..Ssh::default() });
+        let error = target(&HostName::literal("a"), "192.0.2.1", &Field::Null, &[&unknown]).err().unwrap();
+        assert_eq!(error.summary, "the SSH settings are not known yet");
+        let host = Field::Known(HostSsh { user: Field::Known("root".into()), ..HostSsh::default() });
+        assert!(target(&HostName::literal("a"), "192.0.2.1", &host, &[&unknown]).is_ok());
+    }
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        let ssh = Ssh { private_key: Field::Known(SecretText("CANARY".into())), ..Ssh::default() };
+        assert!(!format!("{ssh:?}").contains("CANARY"));
+    }
+}
