@@ -1,0 +1,50 @@
+# Two things that people run: `make demo` (a cluster on hosts that it starts itself) and `make test`. `make help` lists the rest.
+# What is built lies outside the tree and outlives it: in ~/.cache/terraform-provider-k8s, or where K8S_LAB_CACHE says.
+
+cache := $(or $(K8S_LAB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/terraform-provider-k8s)
+export CARGO_TARGET_DIR ?= $(cache)/target
+# The lab needs root; everything else is built by whoever calls.
+as_root := $(if $(filter 0,$(shell id -u)),,sudo env PATH="$(PATH)" HOME="$(HOME)" K8S_LAB_CACHE="$(cache)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)")
+lab := acceptance-tests/lab
+
+.PHONY: help demo demo-down test quick acceptance lint docs bench setup lab-build provider
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: lab-build provider ## a highly available cluster on five hosts that it starts itself, out of examples/quickstart
+	$(as_root) $(lab)/demo.sh up $(CARGO_TARGET_DIR)/debug/terraform-provider-k8s
+
+demo-down: ## destroys the demo's cluster and removes its hosts
+	$(as_root) $(lab)/demo.sh down
+
+test: quick acceptance ## everything that must hold
+
+quick: setup lint ## format, lints and the tests that need no hosts
+	cargo test --quiet --no-fail-fast
+
+acceptance: lab-build provider ## the promises, with real engines, hosts and Kubernetes
+	cargo test --quiet --package acceptance-tests --no-run
+	$(as_root) cargo test --quiet --package acceptance-tests --no-fail-fast
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --quiet --workspace --all-targets -- --deny warnings
+	shellcheck --external-sources $(lab)/lab $(lab)/*.sh $(lab)/*/*.sh acceptance-tests/*.sh .ci/run
+
+docs: provider ## writes the pages of the registry into docs/
+	$(CARGO_TARGET_DIR)/debug/terraform-provider-k8s docs docs
+
+bench: lab-build ## the numbers: start, memory, certificates, apply to Ready, empty plan
+	cargo build --quiet --release --package terraform-provider-k8s
+	$(as_root) acceptance-tests/bench.sh $(CARGO_TARGET_DIR)/release/terraform-provider-k8s
+
+setup: ## installs missing Debian packages
+	acceptance-tests/setup.sh
+
+lab-build:
+	@mkdir -p $(CARGO_TARGET_DIR) # the caller's own, in a folder that may become root's
+	$(as_root) $(lab)/lab build
+
+provider:
+	cargo build --quiet --package terraform-provider-k8s

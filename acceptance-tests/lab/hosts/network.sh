@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# Sourced. The network of the lab: one bridge in the client's namespace, one cable to each host.
+
+# shellcheck source=topology.sh
+. "$(dirname "${BASH_SOURCE[0]}")/topology.sh"
+
+namespace_exists() { [[ -e /run/netns/$1 ]]; }
+
+# Makes the client's namespace with the bridge, if it is not there.
+network_up() {
+  if ! namespace_exists "$client_namespace"; then
+    ip netns add "$client_namespace"
+  fi
+  ip -n "$client_namespace" link set lo up
+  if ! ip -n "$client_namespace" link show "$bridge" >/dev/null 2>&1; then
+    ip -n "$client_namespace" link add "$bridge" type bridge
+  fi
+  ip -n "$client_namespace" addr replace "$ipv4_prefix.$client_number/24" dev "$bridge"
+  ip -n "$client_namespace" addr replace "$ipv6_prefix:$client_number/64" dev "$bridge" nodad
+  ip -n "$client_namespace" link set "$bridge" up
+}
+
+network_down() {
+  local namespace
+  for namespace in /run/netns/"$client_namespace"-* /run/netns/"$client_namespace"; do
+    [[ -e $namespace ]] || continue
+    ip netns delete "$(basename "$namespace")"
+  done
+}
+
+# host_network_up HOST: a fresh namespace for the host, with eth0 plugged into the bridge. The host configures eth0 itself.
+host_network_up() {
+  local host=$1 namespace link
+  namespace=$(host_namespace "$host")
+  link=$(host_link "$host")
+  host_network_down "$host"
+  ip netns add "$namespace"
+  ip -n "$namespace" link set lo up
+  ip -n "$client_namespace" link add "$link" type veth \
+    peer name eth0 netns "$namespace" address "52:54:00:77:00:${host_number[$host]}"
+  ip -n "$client_namespace" link set "$link" master "$bridge" up
+}
+
+# The cable goes first: a namespace lives on while something still uses it.
+host_network_down() {
+  local host=$1 namespace
+  namespace=$(host_namespace "$host")
+  ip -n "$client_namespace" link delete "$(host_link "$host")" 2>/dev/null || true
+  if namespace_exists "$namespace"; then
+    ip netns delete "$namespace"
+  fi
+}

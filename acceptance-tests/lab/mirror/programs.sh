@@ -1,0 +1,78 @@
+# shellcheck shell=bash
+# Sourced. The programs of the mirror and how they are built from Go modules, one function per release.
+# The versions are those of go/*/go.mod. Each function prints the folder with its programs. Needs cache.sh and go-build.sh.
+
+# read by build.sh
+# shellcheck disable=SC2034
+{
+  kubernetes_version=v1.36.3
+  etcd_version=v3.6.16
+  containerd_version=2.3.7
+  runc_version=1.4.3
+  cni_version=v1.9.1
+  coredns_version=v1.15.0
+  metrics_server_version=v0.9.0
+}
+
+modules=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/go
+
+# What `kubectl version` and the nodes of a cluster show.
+kubernetes_stamps() {
+  local package
+  for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+    printf 'X=%s.%s ' \
+      "$package" "gitVersion=$kubernetes_version" "$package" gitMajor=1 "$package" gitMinor=36 \
+      "$package" gitTreeState=clean "$package" gitCommit=built-from-modules "$package" buildDate=1970-01-01T00:00:00Z
+  done
+}
+
+programs_kubernetes() {
+  go_programs kubernetes "$modules/kubernetes" "$(kubernetes_stamps)" \
+    k8s.io/kubernetes/cmd/{kube-apiserver,kube-controller-manager,kube-scheduler,kubelet,kube-proxy,kubectl}
+}
+
+# For comparisons only, so not in the usual mirror.
+programs_kubeadm() {
+  go_programs kubeadm "$modules/kubernetes" "$(kubernetes_stamps)" k8s.io/kubernetes/cmd/kubeadm
+}
+
+programs_etcd() {
+  go_programs etcd "$modules/etcd" X=go.etcd.io/etcd/api/v3/version.GitSHA=built-from-modules \
+    etcd=go.etcd.io/etcd/server/v3 go.etcd.io/etcd/etcdctl/v3 go.etcd.io/etcd/etcdutl/v3
+}
+
+programs_containerd() {
+  local module=github.com/containerd/containerd/v2
+  go_programs containerd "$modules/containerd" \
+    "tags=no_btrfs,no_zfs,no_devmapper X=$module/version.Version=v$containerd_version" \
+    $module/cmd/{containerd,containerd-shim-runc-v2,ctr}
+}
+
+programs_runc() {
+  go_programs runc "$modules/runc" "cgo static tags=netgo,osusergo,seccomp X=main.version=$runc_version" github.com/opencontainers/runc
+}
+
+programs_cni() {
+  local module=github.com/containernetworking/plugins
+  go_programs cni "$modules/cni" "X=$module/pkg/utils/buildversion.BuildVersion=$cni_version" \
+    $module/plugins/main/{bridge,dummy,host-device,ipvlan,loopback,macvlan,ptp,tap,vlan} \
+    $module/plugins/ipam/{dhcp,host-local,static} \
+    $module/plugins/meta/{bandwidth,firewall,portmap,sbr,tuning,vrf}
+}
+
+programs_coredns() {
+  go_programs coredns "$modules/coredns" X=github.com/coredns/coredns/coremain.GitCommit=built-from-modules github.com/coredns/coredns
+}
+
+programs_metrics_server() {
+  go_programs metrics-server "$modules/metrics-server" X=k8s.io/client-go/pkg/version.gitVersion=$metrics_server_version \
+    sigs.k8s.io/metrics-server/cmd/metrics-server
+}
+
+programs_pause() {
+  go_programs pause "$modules/pause" '' lab.local/pause
+}
+
+programs_echo() {
+  go_programs echo "$modules/echo" '' lab.local/echo
+}

@@ -1,0 +1,44 @@
+//! Running other programs to their end.
+
+use std::process::Command;
+
+/// What a program printed and how it ended.
+pub struct Output {
+    pub command: String,
+    /// `None`: by a signal.
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+#[track_caller]
+pub fn run(command: &mut Command) -> Output {
+    let line = line(command);
+    let output = command.output().unwrap_or_else(|error| panic!("cannot run {line}: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Output { command: line, status: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+fn line(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+impl Output {
+    pub fn is_success(&self) -> bool {
+        self.status == Some(0)
+    }
+
+    #[track_caller]
+    pub fn success(self) -> Output {
+        assert!(self.is_success(), "{} ended with {:?}:\n{}{}", self.command, self.status, self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn json(self) -> serde_json::Value {
+        let output = self.success();
+        serde_json::from_str(&output.stdout)
+            .unwrap_or_else(|error| panic!("{} printed no JSON: {error}\n{}", output.command, output.stdout))
+    }
+}

@@ -1,0 +1,285 @@
+//! The promises of the quick start's cluster, on one cluster in their order. Variables: `LAB_LOSSES` (how often each load balancer
+//! is lost, 3), `ENGINE` (which engine builds the cluster), `LAB_KEEP` (leave it up, and use it again).
+
+#![allow(clippy::unwrap_used)] // a test may panic
+
+use acceptance_tests::lab::{CONTROL_PLANE, HOSTS, VIRTUAL_ADDRESSES, WORKER, WORKER_ADDRESSES};
+use acceptance_tests::probe::{Answers, median};
+use acceptance_tests::secrets::Secrets;
+use acceptance_tests::suite::{Scenario, Shared, main as run};
+use acceptance_tests::{Cluster, Engine, assert_same, eventually, scenarios};
+use serde_json::json;
+use std::process::ExitCode;
+use std::time::Duration;
+
+struct QuickStart(Cluster);
+
+impl Shared for QuickStart {
+    fn begin() -> Self {
+        QuickStart(Cluster::prepare("cluster"))
+    }
+
+    fn heal(&mut self) {
+        self.0.heal();
+    }
+}
+
+fn main() -> ExitCode {
+    let first = Scenario { name: "one_apply_makes_a_cluster_from_nothing", run: one_apply_makes_a_cluster_from_nothing };
+    let others = scenarios![
+        every_node_is_ready,
+        the_second_plan_is_empty_under_every_engine,
+        pods_answer_over_the_virtual_address_on_both_families,
+        a_service_answers_by_cluster_address_and_node_port_on_both_families,
+        pods_look_up_names_in_the_cluster_dns,
+        kubectl_reads_logs_and_runs_commands_on_every_node,
+        metrics_come_through_the_aggregation_layer,
+        drift_is_named_by_host_and_path_and_repaired_alone,
+        a_worker_that_comes_and_goes_touches_no_other_host,
+        a_changed_flag_restarts_api_servers_one_after_the_other_and_no_client_notices,
+        the_loss_of_nginx_is_a_gap_of_less_than_two_seconds,
+        the_loss_of_a_load_balancer_is_a_gap_of_less_than_two_seconds,
+        the_api_survives_the_loss_of_a_control_plane_host_and_plan_says_which,
+        no_secret_is_seen_in_logs_plans_progress_or_errors,
+        destroy_leaves_the_hosts_as_they_were_and_a_second_destroy_is_fine,
+    ];
+    run::<QuickStart>(Some(first), &others)
+}
+
+fn one_apply_makes_a_cluster_from_nothing(QuickStart(cluster): &mut QuickStart) {
+    let output = cluster.apply();
+    assert!(output.stdout.contains("Apply complete!"), "{}", output.stdout);
+    assert_eq!(cluster.workspace.output("endpoint"), "https://10.77.0.100:6443");
+}
+
+fn every_node_is_ready(QuickStart(cluster): &mut QuickStart) {
+    cluster.wait_until_ready(&CONTROL_PLANE);
+    let nodes = cluster.get(&["nodes"]);
+    for node in nodes["items"].as_array().unwrap() {
+        let addresses = node["status"]["addresses"].to_string();
+        assert!(addresses.contains("10.77.0.") && addresses.contains("fd77:0:0:1::"), "not both families: {addresses}");
+        assert_eq!(node["status"]["nodeInfo"]["kubeletVersion"], "v1.36.3");
+        assert_eq!(node["metadata"]["labels"]["node.example/pool"], "general");
+    }
+}
+
+fn the_second_plan_is_empty_under_every_engine(QuickStart(cluster): &mut QuickStart) {
+    cluster.plan().is_empty();
+    for engine in Engine::all().iter().filter(|engine| **engine != cluster.workspace.engine) {
+        let copy = cluster.workspace.copy_for(engine, "cluster-under-the-other-engine");
+        copy.plan(Some(&cluster.lab)).is_empty();
+        copy.remove();
+    }
+}
+
+fn pods_answer_over_the_virtual_address_on_both_families(QuickStart(cluster): &mut QuickStart) {
+    cluster.deploy("echo.yaml", "daemonset/echo");
+    for address in VIRTUAL_ADDRESSES {
+        let answer =
+            eventually("a pod answers", Duration::from_secs(30), || cluster.lab.fetch(&format!("http://{address}/")).ok());
+        assert!(answer.contains("host=echo-"), "{address}: {answer}");
+    }
+}
+
+fn a_service_answers_by_cluster_address_and_node_port_on_both_families(QuickStart(cluster): &mut QuickStart) {
+    let service = cluster.get(&["service", "echo"]);
+    let cluster_addresses: Vec<&str> =
+        service["spec"]["clusterIPs"].as_array().unwrap().iter().map(|ip| ip.as_str().unwrap()).collect();
+    let [ipv4, ipv6] = cluster_addresses[..] else { panic!("not one address of each family: {cluster_addresses:?}") };
+    for pod in echo_pods(cluster) {
+        let answer = cluster
+            .kubectl(&["exec", &pod, "--", "/bin/echo-http", "get", &format!("http://{ipv4}"), &format!("http://[{ipv6}]")])
+            .success();
+        assert_eq!(answer.stdout.matches("200 host=echo-").count(), 2, "{}", answer.stdout);
+    }
+    for host in ["10.77.0.13", "10.77.0.14", "10.77.0.15", "[fd77:0:0:1::13]", "[fd77:0:0:1::14]", "[fd77:0:0:1::15]"] {
+        cluster.lab.fetch(&format!("http://{host}:30080/")).unwrap();
+    }
+}
+
+fn pods_look_up_names_in_the_cluster_dns(QuickStart(cluster): &mut QuickStart) {
+    for pod in echo_pods(cluster) {
+        let names = ["kubernetes.default.svc.cluster.local", "echo"];
+        let answer = cluster.kubectl(&["exec", &pod, "--", "/bin/echo-http", "dig", names[0], names[1]]).success().stdout;
+        let lines: Vec<&str> = answer.lines().collect();
+        assert!(lines[0].contains("10.96.0.1") && lines[0].contains("fd00:96::1"), "{answer}");
+        assert!(lines[1].contains("10.96.") && lines[1].contains("fd00:96::"), "{answer}");
+    }
+}
+
+fn kubectl_reads_logs_and_runs_commands_on_every_node(QuickStart(cluster): &mut QuickStart) {
+    let pods = echo_pods(cluster);
+    assert_eq!(pods.len(), CONTROL_PLANE.len());
+    for pod in pods {
+        let log = cluster.kubectl(&["logs", &pod]).success().stdout;
+        assert!(log.contains(&format!("echo is up on {pod}")), "{log}");
+        let hostname = cluster.kubectl(&["exec", &pod, "--", "/bin/busybox", "hostname"]).success().stdout;
+        assert_eq!(hostname.trim(), pod);
+    }
+}
+
+fn metrics_come_through_the_aggregation_layer(QuickStart(cluster): &mut QuickStart) {
+    let authority = cluster.workspace.attribute("k8s_pki.main", "certificates")["cluster-ca"].as_str().unwrap().to_string();
+    cluster
+        .kubectl(&[
+            "create",
+            "configmap",
+            "kubelet-authority",
+            "-n",
+            "kube-system",
+            &format!("--from-literal=ca.crt={authority}"),
+        ])
+        .success();
+    cluster.deploy("metrics-server.yaml", "deployment/metrics-server");
+    let top = || {
+        Some(cluster.kubectl(&["top", "nodes", "--no-headers"]).stdout).filter(|text| text.lines().count() == CONTROL_PLANE.len())
+    };
+    let lines = eventually("every node has metrics", Duration::from_secs(60), top);
+    assert!(CONTROL_PLANE.iter().all(|node| lines.contains(node)), "{lines}");
+    cluster.kubectl(&["delete", "deployment/metrics-server", "-n", "kube-system"]).success();
+    cluster.kubectl(&["delete", "apiservice/v1beta1.metrics.k8s.io"]).success();
+}
+
+fn drift_is_named_by_host_and_path_and_repaired_alone(QuickStart(cluster): &mut QuickStart) {
+    let before = cluster.activity(&HOSTS);
+    cluster.on("cp-1", "echo '# edited' >> /etc/containerd/config.toml");
+    cluster.on("cp-2", "systemctl stop kube-scheduler.service");
+    cluster.on("cp-3", "sysctl -qw net.ipv4.ip_forward=0");
+    let plan = cluster.plan();
+    let nodes = plan.drift("k8s_node_group.nodes");
+    assert_eq!(nodes["cp-1"], ["/etc/containerd/config.toml: content differs"]);
+    assert_eq!(nodes["cp-3"], ["sysctl net.ipv4.ip_forward: 0 instead of 1"]);
+    assert_eq!(plan.drift("k8s_hardway_cluster.main")["cp-2"], ["kube-scheduler.service: inactive, not running"]);
+    assert_eq!(plan.changes(), ["update k8s_hardway_cluster.main", "update k8s_node_group.nodes"]);
+    cluster.apply();
+    cluster.plan().is_empty();
+    assert_eq!(cluster.on("cp-3", "sysctl -n net.ipv4.ip_forward"), "1");
+    assert_eq!(cluster.activity(&HOSTS).since(&before), ["cp-1: /etc/containerd/config.toml", "cp-2: kube-scheduler.service"]);
+}
+
+fn a_worker_that_comes_and_goes_touches_no_other_host(QuickStart(cluster): &mut QuickStart) {
+    let (before, on_worker) = (cluster.activity(&HOSTS), cluster.lab.snapshot(WORKER));
+    cluster
+        .workspace
+        .set("workers", json!({ WORKER: { "address": WORKER_ADDRESSES[0], "secondary_address": WORKER_ADDRESSES[1] } }));
+    cluster.apply();
+    cluster.wait_until_ready(&[CONTROL_PLANE.as_slice(), &[WORKER]].concat());
+    assert_eq!(cluster.activity(&HOSTS).since(&before), Vec::<String>::new());
+    cluster.workspace.set("workers", json!({}));
+    cluster.apply();
+    cluster.wait_until_ready(&CONTROL_PLANE);
+    assert_eq!(cluster.activity(&HOSTS).since(&before), Vec::<String>::new());
+    assert_same(&cluster.lab.snapshot(WORKER), &on_worker, WORKER);
+}
+
+fn a_changed_flag_restarts_api_servers_one_after_the_other_and_no_client_notices(QuickStart(cluster): &mut QuickStart) {
+    let before = cluster.activity(&HOSTS);
+    cluster.workspace.set("api_server_flags", json!({ "max-requests-inflight": "450" }));
+    let answers = cluster.while_asking_the_api(|| drop(cluster.workspace.apply(&cluster.lab)));
+    let touched = cluster.activity(&HOSTS).since(&before);
+    let expected = CONTROL_PLANE.iter().flat_map(|host| {
+        ["/etc/systemd/system/kube-apiserver.service", "kube-apiserver.service"].map(|item| format!("{host}: {item}"))
+    });
+    assert_eq!(touched, expected.collect::<Vec<_>>());
+    let mut outages = CONTROL_PLANE.map(|host| outage(cluster, host));
+    outages.sort();
+    assert!(outages.windows(2).all(|pair| pair[0].1 <= pair[1].0), "two API servers were down at once: {outages:?}");
+    answers.iter().for_each(Answers::all_good);
+}
+
+fn the_loss_of_nginx_is_a_gap_of_less_than_two_seconds(QuickStart(cluster): &mut QuickStart) {
+    check_gaps(cluster, |cluster, holder| {
+        cluster.on(holder, "systemctl kill --signal=KILL k8s-lb-api-nginx.service; systemctl stop k8s-lb-api-nginx.service");
+        wait_until_moved(cluster, holder);
+        cluster.on(holder, "systemctl start k8s-lb-api-nginx.service");
+    });
+}
+
+fn the_loss_of_a_load_balancer_is_a_gap_of_less_than_two_seconds(QuickStart(cluster): &mut QuickStart) {
+    check_gaps(cluster, |cluster, holder| {
+        cluster.lab.kill(holder);
+        wait_until_moved(cluster, holder);
+        cluster.lab.boot(holder);
+    });
+    cluster.plan().is_empty();
+}
+
+fn the_api_survives_the_loss_of_a_control_plane_host_and_plan_says_which(QuickStart(cluster): &mut QuickStart) {
+    let answers = cluster.while_asking_the_api(|| {
+        cluster.lab.kill("cp-2");
+        let plan = cluster.plan();
+        assert!(plan.text.contains("cp-2 does not answer"), "{}", plan.text);
+        for resource in ["k8s_hardway_cluster.main", "k8s_node_group.nodes"] {
+            let unreachable = plan.refreshed(resource, "unreachable");
+            assert_eq!(unreachable.as_object().unwrap().keys().collect::<Vec<_>>(), ["cp-2"]);
+        }
+        cluster.kubectl(&["get", "nodes"]).success();
+    });
+    answers.iter().for_each(Answers::all_good);
+    cluster.lab.boot("cp-2");
+    cluster.wait_until_ready(&CONTROL_PLANE);
+    cluster.plan().is_empty();
+}
+
+fn no_secret_is_seen_in_logs_plans_progress_or_errors(QuickStart(cluster): &mut QuickStart) {
+    let workspace = &cluster.workspace;
+    let secrets = Secrets::of(&workspace.attribute("k8s_pki.main", "bundle"));
+    // It finds them where they are: in the state, and encoded in the kubeconfig.
+    assert!(secrets.found_in(&workspace.read("terraform.tfstate")).len() > 20);
+    assert_eq!(secrets.found_in(&workspace.read("kubeconfig")), ["private_keys.admin"]);
+    assert_eq!(secrets.found_below(&workspace.folder.join("logs"), &[".out", ".trace"]), Vec::<String>::new());
+    assert_eq!(secrets.found_below(&workspace.folder, &["progress.log"]), Vec::<String>::new());
+    for resource in ["k8s_hardway_cluster.main", "k8s_node_group.nodes", "k8s_lb_vrrp.api"] {
+        let state = workspace.state()["resources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|r| resource == format!("{}.{}", r["type"].as_str().unwrap(), r["name"].as_str().unwrap()))
+            .unwrap()
+            .to_string();
+        assert_eq!(secrets.found_in(&state), Vec::<String>::new(), "{resource}");
+    }
+    assert_eq!(secrets.found_in(&cluster.plan().open_values()), Vec::<String>::new());
+}
+
+fn destroy_leaves_the_hosts_as_they_were_and_a_second_destroy_is_fine(QuickStart(cluster): &mut QuickStart) {
+    cluster.workspace.set("api_server_flags", json!({}));
+    cluster.destroy();
+    for (host, before) in &cluster.before {
+        assert_same(&cluster.lab.snapshot(host), before, host);
+    }
+    cluster.destroy();
+}
+
+// --- questions of more than one scenario
+
+fn echo_pods(cluster: &Cluster) -> Vec<String> {
+    let pods = cluster.get(&["pods", "-l", "app=echo"]);
+    pods["items"].as_array().unwrap().iter().map(|pod| pod["metadata"]["name"].as_str().unwrap().to_string()).collect()
+}
+
+/// When the API server of a host was last down, by the one clock of all hosts, in microseconds.
+fn outage(cluster: &Cluster, host: &str) -> (u64, u64) {
+    let moment = |property: &str| {
+        cluster.on(host, &format!("systemctl show --value --property={property} kube-apiserver.service")).parse().unwrap()
+    };
+    (moment("ActiveExitTimestampMonotonic"), moment("ActiveEnterTimestampMonotonic"))
+}
+
+/// Takes the virtual addresses from their holder a few times in the same way; the median of what clients notice counts.
+fn check_gaps(cluster: &Cluster, lose: impl Fn(&Cluster, &str)) {
+    let times: usize = std::env::var("LAB_LOSSES").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+    let mut gaps = vec![Vec::new(); VIRTUAL_ADDRESSES.len()];
+    for _ in 0..times {
+        cluster.wait_for_both_load_balancers();
+        let answers = cluster.while_asking_pods(|| lose(cluster, cluster.holder()));
+        gaps.iter_mut().zip(&answers).for_each(|(gaps, answers)| gaps.push(answers.longest_gap()));
+    }
+    println!("    gaps on IPv4 {:?}, on IPv6 {:?}", gaps[0], gaps[1]);
+    assert!(gaps.into_iter().all(|gaps| median(gaps) < Duration::from_secs(2)));
+    cluster.wait_for_both_load_balancers();
+}
+
+fn wait_until_moved(cluster: &Cluster, from: &str) {
+    eventually("the addresses move", Duration::from_secs(15), || (cluster.holder() != from).then_some(()));
+}
