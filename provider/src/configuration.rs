@@ -62,11 +62,9 @@ pub fn schema() -> Schema {
     )
     .attribute(ssh::attribute())
     .attribute(mirror_attribute())
-    .attribute(
-        Attribute::string("progress_file")
-            .optional()
-            .describe("Path of a file to which a long apply appends a line for each phase, with the time it took. Follow it with `tail -f`."),
-    )
+    .attribute(Attribute::string("progress_file").optional().describe(
+        "Path of a file to which a long apply appends a line for each phase, with the time it took. Follow it with `tail -f`.",
+    ))
     .attribute(
         Attribute::number("max_parallel_hosts")
             .optional()

@@ -3,9 +3,9 @@
 
 use crate::ports::World;
 use bundle::{Binary, HostPath};
+use render::Hosts;
 use render::catalogue::{self, Download, Release, Role};
 use render::spec::{Architecture, Checksums};
-use render::Hosts;
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Type, Value, encode};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,14 +92,27 @@ pub async fn resolve(
     }
     let given = given.known().cloned().unwrap_or_default();
     let pinned = state.map(|state| state.get("checksums").clone()).unwrap_or_default();
-    let mut resolved =
-        Resolved { release, role, mirror: mirror.map(str::to_string), downloads, checksums: Checksums::new(), missing: BTreeMap::new() };
+    let mut resolved = Resolved {
+        release,
+        role,
+        mirror: mirror.map(str::to_string),
+        downloads,
+        checksums: Checksums::new(),
+        missing: BTreeMap::new(),
+    };
     for download in &resolved.downloads {
-        let known = given.get(&download.url).and_then(|digest| digest.known().cloned()).or_else(|| pinned.get(&download.url).as_str().map(str::to_string));
+        let known = given
+            .get(&download.url)
+            .and_then(|digest| digest.known().cloned())
+            .or_else(|| pinned.get(&download.url).as_str().map(str::to_string));
         match known.map(bundle::Digest::parse).transpose() {
             Ok(Some(digest)) => drop(resolved.checksums.insert(download.url.clone(), digest)),
             Ok(None) => drop(resolved.missing.insert(download.url.clone(), "not looked up yet".into())),
-            Err(error) => return Err(Diagnostic::error(format!("the digest of {} is not usable", download.url)).detail(error.to_string()).at(AttributePath::attribute("checksums"))),
+            Err(error) => {
+                return Err(Diagnostic::error(format!("the digest of {} is not usable", download.url))
+                    .detail(error.to_string())
+                    .at(AttributePath::attribute("checksums")));
+            }
         }
     }
     resolved.look_up(world).await;
@@ -108,7 +121,12 @@ pub async fn resolve(
 
 impl Resolved {
     async fn look_up(&mut self, world: &dyn World) {
-        let files: BTreeSet<&str> = self.downloads.iter().filter(|download| self.missing.contains_key(&download.url)).map(|download| download.checksum_url.as_str()).collect();
+        let files: BTreeSet<&str> = self
+            .downloads
+            .iter()
+            .filter(|download| self.missing.contains_key(&download.url))
+            .map(|download| download.checksum_url.as_str())
+            .collect();
         let fetches = files.into_iter().map(|url| async move { (url.to_string(), world.fetch_text(url).await) });
         let texts: BTreeMap<String, Result<String, String>> = futures::future::join_all(fetches).await.into_iter().collect();
         for download in &self.downloads {
@@ -116,7 +134,8 @@ impl Resolved {
                 continue;
             }
             let found = match texts.get(&download.checksum_url) {
-                Some(Ok(text)) => catalogue::parse_checksum_file(text, &download.checksum_name).ok_or_else(|| format!("{} does not list it", download.checksum_url)),
+                Some(Ok(text)) => catalogue::parse_checksum_file(text, &download.checksum_name)
+                    .ok_or_else(|| format!("{} does not list it", download.checksum_url)),
                 Some(Err(reason)) => Err(reason.clone()),
                 None => Err("no checksum file".to_string()),
             };
@@ -143,4 +162,3 @@ pub fn validate(checksums: &Value, diagnostics: &mut Diagnostics) {
         }
     }
 }
-

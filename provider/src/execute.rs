@@ -60,8 +60,11 @@ impl StepError {
         match self {
             StepError::Machine(error) => machine_error(error),
             StepError::Gate { summary, detail } => Diagnostic::error(summary.clone()).detail(detail.clone()),
-            StepError::Kubernetes(error) => Diagnostic::error("the cluster did not do what was asked").detail(format!("{error}\n\nRunning apply again is safe.")),
-            StepError::Cancelled(text) => Diagnostic::warning(format!("stopped before: {text}")).detail("Running apply again goes on from here."),
+            StepError::Kubernetes(error) => Diagnostic::error("the cluster did not do what was asked")
+                .detail(format!("{error}\n\nRunning apply again is safe.")),
+            StepError::Cancelled(text) => {
+                Diagnostic::warning(format!("stopped before: {text}")).detail("Running apply again goes on from here.")
+            }
         }
     }
 }

@@ -3,13 +3,14 @@
 
 use crate::configuration::Shared;
 use crate::execute::{Actions, Execution};
-use crate::hosts::HostConfigs;
+use crate::hosts::{self, HostConfigs};
 use crate::ports::Host;
+use crate::preflight;
 use crate::progress::Progress;
 use crate::resources::host_state::{Rollout, refused};
 use crate::ssh::{self, Ssh};
-use futures::StreamExt;
 use bundle::{Bundle, Difference, HostName, Manifest, Observed, UnitName};
+use futures::StreamExt;
 use machines::{MachineError, Owner, Target};
 use rollout::HostState;
 use schema::{Diagnostic, Diagnostics, Field};
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 pub struct Fleet {
     pub owner: Owner,
+    hosts: render::Hosts,
     pub machines: BTreeMap<HostName, Arc<dyn Host>>,
     pub unreachable: BTreeMap<HostName, String>,
     pub progress: Progress,
@@ -35,14 +37,28 @@ pub struct Applied {
 
 impl Fleet {
     /// Connects to every host, many at once. A host that does not answer is remembered with its reason.
-    pub async fn connect(shared: &Shared, owner: Owner, hosts: &HostConfigs, resource_ssh: &Field<Ssh>, cancelled: &CancellationToken) -> Result<Fleet, Diagnostic> {
+    pub async fn connect(
+        shared: &Shared,
+        owner: Owner,
+        configs: &HostConfigs,
+        resource_ssh: &Field<Ssh>,
+        cancelled: &CancellationToken,
+    ) -> Result<Fleet, Diagnostic> {
         let configuration = shared.configuration();
-        let targets = targets(hosts, &[resource_ssh, &configuration.ssh])?;
+        let targets = targets(configs, &[resource_ssh, &configuration.ssh])?;
         let progress = configuration.progress(owner.to_string());
         let parallel_hosts = configuration.parallel_hosts();
-        let connections = targets.into_iter().map(|target| async move { (target.name.clone(), shared.world.connect(&target).await) });
+        let connections =
+            targets.into_iter().map(|target| async move { (target.name.clone(), shared.world.connect(&target).await) });
         let results: Vec<_> = futures::stream::iter(connections).buffer_unordered(parallel_hosts).collect().await;
-        let mut fleet = Fleet { owner, machines: BTreeMap::new(), unreachable: BTreeMap::new(), progress, cancelled: cancelled.clone() };
+        let mut fleet = Fleet {
+            owner,
+            hosts: hosts::resolve(configs).unwrap_or_default(),
+            machines: BTreeMap::new(),
+            unreachable: BTreeMap::new(),
+            progress,
+            cancelled: cancelled.clone(),
+        };
         for (name, result) in results {
             match result {
                 Ok(machine) => drop(fleet.machines.insert(name, machine)),
@@ -66,7 +82,10 @@ impl Fleet {
     /// What differs on each host that answers.
     pub async fn read(&mut self, manifests: &BTreeMap<HostName, Manifest>) -> BTreeMap<HostName, Vec<Difference>> {
         let observed = self.observe(manifests).await;
-        observed.iter().filter_map(|(host, observed)| Some((host.clone(), bundle::differences(manifests.get(host)?, observed)))).collect()
+        observed
+            .iter()
+            .filter_map(|(host, observed)| Some((host.clone(), bundle::differences(manifests.get(host)?, observed))))
+            .collect()
     }
 
     async fn observe(&mut self, manifests: &BTreeMap<HostName, Manifest>) -> BTreeMap<HostName, Observed> {
@@ -97,18 +116,25 @@ impl Fleet {
         rollout: &Rollout<'_>,
         actions: &dyn Actions,
     ) -> Applied {
-        let manifests: BTreeMap<HostName, Manifest> = desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
+        let manifests: BTreeMap<HostName, Manifest> =
+            desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
         let mut asked = recorded.clone();
         asked.extend(manifests.clone());
-        let mut observed = self.observe(&asked).await;
+        let observed = self.observe(&asked).await;
         let states: Vec<HostState> = asked
             .keys()
             .map(|host| {
                 let observed = observed.get(host).cloned();
-                HostState::new(host.clone(), desired.get(host), observed, rollout.tiers.clone()).in_state(recorded.contains_key(host))
+                HostState::new(host.clone(), desired.get(host), observed, rollout.tiers.clone())
+                    .in_state(recorded.contains_key(host))
             })
             .collect();
         let mut applied = Applied { manifests: recorded.clone(), diagnostics: Diagnostics::default(), cancelled: false };
+        let faults = self.preflight(recorded, desired).await;
+        if faults.has_errors() {
+            applied.diagnostics = faults;
+            return applied;
+        }
         let steps = match (rollout.plan)(&states) {
             Ok(steps) => steps,
             Err(refusal) => {
@@ -116,7 +142,7 @@ impl Fleet {
                 return applied;
             }
         };
-        let execution = Execution::new(self, desired, recorded, &mut observed, actions);
+        let execution = Execution::new(self, desired, recorded, &observed, actions);
         let outcome = execution.run(&steps).await;
         for host in &outcome.touched {
             if let Some(manifest) = manifests.get(host) {
@@ -125,7 +151,12 @@ impl Fleet {
         }
         if recorded.is_empty() && !outcome.touched.is_empty() {
             // A create that was cut off: hosts that answer belong to the state, and what they lack is drift for the next apply.
-            applied.manifests.extend(manifests.iter().filter(|(host, _)| self.machines.contains_key(*host)).map(|(host, manifest)| (host.clone(), manifest.clone())));
+            applied.manifests.extend(
+                manifests
+                    .iter()
+                    .filter(|(host, _)| self.machines.contains_key(*host))
+                    .map(|(host, manifest)| (host.clone(), manifest.clone())),
+            );
         }
         outcome.removed.iter().for_each(|host| drop(applied.manifests.remove(host)));
         match outcome.error {
@@ -134,6 +165,20 @@ impl Fleet {
             Some(error) => applied.diagnostics.push(error.diagnostic()),
         }
         applied
+    }
+
+    /// Looks at hosts that get something for the first time.
+    async fn preflight(&self, recorded: &BTreeMap<HostName, Manifest>, desired: &BTreeMap<HostName, Bundle>) -> Diagnostics {
+        let new = desired.keys().filter(|host| !recorded.contains_key(*host));
+        let looks = new.filter_map(|host| Some((host, self.hosts.get(host)?, self.machines.get(host)?))).map(
+            |(name, host, machine)| async move {
+                match machine.facts().await {
+                    Ok(facts) => preflight::check(name.as_str(), host, &facts),
+                    Err(error) => machine_error(&error).into(),
+                }
+            },
+        );
+        futures::future::join_all(looks).await.into_iter().flatten().collect()
     }
 
     /// Every step ran: hosts that answer have what was planned; the others are named.
@@ -164,7 +209,8 @@ impl Fleet {
 
     /// Removes everything that the state names from every host that answers; what is left is returned.
     pub async fn remove(&self, manifests: &BTreeMap<HostName, Manifest>) -> (BTreeMap<HostName, Manifest>, Diagnostics) {
-        let machines: Vec<(Arc<dyn Host>, Manifest)> = manifests.iter().filter_map(|(host, manifest)| Some((self.machines.get(host)?.clone(), manifest.clone()))).collect();
+        let machines: Vec<(Arc<dyn Host>, Manifest)> =
+            manifests.iter().filter_map(|(host, manifest)| Some((self.machines.get(host)?.clone(), manifest.clone()))).collect();
         let removals = machines.into_iter().map(|(machine, manifest)| async move {
             let name = machine.name().clone();
             let phase = self.progress.phase(format!("{name}: remove"));

@@ -44,7 +44,9 @@ pub fn validate(hosts: &Value) -> Diagnostics {
     let path = AttributePath::attribute("hosts");
     if map.is_empty() {
         diagnostics.push(
-            Diagnostic::error("hosts is empty").detail("Name at least one host, for example { \"cp-1\" = { address = \"192.0.2.11\" } }.").at(path.clone()),
+            Diagnostic::error("hosts is empty")
+                .detail("Name at least one host, for example { \"cp-1\" = { address = \"192.0.2.11\" } }.")
+                .at(path.clone()),
         );
     }
     let mut seen: BTreeMap<IpAddr, String> = BTreeMap::new();

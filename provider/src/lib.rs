@@ -10,12 +10,17 @@ mod configuration;
 mod data_sources;
 mod downloads;
 mod execute;
+#[cfg(test)]
+mod fakes;
 mod fleet;
 mod functions;
 mod hosts;
 mod kubernetes;
+#[cfg(test)]
+mod lifecycle;
 mod network;
 mod ports;
+mod preflight;
 mod progress;
 mod provider;
 mod resources;

@@ -29,7 +29,9 @@ pub fn validate_cidrs(list: &Value, attribute: &AttributePath, diagnostics: &mut
     let Some(items) = list.as_list() else { return networks };
     if items.is_empty() {
         diagnostics.push(
-            Diagnostic::error(format!("{attribute} is empty")).detail("Give one CIDR, or one of each family for dual stack.").at(attribute.clone()),
+            Diagnostic::error(format!("{attribute} is empty"))
+                .detail("Give one CIDR, or one of each family for dual stack.")
+                .at(attribute.clone()),
         );
     }
     for (index, item) in items.iter().enumerate() {
@@ -62,7 +64,9 @@ pub fn validate_services(networks: &[IpNet], attribute: &AttributePath, diagnost
         } else if bits < 4 {
             diagnostics.push(
                 Diagnostic::error(format!("service CIDR {network} is too small"))
-                    .detail("It must hold at least 16 addresses: the first is the API server's, the tenth that of the cluster DNS.")
+                    .detail(
+                        "It must hold at least 16 addresses: the first is the API server's, the tenth that of the cluster DNS.",
+                    )
                     .at(at),
             );
         }
@@ -85,7 +89,13 @@ pub fn validate_disjoint(networks: &[(AttributePath, IpNet)], diagnostics: &mut 
 }
 
 /// Addresses (hosts, virtual addresses) must lie outside the networks of pods and services.
-pub fn validate_outside(address: IpAddr, what: &str, at: &AttributePath, networks: &[(AttributePath, IpNet)], diagnostics: &mut Diagnostics) {
+pub fn validate_outside(
+    address: IpAddr,
+    what: &str,
+    at: &AttributePath,
+    networks: &[(AttributePath, IpNet)],
+    diagnostics: &mut Diagnostics,
+) {
     for (path, network) in networks {
         if network.contains(&address) {
             diagnostics.push(

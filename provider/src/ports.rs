@@ -4,7 +4,7 @@
 use crate::kubernetes::{BootstrapToken, KubernetesApi, KubernetesError};
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
-use machines::{Machine, MachineError, Output, Owner, Progress, Target};
+use machines::{Facts, Machine, MachineError, Output, Owner, Progress, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,7 @@ pub trait World: Send + Sync {
 pub trait Host: Send + Sync {
     fn name(&self) -> &HostName;
     async fn run(&self, script: &str) -> Result<Output, MachineError>;
+    async fn facts(&self) -> Result<Facts, MachineError>;
     async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError>;
     async fn push(&self, owner: &Owner, bundle: &Bundle, observed: &Observed, progress: &Progress) -> Result<(), MachineError>;
     async fn prune(&self, owner: &Owner, keep: &Manifest, progress: &Progress) -> Result<(), MachineError>;
@@ -86,6 +87,9 @@ impl Host for Machine {
     }
     async fn run(&self, script: &str) -> Result<Output, MachineError> {
         Machine::run(self, script, None).await
+    }
+    async fn facts(&self) -> Result<Facts, MachineError> {
+        Machine::facts(self).await
     }
     async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError> {
         Machine::read(self, owner, manifest).await

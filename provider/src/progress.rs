@@ -27,9 +27,14 @@ impl Progress {
         tracing::info!(resource = %self.subject, "{text}");
         let Some(file) = &self.file else { return };
         let now = time::OffsetDateTime::now_utc();
-        let stamp = now.format(time::macros::format_description!("[hour]:[minute]:[second].[subsecond digits:3]")).unwrap_or_default();
+        let stamp =
+            now.format(time::macros::format_description!("[hour]:[minute]:[second].[subsecond digits:3]")).unwrap_or_default();
         let Ok(path) = file.lock() else { return };
-        let written = std::fs::OpenOptions::new().create(true).append(true).open(&*path).and_then(|mut open| writeln!(open, "{stamp} {}: {text}", self.subject));
+        let written = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&*path)
+            .and_then(|mut open| writeln!(open, "{stamp} {}: {text}", self.subject));
         if let Err(error) = written {
             tracing::warn!(path = %path.display(), "cannot write the progress file: {error}");
         }
@@ -52,11 +57,20 @@ pub struct Phase {
 impl Phase {
     pub fn finish<T, E: std::fmt::Display>(self, result: Result<T, E>) -> Result<T, E> {
         let seconds = self.began.elapsed().as_secs_f64();
+        let name = headline(&self.name);
         match &result {
-            Ok(_) => self.progress.line(&format!("{}: done in {seconds:.1} s", self.name)),
-            Err(error) => self.progress.line(&format!("{}: failed after {seconds:.1} s: {error}", self.name)),
+            Ok(_) => self.progress.line(&format!("{name}: done in {seconds:.1} s")),
+            Err(error) => self.progress.line(&format!("{name}: failed after {seconds:.1} s: {error}")),
         }
         result
+    }
+}
+
+/// The beginning was told with all particulars; the end needs only as much as tells one phase from another.
+fn headline(name: &str) -> String {
+    match name.split_once(" (") {
+        Some((head, _)) => format!("{head} …"),
+        None => name.to_string(),
     }
 }
 

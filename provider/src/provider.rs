@@ -1,7 +1,7 @@
 //! The provider: its block, and the registry of everything that it offers.
 
 use crate::configuration::{self, Shared};
-use crate::ports::RealWorld;
+use crate::ports::{RealWorld, World};
 use crate::{data_sources, functions, resources};
 use async_trait::async_trait;
 use protocol::{DataSource, EphemeralResource, Function, Provider, Resource};
@@ -14,7 +14,13 @@ pub struct K8s {
 
 impl Default for K8s {
     fn default() -> Self {
-        K8s { shared: Shared::new(Arc::new(RealWorld)) }
+        K8s::of_world(Arc::new(RealWorld))
+    }
+}
+
+impl K8s {
+    pub(crate) fn of_world(world: Arc<dyn World>) -> Self {
+        K8s { shared: Shared::new(world) }
     }
 }
 

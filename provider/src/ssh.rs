@@ -55,7 +55,9 @@ impl std::fmt::Debug for SecretText {
 
 fn common() -> Vec<Attribute> {
     vec![
-        Attribute::string("user").optional().describe("The user to log in as; `root` when not given. Another user needs `sudo` without a password."),
+        Attribute::string("user")
+            .optional()
+            .describe("The user to log in as; `root` when not given. Another user needs `sudo` without a password."),
         Attribute::number("port").optional().validator(schema::port()).describe("The port of the SSH server; 22 when not given."),
     ]
 }
@@ -78,13 +80,19 @@ pub fn attribute() -> Attribute {
         .optional()
         .describe("A host through which all others are reached."),
     ]);
-    Attribute::nested("ssh", Nesting::Single, attributes).optional().describe("How hosts are reached over SSH. What stands at a host or a resource wins over what stands in the provider block.")
+    Attribute::nested("ssh", Nesting::Single, attributes).optional().describe(
+        "How hosts are reached over SSH. What stands at a host or a resource wins over what stands in the provider block.",
+    )
 }
 
 pub fn host_attribute() -> Attribute {
-    let mut attributes = vec![Attribute::string("address").optional().describe("Name or address for SSH where it is not the host's primary address.")];
+    let mut attributes = vec![
+        Attribute::string("address").optional().describe("Name or address for SSH where it is not the host's primary address."),
+    ];
     attributes.extend(common());
-    Attribute::nested("ssh", Nesting::Single, attributes).optional().describe("How this host is reached, where it differs from the others.")
+    Attribute::nested("ssh", Nesting::Single, attributes)
+        .optional()
+        .describe("How this host is reached, where it differs from the others.")
 }
 
 /// One host's target. Fails with a sentence for the user when something that is needed now is still unknown.
@@ -105,7 +113,13 @@ pub fn target(name: &HostName, address: &str, host: &Field<HostSsh>, layers: &[&
     Ok(Target { name: name.clone(), address, port, user, authentication, known_hosts, jump, connect_timeout })
 }
 
-fn jump_target(jump: JumpHost, user: &str, keys: &[Authentication], known_hosts: &KnownHosts, connect_timeout: Duration) -> Result<Target, Diagnostic> {
+fn jump_target(
+    jump: JumpHost,
+    user: &str,
+    keys: &[Authentication],
+    known_hosts: &KnownHosts,
+    connect_timeout: Duration,
+) -> Result<Target, Diagnostic> {
     let user = known(&jump.user)?.unwrap_or_else(|| user.to_string());
     let authentication = match known(&jump.private_key_file)? {
         Some(path) => vec![Authentication::PrivateKeyFile(expand(&path))],

@@ -26,12 +26,25 @@ impl DataSource for KubeconfigSource {
     }
 
     fn schema(&self) -> Schema {
-        Schema::new("A kubeconfig for a client certificate of the cluster's `k8s_pki`. It is made of what is given; nothing is reached.")
-            .attribute(Attribute::of("cluster", Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`."))
-            .attribute(Attribute::string("client_certificate").required().describe("Certificate in PEM, signed by `cluster-ca`: `k8s_pki.main.certificates[\"admin\"]`."))
-            .attribute(Attribute::string("client_key").required().sensitive().describe("Its private key in PEM: `k8s_pki.main.private_keys[\"admin\"]`."))
-            .attribute(Attribute::string("user").optional().describe("Name of the entry in the kubeconfig; `admin` when not given. The API server takes the user from the certificate."))
-            .attribute(Attribute::string("kubeconfig").computed().sensitive().describe("The kubeconfig in YAML."))
+        Schema::new(
+            "A kubeconfig for a client certificate of the cluster's `k8s_pki`. It is made of what is given; nothing is reached.",
+        )
+        .attribute(Attribute::of("cluster", Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`."))
+        .attribute(
+            Attribute::string("client_certificate")
+                .required()
+                .describe("Certificate in PEM, signed by `cluster-ca`: `k8s_pki.main.certificates[\"admin\"]`."),
+        )
+        .attribute(
+            Attribute::string("client_key")
+                .required()
+                .sensitive()
+                .describe("Its private key in PEM: `k8s_pki.main.private_keys[\"admin\"]`."),
+        )
+        .attribute(Attribute::string("user").optional().describe(
+            "Name of the entry in the kubeconfig; `admin` when not given. The API server takes the user from the certificate.",
+        ))
+        .attribute(Attribute::string("kubeconfig").computed().sensitive().describe("The kubeconfig in YAML."))
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
@@ -40,7 +53,9 @@ impl DataSource for KubeconfigSource {
             if config.get(attribute).as_str().is_some_and(|text| !text.contains(&format!("-----BEGIN {label}-----"))) {
                 diagnostics.push(
                     Diagnostic::error(format!("{attribute} is not in PEM"))
-                        .detail(format!("It begins with -----BEGIN {label}-----; k8s_pki gives it in certificates and private_keys."))
+                        .detail(format!(
+                            "It begins with -----BEGIN {label}-----; k8s_pki gives it in certificates and private_keys."
+                        ))
                         .at(AttributePath::attribute(attribute)),
                 );
             }
@@ -56,7 +71,10 @@ impl DataSource for KubeconfigSource {
             server: &typed.cluster.endpoint,
             certificate_authority_pem: &typed.cluster.apiserver_authority,
             user: &user,
-            credentials: KubeconfigCredentials::Client { certificate_pem: &typed.client_certificate, key_pem: &PrivatePem::new(typed.client_key) },
+            credentials: KubeconfigCredentials::Client {
+                certificate_pem: &typed.client_certificate,
+                key_pem: &PrivatePem::new(typed.client_key),
+            },
         });
         let mut state = config;
         state.set("kubeconfig", text.into());

@@ -8,8 +8,10 @@ use crate::kubernetes::KubernetesError;
 use crate::ports::{Host, Kubernetes};
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, ObservedBinary, ObservedFile, ObservedUnit, UnitName};
-use machines::{MachineError, Output, Owner, Progress};
+use machines::{Facts, MachineError, Output, Owner, Progress};
 use render::control_plane::ADMIN_KUBECONFIG;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 pub(super) struct FakeHost {
@@ -43,9 +45,18 @@ impl FakeHost {
 
     async fn act(&self, verb: units::Verb, owner: &Owner, named: &[(UnitName, Option<Digest>)]) -> Result<(), MachineError> {
         let call = format!("{}: {verb:?} {}", self.name, units::joined(named));
-        let done = self.world.mutate(call, |memory, extent| units::act(memory, &self.name, verb, owner, &named[..extent.of(named.len())]));
+        let done = self
+            .world
+            .mutate(call, |memory, extent| units::act(memory, &self.name, verb, owner, &named[..extent.of(named.len())]));
         done.await.unwrap_or_else(|| Err(self.lost("an action on units")))
     }
+}
+
+/// A fake has whichever address of the rows' networks it is declared with.
+fn every_address() -> BTreeMap<IpAddr, String> {
+    let v4 = (0..=255).map(|last| IpAddr::from([192, 0, 2, last]));
+    let v6 = (0..=255).map(|last| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last]));
+    v4.chain(v6).map(|address| (address, "eth0".to_string())).collect()
 }
 
 fn stamped(units: &[(UnitName, Digest)]) -> Vec<(UnitName, Option<Digest>)> {
@@ -56,6 +67,16 @@ fn stamped(units: &[(UnitName, Digest)]) -> Vec<(UnitName, Option<Digest>)> {
 impl Host for FakeHost {
     fn name(&self) -> &HostName {
         &self.name
+    }
+
+    async fn facts(&self) -> Result<Facts, MachineError> {
+        self.ask(|_| Facts {
+            architecture: "amd64".into(),
+            systemd_version: Some(252),
+            var_free_bytes: 1 << 40,
+            addresses: every_address(),
+            ..Facts::default()
+        })
     }
 
     async fn run(&self, script: &str) -> Result<Output, MachineError> {
@@ -112,7 +133,8 @@ impl Host for FakeHost {
     }
 
     async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError> {
-        let missing = || MachineError::File { host: self.name.to_string(), path: path.to_string(), reason: "No such file".into() };
+        let missing =
+            || MachineError::File { host: self.name.to_string(), path: path.to_string(), reason: "No such file".into() };
         self.ask(|host| host.files.get(path).map(|file| file.content.clone()))?.ok_or_else(missing)
     }
 

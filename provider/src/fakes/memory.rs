@@ -179,9 +179,10 @@ impl HostMemory {
 
 impl Cluster {
     fn lines(&self) -> BTreeMap<String, String> {
-        let nodes = self.nodes.iter().map(|(name, node)| {
-            (format!("node {name}"), format!("unschedulable={} {:?}", node.unschedulable, node.labels))
-        });
+        let nodes = self
+            .nodes
+            .iter()
+            .map(|(name, node)| (format!("node {name}"), format!("unschedulable={} {:?}", node.unschedulable, node.labels)));
         let declared = self.declared.iter().map(|(name, text)| (format!("declared {name}"), text.clone()));
         let objects = self.objects.iter().map(|(name, object)| (format!("object {name}"), object.to_string()));
         let tokens = (!self.tokens.is_empty()).then(|| ("tokens".to_string(), self.tokens.len().to_string()));

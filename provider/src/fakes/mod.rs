@@ -45,13 +45,8 @@ impl FakeWorld {
     pub fn new() -> (FakeWorld, mpsc::UnboundedReceiver<Stop>) {
         let (stops, heard) = mpsc::unbounded_channel();
         let now = time::macros::datetime!(2026-11-21 12:00 UTC);
-        let inside = Inside {
-            memory: Mutex::default(),
-            faults: Mutex::default(),
-            now: Mutex::new(now),
-            fetches: Mutex::default(),
-            stops,
-        };
+        let inside =
+            Inside { memory: Mutex::default(), faults: Mutex::default(), now: Mutex::new(now), fetches: Mutex::default(), stops };
         (FakeWorld { inside: Arc::new(inside) }, heard)
     }
 
@@ -104,7 +99,7 @@ impl FakeWorld {
             self.inside.stops.send(heard).unwrap();
             answer.await.unwrap();
         }
-        let mut effect = |extent| effect(&mut self.inside.memory.lock().unwrap(), extent);
+        let effect = |extent| effect(&mut self.inside.memory.lock().unwrap(), extent);
         match strike {
             None | Some(Fault::Cancel) => Some(effect(Extent::Whole)),
             Some(Fault::Fail(moment) | Fault::Die(moment)) => {

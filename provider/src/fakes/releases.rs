@@ -16,7 +16,10 @@ fn texts() -> BTreeMap<String, String> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     for version in catalogue::versions().unwrap() {
         let release = catalogue::release(&version).unwrap();
-        for (role, architecture) in [Role::ControlPlane, Role::Node].into_iter().flat_map(|role| [(role, Architecture::Amd64), (role, Architecture::Arm64)]) {
+        for (role, architecture) in [Role::ControlPlane, Role::Node]
+            .into_iter()
+            .flat_map(|role| [(role, Architecture::Amd64), (role, Architecture::Arm64)])
+        {
             for download in release.downloads(role, architecture, None).unwrap() {
                 let line = format!("{}  {}\n", Digest::of(download.url.as_bytes()), download.checksum_name);
                 let text = texts.entry(download.checksum_url).or_default();

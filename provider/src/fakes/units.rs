@@ -85,7 +85,8 @@ fn join(memory: &mut Memory, name: &HostName) -> Result<(), &'static str> {
     let tokens = memory.cluster.tokens.clone();
     let host = memory.host(name);
     if !host.files.contains_key(&HostPath::literal(KUBELET_KUBECONFIG)) {
-        let bootstrap = host.files.get(&HostPath::literal(BOOTSTRAP_KUBECONFIG)).ok_or("it has neither credentials nor a token")?;
+        let bootstrap =
+            host.files.get(&HostPath::literal(BOOTSTRAP_KUBECONFIG)).ok_or("it has neither credentials nor a token")?;
         let text = String::from_utf8_lossy(&bootstrap.content).into_owned();
         if !serves || !tokens.iter().any(|token| text.contains(token.as_str())) {
             return Err("the cluster does not know its token");

@@ -22,7 +22,11 @@ impl Function for ServiceAddress {
 
     fn parameters(&self) -> Vec<Parameter> {
         vec![
-            Parameter { name: "service_cidr", description: "A CIDR, such as `10.96.0.0/16` or `fd00:96::/112`.", value_type: Type::String },
+            Parameter {
+                name: "service_cidr",
+                description: "A CIDR, such as `10.96.0.0/16` or `fd00:96::/112`.",
+                value_type: Type::String,
+            },
             Parameter { name: "offset", description: "A whole number from 0 on.", value_type: Type::Number },
         ]
     }
@@ -36,8 +40,10 @@ impl Function for ServiceAddress {
             return Err(FunctionError { text: "service_address takes a CIDR and an offset".into(), argument: None });
         };
         let text = cidr.as_str().unwrap_or_default();
-        let network = parse_cidr(text, &AttributePath::root())
-            .map_err(|diagnostic| FunctionError { text: format!("{}. {}", diagnostic.summary, diagnostic.detail), argument: Some(0) })?;
+        let network = parse_cidr(text, &AttributePath::root()).map_err(|diagnostic| FunctionError {
+            text: format!("{}. {}", diagnostic.summary, diagnostic.detail),
+            argument: Some(0),
+        })?;
         let offset = offset.as_i64().and_then(|offset| u128::try_from(offset).ok()).ok_or_else(|| FunctionError {
             text: "the offset must be a whole number from 0 on, such as 10".into(),
             argument: Some(1),

@@ -25,13 +25,18 @@ impl KubernetesApi {
     /// Connects to the API server on the machine itself, whatever the load balancer does.
     pub async fn connect(machine: &Machine) -> Result<KubernetesApi, KubernetesError> {
         let host = machine.target().name.to_string();
-        let unreadable = |reason: &str| KubernetesError::Kubeconfig { host: host.clone(), path: ADMIN_KUBECONFIG, reason: reason.into() };
+        let unreadable =
+            |reason: &str| KubernetesError::Kubeconfig { host: host.clone(), path: ADMIN_KUBECONFIG, reason: reason.into() };
         let bytes = machine.read_file(&HostPath::literal(ADMIN_KUBECONFIG)).await?;
         let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not text"))?;
         // The reasons of the parsers are left out: they may quote the file.
         let mut kubeconfig = Kubeconfig::from_yaml(&text).map_err(|_| unreadable("it is not a kubeconfig"))?;
         let forward = machine.forward("localhost", API_SERVER_PORT).await?;
-        let cluster = kubeconfig.clusters.first_mut().and_then(|named| named.cluster.as_mut()).ok_or_else(|| unreadable("it names no cluster"))?;
+        let cluster = kubeconfig
+            .clusters
+            .first_mut()
+            .and_then(|named| named.cluster.as_mut())
+            .ok_or_else(|| unreadable("it names no cluster"))?;
         cluster.server = Some(format!("https://127.0.0.1:{}", forward.port()));
         cluster.tls_server_name = Some(SERVER_NAME.into());
         let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())

@@ -81,7 +81,8 @@ impl KubernetesApi {
 fn is_movable(pod: &Pod) -> bool {
     let metadata = &pod.metadata;
     let mirror = metadata.annotations.as_ref().is_some_and(|all| all.contains_key(MIRROR));
-    let daemon = metadata.owner_references.iter().flatten().any(|owner| owner.kind == "DaemonSet" && owner.controller == Some(true));
+    let daemon =
+        metadata.owner_references.iter().flatten().any(|owner| owner.kind == "DaemonSet" && owner.controller == Some(true));
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     let finished = matches!(phase, Some("Succeeded" | "Failed"));
     !(mirror || daemon || finished)

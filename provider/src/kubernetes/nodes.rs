@@ -21,7 +21,8 @@ impl KubernetesApi {
         match api.patch(DECLARED_NODES, &PatchParams::default(), &Patch::Merge(&patch)).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => {
-                let present: BTreeMap<&String, &String> = nodes.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).collect();
+                let present: BTreeMap<&String, &String> =
+                    nodes.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).collect();
                 let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": DECLARED_NODES, "namespace": NAMESPACE }, "data": present });
                 self.apply(&[object]).await
             }
@@ -36,7 +37,12 @@ impl KubernetesApi {
         Ok(all.items.iter().filter_map(|node| node.metadata.name.as_ref()).any(|name| !nodes.contains(name)))
     }
 
-    pub async fn wait_until_ready(&self, node: &str, limit: Duration, cancelled: &CancellationToken) -> Result<(), KubernetesError> {
+    pub async fn wait_until_ready(
+        &self,
+        node: &str,
+        limit: Duration,
+        cancelled: &CancellationToken,
+    ) -> Result<(), KubernetesError> {
         let began = Instant::now();
         loop {
             let last = match self.readiness(node).await {
@@ -45,7 +51,11 @@ impl KubernetesApi {
                 Err(error) => error.to_string(),
             };
             if began.elapsed() > limit {
-                return Err(KubernetesError::TimedOut { what: format!("node {node} is not Ready"), seconds: limit.as_secs(), last });
+                return Err(KubernetesError::TimedOut {
+                    what: format!("node {node} is not Ready"),
+                    seconds: limit.as_secs(),
+                    last,
+                });
             }
             tokio::select! {
                 _ = tokio::time::sleep(POLL) => {}
@@ -72,7 +82,9 @@ impl KubernetesApi {
     pub async fn set_labels(&self, node: &str, labels: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {
         let api: Api<Node> = Api::all(self.client.clone());
         let patch = json!({ "metadata": { "labels": labels } });
-        api.patch(node, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(self.refused(format!("label node {node}")))?;
+        api.patch(node, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+            .map_err(self.refused(format!("label node {node}")))?;
         Ok(())
     }
 

@@ -11,7 +11,10 @@ pub const FIELD_MANAGER: &str = "k8s-hardway";
 impl KubernetesApi {
     /// Applies each object in order. An API server that has just started may still refuse for a moment: bounded retries.
     pub async fn apply(&self, objects: &[Value]) -> Result<(), KubernetesError> {
-        let retry = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_delay(Duration::from_secs(2)).with_max_times(15);
+        let retry = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_delay(Duration::from_secs(2))
+            .with_max_times(15);
         for object in objects {
             (|| self.apply_one(object)).retry(retry).when(is_passing).await?;
         }
@@ -20,7 +23,8 @@ impl KubernetesApi {
 
     async fn apply_one(&self, object: &Value) -> Result<(), KubernetesError> {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_string();
-        let (api_version, kind, name, namespace) = (text("/apiVersion"), text("/kind"), text("/metadata/name"), text("/metadata/namespace"));
+        let (api_version, kind, name, namespace) =
+            (text("/apiVersion"), text("/kind"), text("/metadata/name"), text("/metadata/namespace"));
         let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
         let api: Api<DynamicObject> = if namespace.is_empty() {

@@ -38,9 +38,13 @@ impl KubernetesApi {
     pub async fn create_token(&self, token: &BootstrapToken, now: OffsetDateTime) -> Result<(), KubernetesError> {
         let expiration = (now + VALIDITY).format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
         let object = render::objects::bootstrap_token_secret(&token.id, &token.secret, &expiration);
-        let secret: Secret = serde_json::from_value(object).map_err(|error| self.refused("make a bootstrap token")(kube::Error::SerdeError(error)))?;
+        let secret: Secret = serde_json::from_value(object)
+            .map_err(|error| self.refused("make a bootstrap token")(kube::Error::SerdeError(error)))?;
         let api: Api<Secret> = Api::namespaced(self.client.clone(), "kube-system");
-        let retry = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_delay(Duration::from_secs(2)).with_max_times(10);
+        let retry = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_delay(Duration::from_secs(2))
+            .with_max_times(10);
         (|| async { api.create(&PostParams::default(), &secret).await.map(drop).map_err(self.refused("make a bootstrap token")) })
             .retry(retry)
             .when(is_passing)

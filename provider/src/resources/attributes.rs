@@ -23,7 +23,9 @@ pub fn validate_cluster_name(value: &Value, attribute: &str) -> Diagnostics {
 
 pub fn is_dns_name(text: &str) -> bool {
     let name = text.strip_prefix("*.").unwrap_or(text);
-    !name.is_empty() && name.len() <= 253 && name.split('.').all(|label| label.len() <= 63 && is_label(&label.to_ascii_lowercase()))
+    !name.is_empty()
+        && name.len() <= 253
+        && name.split('.').all(|label| label.len() <= 63 && is_label(&label.to_ascii_lowercase()))
 }
 
 fn is_label(text: &str) -> bool {

@@ -41,7 +41,8 @@ impl Recorded {
 
     pub fn manifests(&self) -> Result<BTreeMap<HostName, Manifest>, Diagnostic> {
         let damaged = |error: &dyn std::fmt::Display| {
-            Diagnostic::error("the state of this resource is damaged").detail(format!("{error}. Restore the state from a backup."))
+            Diagnostic::error("the state of this resource is damaged")
+                .detail(format!("{error}. Restore the state from a backup."))
         };
         self.bundles
             .iter()
@@ -73,7 +74,8 @@ pub fn plan(
         planned.set("rollout", Value::Unknown);
         return Ok(PlanResponse { planned, ..PlanResponse::default() });
     };
-    let manifests: BTreeMap<HostName, Manifest> = desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
+    let manifests: BTreeMap<HostName, Manifest> =
+        desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
     planned.set("bundles", encode(&to_lines(&manifests)));
     let mut diagnostics = Diagnostics::default();
     let steps = (rollout.plan)(&host_states(&prior, desired, &rollout.tiers)?).map_err(|refusal| refused(&refusal))?;
@@ -89,9 +91,11 @@ pub fn plan(
     Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() })
 }
 
+pub type Planner<'a> = dyn Fn(&[HostState]) -> Result<Vec<Step>, Refusal> + Send + Sync + 'a;
+
 /// The planner of a resource, and the order in which the units of its hosts start.
 pub struct Rollout<'a> {
-    pub plan: &'a (dyn Fn(&[HostState]) -> Result<Vec<Step>, Refusal> + Send + Sync),
+    pub plan: &'a Planner<'a>,
     pub tiers: Vec<Vec<UnitName>>,
 }
 
@@ -116,7 +120,8 @@ fn flattened(steps: &[Step]) -> Box<dyn Iterator<Item = &Step> + '_> {
 }
 
 fn disruption(steps: &[Step]) -> Option<Diagnostic> {
-    let disruptive: Vec<String> = flattened(steps).filter(|step| rollout::disruption(step) != Disruption::None).map(ToString::to_string).collect();
+    let disruptive: Vec<String> =
+        flattened(steps).filter(|step| rollout::disruption(step) != Disruption::None).map(ToString::to_string).collect();
     if disruptive.is_empty() {
         return None;
     }
@@ -127,7 +132,11 @@ fn disruption(steps: &[Step]) -> Option<Diagnostic> {
 }
 
 /// What a plan assumes that hosts have: what the state says, less the drift that the last refresh found.
-fn host_states(prior: &Recorded, desired: &BTreeMap<HostName, Bundle>, tiers: &[Vec<UnitName>]) -> Result<Vec<HostState>, Diagnostic> {
+fn host_states(
+    prior: &Recorded,
+    desired: &BTreeMap<HostName, Bundle>,
+    tiers: &[Vec<UnitName>],
+) -> Result<Vec<HostState>, Diagnostic> {
     let recorded = prior.manifests()?;
     let mut names: Vec<&HostName> = desired.keys().chain(recorded.keys()).collect();
     names.sort();
@@ -138,7 +147,8 @@ fn host_states(prior: &Recorded, desired: &BTreeMap<HostName, Bundle>, tiers: &[
         for sentence in prior.drift.iter().flatten().filter(|(host, _)| host.as_str() == name.as_str()).flat_map(|(_, all)| all) {
             forget(&mut observed, sentence);
         }
-        HostState::new(name.clone(), desired.get(name), reachable.then_some(observed), tiers.to_vec()).in_state(recorded.contains_key(name))
+        HostState::new(name.clone(), desired.get(name), reachable.then_some(observed), tiers.to_vec())
+            .in_state(recorded.contains_key(name))
     });
     Ok(states.collect())
 }
@@ -165,13 +175,18 @@ fn forget(observed: &mut Observed, sentence: &str) {
 }
 
 /// The state after a read: drift and unreachable hosts, everything else as it was.
-pub fn after_read(mut state: Value, drift: &BTreeMap<HostName, Vec<Difference>>, unreachable: &BTreeMap<HostName, String>) -> Value {
+pub fn after_read(
+    mut state: Value,
+    drift: &BTreeMap<HostName, Vec<Difference>>,
+    unreachable: &BTreeMap<HostName, String>,
+) -> Value {
     let drift: BTreeMap<String, Vec<String>> = drift
         .iter()
         .filter(|(_, differences)| !differences.is_empty())
         .map(|(host, differences)| (host.to_string(), differences.iter().map(ToString::to_string).collect()))
         .collect();
-    let unreachable: BTreeMap<String, String> = unreachable.iter().map(|(host, reason)| (host.to_string(), reason.clone())).collect();
+    let unreachable: BTreeMap<String, String> =
+        unreachable.iter().map(|(host, reason)| (host.to_string(), reason.clone())).collect();
     state.set("drift", encode(&drift));
     state.set("unreachable", encode(&unreachable));
     state
@@ -228,7 +243,11 @@ mod tests {
             let mut observed = manifest.as_observed();
             observed.files.retain(|path, _| path.as_str() != damage);
             observed.sysctls.retain(|key, _| key.as_str() != damage);
-            observed.units.iter_mut().filter(|(name, _)| name.as_str() == damage).for_each(|(_, unit)| unit.active_state = "inactive".into());
+            observed
+                .units
+                .iter_mut()
+                .filter(|(name, _)| name.as_str() == damage)
+                .for_each(|(_, unit)| unit.active_state = "inactive".into());
             let drift = BTreeMap::from([(HostName::literal("cp-1"), bundle::differences(&manifest, &observed))]);
             let state = after_read(create(&desired), &drift, &BTreeMap::new());
             assert_eq!(state.get("drift").get("cp-1").as_list().unwrap()[0].as_str(), Some(expect));

@@ -31,7 +31,10 @@ pub(super) async fn read_hosts(
         Ok::<_, Diagnostic>((drift, fleet))
     };
     match outcome.await {
-        Ok((drift, fleet)) => ReadResponse { diagnostics: fleet.unreachable_warnings(), state: Some(host_state::after_read(prior, &drift, &fleet.unreachable)) },
+        Ok((drift, fleet)) => ReadResponse {
+            diagnostics: fleet.unreachable_warnings(),
+            state: Some(host_state::after_read(prior, &drift, &fleet.unreachable)),
+        },
         Err(diagnostic) => ReadResponse { state: Some(prior), diagnostics: diagnostic.into() },
     }
 }
@@ -98,6 +101,7 @@ pub(super) async fn finish_apply(
     let recorded = Recorded::of(request.prior.as_ref())?.manifests()?;
     let mut applied = fleet.apply(&recorded, desired, rollout, actions).await;
     let failed = applied.diagnostics.has_errors();
+    let created = request.prior.is_none();
     if applied.manifests.is_empty() && failed {
         return Ok(ApplyResponse { state: request.prior, diagnostics: applied.diagnostics });
     }
@@ -107,8 +111,16 @@ pub(super) async fn finish_apply(
         let drift = fleet.read(&applied.manifests).await;
         state.set("bundles", encode(&host_state::to_lines(&applied.manifests)));
         state = host_state::after_read(state, &drift, &fleet.unreachable);
+        if failed && created {
+            applied.diagnostics.push(Diagnostic::warning("what was done so far is kept, and the resource is marked as tainted").detail(
+                "An apply would destroy it and begin anew. To go on from here instead, run `terraform untaint` (or `tofu untaint`) with \
+                 the address of this resource, then apply.",
+            ));
+        }
         if applied.cancelled {
-            applied.diagnostics.push(Diagnostic::warning("stopped on request").detail("What was done is kept. Running apply again goes on from here."));
+            applied.diagnostics.push(
+                Diagnostic::warning("stopped on request").detail("What was done is kept. Running apply again goes on from here."),
+            );
         }
     }
     Ok(ApplyResponse { state: Some(state), diagnostics: applied.diagnostics })
@@ -130,7 +142,10 @@ pub(super) async fn wait_units_active(fleet: &Fleet, host: &HostName, units: &[U
             let states = String::from_utf8_lossy(&output.stdout).replace('\n', " ");
             return Err(StepError::Gate {
                 summary: format!("{} on {host} did not become active within {} s", names.join(", "), UNITS_LIMIT.as_secs()),
-                detail: format!("systemd says: {states}\n\nLook at `journalctl -u {}` there. Running apply again is safe.", names.first().unwrap_or(&"")),
+                detail: format!(
+                    "systemd says: {states}\n\nLook at `journalctl -u {}` there. Running apply again is safe.",
+                    names.first().unwrap_or(&"")
+                ),
             });
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
@@ -142,10 +157,12 @@ pub(super) fn render_error(error: render::RenderError) -> Diagnostic {
 }
 
 pub(super) fn unknown_at_apply() -> Diagnostic {
-    Diagnostic::error("provider bug: apply was called with unknown values").detail("Please report this with the versions of the provider and the engine.")
+    Diagnostic::error("provider bug: apply was called with unknown values")
+        .detail("Please report this with the versions of the provider and the engine.")
 }
 
 /// `k8s_hardway_cluster.demo`: under this name hosts keep the record of what belongs to the resource.
 pub(super) fn owner(resource: &str, name: &Value) -> Result<Owner, Diagnostic> {
-    Owner::parse(format!("{resource}.{}", name.as_str().unwrap_or_default())).map_err(|error| Diagnostic::error(error.to_string()))
+    Owner::parse(format!("{resource}.{}", name.as_str().unwrap_or_default()))
+        .map_err(|error| Diagnostic::error(error.to_string()))
 }

@@ -108,7 +108,8 @@ install_one() { # identity digest member path
   make_parents "${4%/*}"
   rm -f "${4%/*}/.k8s-hardway.$owner".*
   beside=${4%/*}/.k8s-hardway.$owner.${4##*/}
-  { cp "$source" "$beside" && chmod 0755 "$beside" && mv -fT "$beside" "$4"; } || {
+  # Programs are large: a second name for the same file where the file system allows it. Nobody writes into them in place.
+  { chmod 0755 "$source" && { ln "$source" "$beside" 2>/dev/null || cp -p "$source" "$beside"; } && mv -fT "$beside" "$4"; } || {
     rm -f "$beside"
     fail binary "$4"
   }

@@ -137,7 +137,7 @@ apt_get() {
 # What would come with a package, without what is only upgraded.
 apt_new() { apt_get install -s --no-install-recommends "$1" >simulation && sed -n 's/^Inst \([^ ]*\) (.*/\1/p' simulation; }
 
-install_by_apt_get() {
+install_by_apt() {
   new=$(apt_new "$1") || { apt_get update && new=$(apt_new "$1"); } || fail package "$1"
   add_lines packages "$new"
   keep_from_starting

@@ -21,7 +21,7 @@ done
   # The kernel gives a sysctl in one read or not at all, which rules out the shell's own.
   if [ -n "$sysctls" ]; then grep -s '' /dev/null $sysctls | sed 's/^/sysctl /'; fi
   if [ -n "$files" ]; then
-    stat -c 'file %a %U:%G %n' -- $files 2>/dev/null
+    stat -c 'file %a %U:%G %u:%g %n' -- $files 2>/dev/null
     sha256sum -- $files 2>/dev/null | sed 's/^/sum /'
   fi
   if [ -n "$binaries" ]; then

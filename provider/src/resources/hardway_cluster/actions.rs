@@ -24,12 +24,23 @@ impl Actions for ControlPlaneActions {
     async fn gate(&self, fleet: &Fleet, gate: &Gate) -> Result<(), StepError> {
         match gate {
             Gate::UnitsActive { units, host } => wait_units_active(fleet, host, units).await,
-            Gate::EtcdQuorum => self.until(fleet, None, "etcd has a leader", &format!("{ETCDCTL} --command-timeout=3s endpoint health")).await,
-            Gate::EtcdMemberHealthy { host } => self.until(fleet, Some(host), "its etcd member is healthy", &format!("{ETCDCTL} --command-timeout=3s endpoint health")).await,
+            Gate::EtcdQuorum => {
+                self.until(fleet, None, "etcd has a leader", &format!("{ETCDCTL} --command-timeout=3s endpoint health")).await
+            }
+            Gate::EtcdMemberHealthy { host } => {
+                self.until(
+                    fleet,
+                    Some(host),
+                    "its etcd member is healthy",
+                    &format!("{ETCDCTL} --command-timeout=3s endpoint health"),
+                )
+                .await
+            }
             Gate::QuorumWithout { host } => self.quorum_without(fleet, host).await,
             Gate::ApiServerReady { host } => self.until(fleet, Some(host), "its API server is ready", READY).await,
             Gate::ControllersReady { host } => {
-                let units: Vec<UnitName> = ["kube-controller-manager.service", "kube-scheduler.service"].map(UnitName::literal).to_vec();
+                let units: Vec<UnitName> =
+                    ["kube-controller-manager.service", "kube-scheduler.service"].map(UnitName::literal).to_vec();
                 wait_units_active(fleet, host, &units).await
             }
             Gate::NodeReady { .. } | Gate::VirtualAddressServed => Ok(()),
@@ -40,7 +51,6 @@ impl Actions for ControlPlaneActions {
         let Some(machine) = fleet.first() else { return Ok(()) };
         Ok(machine.kubernetes().await?.apply(&self.objects).await?)
     }
-
 }
 
 impl ControlPlaneActions {
@@ -74,7 +84,13 @@ impl ControlPlaneActions {
     async fn quorum_without(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
         for other in fleet.names().iter().filter(|name| *name != host) {
             if fleet.machines.contains_key(other) {
-                self.until(fleet, Some(other), "its etcd member is healthy", &format!("{ETCDCTL} --command-timeout=3s endpoint health")).await?;
+                self.until(
+                    fleet,
+                    Some(other),
+                    "its etcd member is healthy",
+                    &format!("{ETCDCTL} --command-timeout=3s endpoint health"),
+                )
+                .await?;
             }
         }
         Ok(())

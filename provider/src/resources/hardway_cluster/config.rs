@@ -72,7 +72,9 @@ impl Config {
 
 impl NetworkConfig {
     fn spec(&self) -> Option<Network> {
-        let parse = |field: &Field<Vec<Field<String>>>| -> Option<Vec<IpNet>> { field.known()?.iter().map(|text| text.known()?.parse().ok()).collect() };
+        let parse = |field: &Field<Vec<Field<String>>>| -> Option<Vec<IpNet>> {
+            field.known()?.iter().map(|text| text.known()?.parse().ok()).collect()
+        };
         if self.node_mask_ipv4.is_unknown() || self.node_mask_ipv6.is_unknown() || self.cluster_domain.is_unknown() {
             return None;
         }
@@ -129,7 +131,9 @@ mod tests {
         check("https://192.0.2.100:443/", Some(("192.0.2.100", 443)));
         check("https://[2001:db8::100]:6443", Some(("2001:db8::100", 6443)));
         check("https://[2001:db8::100]", Some(("2001:db8::100", 6443)));
-        for bad in ["http://api:6443", "api:6443", "https://", "https://api:0", "https://api:x", "https://api/path", "https://a b"] {
+        for bad in
+            ["http://api:6443", "api:6443", "https://", "https://api:0", "https://api:x", "https://api/path", "https://a b"]
+        {
             check(bad, None);
         }
     }

@@ -65,7 +65,8 @@ impl Join {
     pub(super) fn of(desired: &Desired, config: &Config) -> Result<Join, Diagnostic> {
         let spec = &desired.spec;
         let certificate = |name: &str| desired.credentials.certificates.get(name).cloned().unwrap_or_default();
-        let kube_proxy = render::control_plane::kube_proxy_kubeconfig(spec, &desired.credentials).map_err(on_hosts::render_error)?;
+        let kube_proxy =
+            render::control_plane::kube_proxy_kubeconfig(spec, &desired.credentials).map_err(on_hosts::render_error)?;
         let texts = |networks: &[IpNet]| networks.iter().map(ToString::to_string).collect();
         let hosts = config.hosts.known().into_iter().flatten().map(|(name, host)| {
             let ssh = host.ssh.known();

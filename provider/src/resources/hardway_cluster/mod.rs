@@ -4,6 +4,7 @@ mod actions;
 mod config;
 mod join;
 mod validate;
+mod version;
 
 pub use join::Join;
 
@@ -11,15 +12,17 @@ use crate::configuration::{self, Shared};
 use crate::downloads::{self, Resolved};
 use crate::fleet::Fleet;
 use crate::hosts;
+use crate::resources::host_state::Rollout;
 use crate::resources::pki::BundleObject;
 use crate::resources::{attributes, host_state, on_hosts};
-use crate::resources::host_state::Rollout;
 use crate::ssh;
 use async_trait::async_trait;
 use bundle::{Bundle, HostName, UnitName};
 use config::Config;
 use machines::Owner;
-use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource};
+use protocol::{
+    ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
+};
 use render::spec::{ClusterSpec, Credentials};
 use schema::{Attribute, Diagnostic, Diagnostics, Field, Nesting, Schema, Type, Value, decode, encode};
 use std::collections::BTreeMap;
@@ -116,13 +119,16 @@ impl Resource for HardwayCluster {
 
     async fn apply(&self, call: &Call, request: ApplyRequest) -> ApplyResponse {
         let left_behind = request.prior.clone();
-        self.apply_rollout(call, request).await.unwrap_or_else(|diagnostic| ApplyResponse { state: left_behind, diagnostics: diagnostic.into() })
+        self.apply_rollout(call, request)
+            .await
+            .unwrap_or_else(|diagnostic| ApplyResponse { state: left_behind, diagnostics: diagnostic.into() })
     }
 
     async fn delete(&self, call: &Call, prior: Value) -> DeleteResponse {
         let config = decode(&prior).map(|config: Config| (config.hosts, config.ssh));
         // API servers that have lost etcd take a minute to stop: they go first, on all hosts at once.
-        let clients = ["kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service", "k8s-csr-approver.service"];
+        let clients =
+            ["kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service", "k8s-csr-approver.service"];
         on_hosts::delete_hosts(&self.shared, call, prior, owner_of, config, &clients.map(UnitName::literal)).await
     }
 
@@ -144,6 +150,9 @@ impl HardwayCluster {
     async fn plan_rollout(&self, request: &PlanRequest) -> Result<PlanResponse, Diagnostic> {
         let config: Config = decode(&request.proposed)?;
         let with_secrets: Config = decode(&request.config)?;
+        if let Some(prior) = &request.prior {
+            version::check_step(prior.get("kubernetes_version").as_str(), config.kubernetes_version.known().map(String::as_str))?;
+        }
         let mut planned = request.proposed.clone();
         planned.set("id", config.name.known().map_or(Value::Unknown, |name| name.as_str().into()));
         let resolved = self.resolve(&config, request.prior.as_ref()).await?;
@@ -152,10 +161,13 @@ impl HardwayCluster {
             Some(resolved) => self.desired(&config, &with_secrets.pki, resolved)?,
             None => None,
         };
-        planned.set("join", match &desired {
-            Some(desired) => encode(&Join::of(desired, &config)?),
-            None => Value::Unknown,
-        });
+        planned.set(
+            "join",
+            match &desired {
+                Some(desired) => encode(&Join::of(desired, &config)?),
+                None => Value::Unknown,
+            },
+        );
         let bundles = desired.as_ref().map(|desired| &desired.bundles);
         host_state::plan(request, planned, bundles, &control_plane())
     }
@@ -171,16 +183,35 @@ impl HardwayCluster {
         let mut request = request;
         request.planned.set("checksums", resolved.value());
         request.planned.set("join", encode(&Join::of(&desired, &config)?));
-        request.planned.set("bundles", encode(&host_state::to_lines(&desired.bundles.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect())));
-        let actions = actions::ControlPlaneActions { objects: render::objects::bootstrap_objects(&desired.spec).map_err(on_hosts::render_error)? };
+        request.planned.set(
+            "bundles",
+            encode(&host_state::to_lines(
+                &desired.bundles.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect(),
+            )),
+        );
+        let actions = actions::ControlPlaneActions {
+            objects: render::objects::bootstrap_objects(&desired.spec).map_err(on_hosts::render_error)?,
+        };
         on_hosts::finish_apply(fleet, request, &desired.bundles, &control_plane(), &actions).await
     }
 
     async fn resolve(&self, config: &Config, state: Option<&Value>) -> Result<Option<Resolved>, Diagnostic> {
-        let (Some(version), Some(hosts)) = (config.kubernetes_version.known(), config.hosts.known().and_then(hosts::resolve)) else { return Ok(None) };
+        let (Some(version), Some(hosts)) = (config.kubernetes_version.known(), config.hosts.known().and_then(hosts::resolve))
+        else {
+            return Ok(None);
+        };
         let configuration = self.shared.configuration();
         let mirror = downloads::mirror(&config.mirror, &configuration.mirror);
-        downloads::resolve(self.shared.world.as_ref(), version, render::catalogue::Role::ControlPlane, &hosts, mirror, &config.checksums, state).await
+        downloads::resolve(
+            self.shared.world.as_ref(),
+            version,
+            render::catalogue::Role::ControlPlane,
+            &hosts,
+            mirror,
+            &config.checksums,
+            state,
+        )
+        .await
     }
 
     /// `None` while something that goes into a bundle is unknown.
@@ -214,9 +245,9 @@ fn owner_of(state: &Value) -> Result<Owner, Diagnostic> {
 }
 
 fn component(name: &'static str, program: &'static str, more: Vec<Attribute>) -> Attribute {
-    let flags = Attribute::map("flags", Type::String)
-        .optional()
-        .describe(format!("Flags of `{program}` without the leading dashes, such as `{{ v = \"4\" }}`. They win over those that the provider sets."));
+    let flags = Attribute::map("flags", Type::String).optional().describe(format!(
+        "Flags of `{program}` without the leading dashes, such as `{{ v = \"4\" }}`. They win over those that the provider sets."
+    ));
     let mut attributes = vec![flags];
     attributes.extend(more);
     Attribute::nested(name, Nesting::Single, attributes).optional().describe(format!("Settings of `{program}`."))

@@ -32,7 +32,9 @@ fn validate_version(value: &Value) -> Option<Diagnostic> {
     let known = render::catalogue::versions().unwrap_or_default();
     let newest = known.last().cloned().unwrap_or_default();
     if let Some(bare) = version.strip_prefix('v') {
-        return Some(Diagnostic::error("kubernetes_version is written without a leading v").detail(format!("Write {bare:?}.")).at(at));
+        return Some(
+            Diagnostic::error("kubernetes_version is written without a leading v").detail(format!("Write {bare:?}.")).at(at),
+        );
     }
     Some(
         Diagnostic::error(format!("unknown Kubernetes version {version:?}"))
@@ -80,7 +82,8 @@ fn validate_network(config: &Value, diagnostics: &mut Diagnostics) {
     let numbered = |name: &str, networks: &[IpNet]| -> Vec<(AttributePath, IpNet)> {
         networks.iter().enumerate().map(|(index, network)| (at(name).index(index), *network)).collect()
     };
-    let all: Vec<(AttributePath, IpNet)> = numbered("pod_cidrs", &pods).into_iter().chain(numbered("service_cidrs", &services)).collect();
+    let all: Vec<(AttributePath, IpNet)> =
+        numbered("pod_cidrs", &pods).into_iter().chain(numbered("service_cidrs", &services)).collect();
     network::validate_disjoint(&all, diagnostics);
     if !pods.is_empty() && !services.is_empty() && network.is_wholly_known() {
         let families = |networks: &[IpNet]| networks.iter().map(network::is_ipv4).collect::<Vec<bool>>();
@@ -107,7 +110,8 @@ fn validate_families(name: &str, host: &Value, pods: &[IpNet], at: &AttributePat
     if !host.get("address").is_wholly_known() || !host.get("secondary_address").is_wholly_known() {
         return;
     }
-    let addresses: Vec<IpAddr> = ["address", "secondary_address"].iter().filter_map(|attribute| host.get(attribute).as_str()?.parse().ok()).collect();
+    let addresses: Vec<IpAddr> =
+        ["address", "secondary_address"].iter().filter_map(|attribute| host.get(attribute).as_str()?.parse().ok()).collect();
     for network in pods {
         if !addresses.is_empty() && !addresses.iter().any(|address| address.is_ipv4() == network::is_ipv4(network)) {
             let family = if network::is_ipv4(network) { "IPv4" } else { "IPv6" };
@@ -140,7 +144,12 @@ fn validate_node_masks(network: &Value, pods: &[IpNet], diagnostics: &mut Diagno
         if let Some(fault) = fault {
             diagnostics.push(
                 Diagnostic::error(fault)
-                    .detail(format!("Choose a prefix length from {} to {}, such as {}.", pod_cidr.prefix_len(), pod_cidr.prefix_len() + 16, pod_cidr.prefix_len() + 8))
+                    .detail(format!(
+                        "Choose a prefix length from {} to {}, such as {}.",
+                        pod_cidr.prefix_len(),
+                        pod_cidr.prefix_len() + 16,
+                        pod_cidr.prefix_len() + 8
+                    ))
                     .at(AttributePath::attribute("network").then(attribute)),
             );
         }
@@ -151,12 +160,24 @@ fn validate_flags(component: &str, flags: &Value, diagnostics: &mut Diagnostics)
     for (name, value) in flags.as_map().into_iter().flatten() {
         let at = AttributePath::attribute(component).then("flags").key(name.as_str());
         if name.starts_with('-') {
-            diagnostics.push(Diagnostic::error(format!("flag {name:?} is written with its dashes")).detail(format!("Write {:?}.", name.trim_start_matches('-'))).at(at.clone()));
+            diagnostics.push(
+                Diagnostic::error(format!("flag {name:?} is written with its dashes"))
+                    .detail(format!("Write {:?}.", name.trim_start_matches('-')))
+                    .at(at.clone()),
+            );
         } else if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-            diagnostics.push(Diagnostic::error(format!("{name:?} is not the name of a flag")).detail("Write it as the program's --help does, without dashes in front, such as \"v\".").at(at.clone()));
+            diagnostics.push(
+                Diagnostic::error(format!("{name:?} is not the name of a flag"))
+                    .detail("Write it as the program's --help does, without dashes in front, such as \"v\".")
+                    .at(at.clone()),
+            );
         }
         if value.as_str().is_some_and(|text| text.contains(['\n', '\r'])) {
-            diagnostics.push(Diagnostic::error(format!("the value of flag {name:?} has a line break")).detail("A flag stands on one line of a systemd unit.").at(at));
+            diagnostics.push(
+                Diagnostic::error(format!("the value of flag {name:?} has a line break"))
+                    .detail("A flag stands on one line of a systemd unit.")
+                    .at(at),
+            );
         }
     }
 }

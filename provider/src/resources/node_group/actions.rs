@@ -75,7 +75,8 @@ impl NodeActions {
                 Err(error) => reasons.push(error.to_string()),
             }
         }
-        Err(Diagnostic::error("no control-plane host of the cluster answers").detail(format!("{}\n\nRunning apply again is safe.", reasons.join("\n"))))
+        Err(Diagnostic::error("no control-plane host of the cluster answers")
+            .detail(format!("{}\n\nRunning apply again is safe.", reasons.join("\n"))))
     }
 
     pub async fn kube_proxy_kubeconfig(&self) -> Result<Vec<u8>, Diagnostic> {
@@ -96,7 +97,8 @@ impl NodeActions {
         if self.spec.labels.is_empty() {
             return Ok(());
         }
-        let labels: BTreeMap<String, Option<String>> = self.spec.labels.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+        let labels: BTreeMap<String, Option<String>> =
+            self.spec.labels.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
         for host in self.spec.hosts.keys() {
             self.api.set_labels(host.as_str(), &labels).await.map_err(refused)?;
         }
@@ -108,7 +110,8 @@ impl NodeActions {
         if let Some(token) = self.token.get()
             && let Err(error) = self.api.delete_token(token).await
         {
-            self.progress.line(&format!("the bootstrap token could not be deleted and expires by itself within an hour: {error}"));
+            self.progress
+                .line(&format!("the bootstrap token could not be deleted and expires by itself within an hour: {error}"));
         }
     }
 
@@ -119,12 +122,17 @@ impl NodeActions {
         for host in self.spec.hosts.keys() {
             let left = async {
                 if others {
-                    self.progress.phase(format!("{host}: drain")).finish(self.api.drain(host.as_str(), self.drain_limit, &self.cancelled).await)?;
+                    self.progress
+                        .phase(format!("{host}: drain"))
+                        .finish(self.api.drain(host.as_str(), self.drain_limit, &self.cancelled).await)?;
                 }
                 self.api.delete_node(host.as_str()).await
             };
             if let Err(error) = left.await {
-                diagnostics.push(Diagnostic::warning(format!("node {host} did not leave in order")).detail(format!("{error}\n\nIts host is cleaned all the same.")));
+                diagnostics.push(
+                    Diagnostic::warning(format!("node {host} did not leave in order"))
+                        .detail(format!("{error}\n\nIts host is cleaned all the same.")),
+                );
             }
         }
         diagnostics

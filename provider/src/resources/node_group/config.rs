@@ -88,7 +88,8 @@ impl Config {
             Field::Known(taints) => taints
                 .iter()
                 .map(|taint| {
-                    let value = if taint.value.is_unknown() { return None } else { taint.value.known().cloned().unwrap_or_default() };
+                    let value =
+                        if taint.value.is_unknown() { return None } else { taint.value.known().cloned().unwrap_or_default() };
                     Some(format!("{}={value}:{}", taint.key.known()?, taint.effect.known()?))
                 })
                 .collect(),
@@ -116,9 +117,17 @@ fn json(field: &Field<String>) -> Option<serde_json::Value> {
 fn is_restricted_label(key: &str) -> bool {
     let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
     let reserved = ["kubernetes.io", "k8s.io"].iter().any(|domain| prefix == *domain || prefix.ends_with(&format!(".{domain}")));
-    let allowed = ["node.kubernetes.io", "kubelet.kubernetes.io"].iter().any(|domain| prefix == *domain || prefix.ends_with(&format!(".{domain}")));
-    let known: BTreeSet<&str> =
-        ["kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os", "topology.kubernetes.io/region", "topology.kubernetes.io/zone"].into();
+    let allowed = ["node.kubernetes.io", "kubelet.kubernetes.io"]
+        .iter()
+        .any(|domain| prefix == *domain || prefix.ends_with(&format!(".{domain}")));
+    let known: BTreeSet<&str> = [
+        "kubernetes.io/hostname",
+        "kubernetes.io/arch",
+        "kubernetes.io/os",
+        "topology.kubernetes.io/region",
+        "topology.kubernetes.io/zone",
+    ]
+    .into();
     reserved && !allowed && !known.contains(key)
 }
 
@@ -135,31 +144,55 @@ pub fn validate(config: &Value, diagnostics: &mut Diagnostics) {
             );
         }
         if value.as_str().is_some_and(|text| !is_label_value(text)) {
-            diagnostics.push(Diagnostic::error(format!("the value of label {key:?} is not allowed")).detail("Use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit.").at(at));
+            diagnostics.push(
+                Diagnostic::error(format!("the value of label {key:?} is not allowed"))
+                    .detail("Use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit.")
+                    .at(at),
+            );
         }
     }
     for (index, taint) in config.get("taints").as_list().unwrap_or_default().iter().enumerate() {
         let at = AttributePath::attribute("taints").index(index);
         if taint.get("key").as_str().is_some_and(|key| !is_qualified_name(key)) {
-            diagnostics.push(Diagnostic::error("the key of a taint is not allowed").detail("Use a name such as \"dedicated\" or \"node.example/dedicated\".").at(at.clone().then("key")));
+            diagnostics.push(
+                Diagnostic::error("the key of a taint is not allowed")
+                    .detail("Use a name such as \"dedicated\" or \"node.example/dedicated\".")
+                    .at(at.clone().then("key")),
+            );
         }
         if taint.get("value").as_str().is_some_and(|value| !is_label_value(value)) {
-            diagnostics.push(Diagnostic::error("the value of a taint is not allowed").detail("Use at most 63 letters, digits, '-', '_' and '.'.").at(at.then("value")));
+            diagnostics.push(
+                Diagnostic::error("the value of a taint is not allowed")
+                    .detail("Use at most 63 letters, digits, '-', '_' and '.'.")
+                    .at(at.then("value")),
+            );
         }
     }
     for attribute in ["kubelet_config", "kube_proxy_config"] {
         let Some(text) = config.get(attribute).as_str() else { continue };
         if !serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| value.is_object()) {
-            diagnostics.push(Diagnostic::error(format!("{attribute} is not a JSON object")).detail("Use jsonencode, such as jsonencode({ maxPods = 200 }).").at(AttributePath::attribute(attribute)));
+            diagnostics.push(
+                Diagnostic::error(format!("{attribute} is not a JSON object"))
+                    .detail("Use jsonencode, such as jsonencode({ maxPods = 200 }).")
+                    .at(AttributePath::attribute(attribute)),
+            );
         }
     }
     for (registry, url) in config.get("registry_mirrors").as_map().into_iter().flatten() {
         let at = AttributePath::attribute("registry_mirrors").key(registry.as_str());
         if registry.contains('/') || registry.is_empty() {
-            diagnostics.push(Diagnostic::error(format!("{registry:?} is not the host of a registry")).detail("Give the host alone, such as \"registry.k8s.io\".").at(at.clone()));
+            diagnostics.push(
+                Diagnostic::error(format!("{registry:?} is not the host of a registry"))
+                    .detail("Give the host alone, such as \"registry.k8s.io\".")
+                    .at(at.clone()),
+            );
         }
         if url.as_str().is_some_and(|url| !(url.starts_with("http://") || url.starts_with("https://"))) {
-            diagnostics.push(Diagnostic::error("a registry mirror is not an HTTP URL").detail("Give a URL such as https://mirror.example.net.").at(at));
+            diagnostics.push(
+                Diagnostic::error("a registry mirror is not an HTTP URL")
+                    .detail("Give a URL such as https://mirror.example.net.")
+                    .at(at),
+            );
         }
     }
 }
@@ -171,7 +204,10 @@ fn is_qualified_name(key: &str) -> bool {
 
 fn is_label_value(text: &str) -> bool {
     let ends = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
-    text.len() <= 63 && ends(text.chars().next()) && ends(text.chars().last()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    text.len() <= 63
+        && ends(text.chars().next())
+        && ends(text.chars().last())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 #[cfg(test)]

@@ -7,15 +7,17 @@ use crate::configuration::{self, Shared};
 use crate::downloads::{self, Resolved};
 use crate::fleet::Fleet;
 use crate::hosts;
-use crate::resources::{attributes, hardway_cluster, host_state, on_hosts};
 use crate::resources::host_state::Rollout;
+use crate::resources::{attributes, hardway_cluster, host_state, on_hosts};
 use crate::ssh;
 use actions::NodeActions;
 use async_trait::async_trait;
 use bundle::{Bundle, Content, Digest, HostName, UnitName};
 use config::Config;
 use machines::Owner;
-use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource};
+use protocol::{
+    ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
+};
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode, encode};
 use std::collections::BTreeMap;
 
@@ -117,11 +119,15 @@ impl Resource for NodeGroup {
 
     async fn apply(&self, call: &Call, request: ApplyRequest) -> ApplyResponse {
         let left_behind = request.prior.clone();
-        self.apply_rollout(call, request).await.unwrap_or_else(|diagnostic| ApplyResponse { state: left_behind, diagnostics: diagnostic.into() })
+        self.apply_rollout(call, request)
+            .await
+            .unwrap_or_else(|diagnostic| ApplyResponse { state: left_behind, diagnostics: diagnostic.into() })
     }
 
     async fn delete(&self, call: &Call, prior: Value) -> DeleteResponse {
-        self.leave(call, &prior).await.unwrap_or_else(|diagnostic| DeleteResponse { left_behind: Some(prior.clone()), diagnostics: diagnostic.into() })
+        self.leave(call, &prior)
+            .await
+            .unwrap_or_else(|diagnostic| DeleteResponse { left_behind: Some(prior.clone()), diagnostics: diagnostic.into() })
     }
 
     async fn import(&self, _call: &Call, _id: &str) -> Result<Value, Diagnostics> {
@@ -143,7 +149,12 @@ impl NodeGroup {
             _ => None,
         };
         let bounds = config.bounds();
-        host_state::plan(request, planned, desired.as_ref(), &Rollout { plan: &|hosts| rollout::nodes::plan(hosts, bounds), tiers: tiers() })
+        host_state::plan(
+            request,
+            planned,
+            desired.as_ref(),
+            &Rollout { plan: &|hosts| rollout::nodes::plan(hosts, bounds), tiers: tiers() },
+        )
     }
 
     async fn apply_rollout(&self, call: &Call, mut request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
@@ -177,28 +188,48 @@ impl NodeGroup {
         match NodeActions::connect(&self.shared, &config, call).await {
             Ok(actions) => warnings.extend(actions.leave_all().await),
             Err(error) => warnings.push(
-                Diagnostic::warning("the cluster does not answer, so its node objects were not deleted").detail(format!("{}\n{}", error.summary, error.detail)),
+                Diagnostic::warning("the cluster does not answer, so its node objects were not deleted")
+                    .detail(format!("{}\n{}", error.summary, error.detail)),
             ),
         }
-        let mut response = on_hosts::delete_hosts(&self.shared, call, prior.clone(), owner_of, Ok((config.hosts, config.ssh)), &[]).await;
+        let mut response =
+            on_hosts::delete_hosts(&self.shared, call, prior.clone(), owner_of, Ok((config.hosts, config.ssh)), &[]).await;
         warnings.extend(response.diagnostics);
         response.diagnostics = warnings;
         Ok(response)
     }
 
     async fn resolve(&self, config: &Config, state: Option<&Value>) -> Result<Option<Resolved>, Diagnostic> {
-        let (Some(join), Some(hosts)) = (config.cluster.known(), config.hosts.known().and_then(hosts::resolve)) else { return Ok(None) };
+        let (Some(join), Some(hosts)) = (config.cluster.known(), config.hosts.known().and_then(hosts::resolve)) else {
+            return Ok(None);
+        };
         let configuration = self.shared.configuration();
         let mirror = downloads::mirror(&config.mirror, &configuration.mirror);
-        downloads::resolve(self.shared.world.as_ref(), &join.kubernetes_version, render::catalogue::Role::Node, &hosts, mirror, &config.checksums, state).await
+        downloads::resolve(
+            self.shared.world.as_ref(),
+            &join.kubernetes_version,
+            render::catalogue::Role::Node,
+            &hosts,
+            mirror,
+            &config.checksums,
+            state,
+        )
+        .await
     }
 }
 
 /// `None` while something is unknown. At plan the kubeconfig of kube-proxy is known by its digest only.
-fn bundles(config: &Config, resolved: &Resolved, kubeconfig: Option<Vec<u8>>) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
+fn bundles(
+    config: &Config,
+    resolved: &Resolved,
+    kubeconfig: Option<Vec<u8>>,
+) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
     let Some(join) = config.cluster.known() else { return Ok(None) };
-    let digest = Digest::parse(join.kube_proxy_kubeconfig_sha256.as_str())
-        .map_err(|error| Diagnostic::error("cluster is not the join of a k8s_hardway_cluster").detail(error.to_string()).at(AttributePath::attribute("cluster")))?;
+    let digest = Digest::parse(join.kube_proxy_kubeconfig_sha256.as_str()).map_err(|error| {
+        Diagnostic::error("cluster is not the join of a k8s_hardway_cluster")
+            .detail(error.to_string())
+            .at(AttributePath::attribute("cluster"))
+    })?;
     let content = kubeconfig.map_or_else(|| Content::by_digest(digest.clone()), Content::new);
     if content.digest() != digest {
         return Err(Diagnostic::error("the control-plane hosts hold another kubeconfig for kube-proxy than the plan says")

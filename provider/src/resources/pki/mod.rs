@@ -1,76 +1,29 @@
 //! `k8s_pki`: the isolated certificate authorities of a cluster, their leaf certificates, service account keys and the key
 //! that encrypts secrets at rest. Issuing itself is crate `pki`; what is issued when is decided here, at plan.
 
+mod bundle_object;
+mod config;
+mod validate;
+
+pub use bundle_object::BundleObject;
+
 use crate::configuration::Shared;
 use crate::hosts;
 use crate::network;
 use crate::resources::attributes;
 use async_trait::async_trait;
-use ipnet::IpNet;
-use pki::{Credentials, LeafSpec, PrivatePem, Reason, Request, Secret, Usage};
-use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource};
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Nesting, Schema, Type, Value, decode, encode};
-use serde::{Deserialize, Serialize};
+use bundle_object::issued;
+use config::Config;
+use pki::Reason;
+use protocol::{
+    ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
+};
+use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode, encode};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use time::OffsetDateTime;
 
 pub struct Pki {
     pub shared: Shared,
-}
-
-/// What the user declares.
-#[derive(Deserialize)]
-struct Config {
-    cluster_name: Field<String>,
-    cluster_domain: Field<String>,
-    endpoints: Field<Vec<Field<String>>>,
-    service_cidrs: Field<Vec<Field<String>>>,
-    hosts: Field<hosts::HostConfigs>,
-    key_algorithm: Field<String>,
-    authority_validity_hours: Field<u64>,
-    certificate_validity_hours: Field<u64>,
-    renew_before_hours: Field<u64>,
-    additional_certificates: Field<BTreeMap<String, AdditionalCertificate>>,
-}
-
-#[derive(Deserialize)]
-struct AdditionalCertificate {
-    authority: Field<String>,
-    common_name: Field<String>,
-    organizations: Field<Vec<String>>,
-    usages: Field<Vec<String>>,
-    dns_names: Field<Vec<String>>,
-    addresses: Field<Vec<String>>,
-}
-
-/// What was issued, as the state keeps it.
-#[derive(Serialize, Deserialize)]
-struct Issued {
-    bundle: BundleObject,
-}
-
-/// The object that `k8s_hardway_cluster.pki` takes. One shape for both sides.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct BundleObject {
-    pub cluster_name: String,
-    pub certificates: BTreeMap<String, String>,
-    pub private_keys: BTreeMap<String, String>,
-    pub public_keys: BTreeMap<String, String>,
-    pub encryption_keys: BTreeMap<String, String>,
-}
-
-impl BundleObject {
-    pub fn value_type() -> Type {
-        let map = || Type::map(Type::String);
-        Type::object([
-            ("cluster_name", Type::String),
-            ("certificates", map()),
-            ("private_keys", map()),
-            ("public_keys", map()),
-            ("encryption_keys", map()),
-        ])
-    }
 }
 
 /// As crate `pki` writes them; a test holds both lists together.
@@ -150,14 +103,18 @@ impl Resource for Pki {
         let path = AttributePath::attribute("service_cidrs");
         let networks = network::validate_cidrs(config.get("service_cidrs"), &path, &mut diagnostics);
         network::validate_services(&networks, &path, &mut diagnostics);
-        validate_endpoints(config.get("endpoints"), &mut diagnostics);
-        validate_hours(config, &mut diagnostics);
-        validate_additional(config.get("additional_certificates"), &mut diagnostics);
+        validate::validate_endpoints(config.get("endpoints"), &mut diagnostics);
+        validate::validate_hours(config, &mut diagnostics);
+        validate::validate_additional(config.get("additional_certificates"), &mut diagnostics);
         diagnostics
     }
 
     async fn plan(&self, _call: &Call, request: PlanRequest) -> PlanResponse {
-        self.plan_issue(&request).unwrap_or_else(|diagnostic| PlanResponse { planned: request.proposed, diagnostics: diagnostic.into(), ..PlanResponse::default() })
+        self.plan_issue(&request).unwrap_or_else(|diagnostic| PlanResponse {
+            planned: request.proposed,
+            diagnostics: diagnostic.into(),
+            ..PlanResponse::default()
+        })
     }
 
     async fn read(&self, _call: &Call, prior: Value) -> ReadResponse {
@@ -179,7 +136,9 @@ impl Resource for Pki {
 
     async fn import(&self, _call: &Call, _id: &str) -> Result<Value, Diagnostics> {
         Err(Diagnostic::error("k8s_pki cannot be imported")
-            .detail("Private keys exist only in the state that made them. Create a new k8s_pki, or move the state of the old one.")
+            .detail(
+                "Private keys exist only in the state that made them. Create a new k8s_pki, or move the state of the old one.",
+            )
             .into())
     }
 }
@@ -208,7 +167,9 @@ impl Pki {
         let prior = request.prior.clone().unwrap_or_default();
         for name in ["certificates", "private_keys", "fingerprints", "expires_at"] {
             let known = prior.get(name).as_map().cloned().unwrap_or_default();
-            let kept = specs.keys().map(|key| (key.clone(), known.get(key).filter(|_| !reasons.contains_key(key)).cloned().unwrap_or(Value::Unknown)));
+            let kept = specs.keys().map(|key| {
+                (key.clone(), known.get(key).filter(|_| !reasons.contains_key(key)).cloned().unwrap_or(Value::Unknown))
+            });
             let mut map: BTreeMap<String, Value> = kept.collect();
             if name == "private_keys" {
                 map.insert(pki::SERVICE_ACCOUNT.into(), known.get(pki::SERVICE_ACCOUNT).cloned().unwrap_or(Value::Unknown));
@@ -223,104 +184,48 @@ impl Pki {
 
     fn issue(&self, request: ApplyRequest) -> Result<Value, Diagnostic> {
         let config: Config = decode(&request.planned)?;
-        let wanted = config.request().ok_or_else(|| Diagnostic::error("provider bug: k8s_pki was applied with unknown values").detail("Please report this."))?;
-        let world = |error: pki::PkiError| Diagnostic::error(format!("cannot issue the certificates of {}", wanted.cluster_name)).detail(format!("{error}. Running apply again is safe."));
+        let wanted = config.request().ok_or_else(|| {
+            Diagnostic::error("provider bug: k8s_pki was applied with unknown values").detail("Please report this.")
+        })?;
+        let world = |error: pki::PkiError| {
+            Diagnostic::error(format!("cannot issue the certificates of {}", wanted.cluster_name))
+                .detail(format!("{error}. Running apply again is safe."))
+        };
         let specs = pki::certificate_specs(&wanted).map_err(world)?;
         let issued = issued(request.prior.as_ref())?;
         let now = self.shared.world.now();
         let mut reasons = pki::plan_issue(&specs, &issued.bundle.certificates, now, config.renew_before());
         // The plan's clock may have run before: what was planned as kept is kept, what was planned as unknown is issued.
         let planned = request.planned.get("certificates");
-        reasons.retain(|name, _| !planned.get(name).as_str().is_some_and(|pem| issued.bundle.certificates.get(name).map(String::as_str) == Some(pem)));
+        reasons.retain(|name, _| {
+            !planned.get(name).as_str().is_some_and(|pem| issued.bundle.certificates.get(name).map(String::as_str) == Some(pem))
+        });
         let credentials = pki::issue(&specs, &issued.bundle.into(), &reasons, now).map_err(world)?;
         let mut state = request.planned;
         state.set("id", wanted.cluster_name.as_str().into());
         state.set("certificates", encode(&credentials.certificates));
         state.set("private_keys", encode(&credentials.private_keys));
-        let fingerprints: BTreeMap<&String, String> = credentials.certificates.iter().map(|(name, pem)| Ok((name, pki::fingerprint(pem)?))).collect::<Result<_, _>>().map_err(world)?;
+        let fingerprints: BTreeMap<&String, String> = credentials
+            .certificates
+            .iter()
+            .map(|(name, pem)| Ok((name, pki::fingerprint(pem)?)))
+            .collect::<Result<_, _>>()
+            .map_err(world)?;
         state.set("fingerprints", encode(&fingerprints));
-        let expiry: BTreeMap<&String, String> = credentials.certificates.iter().map(|(name, pem)| Ok((name, rfc3339(pki::expiry(pem)?)))).collect::<Result<_, _>>().map_err(world)?;
+        let expiry: BTreeMap<&String, String> = credentials
+            .certificates
+            .iter()
+            .map(|(name, pem)| Ok((name, rfc3339(pki::expiry(pem)?))))
+            .collect::<Result<_, _>>()
+            .map_err(world)?;
         state.set("expires_at", encode(&expiry));
         state.set("bundle", encode(&BundleObject::new(&wanted.cluster_name, credentials)));
         Ok(state)
     }
 }
 
-impl BundleObject {
-    fn new(cluster_name: &str, credentials: Credentials) -> Self {
-        BundleObject {
-            cluster_name: cluster_name.to_string(),
-            certificates: credentials.certificates,
-            private_keys: credentials.private_keys.into_iter().map(|(name, key)| (name, key.expose().to_string())).collect(),
-            public_keys: credentials.public_keys,
-            encryption_keys: credentials.encryption_keys.into_iter().map(|(name, key)| (name, key.expose().to_string())).collect(),
-        }
-    }
-}
-
-impl From<BundleObject> for Credentials {
-    fn from(object: BundleObject) -> Credentials {
-        Credentials {
-            certificates: object.certificates,
-            private_keys: object.private_keys.into_iter().map(|(name, key)| (name, PrivatePem::new(key))).collect(),
-            public_keys: object.public_keys,
-            encryption_keys: object.encryption_keys.into_iter().map(|(name, key)| (name, Secret::new(key))).collect(),
-        }
-    }
-}
-
-impl Config {
-    /// `None` while something that goes into a certificate is unknown.
-    fn request(&self) -> Option<Request> {
-        let strings = |field: &Field<Vec<Field<String>>>| -> Option<Vec<String>> { field.known()?.iter().map(|item| item.known().cloned()).collect() };
-        let service_cidrs: Vec<IpNet> = strings(&self.service_cidrs)?.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?;
-        let hosts = hosts::resolve(self.hosts.known()?)?;
-        let additional = match &self.additional_certificates {
-            Field::Unknown => return None,
-            Field::Null => BTreeMap::new(),
-            Field::Known(map) => map.iter().map(|(name, leaf)| Some((name.clone(), leaf.spec()?))).collect::<Option<_>>()?,
-        };
-        Some(Request {
-            cluster_name: self.cluster_name.known()?.clone(),
-            cluster_domain: self.cluster_domain.known()?.clone(),
-            endpoints: strings(&self.endpoints)?,
-            service_cidrs,
-            hosts: hosts.iter().map(|(name, host)| (name.to_string(), host.addresses())).collect(),
-            key_algorithm: self.key_algorithm.known()?.parse().ok()?,
-            authority_validity_hours: *self.authority_validity_hours.known()?,
-            certificate_validity_hours: *self.certificate_validity_hours.known()?,
-            additional,
-        })
-    }
-
-    fn renew_before(&self) -> u64 {
-        self.renew_before_hours.known().copied().unwrap_or_default()
-    }
-}
-
-impl AdditionalCertificate {
-    fn spec(&self) -> Option<LeafSpec> {
-        let list = |field: &Field<Vec<String>>| if field.is_unknown() { None } else { Some(field.known().cloned().unwrap_or_default()) };
-        Some(LeafSpec {
-            authority: self.authority.known()?.clone(),
-            common_name: self.common_name.known()?.clone(),
-            organizations: list(&self.organizations)?.into_iter().collect(),
-            usages: list(&self.usages)?.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?,
-            dns_names: list(&self.dns_names)?.into_iter().collect(),
-            addresses: list(&self.addresses)?.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?,
-        })
-    }
-}
-
 fn hours(name: &'static str, default: i64, describe: &'static str) -> Attribute {
     Attribute::number(name).optional_computed().default(default.into()).describe(describe)
-}
-
-fn issued(prior: Option<&Value>) -> Result<Issued, Diagnostic> {
-    match prior {
-        Some(prior) if !prior.get("bundle").is_null() => decode(prior),
-        _ => Ok(Issued { bundle: BundleObject::default() }),
-    }
 }
 
 fn reissue_warning(reasons: &BTreeMap<String, Reason>) -> Diagnostic {
@@ -337,75 +242,6 @@ fn declared_wrong(error: &pki::PkiError) -> Diagnostic {
     }
 }
 
-/// Names of the table, and those of its leaves for single hosts.
-fn is_reserved(name: &str) -> bool {
-    let stem = name.split('/').next().unwrap_or(name);
-    pki::table::AUTHORITIES.iter().any(|authority| authority.name == stem)
-        || pki::table::LEAVES.iter().any(|leaf| leaf.name == stem)
-        || [pki::SERVICE_ACCOUNT, pki::SECRETS_ENCRYPTION].contains(&stem)
-}
-
 fn rfc3339(at: OffsetDateTime) -> String {
     at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
-}
-
-fn validate_endpoints(endpoints: &Value, diagnostics: &mut Diagnostics) {
-    for (index, item) in endpoints.as_list().unwrap_or_default().iter().enumerate() {
-        let Some(text) = item.as_str() else { continue };
-        if text.parse::<IpAddr>().is_err() && !attributes::is_dns_name(text) {
-            diagnostics.push(
-                Diagnostic::error(format!("{text:?} is neither a DNS name nor an IP address"))
-                    .detail("Give what goes into the certificate, without scheme, port or prefix length: \"api.demo.internal\" or \"192.0.2.100\".")
-                    .at(AttributePath::attribute("endpoints").index(index)),
-            );
-        }
-    }
-}
-
-fn validate_hours(config: &Value, diagnostics: &mut Diagnostics) {
-    let value = |name: &str, default: i64| match config.get(name) {
-        Value::Null => Some(default),
-        other => other.as_i64(),
-    };
-    for name in ["authority_validity_hours", "certificate_validity_hours"] {
-        if value(name, 1).is_some_and(|hours| !(1..=876_000).contains(&hours)) {
-            diagnostics.push(
-                Diagnostic::error(format!("{name} is out of range")).detail("Give a whole number from 1 to 876000 (a hundred years), such as 8760.").at(AttributePath::attribute(name)),
-            );
-        }
-    }
-    if let (Some(renew), Some(validity)) = (value("renew_before_hours", 720), value("certificate_validity_hours", 8_760))
-        && (renew < 0 || renew >= validity)
-    {
-        diagnostics.push(
-            Diagnostic::error("renew_before_hours is not shorter than certificate_validity_hours")
-                .detail(format!("Every plan would renew every certificate. A third of the validity, {}, would do.", (validity / 3).max(0)))
-                .at(AttributePath::attribute("renew_before_hours")),
-        );
-    }
-}
-
-fn validate_additional(map: &Value, diagnostics: &mut Diagnostics) {
-    for (name, leaf) in map.as_map().into_iter().flatten() {
-        let at = AttributePath::attribute("additional_certificates").key(name.as_str());
-        if is_reserved(name) {
-            diagnostics.push(
-                Diagnostic::error(format!("{name:?} is a certificate of the cluster itself"))
-                    .detail("Choose a name of your own, such as \"monitoring\".")
-                    .at(at.clone()),
-            );
-        }
-        for (index, usage) in leaf.get("usages").as_list().unwrap_or_default().iter().enumerate() {
-            if usage.as_str().is_some_and(|usage| usage.parse::<Usage>().is_err()) {
-                diagnostics.push(
-                    Diagnostic::error("not a usage of certificates here").detail("Give \"client_auth\", \"server_auth\" or both.").at(at.clone().then("usages").index(index)),
-                );
-            }
-        }
-        for (index, address) in leaf.get("addresses").as_list().unwrap_or_default().iter().enumerate() {
-            if address.as_str().is_some_and(|text| text.parse::<IpAddr>().is_err()) {
-                diagnostics.push(Diagnostic::error("not an IP address").detail("Give an address such as 192.0.2.11.").at(at.clone().then("addresses").index(index)));
-            }
-        }
-    }
 }

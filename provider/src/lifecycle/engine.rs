@@ -1,0 +1,212 @@
+//! Drives a provider as Terraform and OpenTofu do, over the protocol: proposes states, plans, applies, refreshes, destroys, and holds
+//! every answer to the contract. What is said and stored on the way is kept for the search after secrets.
+
+use super::contract;
+use crate::fakes::{FakeWorld, Stop};
+use crate::provider::K8s;
+use ::schema::{Schema, Type, Value};
+use hyper_util::rt::TokioIo;
+use protocol::wire::tfplugin6::diagnostic::Severity;
+use protocol::wire::tfplugin6::provider_client::ProviderClient;
+use protocol::wire::tfplugin6::*;
+use protocol::{Launch, Provider, Server};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::net::UnixStream;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tonic::transport::{Channel, Endpoint, Uri};
+
+pub struct Engine {
+    client: ProviderClient<Channel>,
+    stops: UnboundedReceiver<Stop>,
+    provider_schema: Schema,
+    schemas: BTreeMap<&'static str, Schema>,
+    folder: TempDir,
+    /// Everything that a user or a state file would get to see, but for values of `k8s_pki`.
+    pub shown: String,
+}
+
+#[derive(Debug)]
+pub struct Plan {
+    pub planned: Value,
+    /// Top-level attributes that force a replacement.
+    pub replaces: Vec<String>,
+    pub is_empty: bool,
+}
+
+/// What an apply, a refresh or a destroy left.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Null when there is nothing.
+    pub state: Value,
+    pub errors: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+impl Engine {
+    pub async fn start(world: &FakeWorld, stops: UnboundedReceiver<Stop>) -> Engine {
+        let folder = tempfile::tempdir().unwrap();
+        let provider = K8s::of_world(Arc::new(world.clone()));
+        let provider_schema = provider.schema();
+        let schemas = provider.resources().iter().map(|resource| (resource.name(), resource.schema())).collect();
+        let launch = Launch { client_certificate: None, socket_directory: folder.path().into() };
+        let server = Server::bind(&launch).unwrap();
+        let socket = server.socket_path();
+        tokio::spawn(server.serve(Arc::new(provider)));
+        let connector = tower::service_fn(move |_: Uri| {
+            let socket = socket.clone();
+            async move { UnixStream::connect(socket).await.map(TokioIo::new) }
+        });
+        let channel = Endpoint::from_static("http://plugin").connect_with_connector(connector).await.unwrap();
+        let client = ProviderClient::new(channel).max_decoding_message_size(usize::MAX).max_encoding_message_size(usize::MAX);
+        let mut engine = Engine { client, stops, provider_schema, schemas, folder, shown: String::new() };
+        engine.configure().await;
+        engine
+    }
+
+    /// A new run of the engine: what an earlier one stopped is over.
+    pub async fn configure(&mut self) {
+        let progress_file = self.folder.path().join("progress.log").to_string_lossy().into_owned();
+        let config = Value::object([("progress_file", progress_file.into())]);
+        let config = Some(self.provider_schema.value_type()).map(|ty| to_wire(&config, &ty));
+        let request = configure_provider::Request { terraform_version: "1.14.0".into(), config, client_capabilities: None };
+        let response = self.client.configure_provider(request).await.unwrap().into_inner();
+        assert_eq!(self.hear(response.diagnostics), (vec![], vec![]));
+    }
+
+    pub fn progress(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("progress.log")).unwrap_or_default()
+    }
+
+    pub fn schema(&self, name: &str) -> &Schema {
+        &self.schemas[name]
+    }
+
+    pub async fn validate(&mut self, name: &str, config: &Value) {
+        let client_capabilities =
+            Some(ClientCapabilities { write_only_attributes_allowed: true, ..ClientCapabilities::default() });
+        let config = Some(self.wire(name, config));
+        let request = validate_resource_config::Request { type_name: name.into(), config, client_capabilities };
+        let response = self.client.validate_resource_config(request).await.unwrap().into_inner();
+        let (errors, _) = self.hear(response.diagnostics);
+        assert_eq!(errors, Vec::<String>::new(), "validation of {name}");
+    }
+
+    /// `prior` is null for a create.
+    pub async fn try_plan(&mut self, name: &str, prior: &Value, config: &Value) -> Result<Plan, Vec<String>> {
+        self.validate(name, config).await;
+        let schema = self.schemas[name].clone();
+        let proposed = contract::propose(&schema.attributes, prior, config);
+        let request = plan_resource_change::Request {
+            type_name: name.into(),
+            prior_state: Some(self.wire(name, prior)),
+            proposed_new_state: Some(self.wire(name, &proposed)),
+            config: Some(self.wire(name, config)),
+            ..Default::default()
+        };
+        let response = self.client.plan_resource_change(request).await.unwrap().into_inner();
+        let (errors, _) = self.hear(response.diagnostics);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let planned = self.value(name, response.planned_state);
+        contract::check_planned(&schema, prior, config, &planned);
+        let first_step = |path: &AttributePath| path.steps.first().and_then(|step| step.selector.clone());
+        let replaces: Vec<String> = response.requires_replace.iter().map(|path| format!("{:?}", first_step(path))).collect();
+        let is_empty = replaces.is_empty() && planned.equal(prior, &schema.value_type());
+        Ok(Plan { planned, replaces, is_empty })
+    }
+
+    #[track_caller]
+    pub fn plan(&mut self, name: &str, prior: &Value, config: &Value) -> impl Future<Output = Plan> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let plan = self.try_plan(name, prior, config).await;
+            plan.unwrap_or_else(|errors| panic!("plan of {name} from {caller}: {errors:#?}"))
+        }
+    }
+
+    /// `planned` is null for a destroy. Stops the provider while it runs when the world says so.
+    pub async fn apply(&mut self, name: &str, prior: &Value, config: &Value, planned: &Value) -> Outcome {
+        let schema = self.schemas[name].clone();
+        let request = apply_resource_change::Request {
+            type_name: name.into(),
+            prior_state: Some(self.wire(name, prior)),
+            planned_state: Some(self.wire(name, planned)),
+            config: Some(self.wire(name, if planned.is_null() { planned } else { config })),
+            ..Default::default()
+        };
+        let mut client = self.client.clone();
+        let applying = client.apply_resource_change(request);
+        tokio::pin!(applying);
+        let response = loop {
+            tokio::select! {
+                response = &mut applying => break response.unwrap().into_inner(),
+                stop = self.stops.recv() => {
+                    self.client.stop_provider(stop_provider::Request {}).await.unwrap();
+                    stop.unwrap().send(()).unwrap();
+                }
+            }
+        };
+        let (errors, warnings) = self.hear(response.diagnostics);
+        let state = self.value(name, response.new_state);
+        assert!(state.is_wholly_known(), "a state of {name} holds unknown values");
+        if errors.is_empty() && warnings.iter().all(|warning| !warning.starts_with("Stopped")) {
+            contract::check_applied(&schema, planned, &state);
+        }
+        Outcome { state, errors, warnings }
+    }
+
+    /// Reads the state back from JSON first, as an engine does with what it stored.
+    pub async fn refresh(&mut self, name: &str, state: &Value) -> Outcome {
+        let ty = self.schemas[name].value_type();
+        let json = state.to_json(&ty).unwrap().to_string().into_bytes();
+        let raw_state = Some(RawState { json });
+        let request = upgrade_resource_state::Request { type_name: name.into(), version: self.schemas[name].version, raw_state };
+        let upgraded = self.client.upgrade_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(self.hear(upgraded.diagnostics), (vec![], vec![]));
+        let current_state = upgraded.upgraded_state;
+        assert!(self.value(name, current_state.clone()).equal(state, &ty), "{name} does not survive its own state file");
+        let request = read_resource::Request { type_name: name.into(), current_state, ..Default::default() };
+        let response = self.client.read_resource(request).await.unwrap().into_inner();
+        let (errors, warnings) = self.hear(response.diagnostics);
+        Outcome { state: self.value(name, response.new_state), errors, warnings }
+    }
+
+    pub async fn destroy(&mut self, name: &str, state: &Value) -> Outcome {
+        self.apply(name, state, &Value::Null, &Value::Null).await
+    }
+
+    fn wire(&self, name: &str, value: &Value) -> DynamicValue {
+        to_wire(value, &self.schemas[name].value_type())
+    }
+
+    fn value(&mut self, name: &str, value: Option<DynamicValue>) -> Value {
+        let ty = self.schemas[name].value_type();
+        let value = Value::from_msgpack(&value.unwrap().msgpack, &ty).unwrap();
+        if name != "k8s_pki" {
+            self.shown += &format!("{value:?}\n");
+        }
+        value
+    }
+
+    /// Errors and warnings.
+    fn hear(&mut self, diagnostics: Vec<Diagnostic>) -> (Vec<String>, Vec<String>) {
+        let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+        for diagnostic in diagnostics {
+            let text = format!("{}\n{}", diagnostic.summary, diagnostic.detail);
+            self.shown += &format!("{text}\n");
+            assert!(!text.contains("provider bug"), "{text}");
+            match diagnostic.severity() {
+                Severity::Warning => warnings.push(text),
+                _ => errors.push(text),
+            }
+        }
+        (errors, warnings)
+    }
+}
+
+fn to_wire(value: &Value, ty: &Type) -> DynamicValue {
+    DynamicValue { msgpack: value.to_msgpack(ty).unwrap(), json: Vec::new() }
+}

@@ -1,0 +1,121 @@
+//! Every resource of the registry through its whole life on fakes, over the protocol: created, planned again, drifted and repaired,
+//! changed, replaced, destroyed; and cut off at every single call in three ways. What is tried with what stands in `rows.rs`.
+
+mod contract;
+mod cut_off;
+mod engine;
+mod rows;
+mod secrets;
+mod whole;
+
+use crate::fakes::{FakeWorld, Memory};
+use crate::provider::K8s;
+use engine::Engine;
+use protocol::Provider;
+use rows::{ROWS, Row, States};
+use schema::Value;
+use std::collections::BTreeMap;
+
+/// One resource, about to be created, in a world in which those that it needs are there.
+struct Stage {
+    row: &'static Row,
+    world: FakeWorld,
+    engine: Engine,
+    config: Value,
+    /// The world before this resource.
+    before: Memory,
+    states: States,
+}
+
+impl Stage {
+    async fn of(row: &'static Row) -> Stage {
+        let (world, stops) = FakeWorld::new();
+        let mut engine = Engine::start(&world, stops).await;
+        let mut states = States::new();
+        for earlier in ROWS.iter().take_while(|earlier| earlier.name != row.name) {
+            let config = (earlier.config)(&states);
+            let planned = engine.plan(earlier.name, &Value::Null, &config).await.planned;
+            let created = engine.apply(earlier.name, &Value::Null, &config, &planned).await;
+            assert_eq!(created.errors, Vec::<String>::new());
+            states.insert(earlier.name, created.state);
+        }
+        world.arm(None);
+        let config = complete(engine.schema(row.name), &(row.config)(&states));
+        Stage { row, before: world.memory(), world, engine, config, states }
+    }
+
+    /// Plans and applies without trouble.
+    async fn apply(&mut self, prior: &Value, config: &Value) -> Value {
+        let name = self.row.name;
+        let planned = self.engine.plan(name, prior, config).await.planned;
+        let applied = self.engine.apply(name, prior, config, &planned).await;
+        assert_eq!(applied.errors, Vec::<String>::new(), "apply of {name}");
+        applied.state
+    }
+
+    async fn create(&mut self) -> Value {
+        let config = self.config.clone();
+        self.apply(&Value::Null, &config).await
+    }
+
+    /// Refreshes and plans as an engine does, and finds nothing to do.
+    async fn settled(&mut self, state: &Value, config: &Value, what: &str) {
+        let name = self.row.name;
+        let refreshed = self.engine.refresh(name, state).await;
+        assert_eq!((refreshed.errors, refreshed.warnings), (vec![], vec![]), "refresh of {name} {what}");
+        assert_eq!(difference(state, &refreshed.state), Vec::<String>::new(), "refresh of {name} {what}");
+        let plan = self.engine.plan(name, &refreshed.state, config).await;
+        assert!(plan.is_empty, "the plan of {name} {what} changes {:#?} {:?}", difference(state, &plan.planned), plan.replaces);
+    }
+
+    /// Destroys, and finds the world as it was before.
+    async fn destroy(&mut self, state: &Value, what: &str) {
+        let name = self.row.name;
+        let destroyed = self.engine.destroy(name, state).await;
+        assert_eq!((destroyed.errors, destroyed.state), (vec![], Value::Null), "destroy of {name} {what}");
+        self.world_is(&self.before.clone(), &format!("after the destroy {what}"));
+    }
+
+    #[track_caller]
+    fn world_is(&self, expect: &Memory, when: &str) {
+        let (expect, found) = (expect.lines(), self.world.memory().lines());
+        let keys: std::collections::BTreeSet<&String> = expect.keys().chain(found.keys()).collect();
+        let wrong: BTreeMap<_, _> = keys
+            .into_iter()
+            .filter(|key| expect.get(*key) != found.get(*key))
+            .map(|key| (key, (expect.get(key), found.get(key))))
+            .collect();
+        assert!(wrong.is_empty(), "{} {when}: (expected, found) {wrong:#?}", self.row.name);
+    }
+
+    fn is_on_hosts(&self) -> bool {
+        self.engine.schema(self.row.name).get("bundles").is_some()
+    }
+}
+
+/// The engine sends every attribute, null where the configuration leaves it out.
+fn complete(schema: &schema::Schema, config: &Value) -> Value {
+    let ty = schema.value_type();
+    Value::from_msgpack(&config.to_msgpack(&ty).unwrap(), &ty).unwrap()
+}
+
+/// Names of top-level attributes, with values where they are short.
+fn difference(one: &Value, other: &Value) -> Vec<String> {
+    let (Value::Map(one), other) = (one, other) else { return vec!["no object".into()] };
+    let differing = one.iter().filter(|(name, value)| *value != other.get(name));
+    differing
+        .map(|(name, value)| {
+            let text = format!("{name}: {value:?} -> {:?}", other.get(name));
+            if text.len() < 2000 { text } else { name.clone() }
+        })
+        .collect()
+}
+
+#[test]
+fn every_resource_of_the_registry_has_a_row() {
+    let (world, _stops) = FakeWorld::new();
+    let registry: Vec<&str> =
+        K8s::of_world(std::sync::Arc::new(world)).resources().iter().map(|resource| resource.name()).collect();
+    let rows: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
+    assert_eq!(rows, registry);
+}

@@ -1,0 +1,234 @@
+//! Lives without accidents: create, second plan, drift and its repair, update or replacement, destroy; and hosts that are away.
+
+use super::rows::{ROWS, Row};
+use super::{Stage, complete};
+use bundle::{Digest, HostPath, Sysctl, UnitName};
+use schema::Value;
+use std::collections::BTreeMap;
+
+#[tokio::test]
+async fn what_was_created_is_as_planned_and_the_second_plan_is_empty() {
+    for row in ROWS {
+        let mut stage = Stage::of(row).await;
+        let fetches = stage.world.fetches().len();
+        let state = stage.create().await;
+        let after_create = stage.world.fetches().len();
+        let config = stage.config.clone();
+        stage.settled(&state, &config, "after create").await;
+        assert_eq!(stage.world.fetches().len(), after_create, "{} looks digests up again", row.name);
+        assert!(after_create - fetches <= 40, "{} looks digests up more than once", row.name);
+        assert!(stage.world.memory().cluster.tokens.is_empty(), "a bootstrap token outlives the apply");
+    }
+}
+
+#[tokio::test]
+async fn what_is_destroyed_leaves_nothing_and_can_be_destroyed_again() {
+    for row in ROWS {
+        let mut stage = Stage::of(row).await;
+        let state = stage.create().await;
+        stage.destroy(&state, "after create").await;
+        stage.destroy(&state, "a second time").await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_made_in_place() {
+    for row in ROWS {
+        for change in row.updates {
+            let mut stage = Stage::of(row).await;
+            let state = stage.create().await;
+            let config = complete(stage.engine.schema(row.name), &row.changed(&stage.config, change));
+            let plan = stage.engine.plan(row.name, &state, &config).await;
+            assert!(!plan.is_empty && plan.replaces.is_empty(), "{} {}: {:?}", row.name, change.0, plan.replaces);
+            let state = stage.apply(&state, &config).await;
+            stage.settled(&state, &config, &format!("after a change of {}", change.0)).await;
+            stage.destroy(&state, &format!("after a change of {}", change.0)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_update_leaves_the_same_as_a_create_of_what_it_leads_to() {
+    for row in ROWS.iter().filter(|row| row.name != "k8s_pki") {
+        for change in row.updates {
+            let mut stage = Stage::of(row).await;
+            let config = complete(stage.engine.schema(row.name), &row.changed(&stage.config, change));
+            stage.apply(&Value::Null, &config).await;
+            let expect = stage.world.memory();
+            stage.world.restore(&stage.before);
+            let state = stage.create().await;
+            stage.apply(&state, &config).await;
+            stage.world_is(&expect, &format!("after a change of {}", change.0));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_needs_a_new_object_says_so_at_plan() {
+    for row in ROWS {
+        let mut stage = Stage::of(row).await;
+        let state = stage.create().await;
+        let config = complete(stage.engine.schema(row.name), &row.changed(&stage.config, &row.replacement));
+        let plan = stage.engine.plan(row.name, &state, &config).await;
+        let expect = format!(
+            "{:?}",
+            Some(protocol::wire::tfplugin6::attribute_path::step::Selector::AttributeName(row.replacement.0.into()))
+        );
+        assert_eq!(plan.replaces, [expect], "{}", row.name);
+        stage.destroy(&state, "before its replacement").await;
+        let state = stage.apply(&Value::Null, &config).await;
+        stage.settled(&state, &config, "after its replacement").await;
+        stage.destroy(&state, "after its replacement").await;
+    }
+}
+
+/// Of each kind of item one, by its line in `bundles`.
+fn one_of_each_kind(lines: &BTreeMap<String, Value>) -> Vec<String> {
+    let kind = |key: &str, value: &str| match key.split_once(' ') {
+        Some((kind, _)) => kind.to_string(),
+        None => value.split(' ').next().unwrap_or_default().trim_start_matches(char::is_numeric).to_string(),
+    };
+    let mut first: BTreeMap<String, String> = BTreeMap::new();
+    for (key, value) in lines {
+        first.entry(kind(key, value.as_str().unwrap())).or_insert_with(|| key.clone());
+    }
+    first.into_values().collect()
+}
+
+fn damage(stage: &Stage, host: &str, item: &str, way: Way) {
+    stage.world.change_host(host, |memory| {
+        if let Some(module) = item.strip_prefix("module ") {
+            memory.modules.remove(module);
+        } else if let Some(key) = item.strip_prefix("sysctl ") {
+            memory.set_sysctl(&Sysctl::literal(key), "7");
+        } else if let Ok(unit) = UnitName::parse(item) {
+            let unit = memory.units.get_mut(&unit).unwrap();
+            match way {
+                Way::Gone => unit.active_state = "failed".into(),
+                Way::Changed => unit.enabled = false,
+            }
+        } else {
+            let path = HostPath::literal(item);
+            match (way, memory.files.get_mut(&path)) {
+                (Way::Changed, Some(file)) => file.content = b"by hand".to_vec(),
+                (Way::Changed, None) => drop(memory.programs.insert(path, Digest::of(b"another"))),
+                (Way::Gone, _) => drop((memory.files.remove(&path), memory.programs.remove(&path))),
+            }
+        }
+    });
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Gone,
+    Changed,
+}
+
+async fn drift_is_named_and_repaired(stage: &mut Stage, state: &Value, host: &str, item: &str, way: Way) {
+    let (name, config) = (stage.row.name, stage.config.clone());
+    let what = format!("{name}, {host}: {item} {way:?}");
+    let healthy = stage.world.memory();
+    damage(stage, host, item, way);
+    let refreshed = stage.engine.refresh(name, state).await;
+    assert_eq!((refreshed.errors, refreshed.warnings), (vec![], vec![]), "{what}");
+    let drift = refreshed.state.get("drift").as_map().unwrap();
+    let sentences: Vec<&str> = drift.get(host).and_then(Value::as_list).unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(drift.len() == 1 && sentences.len() == 1 && sentences[0].starts_with(item), "{what}: {drift:?}");
+    let plan = stage.engine.plan(name, &refreshed.state, &config).await;
+    assert_eq!(plan.planned.get("drift").as_map().map(BTreeMap::len), Some(0), "{what}");
+    assert!(!plan.planned.get("rollout").as_list().unwrap().is_empty(), "{what}: the plan shows no step");
+    stage.world.arm(None);
+    let repaired = stage.engine.apply(name, &refreshed.state, &config, &plan.planned).await;
+    assert_eq!(repaired.errors, Vec::<String>::new(), "{what}");
+    let elsewhere: Vec<String> =
+        stage.world.calls().into_iter().filter(|call| !call.starts_with(host) && !call.starts_with("cluster: ")).collect();
+    assert_eq!(elsewhere, Vec::<String>::new(), "{what}: other hosts are touched");
+    stage.world_is(&healthy, &format!("after the repair of {what}"));
+    stage.settled(&repaired.state, &config, &format!("after the repair of {what}")).await;
+}
+
+#[tokio::test]
+async fn drift_is_named_by_host_and_item_and_just_that_is_repaired() {
+    for row in ROWS {
+        let mut stage = Stage::of(row).await;
+        if !stage.is_on_hosts() {
+            continue;
+        }
+        let state = stage.create().await;
+        for (host, lines) in state.get("bundles").as_map().unwrap() {
+            for item in one_of_each_kind(lines.as_map().unwrap()) {
+                for way in [Way::Gone, Way::Changed] {
+                    drift_is_named_and_repaired(&mut stage, &state, host, &item, way).await;
+                }
+            }
+        }
+    }
+}
+
+fn last_host(state: &Value) -> String {
+    state.get("bundles").as_map().unwrap().keys().last().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_answer_is_a_warning_and_no_change() {
+    for row in ROWS {
+        let mut stage = Stage::of(row).await;
+        if !stage.is_on_hosts() {
+            continue;
+        }
+        let state = stage.create().await;
+        let (config, away) = (stage.config.clone(), last_host(&state));
+        stage.world.change_host(&away, |host| host.answers = false);
+        let refreshed = stage.engine.refresh(row.name, &state).await;
+        assert_eq!(refreshed.errors, Vec::<String>::new());
+        assert!(refreshed.warnings.len() == 1 && refreshed.warnings[0].contains(&away), "{}: {:?}", row.name, refreshed.warnings);
+        assert!(refreshed.state.get("unreachable").get(&away).as_str().is_some());
+        let plan = stage.engine.plan(row.name, &refreshed.state, &config).await;
+        assert!(plan.is_empty, "{}: a host that is away changes the plan", row.name);
+        stage.world.change_host(&away, |host| host.answers = true);
+        let back = stage.engine.refresh(row.name, &refreshed.state).await;
+        assert!(back.warnings.is_empty() && back.state.get("unreachable").as_map().is_some_and(BTreeMap::is_empty));
+        stage.settled_from(&back.state, &config).await;
+    }
+}
+
+#[tokio::test]
+async fn a_destroy_cleans_every_host_that_answers_and_keeps_the_rest_in_the_state() {
+    for row in ROWS {
+        let mut stage = Stage::of(row).await;
+        if !stage.is_on_hosts() {
+            continue;
+        }
+        let state = stage.create().await;
+        let away = last_host(&state);
+        stage.world.change_host(&away, |host| host.answers = false);
+        let destroyed = stage.engine.destroy(row.name, &state).await;
+        assert!(destroyed.errors.iter().any(|error| error.contains(&away)), "{}: {:?}", row.name, destroyed.errors);
+        let left: Vec<&String> = destroyed.state.get("bundles").as_map().unwrap().keys().collect();
+        assert_eq!(left, [&away], "{}", row.name);
+        stage.world.change_host(&away, |host| host.answers = true);
+        stage.destroy(&destroyed.state, "once the host answers again").await;
+    }
+}
+
+impl Stage {
+    async fn settled_from(&mut self, state: &Value, config: &Value) {
+        let plan = self.engine.plan(self.row.name, state, config).await;
+        assert!(plan.is_empty, "the plan of {} changes {:?}", self.row.name, super::difference(state, &plan.planned));
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_renewed_when_their_time_comes_and_not_before() {
+    let row: &'static Row = &ROWS[0];
+    let mut stage = Stage::of(row).await;
+    let (state, config) = (stage.create().await, stage.config.clone());
+    stage.world.advance(time::Duration::hours(8_760 - 720 - 2));
+    assert!(stage.engine.plan(row.name, &state, &config).await.is_empty);
+    stage.world.advance(time::Duration::hours(4));
+    let plan = stage.engine.plan(row.name, &state, &config).await;
+    assert!(plan.planned.get("certificates").get("admin").is_unknown());
+    assert_eq!(plan.planned.get("certificates").get("cluster-ca"), state.get("certificates").get("cluster-ca"));
+    let renewed = stage.apply(&state, &config).await;
+    assert!(stage.engine.plan(row.name, &renewed, &config).await.is_empty);
+}

@@ -1,0 +1,138 @@
+//! What is wrong with a load balancer, said at plan with the attribute and a value that would do. Pure.
+
+use crate::resources::attributes;
+use ipnet::IpNet;
+use schema::{AttributePath, Diagnostic, Diagnostics, Value};
+use std::collections::BTreeMap;
+
+pub fn validate_virtual_addresses(config: &Value, diagnostics: &mut Diagnostics) {
+    let list = config.get("virtual_addresses").as_list().unwrap_or_default();
+    let path = AttributePath::attribute("virtual_addresses");
+    if config.get("virtual_addresses").as_list().is_some_and(<[_]>::is_empty) {
+        diagnostics.push(
+            Diagnostic::error("virtual_addresses is empty")
+                .detail("Give at least one, such as \"192.0.2.100/24\".")
+                .at(path.clone()),
+        );
+    }
+    let hosts: Vec<(&String, std::net::IpAddr)> = config
+        .get("hosts")
+        .as_map()
+        .into_iter()
+        .flatten()
+        .flat_map(|(name, host)| ["address", "secondary_address"].map(|attribute| (name, host.get(attribute))))
+        .filter_map(|(name, value)| Some((name, value.as_str()?.parse().ok()?)))
+        .collect();
+    let mut seen = Vec::new();
+    for (index, item) in list.iter().enumerate() {
+        let Some(text) = item.as_str() else { continue };
+        let at = path.clone().index(index);
+        let Ok(virtual_address) = text.parse::<IpNet>() else {
+            diagnostics.push(
+                Diagnostic::error(format!("{text:?} is not an address with a prefix length"))
+                    .detail("Give the address and the prefix length of the hosts' network, such as \"192.0.2.100/24\" or \"2001:db8::100/64\".")
+                    .at(at),
+            );
+            continue;
+        };
+        let address = virtual_address.addr();
+        if seen.contains(&address) {
+            diagnostics.push(
+                Diagnostic::error(format!("virtual address {address} is given twice"))
+                    .detail("Give each address once.")
+                    .at(at.clone()),
+            );
+        }
+        seen.push(address);
+        if let Some((name, _)) = hosts.iter().find(|(_, host)| *host == address) {
+            diagnostics.push(
+                Diagnostic::error(format!("virtual address {address} is the address of host {name}"))
+                    .detail("A virtual address moves between hosts: choose one that no host has.")
+                    .at(at.clone()),
+            );
+        }
+        let family: Vec<&(&String, std::net::IpAddr)> =
+            hosts.iter().filter(|(_, host)| host.is_ipv4() == address.is_ipv4()).collect();
+        if let Some((name, host)) = family.iter().find(|(_, host)| !virtual_address.contains(host)) {
+            diagnostics.push(
+                Diagnostic::error(format!("virtual address {virtual_address} is outside the network of host {name} ({host})"))
+                    .detail(format!("Neighbours find it by ARP or neighbour discovery only in their own network: choose one in the network of {host}."))
+                    .at(at),
+            );
+        } else if family.is_empty() && !hosts.is_empty() {
+            diagnostics.push(
+                Diagnostic::error(format!("no host has an address of the family of {address}"))
+                    .detail("Give each host a secondary_address of that family, or leave this virtual address out.")
+                    .at(at),
+            );
+        }
+    }
+}
+
+pub fn validate_listeners(listeners: &Value, diagnostics: &mut Diagnostics) {
+    let path = AttributePath::attribute("listeners");
+    let mut ports: BTreeMap<i64, &String> = BTreeMap::new();
+    if listeners.as_map().is_some_and(BTreeMap::is_empty) {
+        diagnostics.push(
+            Diagnostic::error("listeners is empty")
+                .detail("Give at least one, such as { apiserver = { port = 6443, backends = [...] } }.")
+                .at(path.clone()),
+        );
+    }
+    for (name, listener) in listeners.as_map().into_iter().flatten() {
+        let at = path.clone().key(name.as_str());
+        diagnostics.extend(listener_name(name, &at));
+        if let Some(port) = listener.get("port").as_i64()
+            && let Some(other) = ports.insert(port, name)
+        {
+            diagnostics.push(
+                Diagnostic::error(format!("listeners {other} and {name} both take port {port}"))
+                    .detail("A port belongs to one listener. Choose another port for one of them.")
+                    .at(at.clone().then("port")),
+            );
+        }
+        let backends = listener.get("backends").as_list().unwrap_or_default();
+        if listener.get("backends").as_list().is_some_and(<[_]>::is_empty) {
+            diagnostics.push(
+                Diagnostic::error(format!("listener {name} has no backends"))
+                    .detail("Give at least one, such as \"192.0.2.11:6443\".")
+                    .at(at.clone().then("backends")),
+            );
+        }
+        for (index, backend) in backends.iter().enumerate() {
+            if backend.as_str().is_some_and(|text| !is_backend(text)) {
+                diagnostics.push(
+                    Diagnostic::error(format!("{:?} is not a backend", backend.as_str().unwrap_or_default()))
+                        .detail("Give address and port, such as \"192.0.2.11:6443\", \"[2001:db8::11]:6443\" or \"cp-1.example.net:6443\".")
+                        .at(at.clone().then("backends").index(index)),
+                );
+            }
+        }
+        if let Some(text) = listener.get("health_check").get("https_path").as_str()
+            && !(text.starts_with('/') && text.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.?=&".contains(c)))
+        {
+            diagnostics.push(
+                Diagnostic::error(format!("{text:?} is not a path"))
+                    .detail("Give the path of an HTTPS request, such as \"/readyz\".")
+                    .at(at.then("health_check").then("https_path")),
+            );
+        }
+    }
+}
+
+fn listener_name(name: &str, at: &AttributePath) -> Option<Diagnostic> {
+    let good = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
+    (!good).then(|| {
+        Diagnostic::error(format!("{name:?} cannot be the name of a listener"))
+            .detail("Use lower-case letters, digits, '-' and '_', such as \"apiserver\".")
+            .at(at.clone())
+    })
+}
+
+fn is_backend(text: &str) -> bool {
+    if text.parse::<std::net::SocketAddr>().is_ok() {
+        return true;
+    }
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| attributes::is_dns_name(host) && port.parse::<u16>().is_ok_and(|port| port > 0))
+}
