@@ -29,7 +29,9 @@ pub fn differences(manifest: &Manifest, observed: &Observed) -> Vec<Difference> 
     for (path, identity) in &manifest.binaries {
         match observed.binaries.get(path) {
             None => add(path.to_string(), "missing".into()),
-            Some(binary) if binary.identity.as_ref() != Some(identity) => add(path.to_string(), "not the program that was installed".into()),
+            Some(binary) if binary.identity.as_ref() != Some(identity) => {
+                add(path.to_string(), "not the program that was installed".into())
+            }
             Some(_) => {}
         }
     }
@@ -117,7 +119,10 @@ mod tests {
             |o| o.files.values_mut().for_each(|f| (f.mode, f.owner) = (0o600, "nobody:root".into())),
             &["/etc/a: mode 0600 instead of 0644, owner nobody:root instead of root:root"],
         );
-        check(|o| o.binaries.values_mut().for_each(|b| b.identity = None), &["/usr/local/bin/p: not the program that was installed"]);
+        check(
+            |o| o.binaries.values_mut().for_each(|b| b.identity = None),
+            &["/usr/local/bin/p: not the program that was installed"],
+        );
         check(|o| o.binaries.clear(), &["/usr/local/bin/p: missing"]);
         check(|o| o.units.values_mut().for_each(|u| u.active_state = "failed".into()), &["p.service: failed, not running"]);
         check(|o| o.units.values_mut().for_each(|u| u.enabled = false), &["p.service: not enabled at boot"]);
@@ -126,7 +131,13 @@ mod tests {
         check(|o| o.sysctls.values_mut().for_each(|v| *v = "0".into()), &["sysctl net.ipv4.ip_forward: 0 instead of 1"]);
         check(
             |o| *o = Observed::default(),
-            &["/etc/a: missing", "/usr/local/bin/p: missing", "module overlay: not loaded", "p.service: unknown to systemd", "sysctl net.ipv4.ip_forward: missing"],
+            &[
+                "/etc/a: missing",
+                "/usr/local/bin/p: missing",
+                "module overlay: not loaded",
+                "p.service: unknown to systemd",
+                "sysctl net.ipv4.ip_forward: missing",
+            ],
         );
     }
 }

@@ -118,7 +118,13 @@ pub struct Binary {
 
 impl Bundle {
     /// Adds a unit with its unit file; everything it reads is named so that it restarts exactly when one of these changes.
-    pub fn add_unit(&mut self, name: UnitName, unit_file: String, reads: impl IntoIterator<Item = HostPath>, on_change: OnChange) {
+    pub fn add_unit(
+        &mut self,
+        name: UnitName,
+        unit_file: String,
+        reads: impl IntoIterator<Item = HostPath>,
+        on_change: OnChange,
+    ) {
         let path = name.path();
         let mut reads: BTreeSet<HostPath> = reads.into_iter().collect();
         reads.insert(path.clone());

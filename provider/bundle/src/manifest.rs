@@ -77,9 +77,10 @@ impl Manifest {
     }
 
     pub fn to_lines(&self) -> BTreeMap<String, String> {
-        let files = self.files.iter().map(|(path, file)| {
-            (path.to_string(), format!("{:04o} {} sha256:{}", file.mode, file.owner, file.sha256))
-        });
+        let files = self
+            .files
+            .iter()
+            .map(|(path, file)| (path.to_string(), format!("{:04o} {} sha256:{}", file.mode, file.owner, file.sha256)));
         let units = self.units.iter().map(|(name, stamp)| (name.to_string(), format!("running sha256:{stamp}")));
         let modules = self.modules.iter().map(|name| (format!("module {name}"), "loaded".to_string()));
         let sysctls = self.sysctls.iter().map(|(key, value)| (format!("sysctl {key}"), value.clone()));

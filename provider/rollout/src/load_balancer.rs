@@ -14,7 +14,7 @@ pub fn plan(hosts: &[HostState], holder: Option<&HostName>) -> Result<Vec<Step>,
     let group = Group { staying: &staying, holder };
     let mut steps = group.leave(&leaving);
     // A host that joins starts after the others know it as a peer: before that it hears nobody and takes the addresses as well.
-    let (known, new): (Vec<&Work>, Vec<&Work>) = works.iter().partition(|work| work.host.in_state);
+    let (known, new): (Vec<&Work>, Vec<&Work>) = works.iter().partition(|work| is_member(work.host));
     let (mut stale, still): (Vec<&Work>, Vec<&Work>) = known.into_iter().partition(|work| work.is_stale());
     stale.sort_by_key(|work| (holder == Some(&work.host.name), work.first_down_tier().is_none()));
     steps.extend(start(&still));
@@ -44,7 +44,7 @@ impl Group<'_> {
     fn leave(&self, leaving: &[&HostState]) -> Vec<Step> {
         let mut steps = Vec::new();
         for (host, stop) in leaving.iter().filter_map(|host| Some((host, stop(host)?))) {
-            if self.may_hold(&host.name) && self.staying.iter().any(|host| host.answers() && host.in_state) {
+            if self.may_hold(&host.name) && self.staying.iter().any(|host| can_take_over(host)) {
                 steps.push(Step::HandOver { host: host.name.clone() });
             }
             steps.push(stop);
@@ -54,7 +54,8 @@ impl Group<'_> {
 
     fn update(&self, work: &Work) -> Result<Vec<Step>, Refusal> {
         let mut steps: Vec<Step> = work.push().into_iter().collect();
-        let others: Vec<&&HostState> = self.staying.iter().filter(|host| host.in_state && host.name != work.host.name).collect();
+        let others: Vec<&&HostState> =
+            self.staying.iter().filter(|host| is_member(host) && host.name != work.host.name).collect();
         if self.may_hold(&work.host.name) && work.interrupts(carries_traffic) && !others.is_empty() {
             if others.iter().all(|host| !host.answers()) {
                 let unavailable = others.iter().map(|host| host.name.clone()).collect();
@@ -65,6 +66,15 @@ impl Group<'_> {
         steps.extend(staged_with_gate(&[work]));
         Ok(steps)
     }
+}
+
+/// The others know it, or it may hold the addresses all the same because an apply was cut off.
+fn is_member(host: &HostState) -> bool {
+    host.in_state || host.tiers.iter().flatten().any(|unit| host.runs(unit))
+}
+
+fn can_take_over(host: &HostState) -> bool {
+    host.tiers.iter().flatten().filter(|unit| carries_traffic(unit)).all(|unit| host.runs(unit))
 }
 
 /// The health service may stop for a moment without anybody noticing.

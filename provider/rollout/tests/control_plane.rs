@@ -133,7 +133,11 @@ fn every_kill_of_a_create_and_of_an_update_is_resumed() {
             for first in 0..=count {
                 for second in [0, 1, count / 2] {
                     let mut world = start(hosts);
-                    assert_eq!(apply(&mut world, &[first, second]), Ok(()), "{name} of {hosts}, killed after {first} and {second}");
+                    assert_eq!(
+                        apply(&mut world, &[first, second]),
+                        Ok(()),
+                        "{name} of {hosts}, killed after {first} and {second}"
+                    );
                     assert!(world.objects_applied, "{name} of {hosts}, killed after {first} and {second}");
                 }
             }
@@ -162,7 +166,10 @@ fn a_drifted_sysctl_or_a_file_that_nothing_reads_gives_a_push_alone() {
     world.machine("cp-2").observed.sysctls.clear();
     world.machine("cp-3").outdate(&HostPath::literal("/etc/motd"));
     let steps = control_plane::plan(&world.states()).unwrap();
-    assert!(matches!(&steps[..], [Step::Parallel(pushes)] if pushes.iter().all(|step| matches!(step, Step::Push { .. }))), "{steps:?}");
+    assert!(
+        matches!(&steps[..], [Step::Parallel(pushes)] if pushes.iter().all(|step| matches!(step, Step::Push { .. }))),
+        "{steps:?}"
+    );
 }
 
 #[test]

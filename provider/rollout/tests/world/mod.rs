@@ -45,8 +45,15 @@ pub enum Found {
 }
 
 impl Found {
-    pub const ALL: [Found; 7] =
-        [Found::AsDeclared, Found::Older, Found::NotEnabled, Found::Failed, Found::FailedWithOlder, Found::ComingUp, Found::Never];
+    pub const ALL: [Found; 7] = [
+        Found::AsDeclared,
+        Found::Older,
+        Found::NotEnabled,
+        Found::Failed,
+        Found::FailedWithOlder,
+        Found::ComingUp,
+        Found::Never,
+    ];
 
     fn observed(self, current: &Digest) -> Option<ObservedUnit> {
         let (active_state, enabled, is_current) = match self {
@@ -117,6 +124,12 @@ impl Machine {
         self.answers && self.runs(unit) && !self.settling.contains(unit)
     }
 
+    /// A host of a load balancer.
+    pub fn carries_traffic(&self) -> bool {
+        let is_health = |unit: &UnitName| unit.as_str().ends_with("-health.service");
+        self.answers && self.declared.units.keys().filter(|unit| !is_health(unit)).all(|unit| self.runs(unit))
+    }
+
     fn start(&mut self, unit: &UnitName, again: bool) {
         if self.runs(unit) && !again {
             self.observed.units.get_mut(unit).unwrap().enabled = true;
@@ -130,7 +143,8 @@ impl Machine {
     /// The stamp of what is on the host: a start before its push is found out.
     fn take_up(&mut self, unit: &UnitName) {
         let content = |path| self.observed.files.get(path).map(|file| &file.sha256);
-        let is_pushed = self.declared.units[unit].reads.iter().all(|path| content(path) == Some(&self.manifest().files[path].sha256));
+        let is_pushed =
+            self.declared.units[unit].reads.iter().all(|path| content(path) == Some(&self.manifest().files[path].sha256));
         let stamp = if is_pushed { self.manifest().units[unit].clone() } else { Digest::of(b"older") };
         self.observed.units.get_mut(unit).unwrap().stamp = Some(stamp);
     }
@@ -205,7 +219,7 @@ impl World {
             Step::Gate { gate, .. } => self.pass(gate),
             Step::HandOver { host } => {
                 let takes_over = |(name, machine): (&HostName, &Machine)| {
-                    (name != host && machine.in_state && machine.answers && !machine.leaves).then(|| name.clone())
+                    (name != host && !machine.leaves && machine.carries_traffic()).then(|| name.clone())
                 };
                 if self.holder.as_ref() == Some(host) {
                     self.holder = self.machines.iter().find_map(takes_over);
@@ -264,7 +278,8 @@ impl World {
 
     fn settle_etcd(&mut self, without: Option<&HostName>) -> usize {
         let etcd = unit("etcd.service");
-        let others = self.machines.iter_mut().filter(|(name, machine)| Some(*name) != without && machine.answers && machine.runs(&etcd));
+        let others =
+            self.machines.iter_mut().filter(|(name, machine)| Some(*name) != without && machine.answers && machine.runs(&etcd));
         others.map(|(_, machine)| machine.settling.remove(&etcd)).count()
     }
 }

@@ -1,0 +1,182 @@
+//! The plans as a user reads them.
+#![allow(clippy::unwrap_used)]
+
+mod world;
+
+use bundle::{Bundle, HostPath, OnChange, UnitName};
+use rollout::{HostState, Step, control_plane, load_balancer, nodes};
+use world::{Found, Machine, World, bundle, config_of, host, unit};
+
+fn world(prefix: &str, machine: &Machine, count: usize) -> World {
+    let machines = (1..=count).map(|number| (host(&format!("{prefix}-{number}")), machine.clone())).collect();
+    World { machines, ..World::default() }
+}
+
+fn control_plane_bundle() -> Bundle {
+    let units: Vec<_> = control_plane::tiers().into_iter().flatten().map(|unit| (unit, OnChange::Restart)).collect();
+    bundle(&units, "new")
+}
+
+fn control_plane_world(change: impl Fn(&mut World)) -> Vec<HostState> {
+    let mut world = world("cp", &Machine::new(control_plane_bundle(), control_plane::tiers()), 3);
+    change(&mut world);
+    world.states()
+}
+
+fn outdate(machine: &mut Machine, name: &str) {
+    machine.find(&unit(name), Found::Older);
+    machine.outdate(&config_of(&unit(name)));
+}
+
+fn load_balancer_world() -> World {
+    let units: Vec<(UnitName, OnChange)> = ["nginx", "health", "keepalived"]
+        .iter()
+        .map(|name| (unit(&format!("k8s-lb-api-{name}.service")), OnChange::Reload))
+        .collect();
+    let tiers = units.iter().map(|(unit, _)| vec![unit.clone()]).collect();
+    world("lb", &Machine::new(bundle(&units, "new"), tiers), 2)
+}
+
+fn node_machine(of: impl Fn(Bundle, Vec<Vec<UnitName>>) -> Machine) -> Machine {
+    let units = ["containerd.service", "kubelet.service", "kube-proxy.service"].map(|name| (unit(name), OnChange::Restart));
+    let tiers = vec![vec![unit("containerd.service")], vec![unit("kubelet.service"), unit("kube-proxy.service")]];
+    of(bundle(&units, "new"), tiers)
+}
+
+/// One line per step; those that wait do so for what the lines before them did.
+#[track_caller]
+fn check(steps: Result<Vec<Step>, rollout::Refusal>, expect: &str) {
+    let actual: String = steps.unwrap().iter().map(|step| format!("\n{step}")).collect();
+    assert_eq!(actual, expect, "{actual}");
+}
+
+#[test]
+fn a_new_control_plane() {
+    let world = world("cp", &Machine::empty(control_plane_bundle(), control_plane::tiers()), 3);
+    check(
+        control_plane::plan(&world.states()),
+        r"
+cp-1, cp-2, cp-3: write /etc/etcd.service.conf (missing), /etc/k8s-csr-approver.service.conf (missing), /etc/kube-apiserver.service.conf (missing) and 9 more
+cp-1, cp-2, cp-3: start etcd.service
+wait until etcd has a quorum
+cp-1, cp-2, cp-3: wait until the etcd member is healthy
+cp-1, cp-2, cp-3: start kube-apiserver.service
+cp-1, cp-2, cp-3: wait until the API server is ready
+apply the cluster's own objects
+cp-1, cp-2, cp-3: start kube-controller-manager.service, kube-scheduler.service, k8s-csr-approver.service
+cp-1, cp-2, cp-3: wait until controller manager and scheduler are ready",
+    );
+}
+
+#[test]
+fn an_update_of_the_api_server() {
+    let states =
+        control_plane_world(|world| world.machines.values_mut().for_each(|machine| outdate(machine, "kube-apiserver.service")));
+    check(
+        control_plane::plan(&states),
+        r"
+cp-2, cp-3: wait until the etcd member is healthy; cp-2, cp-3: wait until the API server is ready
+cp-1: write /etc/kube-apiserver.service.conf (content differs)
+cp-1: wait until the etcd member is healthy
+cp-1: restart kube-apiserver.service (/etc/kube-apiserver.service.conf changed)
+cp-1: wait until the API server is ready
+cp-2: write /etc/kube-apiserver.service.conf (content differs)
+cp-2: wait until the etcd member is healthy
+cp-2: restart kube-apiserver.service (/etc/kube-apiserver.service.conf changed)
+cp-2: wait until the API server is ready
+cp-3: write /etc/kube-apiserver.service.conf (content differs)
+cp-3: wait until the etcd member is healthy
+cp-3: restart kube-apiserver.service (/etc/kube-apiserver.service.conf changed)
+cp-3: wait until the API server is ready",
+    );
+}
+
+#[test]
+fn a_host_that_was_cut_off_with_another_to_update() {
+    let states = control_plane_world(|world| {
+        world.machine("cp-3").find(&unit("etcd.service"), Found::Older);
+        world.machine("cp-2").find(&unit("kube-scheduler.service"), Found::Failed);
+    });
+    check(
+        control_plane::plan(&states),
+        r"
+cp-2: wait until the etcd member is healthy
+cp-2: wait until the API server is ready
+cp-2: start kube-scheduler.service (failed)
+cp-2: wait until controller manager and scheduler are ready
+cp-1, cp-2: wait until the etcd member is healthy; cp-1, cp-2: wait until the API server is ready
+wait until etcd has a quorum of healthy members without cp-3
+cp-3: restart etcd.service (runs with an older configuration)
+cp-3: wait until the etcd member is healthy",
+    );
+}
+
+#[test]
+fn drift_that_no_unit_reads() {
+    let states = control_plane_world(|world| {
+        world.machine("cp-1").observed.sysctls.clear();
+        world.machine("cp-3").outdate(&HostPath::literal("/etc/motd"));
+    });
+    check(
+        control_plane::plan(&states),
+        r"
+cp-1: write sysctl net.ipv4.ip_forward (missing); cp-3: write /etc/motd (content differs)",
+    );
+}
+
+#[test]
+fn a_control_plane_that_goes() {
+    let states = control_plane_world(|world| world.machines.values_mut().for_each(|machine| machine.leaves = true));
+    check(
+        control_plane::plan(&states),
+        r"
+cp-1, cp-2, cp-3: stop kube-controller-manager.service, kube-scheduler.service, k8s-csr-approver.service, kube-apiserver.service, etcd.service
+cp-1, cp-2, cp-3: remove everything that was installed",
+    );
+}
+
+#[test]
+fn a_load_balancer_whose_proxy_is_reloaded_on_one_host_and_restarted_on_the_other() {
+    let mut world = load_balancer_world();
+    outdate(world.machine("lb-1"), "k8s-lb-api-nginx.service");
+    world.machine("lb-1").outdate(&HostPath::literal("/etc/systemd/system/k8s-lb-api-nginx.service"));
+    outdate(world.machine("lb-2"), "k8s-lb-api-nginx.service");
+    check(
+        load_balancer::plan(&world.states(), Some(&host("lb-1"))),
+        r"
+lb-2: write /etc/k8s-lb-api-nginx.service.conf (content differs)
+lb-2: reload k8s-lb-api-nginx.service (/etc/k8s-lb-api-nginx.service.conf changed)
+lb-2: wait until k8s-lb-api-nginx.service is active
+lb-1: write /etc/k8s-lb-api-nginx.service.conf (content differs), /etc/systemd/system/k8s-lb-api-nginx.service (content differs)
+lb-1: hand the virtual addresses over to another host
+lb-1: restart k8s-lb-api-nginx.service (/etc/k8s-lb-api-nginx.service.conf changed, /etc/systemd/system/k8s-lb-api-nginx.service changed)
+lb-1: wait until k8s-lb-api-nginx.service is active
+wait until one host serves every virtual address",
+    );
+}
+
+#[test]
+fn new_nodes_beside_one_that_changes_and_one_that_leaves() {
+    let mut world = world("w", &node_machine(Machine::empty), 4);
+    for name in ["w-3", "w-4"] {
+        world.machines.insert(host(name), node_machine(Machine::new));
+    }
+    outdate(world.machine("w-3"), "kubelet.service");
+    world.machine("w-4").leaves = true;
+    check(
+        nodes::plan(&world.states(), nodes::Bounds::default()),
+        r"
+w-1, w-2: write /etc/containerd.service.conf (missing), /etc/kube-proxy.service.conf (missing), /etc/kubelet.service.conf (missing) and 5 more
+w-1, w-2: give the kubelet a bootstrap token
+w-1, w-2: start containerd.service
+w-1, w-2: start kubelet.service, kube-proxy.service
+w-1, w-2: wait until the node is Ready
+w-3: write /etc/kubelet.service.conf (content differs)
+w-3: restart kubelet.service (/etc/kubelet.service.conf changed)
+w-3: wait until the node is Ready
+w-4: drain the node
+w-4: stop kubelet.service, kube-proxy.service, containerd.service
+w-4: delete the node from the cluster
+w-4: remove everything that was installed",
+    );
+}
