@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+const LINES: usize = 40;
+
 /// What a program printed and how it ended.
 pub struct Output {
     pub command: String,
@@ -31,8 +33,14 @@ impl Output {
 
     #[track_caller]
     pub fn success(self) -> Output {
-        assert!(self.is_success(), "{} ended with {:?}:\n{}{}", self.command, self.status, self.stdout, self.stderr);
+        assert!(self.is_success(), "{} ended with {:?}:\n{}", self.command, self.status, self.end());
         self
+    }
+
+    /// The last lines, where programs say what went wrong.
+    fn end(&self) -> String {
+        let lines: Vec<&str> = self.stdout.lines().chain(self.stderr.lines()).collect();
+        lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
 
     #[track_caller]

@@ -43,10 +43,10 @@ impl Kubectl {
 
     /// Applies a file of `manifests/` and waits until what it names is ready.
     #[track_caller]
-    pub fn deploy(&self, lab: &Lab, manifest: &str, ready: &str) {
+    pub fn deploy(&self, lab: &Lab, manifest: &str, ready: &[&str]) {
         let path = source_folder().join("manifests").join(manifest);
         self.run(lab, &["apply", "-f", &path.to_string_lossy()]).success();
-        self.run(lab, &["rollout", "status", "--timeout=90s", ready]).success();
+        self.run(lab, &[&["rollout", "status", "--timeout=90s"], ready].concat()).success();
     }
 
     /// The names of the nodes that are Ready.

@@ -54,12 +54,12 @@ pub fn eventually<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Optio
     }
 }
 
-/// Two snapshots of a host must be the same; what is gone and what is left over is named.
+/// Two snapshots must be the same; what is gone and what is left over is named.
 #[track_caller]
-pub fn assert_same(after: &[String], before: &[String], host: &str) {
+pub fn assert_same(after: &[String], before: &[String]) {
     let (now, then): (BTreeSet<&String>, BTreeSet<&String>) = (after.iter().collect(), before.iter().collect());
     let gone = then.difference(&now).map(|line| format!("- {line}"));
     let left = now.difference(&then).map(|line| format!("+ {line}"));
     let differences: Vec<String> = gone.chain(left).collect();
-    assert!(differences.is_empty(), "{host} is not as it was:\n{}", differences.join("\n"));
+    assert!(differences.is_empty(), "not everything is as it was:\n{}", differences.join("\n"));
 }

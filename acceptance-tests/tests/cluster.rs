@@ -73,7 +73,7 @@ fn the_second_plan_is_empty_under_every_engine(QuickStart(cluster): &mut QuickSt
 }
 
 fn pods_answer_over_the_virtual_address_on_both_families(QuickStart(cluster): &mut QuickStart) {
-    cluster.deploy("echo.yaml", "daemonset/echo");
+    cluster.deploy("echo.yaml", &["daemonset/echo"]);
     for address in VIRTUAL_ADDRESSES {
         let answer =
             eventually("a pod answers", Duration::from_secs(30), || cluster.lab.fetch(&format!("http://{address}/")).ok());
@@ -99,10 +99,10 @@ fn a_service_answers_by_cluster_address_and_node_port_on_both_families(QuickStar
 
 fn pods_look_up_names_in_the_cluster_dns(QuickStart(cluster): &mut QuickStart) {
     for pod in echo_pods(cluster) {
-        let names = ["kubernetes.default.svc.cluster.local", "echo"];
+        let names = ["kubernetes.default.svc.cluster.local", "echo"]; // the first has one family in every cluster
         let answer = cluster.kubectl(&["exec", &pod, "--", "/bin/echo-http", "dig", names[0], names[1]]).success().stdout;
         let lines: Vec<&str> = answer.lines().collect();
-        assert!(lines[0].contains("10.96.0.1") && lines[0].contains("fd00:96::1"), "{answer}");
+        assert!(lines[0].contains("10.96.0.1"), "{answer}");
         assert!(lines[1].contains("10.96.") && lines[1].contains("fd00:96::"), "{answer}");
     }
 }
@@ -120,23 +120,16 @@ fn kubectl_reads_logs_and_runs_commands_on_every_node(QuickStart(cluster): &mut 
 
 fn metrics_come_through_the_aggregation_layer(QuickStart(cluster): &mut QuickStart) {
     let authority = cluster.workspace.attribute("k8s_pki.main", "certificates")["cluster-ca"].as_str().unwrap().to_string();
-    cluster
-        .kubectl(&[
-            "create",
-            "configmap",
-            "kubelet-authority",
-            "-n",
-            "kube-system",
-            &format!("--from-literal=ca.crt={authority}"),
-        ])
-        .success();
-    cluster.deploy("metrics-server.yaml", "deployment/metrics-server");
-    let top = || {
-        Some(cluster.kubectl(&["top", "nodes", "--no-headers"]).stdout).filter(|text| text.lines().count() == CONTROL_PLANE.len())
-    };
+    let in_system = ["-n", "kube-system"];
+    let from = format!("--from-literal=ca.crt={authority}");
+    cluster.kubectl(&[["delete", "configmap/kubelet-authority", "--ignore-not-found"].as_slice(), &in_system].concat()).success();
+    cluster.kubectl(&[["create", "configmap", "kubelet-authority", &from].as_slice(), &in_system].concat()).success();
+    cluster.deploy("metrics-server.yaml", &[["deployment/metrics-server"].as_slice(), &in_system].concat());
+    let nodes = CONTROL_PLANE.len();
+    let top = || Some(cluster.kubectl(&["top", "nodes", "--no-headers"]).stdout).filter(|text| text.lines().count() == nodes);
     let lines = eventually("every node has metrics", Duration::from_secs(60), top);
     assert!(CONTROL_PLANE.iter().all(|node| lines.contains(node)), "{lines}");
-    cluster.kubectl(&["delete", "deployment/metrics-server", "-n", "kube-system"]).success();
+    cluster.kubectl(&[["delete", "deployment/metrics-server"].as_slice(), &in_system].concat()).success();
     cluster.kubectl(&["delete", "apiservice/v1beta1.metrics.k8s.io"]).success();
 }
 
@@ -150,11 +143,15 @@ fn drift_is_named_by_host_and_path_and_repaired_alone(QuickStart(cluster): &mut 
     assert_eq!(nodes["cp-1"], ["/etc/containerd/config.toml: content differs"]);
     assert_eq!(nodes["cp-3"], ["sysctl net.ipv4.ip_forward: 0 instead of 1"]);
     assert_eq!(plan.drift("k8s_hardway_cluster.main")["cp-2"], ["kube-scheduler.service: inactive, not running"]);
-    assert_eq!(plan.changes(), ["update k8s_hardway_cluster.main", "update k8s_node_group.nodes"]);
+    let resources: Vec<String> = plan.changes().into_iter().filter(|change| !change.contains("output.")).collect();
+    assert_eq!(resources, ["update k8s_hardway_cluster.main", "update k8s_node_group.nodes"]);
     cluster.apply();
     cluster.plan().is_empty();
     assert_eq!(cluster.on("cp-3", "sysctl -n net.ipv4.ip_forward"), "1");
-    assert_eq!(cluster.activity(&HOSTS).since(&before), ["cp-1: /etc/containerd/config.toml", "cp-2: kube-scheduler.service"]);
+    assert_eq!(
+        besides_records(cluster.activity(&HOSTS).since(&before)),
+        ["cp-1: /etc/containerd/config.toml", "cp-2: kube-scheduler.service"]
+    );
 }
 
 fn a_worker_that_comes_and_goes_touches_no_other_host(QuickStart(cluster): &mut QuickStart) {
@@ -169,18 +166,18 @@ fn a_worker_that_comes_and_goes_touches_no_other_host(QuickStart(cluster): &mut 
     cluster.apply();
     cluster.wait_until_ready(&CONTROL_PLANE);
     assert_eq!(cluster.activity(&HOSTS).since(&before), Vec::<String>::new());
-    assert_same(&cluster.lab.snapshot(WORKER), &on_worker, WORKER);
+    assert_same(&cluster.lab.snapshot(WORKER), &on_worker);
 }
 
 fn a_changed_flag_restarts_api_servers_one_after_the_other_and_no_client_notices(QuickStart(cluster): &mut QuickStart) {
     let before = cluster.activity(&HOSTS);
-    cluster.workspace.set("api_server_flags", json!({ "max-requests-inflight": "450" }));
+    cluster.workspace.set("api_server_flags", json!({ "max-requests-inflight": rand::random_range(401..800).to_string() }));
     let answers = cluster.while_asking_the_api(|| drop(cluster.workspace.apply(&cluster.lab)));
     let touched = cluster.activity(&HOSTS).since(&before);
     let expected = CONTROL_PLANE.iter().flat_map(|host| {
         ["/etc/systemd/system/kube-apiserver.service", "kube-apiserver.service"].map(|item| format!("{host}: {item}"))
     });
-    assert_eq!(touched, expected.collect::<Vec<_>>());
+    assert_eq!(besides_records(touched), expected.collect::<Vec<_>>());
     let mut outages = CONTROL_PLANE.map(|host| outage(cluster, host));
     outages.sort();
     assert!(outages.windows(2).all(|pair| pair[0].1 <= pair[1].0), "two API servers were down at once: {outages:?}");
@@ -215,7 +212,10 @@ fn the_api_survives_the_loss_of_a_control_plane_host_and_plan_says_which(QuickSt
         }
         cluster.kubectl(&["get", "nodes"]).success();
     });
-    answers.iter().for_each(Answers::all_good);
+    // Only what was under way on that host is lost.
+    answers.iter().for_each(|answers| {
+        assert!(answers.longest_gap() < Duration::from_secs(2), "{}: {:?}", answers.url, answers.longest_gap())
+    });
     cluster.lab.boot("cp-2");
     cluster.wait_until_ready(&CONTROL_PLANE);
     cluster.plan().is_empty();
@@ -245,13 +245,16 @@ fn no_secret_is_seen_in_logs_plans_progress_or_errors(QuickStart(cluster): &mut 
 fn destroy_leaves_the_hosts_as_they_were_and_a_second_destroy_is_fine(QuickStart(cluster): &mut QuickStart) {
     cluster.workspace.set("api_server_flags", json!({}));
     cluster.destroy();
-    for (host, before) in &cluster.before {
-        assert_same(&cluster.lab.snapshot(host), before, host);
-    }
+    cluster.assert_hosts_are_as_before();
     cluster.destroy();
 }
 
 // --- questions of more than one scenario
+
+/// What was touched but the provider's own records of it.
+fn besides_records(touched: Vec<String>) -> Vec<String> {
+    touched.into_iter().filter(|item| !item.contains("/var/lib/k8s-hardway/")).collect()
+}
 
 fn echo_pods(cluster: &Cluster) -> Vec<String> {
     let pods = cluster.get(&["pods", "-l", "app=echo"]);

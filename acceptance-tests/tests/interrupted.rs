@@ -3,10 +3,10 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
-use acceptance_tests::lab::{CONTROL_PLANE, HOSTS};
+use acceptance_tests::lab::CONTROL_PLANE;
 use acceptance_tests::secrets::Secrets;
 use acceptance_tests::suite::{Scenario, Shared, main as run};
-use acceptance_tests::{Cluster, assert_same, scenarios};
+use acceptance_tests::{Cluster, scenarios};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::path::Path;
 use std::process::{Child, ExitCode, Stdio};
@@ -42,7 +42,9 @@ fn apply_converges_after_kills_at_random_moments(Interrupted(cluster): &mut Inte
     for _ in 0..kills {
         let moment = LATEST.mul_f64(moments.random());
         let killed = kill_provider_of_an_apply(cluster, moment);
-        println!("    {:.1} s: {}", moment.as_secs_f64(), if killed { "killed" } else { "the apply had ended" });
+        let progress = std::fs::read_to_string(cluster.workspace.folder.join("progress.log")).unwrap_or_default();
+        let phase = if killed { progress.lines().last().unwrap_or("planning") } else { "the apply had ended" };
+        println!("    after {:.1} s: {phase}", moment.as_secs_f64());
     }
     cluster.apply();
     cluster.wait_until_ready(&CONTROL_PLANE);
@@ -52,7 +54,7 @@ fn apply_converges_after_kills_at_random_moments(Interrupted(cluster): &mut Inte
 fn nothing_is_there_twice_and_nothing_unfinished(Interrupted(cluster): &mut Interrupted) {
     let members = cluster.on(
         "cp-1",
-        "etcdctl --cacert=/etc/etcd/pki/etcd-ca.crt --cert=/etc/etcd/pki/etcd-client.crt --key=/etc/etcd/pki/etcd-client.key member list",
+        "etcdctl --cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/client.crt --key=/etc/etcd/pki/client.key member list",
     );
     assert_eq!(members.lines().count(), CONTROL_PLANE.len(), "{members}");
     let tokens = cluster.get(&["secrets", "-n", "kube-system", "--field-selector=type=bootstrap.kubernetes.io/token"]);
@@ -73,9 +75,7 @@ fn no_secret_is_seen_in_what_the_killed_left(Interrupted(cluster): &mut Interrup
 
 fn destroy_leaves_the_hosts_as_they_were(Interrupted(cluster): &mut Interrupted) {
     cluster.destroy();
-    for host in HOSTS.iter().filter(|host| cluster.before.contains_key(*host)) {
-        assert_same(&cluster.lab.snapshot(host), &cluster.before[host], host);
-    }
+    cluster.assert_hosts_are_as_before();
 }
 
 /// Begins an apply and kills the provider that serves it after a while. False when the apply was quicker.

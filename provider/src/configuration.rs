@@ -93,3 +93,35 @@ pub fn validate(config: &Value) -> Diagnostics {
     }
     diagnostics
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(mirror: Value, expect: &[(&str, &str)]) {
+        let found = validate(&Value::object([("mirror", mirror)]));
+        let said: Vec<(String, String)> =
+            found.iter().map(|d| (d.path.as_ref().map(ToString::to_string).unwrap_or_default(), d.summary.clone())).collect();
+        let expect: Vec<(String, String)> = expect.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
+        assert_eq!(said, expect);
+    }
+
+    #[test]
+    fn mirrors() {
+        check("https://mirror.example.net/kubernetes".into(), &[]);
+        check(Value::Unknown, &[]);
+        check(Value::Null, &[]);
+        check("mirror.example.net".into(), &[("mirror", "mirror is not an HTTP URL")]);
+        check("ftp://mirror.example.net".into(), &[("mirror", "mirror is not an HTTP URL")]);
+    }
+
+    #[test]
+    fn unknown_settings_are_carried_and_there_is_always_room_for_one_host() {
+        let (world, _stops) = crate::fakes::FakeWorld::new();
+        let shared = Shared::new(Arc::new(world));
+        shared.configure(&Value::object([("mirror", Value::Unknown), ("max_parallel_hosts", 0.into())])).unwrap();
+        assert!(shared.configuration().mirror.is_unknown());
+        assert_eq!(shared.configuration().parallel_hosts(), 1);
+    }
+}

@@ -162,3 +162,38 @@ pub fn validate(checksums: &Value, diagnostics: &mut Diagnostics) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(digest: Value, expect: Option<&str>) {
+        let mut found = Diagnostics::default();
+        validate(&Value::object([("https://dl.example/x", digest)]), &mut found);
+        let said: Vec<(String, String)> =
+            found.iter().map(|d| (d.path.as_ref().map(ToString::to_string).unwrap_or_default(), d.summary.clone())).collect();
+        let expect: Vec<(String, String)> =
+            expect.into_iter().map(|text| ("checksums[\"https://dl.example/x\"]".to_string(), text.to_string())).collect();
+        assert_eq!(said, expect);
+    }
+
+    #[test]
+    fn digests() {
+        let wrong = Some("the digest of https://dl.example/x is not SHA-256");
+        check("0".repeat(64).into(), None);
+        check(format!("sha256:{}", "0".repeat(64)).into(), None);
+        check(Value::Unknown, None);
+        check("0".repeat(40).into(), wrong);
+        check("x".repeat(64).into(), wrong);
+    }
+
+    #[test]
+    fn the_mirror_of_the_resource_wins_and_unknown_is_not_absent() {
+        let known = |text: &str| Field::Known(text.to_string());
+        assert_eq!(mirror(&known("a"), &known("b")).known(), Some(&"a"));
+        assert_eq!(mirror(&Field::Null, &known("b")).known(), Some(&"b"));
+        assert!(mirror(&Field::Unknown, &known("b")).is_unknown());
+        assert!(mirror(&Field::Null, &Field::Unknown).is_unknown());
+    }
+}

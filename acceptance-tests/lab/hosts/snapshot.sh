@@ -29,11 +29,12 @@ getent passwd | sort | section user
 getent group | sort | section group
 
 # --- units: what is installed and in which state, and what is running or failed. Not the units which come and go by themselves:
-# devices, sessions, services which timers and the bus start; nor mounts, which have a section of their own.
+# devices, sessions, services which timers and the bus start, the target which any service may want and nothing stops; nor mounts, which
+# have a section of their own.
 systemctl list-unit-files --plain --no-legend --no-pager |
   awk '$2 != "transient" && $2 != "generated" { print $1, $2 }' | sort | section unit-file
 coming_and_going='\.(device|scope|mount) |^user[-@]|^system-.*\.slice '
-coming_and_going+='|^(dpkg-db-backup|fstrim|logrotate|systemd-tmpfiles-clean|systemd-(hostname|locale|timedate)d)\.service '
+coming_and_going+='|^network-online\.target |^(dpkg-db-backup|fstrim|logrotate|systemd-tmpfiles-clean|systemd-(hostname|locale|timedate)d)\.service '
 systemctl list-units --plain --no-legend --no-pager | awk '{ print $1, $2, $3 }' | { grep -vE "$coming_and_going" || true; } |
   sort | section unit
 

@@ -2,7 +2,9 @@
 
 const BLOCK: usize = 512;
 
-/// An archive under construction. Names have at most 100 bytes, which this crate's numbered names keep.
+pub(crate) const LONGEST_NAME: usize = 100;
+
+/// An archive under construction.
 pub(crate) struct Archive {
     bytes: Vec<u8>,
 }
@@ -18,7 +20,7 @@ impl Archive {
         Archive { bytes: Vec::new() }
     }
 
-    /// `owner` is `user:group`, as chown takes it; the file has the mode and owner as soon as it is unpacked.
+    /// `name` has at most `LONGEST_NAME` bytes; `owner` is `user:group`, as chown takes it; the file has the mode and owner as soon as it is unpacked.
     pub fn add(&mut self, name: &str, mode: u32, owner: &str, content: &[u8]) {
         self.bytes.extend(header(name, mode, &parse_owner(owner), content.len()));
         self.bytes.extend(content);
@@ -43,7 +45,7 @@ fn parse_owner(owner: &str) -> Ownership<'_> {
 fn header(name: &str, mode: u32, owner: &Ownership<'_>, size: usize) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     let mut put = |offset: usize, text: &str| block[offset..offset + text.len()].copy_from_slice(text.as_bytes());
-    put(0, &name[..name.len().min(100)]);
+    put(0, &name[..name.len().min(LONGEST_NAME)]);
     put(100, &format!("{mode:07o}"));
     put(108, &format!("{:07o}", owner.user.1));
     put(116, &format!("{:07o}", owner.group.1));

@@ -38,6 +38,18 @@ impl Connection {
         Ok(Connection { handle, sessions: Semaphore::new(SESSIONS), _jump: jump })
     }
 
+    /// The caller holds a permit of `sessions`. The server may still count a session that ended just now, so a refusal is tried again.
+    pub async fn open_session(&self) -> Result<Channel<Msg>, russh::Error> {
+        let mut pause = Duration::from_millis(20);
+        loop {
+            match self.handle.channel_open_session().await {
+                Err(russh::Error::ChannelOpenFailure(_)) if pause < Duration::from_secs(3) => tokio::time::sleep(pause).await,
+                opened => return opened,
+            }
+            pause *= 2;
+        }
+    }
+
     pub async fn direct_tcpip(&self, host: &str, port: u16) -> Result<Channel<Msg>, russh::Error> {
         self.handle.channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0).await
     }

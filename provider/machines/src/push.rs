@@ -1,11 +1,11 @@
 //! Puts a bundle on a host: modules, sysctls, packages, directories and files in one session, binaries in another. No unit is touched.
 
-use crate::archive::Archive;
+use crate::archive::{self, Archive};
 use crate::read::{module_words, sysctl_path, sysctl_value};
 use crate::script::Script;
 use crate::{Machine, MachineError, Owner};
 use bundle::{Bundle, File, HostPath, Observed};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -25,8 +25,13 @@ impl Machine {
         observed: &Observed,
         progress: &Progress<'_>,
     ) -> Result<(), MachineError> {
-        let archive = render_archive(bundle, observed)
-            .map_err(|path| MachineError::NoContent { host: self.target.to_string(), path: path.to_string() })?;
+        let host = self.target.to_string();
+        let archive = render_archive(bundle, observed).map_err(|why| match why {
+            Unpackable::NoContent(path) => MachineError::NoContent { host, path: path.to_string() },
+            Unpackable::LongName(path) => {
+                MachineError::File { host, path: path.to_string(), reason: "its name is too long".into() }
+            }
+        })?;
         let told = |line: &str| {
             if let Some(sentence) = line.strip_prefix("progress\t") {
                 progress(sentence);
@@ -38,28 +43,34 @@ impl Machine {
     }
 }
 
-/// What push.sh unpacks. An `Err` is the path of a file that has to be written and has no bytes.
-fn render_archive(bundle: &Bundle, observed: &Observed) -> Result<Vec<u8>, HostPath> {
+/// A file that cannot be put into the archive.
+enum Unpackable {
+    NoContent(HostPath),
+    LongName(HostPath),
+}
+
+/// What push.sh unpacks.
+fn render_archive(bundle: &Bundle, observed: &Observed) -> Result<Vec<u8>, Unpackable> {
+    let paths = || bundle.files.keys().chain(bundle.binaries.keys());
+    let directories: BTreeSet<&str> = paths().map(|path| split(path).0).collect();
+    let numbers: BTreeMap<&str, usize> = directories.into_iter().zip(0..).collect();
     let mut archive = Archive::new();
-    let mut files = String::new();
-    for (index, (path, file)) in bundle.files.iter().enumerate() {
-        if is_as_declared(path, file, observed) {
-            let _ = writeln!(files, "- {path}");
-            continue;
+    for (path, file) in bundle.files.iter().filter(|(path, file)| !is_as_declared(path, file, observed)) {
+        let (directory, name) = split(path);
+        let name = format!("files/{}/{name}", numbers[directory]);
+        if name.len() > archive::LONGEST_NAME {
+            return Err(Unpackable::LongName(path.clone()));
         }
-        let bytes = file.content.bytes().ok_or_else(|| path.clone())?;
-        archive.add(&format!("files/{index}"), file.mode, &file.owner, bytes);
-        let _ = writeln!(files, "{index} {path}");
-    }
-    for path in bundle.binaries.keys() {
-        let _ = writeln!(files, "- {path}");
+        let bytes = file.content.bytes().ok_or_else(|| Unpackable::NoContent(path.clone()))?;
+        archive.add(&name, file.mode, &file.owner, bytes);
     }
     for (index, command) in bundle.cleanup.iter().enumerate() {
         let digest = bundle::Digest::of(command.as_bytes());
         archive.add(&format!("cleanup/{index:03}-{}", &digest.as_str()[..16]), 0o600, "root:root", command.as_bytes());
     }
     let mut plan = |name: &str, text: String| archive.add(&format!("plan/{name}"), 0o600, "root:root", text.as_bytes());
-    plan("files", files);
+    plan("files", paths().map(|path| format!("{path}\n")).collect());
+    plan("places", numbers.iter().map(|(directory, number)| format!("{number} {directory}\n")).collect());
     plan("owners", render_owners(bundle));
     plan("units", bundle.units.keys().map(|unit| format!("{unit}\n")).collect());
     plan("packages", bundle.packages.iter().map(|(program, package)| format!("{program} {package}\n")).collect());
@@ -69,6 +80,11 @@ fn render_archive(bundle: &Bundle, observed: &Observed) -> Result<Vec<u8>, HostP
     plan("directories", directories.map(|(path, new)| format!("{:04o} {} {path}\n", new.mode, new.owner)).collect());
     archive.add("end", 0o600, "root:root", b"");
     Ok(archive.finish())
+}
+
+/// The directory is empty for what stands in the root directory.
+fn split(path: &HostPath) -> (&str, &str) {
+    path.as_str().rsplit_once('/').unwrap_or_default()
 }
 
 fn is_as_declared(path: &HostPath, file: &File, observed: &Observed) -> bool {

@@ -14,8 +14,7 @@ impl Machine {
     pub async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError> {
         let script = Script::new("reading the state", include_str!("scripts/read.sh"), &[owner.as_str()], TIMEOUT);
         let output = self.succeed(&script, render_question(manifest).as_bytes()).await?;
-        let units: Vec<&UnitName> = manifest.units.keys().collect();
-        parse_observed(&output.stdout_text(), &units).map_err(|answer| MachineError::Answer {
+        parse_observed(&output.stdout_text(), manifest).map_err(|answer| MachineError::Answer {
             host: self.target.to_string(),
             operation: script.operation.into(),
             answer,
@@ -67,12 +66,12 @@ pub(crate) fn sysctl_value(value: &str) -> String {
 }
 
 /// Each `Err` is the line that does not fit.
-fn parse_observed(answer: &str, units: &[&UnitName]) -> Result<Observed, String> {
+fn parse_observed(answer: &str, manifest: &Manifest) -> Result<Observed, String> {
     let mut parts = Parts::default();
     let mut lines = answer.lines();
     for line in lines.by_ref() {
         if line == "end" {
-            return parts.finish(units);
+            return parts.finish(manifest);
         }
         parts.take(line).ok_or(line)?;
     }
@@ -82,11 +81,14 @@ fn parse_observed(answer: &str, units: &[&UnitName]) -> Result<Observed, String>
 /// Where an installed program is, and what its file looked like: size, seconds, inode.
 type Look = (String, String, String);
 
+/// Who owns a file, by name and by number, each as `user:group`.
+type Owners = (String, String);
+
 #[derive(Default)]
 struct Parts {
     observed: Observed,
     sums: BTreeMap<HostPath, Digest>,
-    files: BTreeMap<HostPath, (u32, String)>,
+    files: BTreeMap<HostPath, (u32, Owners)>,
     looks: BTreeMap<HostPath, Look>,
     installed: BTreeMap<HostPath, (Digest, Look)>,
     systemd: Vec<String>,
@@ -96,7 +98,7 @@ struct Parts {
 impl Parts {
     fn take(&mut self, line: &str) -> Option<()> {
         let (kind, rest) = line.split_once(' ')?;
-        let mut words = rest.splitn(3, ' ');
+        let mut words = rest.splitn(4, ' ');
         match kind {
             "module" => drop(self.observed.modules.insert(rest.to_string())),
             "sysctl" => {
@@ -106,8 +108,8 @@ impl Parts {
             }
             "file" => {
                 let mode = u32::from_str_radix(words.next()?, 8).ok()?;
-                let owner = words.next()?.to_string();
-                self.files.insert(HostPath::parse(words.next()?).ok()?, (mode, owner));
+                let owners = (words.next()?.to_string(), words.next()?.to_string());
+                self.files.insert(HostPath::parse(words.next()?).ok()?, (mode, owners));
             }
             "sum" => {
                 let digest = Digest::parse(words.next()?).ok()?;
@@ -135,10 +137,12 @@ impl Parts {
         Some(())
     }
 
-    fn finish(mut self, units: &[&UnitName]) -> Result<Observed, String> {
-        for (path, (mode, owner)) in self.files {
+    fn finish(mut self, manifest: &Manifest) -> Result<Observed, String> {
+        for (path, (mode, owners)) in self.files {
             // What has no digest is a folder or a broken link: no file.
             if let Some(sha256) = self.sums.remove(&path) {
+                let declared = manifest.files.get(&path).map(|file| file.owner.as_str()).unwrap_or_default();
+                let owner = as_declared(declared, &owners);
                 self.observed.files.insert(path, ObservedFile { mode, owner, sha256 });
             }
         }
@@ -147,16 +151,25 @@ impl Parts {
             self.observed.binaries.insert(path, ObservedBinary { identity });
         }
         let paragraphs: Vec<_> = self.systemd.split(String::is_empty).filter(|paragraph| !paragraph.is_empty()).collect();
-        if paragraphs.len() != units.len() {
+        if paragraphs.len() != manifest.units.len() {
             return Err(format!("systemctl: {}", self.systemd.join(" ")));
         }
-        for (name, paragraph) in units.iter().zip(paragraphs) {
-            if let Some(unit) = parse_unit(paragraph, self.stamps.remove(*name)).ok_or_else(|| paragraph.join(" "))? {
-                self.observed.units.insert((*name).clone(), unit);
+        for (name, paragraph) in manifest.units.keys().zip(paragraphs) {
+            if let Some(unit) = parse_unit(paragraph, self.stamps.remove(name)).ok_or_else(|| paragraph.join(" "))? {
+                self.observed.units.insert(name.clone(), unit);
             }
         }
         Ok(self.observed)
     }
+}
+
+/// A user or group that is declared by number is shown by number, any other by name.
+fn as_declared(declared: &str, (names, numbers): &Owners) -> String {
+    let mut declared = declared.split(':');
+    let parts = names.split(':').zip(numbers.split(':'));
+    let by_number = |declared: Option<&str>| declared.is_some_and(|name| name.parse::<u32>().is_ok());
+    let parts: Vec<&str> = parts.map(|(name, number)| if by_number(declared.next()) { number } else { name }).collect();
+    parts.join(":")
 }
 
 fn parse_look<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Look> {
@@ -182,6 +195,20 @@ mod tests {
         UnitName::literal(name)
     }
 
+    fn asking_for(units: &[&str]) -> Manifest {
+        Manifest { units: units.iter().map(|name| (unit(name), Digest::of(b"s"))).collect(), ..Manifest::default() }
+    }
+
+    #[test]
+    fn an_owner_is_shown_as_it_is_declared() {
+        let owners = ("etcd:UNKNOWN".to_string(), "100:200".to_string());
+        for (declared, shown) in
+            [("etcd:200", "etcd:200"), ("100:200", "100:200"), ("root:root", "etcd:UNKNOWN"), ("", "etcd:UNKNOWN")]
+        {
+            assert_eq!(as_declared(declared, &owners), shown);
+        }
+    }
+
     #[test]
     fn the_question_names_each_thing_once() {
         let mut manifest = Manifest::default();
@@ -201,7 +228,7 @@ mod tests {
         let (a, p, s) = (Digest::of(b"a"), Digest::of(b"p"), Digest::of(b"s"));
         let answer = format!(
             "module overlay\nsysctl /proc/sys/net/ipv4/tcp_rmem:4096\t131072\t6291456\n\
-             file 644 root:root /etc/a\nfile 4755 root:adm /etc/folder\nsum {a}  /etc/a\n\
+             file 644 root:root 0:0 /etc/a\nfile 4755 root:adm 0:4 /etc/folder\nsum {a}  /etc/a\n\
              binary /usr/local/bin/p\t10\t20\t30\nbinary /usr/local/bin/q\t10\t20\t31\nbinary /usr/local/bin/r\t1\t2\t3\n\
              installed /usr/local/bin/p\t{p}\t10\t20\t30\ninstalled /usr/local/bin/q\t{p}\t10\t20\t30\n\
              systemd LoadState=loaded\nsystemd ActiveState=active\nsystemd UnitFileState=enabled\nsystemd \n\
@@ -209,8 +236,7 @@ mod tests {
              systemd LoadState=loaded\nsystemd ActiveState=failed\nsystemd UnitFileState=disabled\n\
              stamp a.service {s}\nend\n"
         );
-        let units = [&unit("a.service"), &unit("b.service"), &unit("c.service")];
-        let observed = parse_observed(&answer, &units).unwrap();
+        let observed = parse_observed(&answer, &asking_for(&["a.service", "b.service", "c.service"])).unwrap();
         let mut expect = Observed::default();
         expect.modules.insert("overlay".into());
         expect.sysctls.insert(Sysctl::literal("net.ipv4.tcp_rmem"), "4096 131072 6291456".into());
@@ -226,7 +252,7 @@ mod tests {
 
     #[track_caller]
     fn refuse(answer: &str, expect: &str) {
-        assert_eq!(parse_observed(answer, &[&unit("a.service")]).unwrap_err(), expect);
+        assert_eq!(parse_observed(answer, &asking_for(&["a.service"])).unwrap_err(), expect);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use tokio::io::AsyncRead;
 
 /// What every script of this crate begins with.
 const COMMON: &str = include_str!("scripts/common.sh");
+/// What the login shell says before the script begins, from its start-up files, is not the script's.
+const BEGIN: &str = "begin k8s-hardway script";
 
 pub(crate) struct Script<'a> {
     /// For errors: `reading the state`, `writing files`.
@@ -37,8 +39,8 @@ pub(crate) fn quote(word: &str) -> String {
 
 /// The login shell may be any; it only has to take single quotes.
 fn command_line(target: &Target, script: &str) -> String {
-    let prefix = if target.sudo() { "sudo -n -- " } else { "" };
-    format!("{prefix}sh -c {}", quote(script))
+    let prefix = if target.sudo() { "env LC_ALL=C sudo -n -- " } else { "" };
+    format!("{prefix}sh -c {}", quote(&format!("echo '{BEGIN}'\n{script}")))
 }
 
 pub(crate) async fn run(
@@ -66,10 +68,14 @@ pub(crate) async fn run(
     Ok(output)
 }
 
-/// sudo itself ends with 1, the login shell that does not find it with 127.
+/// sudo itself ends with 1, the login shell that does not find it with 127. sudo also warns of what does not stop it, such as a host
+/// name that does not resolve.
 fn is_refusal_of_sudo(output: &Output) -> bool {
+    const REFUSALS: [&str; 5] =
+        ["a password is required", "not in the sudoers", "not allowed to", "may not run sudo", "must have a tty"];
     let said = String::from_utf8_lossy(&output.stderr);
-    (output.status == 1 && said.starts_with("sudo: ")) || (output.status == 127 && said.contains("sudo"))
+    let refused = said.lines().any(|line| REFUSALS.iter().any(|refusal| line.contains(refusal)));
+    (output.status == 1 && output.stdout.is_empty() && refused) || (output.status == 127 && said.contains("sudo"))
 }
 
 async fn exchange(
@@ -79,7 +85,7 @@ async fn exchange(
     input: impl AsyncRead + Unpin + Send,
 ) -> Result<Output, russh::Error> {
     let _permit = connection.sessions.acquire().await.map_err(|_| russh::Error::Disconnect)?;
-    let channel = connection.handle.channel_open_session().await?;
+    let channel = connection.open_session().await?;
     channel.exec(true, command_line(target, &script.text)).await?;
     let (mut reader, writer) = channel.split();
     let write = async {
@@ -109,6 +115,7 @@ struct Answer {
     status: Option<u32>,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
+    begun: bool,
     /// Up to here lines were handed to `on_line`.
     told: usize,
     refused: bool,
@@ -119,7 +126,8 @@ impl Answer {
         match message {
             ChannelMsg::Data { data } => {
                 self.stdout.extend_from_slice(&data);
-                if let Some(on_line) = on_line {
+                self.drop_what_came_before();
+                if let Some(on_line) = on_line.filter(|_| self.begun) {
                     self.tell(on_line);
                 }
             }
@@ -131,6 +139,16 @@ impl Answer {
             }
             ChannelMsg::Failure => self.refused = true,
             _ => {}
+        }
+    }
+
+    fn drop_what_came_before(&mut self) {
+        let mark = format!("{BEGIN}\n");
+        if !self.begun
+            && let Some(at) = self.stdout.windows(mark.len()).position(|part| part == mark.as_bytes())
+        {
+            self.stdout.drain(..at + mark.len());
+            self.begun = true;
         }
     }
 
@@ -171,14 +189,26 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_of_sudo_is_told_from_a_script_that_fails_and_from_a_warning() {
+        let output = |status, stdout: &str, stderr: &str| Output { status, stdout: stdout.into(), stderr: stderr.into() };
+        let warning = "sudo: unable to resolve host h1: Temporary failure in name resolution\n";
+        assert!(is_refusal_of_sudo(&output(1, "", &format!("{warning}sudo: a password is required\n"))));
+        assert!(is_refusal_of_sudo(&output(1, "", "x is not in the sudoers file.\n")));
+        assert!(is_refusal_of_sudo(&output(127, "", "sh: 1: sudo: not found\n")));
+        assert!(!is_refusal_of_sudo(&output(1, "error\tfile\t/etc/x\n", warning)));
+        assert!(!is_refusal_of_sudo(&output(1, "", warning)));
+    }
+
+    #[test]
     fn lines_are_told_once_and_whole() {
         let told = std::sync::Mutex::new(Vec::new());
         let on_line = |line: &str| told.lock().unwrap().push(line.to_string());
         let mut answer = Answer::default();
-        for part in ["one\ntw", "o\n", "three"] {
+        for part in ["noise\nbegin k8s-har", "dway script\none\ntw", "o\n", "three"] {
             answer.take(ChannelMsg::Data { data: part.as_bytes().to_vec().into() }, Some(&on_line));
         }
         assert_eq!(*told.lock().unwrap(), ["one", "two"]);
+        assert_eq!(answer.stdout, b"one\ntwo\nthree");
     }
 
     #[test]

@@ -238,6 +238,7 @@ fn known_versions(catalogue: &Catalogue) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

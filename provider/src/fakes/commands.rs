@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use machines::Output;
 
 pub(super) fn is_mutating(script: &str) -> bool {
-    script.starts_with("rm -f ") || script.starts_with("systemctl stop ")
+    ["rm -f ", "systemctl stop ", "systemctl start "].iter().any(|verb| script.starts_with(verb))
 }
 
 pub(super) fn run(memory: &mut Memory, name: &HostName, script: &str) -> Output {
@@ -18,6 +18,7 @@ pub(super) fn run(memory: &mut Memory, name: &HostName, script: &str) -> Output 
             units::stop(memory, name, &UnitName::literal(unit));
             answer(true, "")
         }
+        ["systemctl", "start", unit] => answer(units::start_again(memory, name, &UnitName::literal(unit)).is_ok(), ""),
         ["rm", "-f", path] => {
             memory.host(name).files.remove(&HostPath::literal(path));
             answer(true, "")
@@ -54,14 +55,8 @@ fn addresses(memory: &mut Memory, name: &HostName) -> String {
     configured(memory, name).iter().map(|address| format!("2: eth0    inet {address} scope global eth0\n")).collect()
 }
 
-/// The virtual addresses of a keepalived that runs, from its configuration.
+/// The virtual addresses that a keepalived of this host was started with.
 fn configured(memory: &Memory, name: &HostName) -> Vec<IpNet> {
-    let Some(host) = memory.hosts.get(name) else { return Vec::new() };
-    let is_keepalived = |unit: &UnitName| unit.as_str().ends_with("-keepalived.service") && host.is_up(unit.as_str());
-    if !host.units.keys().any(is_keepalived) {
-        return Vec::new();
-    }
-    let configurations = host.files.iter().filter(|(path, _)| path.as_str().ends_with("/keepalived.conf"));
-    let text: String = configurations.map(|(_, file)| String::from_utf8_lossy(&file.content).into_owned()).collect();
-    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    let units = memory.hosts.get(name).into_iter().flat_map(|host| host.units.values());
+    units.filter(|unit| unit.active_state == "active").flat_map(|unit| unit.addresses.clone()).collect()
 }

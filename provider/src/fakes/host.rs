@@ -10,12 +10,11 @@ use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, ObservedBinary, ObservedFile, ObservedUnit, UnitName};
 use machines::{Facts, MachineError, Output, Owner, Progress};
 use render::control_plane::ADMIN_KUBECONFIG;
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 pub(super) struct FakeHost {
     pub name: HostName,
+    pub address: String,
     pub world: FakeWorld,
 }
 
@@ -52,13 +51,6 @@ impl FakeHost {
     }
 }
 
-/// A fake has whichever address of the rows' networks it is declared with.
-fn every_address() -> BTreeMap<IpAddr, String> {
-    let v4 = (0..=255).map(|last| IpAddr::from([192, 0, 2, last]));
-    let v6 = (0..=255).map(|last| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last]));
-    v4.chain(v6).map(|address| (address, "eth0".to_string())).collect()
-}
-
 fn stamped(units: &[(UnitName, Digest)]) -> Vec<(UnitName, Option<Digest>)> {
     units.iter().map(|(unit, stamp)| (unit.clone(), Some(stamp.clone()))).collect()
 }
@@ -69,16 +61,6 @@ impl Host for FakeHost {
         &self.name
     }
 
-    async fn facts(&self) -> Result<Facts, MachineError> {
-        self.ask(|_| Facts {
-            architecture: "amd64".into(),
-            systemd_version: Some(252),
-            var_free_bytes: 1 << 40,
-            addresses: every_address(),
-            ..Facts::default()
-        })
-    }
-
     async fn run(&self, script: &str) -> Result<Output, MachineError> {
         if commands::is_mutating(script) {
             let call = format!("{}: {script}", self.name);
@@ -87,6 +69,21 @@ impl Host for FakeHost {
         }
         self.ask(|_| ())?;
         Ok(self.world.change(|memory| commands::run(memory, &self.name, script)))
+    }
+
+    /// A host on which nothing is wrong.
+    async fn facts(&self) -> Result<Facts, MachineError> {
+        let addresses = self.address.parse().map(|address| (address, "eth0".to_string()));
+        self.ask(|_| Facts {
+            architecture: "amd64".into(),
+            cgroup_version: 2,
+            systemd_version: Some(257),
+            processors: 4,
+            memory_bytes: 8 << 30,
+            var_free_bytes: 100 << 30,
+            addresses: addresses.into_iter().collect(),
+            ..Facts::default()
+        })
     }
 
     async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError> {

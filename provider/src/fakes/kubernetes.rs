@@ -60,7 +60,7 @@ impl Kubernetes for FakeKubernetes {
     }
 
     async fn delete_token(&self, token: &BootstrapToken) -> Result<(), KubernetesError> {
-        self.mutate("delete a token".into(), |cluster| drop(cluster.tokens.remove(&token.expose()))).await
+        self.mutate("delete a token".into(), |cluster| cluster.tokens.remove(&token.expose())).await.map(drop)
     }
 
     async fn declare_nodes(&self, nodes: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {

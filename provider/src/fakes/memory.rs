@@ -2,7 +2,9 @@
 //! objects of the cluster. Contents stand here in the clear: tests compare digests, never print them.
 
 use bundle::{Digest, HostName, HostPath, Sysctl, UnitName};
+use ipnet::IpNet;
 use machines::Owner;
+use render::node::BOOTSTRAP_KUBECONFIG;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Of every sysctl that nobody has set.
@@ -41,6 +43,8 @@ pub struct FakeUnit {
     pub enabled: bool,
     /// Digest over what it really read when it last started or reloaded, as `Bundle::unit_stamp` counts it.
     pub runs_with: Option<Digest>,
+    /// Of a keepalived: the virtual addresses that it was told then.
+    pub addresses: Vec<IpNet>,
 }
 
 /// `/var/lib/k8s-hardway/<owner>` on a host.
@@ -95,12 +99,19 @@ impl Memory {
         self.hosts.entry(name.clone()).or_default()
     }
 
-    /// All that there is, one line each; what differs between two memories is what differs between their lines. Modules are left
-    /// out, since nobody unloads them, and so are tokens, since each is another.
+    /// All that there is, one line each; what differs between two memories is what differs between their lines. Left out are
+    /// modules, since nobody unloads them, commands for the removal, of which older ones are kept on purpose, and bootstrap
+    /// kubeconfigs without a token that the cluster takes.
     pub fn lines(&self) -> BTreeMap<String, String> {
         let mut lines = self.cluster.lines();
         for (name, host) in &self.hosts {
-            lines.extend(host.lines().into_iter().map(|(item, value)| (format!("{name}: {item}"), value)));
+            let is_dead = |file: &FakeFile| {
+                let text = String::from_utf8_lossy(&file.content);
+                !self.cluster.tokens.iter().any(|token| text.contains(token.as_str()))
+            };
+            let dead = host.files.get(&HostPath::literal(BOOTSTRAP_KUBECONFIG)).is_some_and(is_dead);
+            let items = host.lines().into_iter().filter(|(item, _)| !(dead && item == BOOTSTRAP_KUBECONFIG));
+            lines.extend(items.map(|(item, value)| (format!("{name}: {item}"), value)));
         }
         lines
     }
@@ -170,7 +181,7 @@ impl HostMemory {
         lines.extend(self.sysctls.iter().map(|(key, value)| (key.to_string(), value.clone())));
         for (owner, record) in &self.records {
             let units: Vec<String> = record.units.iter().map(|(unit, stamp)| format!("{unit} {stamp:?}")).collect();
-            let rest = (&record.files, &record.installed, units, &record.sysctls, &record.directories, &record.cleanup);
+            let rest = (&record.files, &record.installed, units, &record.sysctls, &record.directories);
             lines.insert(format!("record {owner}"), format!("{rest:?}"));
         }
         lines

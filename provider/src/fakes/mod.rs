@@ -129,7 +129,7 @@ impl World for FakeWorld {
         if !answers || self.is_dead() {
             return Err(MachineError::ConnectTimeout { host: target.to_string(), seconds: 10 });
         }
-        Ok(Arc::new(FakeHost { name: target.name.clone(), world: self.clone() }))
+        Ok(Arc::new(FakeHost { name: target.name.clone(), address: target.address.clone(), world: self.clone() }))
     }
 
     async fn fetch_text(&self, url: &str) -> Result<String, String> {

@@ -3,8 +3,10 @@
 use super::memory::{Cluster, FakeUnit, Memory, Node};
 use super::{FakeFile, memory::HostMemory};
 use bundle::{Digest, HostName, HostPath, UnitName};
+use ipnet::IpNet;
 use machines::{MachineError, Owner};
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
@@ -58,10 +60,27 @@ fn start(memory: &mut Memory, name: &HostName, verb: Verb, owner: &Owner, unit: 
     }
     let host = memory.host(name);
     let reads_anew = verb != Verb::Start || !was_running;
-    let before = host.units.get(unit).and_then(|unit| unit.runs_with.clone());
-    let runs_with = if reads_anew { Some(host.stamp_of(&reads)) } else { before };
-    host.units.insert(unit.clone(), FakeUnit { active_state: "active".into(), enabled: true, runs_with });
+    let mut state = host.units.get(unit).cloned().unwrap_or_default();
+    if reads_anew {
+        state.runs_with = Some(host.stamp_of(&reads));
+        state.addresses = addresses(host, &reads);
+    }
+    host.units.insert(unit.clone(), FakeUnit { active_state: "active".into(), enabled: true, ..state });
     Ok(())
+}
+
+/// What keepalived takes from its configuration: the words with a prefix length are the virtual addresses.
+fn addresses(host: &HostMemory, reads: &BTreeSet<HostPath>) -> Vec<IpNet> {
+    let configurations = reads.iter().filter(|path| path.as_str().ends_with("/keepalived.conf"));
+    let text = |path: &HostPath| host.files.get(path).map(|file| String::from_utf8_lossy(&file.content).into_owned());
+    let words = configurations.filter_map(text).collect::<String>();
+    words.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+/// By a command rather than with a stamp.
+pub(super) fn start_again(memory: &mut Memory, name: &HostName, unit: &UnitName) -> Result<(), &'static str> {
+    let owner = memory.host(name).records.iter().find(|(_, record)| record.units.contains_key(unit)).map(|(owner, _)| owner.clone());
+    start(memory, name, Verb::Start, &owner.ok_or("nobody pushed it")?, unit)
 }
 
 pub(super) fn stop(memory: &mut Memory, name: &HostName, unit: &UnitName) {
@@ -94,10 +113,19 @@ fn join(memory: &mut Memory, name: &HostName) -> Result<(), &'static str> {
         let file = FakeFile { mode: 0o600, owner: "root:root".into(), content: format!("credentials of {name}").into_bytes() };
         host.files.insert(HostPath::literal(KUBELET_KUBECONFIG), file);
     }
+    let unit_file = host.files.get(&UnitName::literal("kubelet.service").path());
+    let labels = unit_file.map(|file| node_labels(&String::from_utf8_lossy(&file.content))).unwrap_or_default();
     if serves {
-        memory.cluster.nodes.entry(name.to_string()).or_insert_with(Node::default);
+        memory.cluster.nodes.entry(name.to_string()).or_insert_with(|| Node { labels, unschedulable: false });
     }
     Ok(())
+}
+
+/// Those with which a kubelet registers.
+fn node_labels(unit_file: &str) -> BTreeMap<String, String> {
+    let flag = unit_file.split_whitespace().find_map(|word| word.strip_prefix("--node-labels="));
+    let pairs = flag.unwrap_or_default().split(',').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
 pub(super) fn is_ready(memory: &Memory, node: &str) -> bool {

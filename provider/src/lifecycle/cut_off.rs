@@ -1,1 +1,209 @@
-//! Cut off.
+//! Lives with accidents: a create, an update and a destroy that fail, are stopped (Ctrl-C) or are killed at every single mutating call.
+//! Whatever happened, the next run ends where an undisturbed one would have, and a destroy finds everything.
+
+use super::engine::Outcome;
+use super::rows::{Change, ROWS, Row};
+use super::{Stage, complete};
+use crate::fakes::{Fault, Memory, Moment};
+use schema::Value;
+
+const FAILURES: [Fault; 2] = [Fault::Fail(Moment::Before), Fault::Fail(Moment::Halfway)];
+/// A death before a call leaves what one after the call before it leaves.
+const DEATHS: [Fault; 2] = [Fault::Die(Moment::Halfway), Fault::Die(Moment::After)];
+
+fn row(name: &str) -> &'static Row {
+    ROWS.iter().find(|row| row.name == name).unwrap()
+}
+
+/// What is done to the resource while something goes wrong.
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    Create,
+    Update(&'static Change),
+    Destroy,
+}
+
+/// Where an operation begins, and where it ends when nothing disturbs it.
+struct Trial {
+    stage: Stage,
+    operation: Operation,
+    begin: Memory,
+    prior: Value,
+    config: Value,
+    end: Memory,
+}
+
+impl Trial {
+    async fn of(name: &str, operation: Operation) -> Trial {
+        let row = row(name);
+        let mut stage = Stage::of(row).await;
+        let mut config = stage.config.clone();
+        let mut prior = Value::Null;
+        if !matches!(operation, Operation::Create) {
+            prior = stage.create().await;
+        }
+        if let Operation::Update(change) = operation {
+            config = complete(stage.engine.schema(name), &row.changed(&stage.config, change));
+        }
+        let mut trial = Trial { begin: stage.world.memory(), end: Memory::default(), stage, operation, prior, config };
+        let undisturbed = trial.run(&trial.prior.clone()).await;
+        assert_eq!(undisturbed.errors, Vec::<String>::new());
+        trial.end = trial.stage.world.memory();
+        trial
+    }
+
+    /// From a state that an engine has. One whose plan is refused has changed nothing.
+    async fn run(&mut self, prior: &Value) -> Outcome {
+        let name = self.stage.row.name;
+        if matches!(self.operation, Operation::Destroy) {
+            return self.stage.engine.destroy(name, prior).await;
+        }
+        match self.stage.engine.try_plan(name, prior, &self.config).await {
+            Ok(plan) if plan.is_empty => Outcome { state: plan.planned, errors: Vec::new(), warnings: Vec::new() },
+            Ok(plan) => self.stage.engine.apply(name, prior, &self.config, &plan.planned).await,
+            Err(errors) => Outcome { state: prior.clone(), errors, warnings: Vec::new() },
+        }
+    }
+
+    /// Runs it once with the fault at that call; `None` when it has fewer calls.
+    async fn disturbed(&mut self, fault: Fault, at: usize) -> Option<Outcome> {
+        self.stage.world.restore(&self.begin);
+        self.stage.engine.configure().await;
+        self.stage.world.arm(Some((fault, at)));
+        let outcome = self.run(&self.prior.clone()).await;
+        let struck = self.stage.world.has_struck();
+        self.forget_tokens(fault, at);
+        self.stage.world.arm(None);
+        self.stage.engine.configure().await;
+        struck.then_some(outcome)
+    }
+
+    /// No token is left behind, unless it was the call about it that was cut off; then it has expired by the next run.
+    fn forget_tokens(&self, fault: Fault, at: usize) {
+        let calls = self.stage.world.calls();
+        let is_about_token = calls.get(at - 1).is_none_or(|call| call.ends_with(" token"));
+        let tokens = self.stage.world.change(|memory| std::mem::take(&mut memory.cluster.tokens));
+        assert!(tokens.is_empty() || is_about_token || matches!(fault, Fault::Die(_)), "a token is left {}", self.what(fault, at));
+    }
+
+    /// Again, as a user does who runs the engine again: refresh, plan, apply, and a plan that is empty.
+    async fn run_again(&mut self, state: &Value, what: &str) {
+        let name = self.stage.row.name;
+        let state = match state {
+            Value::Null => Value::Null,
+            state => {
+                let refreshed = self.stage.engine.refresh(name, state).await;
+                assert_eq!((refreshed.errors, refreshed.warnings), (vec![], vec![]), "refresh {what}");
+                refreshed.state
+            }
+        };
+        let outcome = if state.is_null() && matches!(self.operation, Operation::Destroy) {
+            Outcome { state, errors: Vec::new(), warnings: Vec::new() }
+        } else {
+            self.run(&state).await
+        };
+        assert_eq!(outcome.errors, Vec::<String>::new(), "again {what}");
+        self.stage.world_is(&self.end, &format!("again {what}"));
+        if !outcome.state.is_null() {
+            let config = self.config.clone();
+            self.stage.settled(&outcome.state, &config, &format!("again {what}")).await;
+        }
+    }
+
+    fn what(&self, fault: Fault, at: usize) -> String {
+        format!("after {:?} of {} with {fault:?} at call {at}", self.operation, self.stage.row.name)
+    }
+
+    /// The state of a failed or stopped operation leads on, and finds everything for a destroy.
+    async fn survives(&mut self, fault: Fault) {
+        for at in 1.. {
+            let Some(outcome) = self.disturbed(fault, at).await else { return };
+            let what = self.what(fault, at);
+            if outcome.errors.is_empty() && !outcome.warnings.iter().any(|warning| warning.starts_with("Stopped")) {
+                self.stage.world_is(&self.end, &format!("{what}, which reports no error"));
+            }
+            if outcome.state.is_null() && matches!(self.operation, Operation::Create) {
+                self.stage.world_is(&self.begin, &format!("{what}, which returns no state"));
+            }
+            let cut_off = self.stage.world.memory();
+            self.run_again(&outcome.state, &what).await;
+            if !outcome.state.is_null() {
+                self.stage.world.restore(&cut_off);
+                self.stage.destroy(&outcome.state, &what).await;
+            }
+        }
+    }
+
+    /// A killed provider answers nothing: the engine has the state from before.
+    async fn survives_death(&mut self, fault: Fault) {
+        for at in 1.. {
+            if self.disturbed(fault, at).await.is_none() {
+                return;
+            }
+            let (what, prior) = (self.what(fault, at), self.prior.clone());
+            self.run_again(&prior, &what).await;
+        }
+    }
+}
+
+async fn survives_everything(name: &str, operation: Operation) {
+    let mut trial = Trial::of(name, operation).await;
+    for fault in FAILURES {
+        trial.survives(fault).await;
+    }
+    trial.survives(Fault::Cancel).await;
+    for fault in DEATHS {
+        trial.survives_death(fault).await;
+    }
+}
+
+async fn every_update_survives(name: &str) {
+    for change in row(name).updates {
+        survives_everything(name, Operation::Update(change)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_create_of_a_load_balancer_survives_being_cut_off_anywhere() {
+    survives_everything("k8s_lb_vrrp", Operation::Create).await;
+}
+
+#[tokio::test]
+async fn the_update_of_a_load_balancer_survives_being_cut_off_anywhere() {
+    every_update_survives("k8s_lb_vrrp").await;
+}
+
+#[tokio::test]
+async fn the_destroy_of_a_load_balancer_survives_being_cut_off_anywhere() {
+    survives_everything("k8s_lb_vrrp", Operation::Destroy).await;
+}
+
+#[tokio::test]
+async fn the_create_of_a_cluster_survives_being_cut_off_anywhere() {
+    survives_everything("k8s_hardway_cluster", Operation::Create).await;
+}
+
+#[tokio::test]
+async fn the_update_of_a_cluster_survives_being_cut_off_anywhere() {
+    every_update_survives("k8s_hardway_cluster").await;
+}
+
+#[tokio::test]
+async fn the_destroy_of_a_cluster_survives_being_cut_off_anywhere() {
+    survives_everything("k8s_hardway_cluster", Operation::Destroy).await;
+}
+
+#[tokio::test]
+async fn the_create_of_a_node_group_survives_being_cut_off_anywhere() {
+    survives_everything("k8s_node_group", Operation::Create).await;
+}
+
+#[tokio::test]
+async fn the_update_of_a_node_group_survives_being_cut_off_anywhere() {
+    every_update_survives("k8s_node_group").await;
+}
+
+#[tokio::test]
+async fn the_destroy_of_a_node_group_survives_being_cut_off_anywhere() {
+    survives_everything("k8s_node_group", Operation::Destroy).await;
+}

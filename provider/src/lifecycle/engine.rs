@@ -23,8 +23,8 @@ pub struct Engine {
     provider_schema: Schema,
     schemas: BTreeMap<&'static str, Schema>,
     folder: TempDir,
-    /// Everything that a user or a state file would get to see, but for values of `k8s_pki`.
-    pub shown: String,
+    /// Everything that a user or a state file would get to see, but for values of `k8s_pki`; kept once something is in it.
+    pub shown: Option<String>,
 }
 
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Engine {
         });
         let channel = Endpoint::from_static("http://plugin").connect_with_connector(connector).await.unwrap();
         let client = ProviderClient::new(channel).max_decoding_message_size(usize::MAX).max_encoding_message_size(usize::MAX);
-        let mut engine = Engine { client, stops, provider_schema, schemas, folder, shown: String::new() };
+        let mut engine = Engine { client, stops, provider_schema, schemas, folder, shown: None };
         engine.configure().await;
         engine
     }
@@ -95,7 +95,6 @@ impl Engine {
 
     /// `prior` is null for a create.
     pub async fn try_plan(&mut self, name: &str, prior: &Value, config: &Value) -> Result<Plan, Vec<String>> {
-        self.validate(name, config).await;
         let schema = self.schemas[name].clone();
         let proposed = contract::propose(&schema.attributes, prior, config);
         let request = plan_resource_change::Request {
@@ -185,8 +184,8 @@ impl Engine {
     fn value(&mut self, name: &str, value: Option<DynamicValue>) -> Value {
         let ty = self.schemas[name].value_type();
         let value = Value::from_msgpack(&value.unwrap().msgpack, &ty).unwrap();
-        if name != "k8s_pki" {
-            self.shown += &format!("{value:?}\n");
+        if let Some(shown) = self.shown.as_mut().filter(|_| name != "k8s_pki") {
+            *shown += &format!("{value:?}\n");
         }
         value
     }
@@ -196,7 +195,9 @@ impl Engine {
         let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         for diagnostic in diagnostics {
             let text = format!("{}\n{}", diagnostic.summary, diagnostic.detail);
-            self.shown += &format!("{text}\n");
+            if let Some(shown) = &mut self.shown {
+                *shown += &format!("{text}\n");
+            }
             assert!(!text.contains("provider bug"), "{text}");
             match diagnostic.severity() {
                 Severity::Warning => warnings.push(text),

@@ -41,6 +41,7 @@ impl Stage {
         }
         world.arm(None);
         let config = complete(engine.schema(row.name), &(row.config)(&states));
+        engine.validate(row.name, &config).await;
         Stage { row, before: world.memory(), world, engine, config, states }
     }
 

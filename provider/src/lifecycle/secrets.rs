@@ -1,1 +1,79 @@
-//! Secrets.
+//! Canaries: no private key, encryption key or bootstrap token is ever told, logged, written to the progress file or stored in the
+//! state of any resource but `k8s_pki`, whether all goes well or not.
+
+use super::Stage;
+use super::rows::ROWS;
+use crate::fakes::{Fault, Moment};
+use schema::Value;
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// What every crate logs, at every level.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Log;
+    fn make_writer(&'a self) -> Log {
+        self.clone()
+    }
+}
+
+/// Each line of each private key, and the encryption keys.
+fn canaries(pki: &Value) -> BTreeSet<String> {
+    let texts = |name: &str| pki.get("bundle").get(name).as_map().into_iter().flatten().filter_map(|(_, text)| text.as_str()).collect::<Vec<_>>();
+    let lines = texts("private_keys").into_iter().flat_map(str::lines).filter(|line| !line.starts_with("-----"));
+    // A last line may be too short to be anybody's own.
+    lines.filter(|line| line.len() > 20).chain(texts("encryption_keys")).map(str::to_string).collect()
+}
+
+async fn live_and_fail(stage: &mut Stage) {
+    let (name, config) = (stage.row.name, stage.config.clone());
+    let state = stage.create().await;
+    stage.settled(&state, &config, "for the canaries").await;
+    stage.engine.destroy(name, &state).await;
+    for at in 1..=30 {
+        stage.world.restore(&stage.before);
+        stage.engine.configure().await;
+        stage.world.arm(Some((Fault::Fail(Moment::Halfway), at)));
+        let plan = stage.engine.plan(name, &Value::Null, &config).await;
+        stage.engine.apply(name, &Value::Null, &config, &plan.planned).await;
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_told_logged_or_stored() {
+    let log = Log::default();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(log.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    for row in ROWS.iter().filter(|row| row.name != "k8s_pki") {
+        let mut stage = Stage::of(row).await;
+        stage.engine.shown = Some(String::new());
+        live_and_fail(&mut stage).await;
+        let mut secrets = canaries(&stage.states["k8s_pki"]);
+        assert!(secrets.len() > 30, "there are no keys to look for");
+        let made = stage.world.memory().cluster.tokens_made;
+        assert_eq!(made.is_empty(), row.name != "k8s_node_group");
+        secrets.extend(made.iter().map(|token| token.split('.').next_back().unwrap().to_string()));
+        let logged = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+        let (shown, progress) = (stage.engine.shown.take().unwrap(), stage.engine.progress());
+        assert!(logged.contains("done in") && progress.contains("done in") && shown.contains("bundles"), "nothing was looked at");
+        for (place, text) in [("log", logged), ("answers", shown), ("progress file", progress)] {
+            let found = secrets.iter().filter(|secret| text.contains(secret.as_str())).count();
+            assert_eq!(found, 0, "secrets in the {place} of {}", row.name);
+        }
+    }
+}

@@ -106,10 +106,19 @@ pub(super) async fn finish_apply(
         return Ok(ApplyResponse { state: request.prior, diagnostics: applied.diagnostics });
     }
     let mut state = request.planned;
+    if applied.cancelled && created {
+        // An engine takes no state but the planned one without an error, and an error would taint: the next refresh finds what is
+        // missing.
+        applied.diagnostics.push(
+            Diagnostic::warning("stopped on request").detail("What was done is kept. Running apply again goes on from here."),
+        );
+        return Ok(ApplyResponse { state: Some(state), diagnostics: applied.diagnostics });
+    }
     if failed || applied.cancelled {
         // What the hosts have now, so that the next plan goes on from there even without a refresh.
         let drift = fleet.read(&applied.manifests).await;
         state.set("bundles", encode(&host_state::to_lines(&applied.manifests)));
+        state.set("hosts", hosts_left(&state, request.prior.as_ref(), &applied.manifests));
         state = host_state::after_read(state, &drift, &fleet.unreachable);
         if failed && created {
             applied.diagnostics.push(Diagnostic::warning("what was done so far is kept, and the resource is marked as tainted").detail(
@@ -119,11 +128,22 @@ pub(super) async fn finish_apply(
         }
         if applied.cancelled {
             applied.diagnostics.push(
-                Diagnostic::warning("stopped on request").detail("What was done is kept. Running apply again goes on from here."),
+                Diagnostic::error("stopped on request").detail("What was done is kept. Running apply again goes on from here."),
             );
         }
     }
     Ok(ApplyResponse { state: Some(state), diagnostics: applied.diagnostics })
+}
+
+/// The hosts of the plan, and those that were to leave and still have something: the next apply must find them.
+fn hosts_left(planned: &Value, prior: Option<&Value>, manifests: &BTreeMap<HostName, Manifest>) -> Value {
+    let mut hosts = planned.get("hosts").clone();
+    for name in manifests.keys().filter(|name| hosts.get(name.as_str()).is_null()).cloned().collect::<Vec<_>>() {
+        if let Some(prior) = prior {
+            hosts.set(name.as_str(), prior.get("hosts").get(name.as_str()).clone());
+        }
+    }
+    hosts
 }
 
 const UNITS_LIMIT: Duration = Duration::from_secs(30);

@@ -45,17 +45,23 @@ open_record() {
   # A provider that is gone must not stop what it began, nor keep the traps from tidying up.
   trap '' PIPE HUP
   mkdir -p "$state" || fail file "$state"
-  take_lock "$lock"
+  exec 9>"$lock" || fail file "$lock"
+  take_lock 9 "$lock"
   mkdir -p "$record/backup" "$record/units" "$record/cleanup" || fail file "$record"
 }
 
-# take_lock FILE: held until the script ends; the kernel lets go of it even then when the script is killed.
+# One script at a time looks at what other owners' records name and changes its own accordingly.
+lock_host() {
+  exec 8>"$state/.lock" || fail file "$state/.lock"
+  take_lock 8 "$state/.lock"
+}
+
+# take_lock DESCRIPTOR FILE: held until the script ends; the kernel lets go of it even when the script is killed.
 take_lock() {
   command -v flock >/dev/null || return 0
-  exec 9>"$1" || fail file "$1"
-  flock -n 9 || {
+  flock -n "$1" || {
     progress "waiting for another run on this host"
-    flock -w 300 9 || fail locked "$1"
+    flock -w 300 "$1" || fail locked "$2"
   }
 }
 

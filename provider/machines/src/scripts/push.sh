@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
 # push.sh OWNER: standard input is an archive: plan/* say what to do, files/* are new contents, cleanup/* undo things on destroy.
 open_record "$1"
+lock_host
 exec 1>&2
 stage=$record/staging
 rm -rf "$stage"
@@ -24,7 +25,7 @@ record_files() {
   mine=$(own files)
   theirs=$(elsewhere files)
   new=
-  while read -r _ path; do
+  while read -r path; do
     contains "$mine" "$path" && continue
     if [ -f "$path" ] || [ -L "$path" ]; then
       contains "$theirs" "$path" || back_up "$path"
@@ -88,29 +89,39 @@ make_directories() {
   done <plan/directories
 }
 
-# Within one mount a rename does it; into another, the file is copied beside its place first.
+# place FILE DIRECTORY: within one mount a rename does it; into another, the file is copied beside its place first.
+place() {
+  there=$2/${1##*/}
+  if [ "$same_mount" = yes ]; then
+    mv -fT "$1" "$there" || fail file "$there"
+  else
+    beside=$2/.k8s-hardway.$owner.new
+    { cp -p "$1" "$beside" && mv -fT "$beside" "$there"; } || {
+      rm -f "$beside"
+      fail file "$there"
+    }
+  fi
+}
+
+# files/N holds what goes into one directory.
 place_files() {
   here=$(stat -c %m .)
-  last=
-  while read -r index path; do
-    if [ "${path%/*}" != "$last" ]; then
-      last=${path%/*}
-      make_parents "$last"
-      rm -f "$last/.k8s-hardway.$owner".*
-      there=$(stat -c %m "${last:-/}")
-    fi
-    [ "$index" != - ] || continue
-    if [ "$there" = "$here" ]; then
-      mv -fT "files/$index" "$path" || fail file "$path"
-    else
-      beside=$last/.k8s-hardway.$owner.$index
-      { cp -p "files/$index" "$beside" && mv -fT "$beside" "$path"; } || {
-        rm -f "$beside"
-        fail file "$path"
-      }
-    fi
-    printf '%s\n' "$path" >>placed
-  done <plan/files
+  while read -r number directory; do
+    make_parents "$directory"
+    rm -f "$directory/.k8s-hardway.$owner".*
+    set --
+    for file in "files/$number"/* "files/$number"/.[!.]*; do
+      [ ! -f "$file" ] || set -- "$@" "$file"
+    done
+    [ $# -gt 0 ] || continue
+    [ "$(stat -c %m "$directory/")" = "$here" ] && same_mount=yes || same_mount=no
+    # All at once is quick; one by one tells which one fails.
+    [ "$same_mount" = no ] || mv -f -t "$directory/" "$@" 2>/dev/null
+    for file in "$@"; do
+      [ ! -e "$file" ] || place "$file" "$directory"
+      echo "$directory/${file##*/}" >>placed
+    done
+  done <plan/places
   # On a host with SELinux a moved file keeps the label of where it came from.
   if [ -s placed ] && command -v selinuxenabled >/dev/null && selinuxenabled; then restorecon -F -f placed; fi
 }
@@ -131,7 +142,7 @@ let_start() {
 }
 
 apt_get() {
-  DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold "$@" </dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold "$@" </dev/null
 }
 
 # What would come with a package, without what is only upgraded.
@@ -151,10 +162,18 @@ install_by_apt() {
   done
 }
 
+# A program by its name, or anything else of a package by its path.
+present() {
+  case $1 in
+  /*) [ -e "$1" ] ;;
+  *) command -v "$1" >/dev/null ;;
+  esac
+}
+
 install_packages() {
   theirs=$(elsewhere packages)
   while read -r program package; do
-    if command -v "$program" >/dev/null; then
+    if present "$program"; then
       if contains "$theirs" "$package" && ! contains "$(own packages)" "$package"; then add_lines packages "$package"; fi
       continue
     fi
@@ -168,7 +187,7 @@ install_packages() {
       fail package "$package" "there is neither apt-get nor dnf, and program $program is missing"
     fi
     hash -r
-    command -v "$program" >/dev/null || fail package "$package" "it was installed and brought no program $program"
+    present "$program" || fail package "$package" "it was installed and brought no program $program"
   done <plan/packages
 }
 

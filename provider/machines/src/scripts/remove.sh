@@ -4,6 +4,7 @@
 # rest: takes away what the record names and standard input does not.
 [ -d "$state/$1" ] && recorded=yes || recorded=no
 open_record "$1"
+lock_host
 mode=$2
 exec 1>&2
 named=$record/named
@@ -37,8 +38,9 @@ list_units() {
   all)
     recorded_units
     # A unit that is in no record was pushed by us only if its file is the manifest's.
+    going=$(sed 's|.*/||' "$work")
     names unit | while read -r unit; do
-      if grep -qxF "/etc/systemd/system/$unit" "$work"; then printf '%s\n' "$unit"; fi
+      if contains "$going" "$unit"; then printf '%s\n' "$unit"; fi
     done
     ;;
   rest) lines_without "$(recorded_units)" "$(names unit)" ;;
@@ -189,4 +191,8 @@ fi
 rm -rf "$state/.gone.$owner"
 mv -T "$record" "$state/.gone.$owner" && rm -rf "$state/.gone.$owner"
 rm -f "$lock"
-if rmdir "$state" 2>/dev/null; then rm -rf "$cache"; fi
+set -- "$state"/*/
+if [ ! -d "$1" ]; then
+  rm -f "$state/.lock"
+  if rmdir "$state" 2>/dev/null; then rm -rf "$cache"; fi
+fi

@@ -10,79 +10,114 @@ while read -r unit stamp; do
   units="$units $unit"
   [ "$stamp" = - ] || printf '%s\n' "$stamp" >"$record/starting/$unit" || fail file "$record/units/$unit"
 done
-property() { systemctl show -p "$2" --value -- "$1"; }
+[ -n "$units" ] || exit 0
+# Unit names hold nothing that a shell interprets.
+# shellcheck disable=SC2086
+set -- $units
+
+# look UNIT...: `UNIT LOAD ACTIVE ENABLED RESULT TYPE RELOAD` for each, by one call; a paragraph of systemctl is a unit.
+look() {
+  {
+    systemctl show -p LoadState,ActiveState,UnitFileState,Result,Type,NeedDaemonReload -- "$@"
+    echo
+  } | {
+    load='' active=- enabled=- result=- type=- reload=-
+    while read -r line; do
+      case $line in
+      LoadState=?*) load=${line#*=} ;;
+      ActiveState=?*) active=${line#*=} ;;
+      UnitFileState=?*) enabled=${line#*=} ;;
+      Result=?*) result=${line#*=} ;;
+      Type=?*) type=${line#*=} ;;
+      NeedDaemonReload=?*) reload=${line#*=} ;;
+      '')
+        [ -n "$load" ] || continue
+        echo "$1 $load $active $enabled $result $type $reload"
+        shift
+        load='' active=- enabled=- result=- type=- reload=-
+        ;;
+      esac
+    done
+  }
+}
 
 # What systemd knows of it, and the end of its journal, for the error.
 fail_unit() {
   {
-    echo "it is $(property "$1" ActiveState) ($(property "$1" SubState)), result $(property "$1" Result), exit status $(property "$1" ExecMainStatus)"
+    systemctl show -p ActiveState,SubState,Result,ExecMainStatus -- "$1" | tr '\n' ' '
+    echo
     sed '/^$/d' "$record/systemctl"
   } >&2
   journalctl -u "$1" -n 15 --no-pager -o cat 2>/dev/null | sed "s/^/journal$tab/" >&3
-  rm -f "$record/systemctl"
+  rm -rf "$record/systemctl" "$record/starting"
   fail unit "$1"
 }
 
 prepare() {
-  # shellcheck disable=SC2086 # unit names hold nothing that a shell interprets
-  if systemctl show -p NeedDaemonReload,LoadState -- $units | grep -qE '^(NeedDaemonReload=yes|LoadState=not-found)$'; then
+  seen=$(look "$@")
+  case $newline$seen$newline in
+  *" yes$newline"* | *' not-found '*)
     systemctl daemon-reload || fail systemd daemon-reload
-  fi
-  for unit in $units; do
-    [ "$(property "$unit" LoadState)" != not-found ] || fail unit "$unit" "systemd does not know it: its unit file is missing"
-    case $(property "$unit" UnitFileState) in
-    enabled | static | alias | generated) ;;
-    *) systemctl enable -q -- "$unit" || fail unit "$unit" ;;
+    seen=$(look "$@")
+    ;;
+  esac
+  new=$(printf '%s\n' "$seen" | while read -r unit load _ enabled _; do
+    case $load/$enabled in
+    not-found/* | */enabled | */static | */alias | */generated) ;;
+    *) echo "$unit" ;;
     esac
-  done
-  # Else a unit that failed too often would not be started again.
+  done)
+  unknown=$(printf '%s\n' "$seen" | sed -n 's/ not-found .*//p' | head -n 1)
+  [ -z "$unknown" ] || fail unit "$unknown" "systemd does not know it: its unit file is missing"
   # shellcheck disable=SC2086
-  systemctl reset-failed -- $units 2>/dev/null
+  [ -z "$new" ] || systemctl enable -q -- $new || fail systemd "enabling units"
+  # Else a unit that failed too often would not be started again.
+  systemctl reset-failed -- "$@" 2>/dev/null
 }
 
 # A unit that ran to its end and succeeded is fine too.
-succeeded() {
-  case $(property "$1" ActiveState) in
-  active | reloading) return 0 ;;
-  inactive) [ "$(property "$1" Result)" = success ] && [ "$(property "$1" Type)" = oneshot ] ;;
+started() {
+  case $1 in
+  active/* | reloading/* | inactive/success/oneshot) return 0 ;;
   *) return 1 ;;
   esac
 }
 
-[ -n "$units" ] || exit 0
-case $verb in
-stop)
-  # shellcheck disable=SC2086
-  systemctl stop -- $units 2>"$record/systemctl"
-  for unit in $units; do
-    case $(property "$unit" ActiveState) in
-    inactive | failed) ;;
-    *) fail_unit "$unit" ;;
-    esac
-  done
-  ;;
-*)
-  prepare
-  [ "$verb" != reload ] || verb=reload-or-restart
-  # shellcheck disable=SC2086
-  systemctl "$verb" -- $units 2>"$record/systemctl"
-  failed=$?
-  for unit in $units; do
-    # The stamp of each that did start is written even when another did not.
-    if succeeded "$unit"; then
+# act VERB UNIT...
+act() {
+  command=$1
+  shift
+  systemctl "$command" -- "$@" 2>"$record/systemctl"
+  status=$?
+  seen=$(look "$@")
+  failed=$(printf '%s\n' "$seen" | while read -r unit _ active _ result type _; do
+    if ! started "$active/$result/$type"; then
+      echo "$unit"
+    elif [ $status = 0 ] || [ $# -gt 1 ]; then
+      # The stamp of each that did start is written even when another did not.
       mv -f "$record/starting/$unit" "$record/units/$unit" || fail file "$record/units/$unit"
     fi
-  done
-  for unit in $units; do
-    succeeded "$unit" || fail_unit "$unit"
-  done
-  # A reload may fail while the unit goes on with what it had.
-  if [ $failed != 0 ]; then
-    # shellcheck disable=SC2086
-    set -- $units
-    : >"$record/units/$1"
-    fail_unit "$1"
-  fi
+  done) || exit 1
+  [ -z "$failed" ] || fail_unit "${failed%%"$newline"*}"
+  # A unit whose reload failed goes on with what it had.
+  [ $status = 0 ] || fail_unit "$1"
+}
+
+stop() {
+  systemctl stop -- "$@" 2>"$record/systemctl"
+  running=$(look "$@" | sed -nE 's/ [^ ]* (active|activating|deactivating|reloading) .*//p' | head -n 1)
+  [ -z "$running" ] || fail_unit "$running"
+}
+
+case $verb in
+stop) stop "$@" ;;
+reload)
+  prepare "$@"
+  for unit in "$@"; do act reload-or-restart "$unit"; done
+  ;;
+*)
+  prepare "$@"
+  act "$verb" "$@"
   ;;
 esac
 rm -rf "$record/systemctl" "$record/starting"

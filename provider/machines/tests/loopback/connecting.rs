@@ -1,7 +1,7 @@
 //! Logging in, host keys, jump hosts, commands, dead hosts.
 
-use crate::host::{Host, run};
-use bundle::HostName;
+use crate::host::{Host, owner, quiet, run};
+use bundle::{Bundle, HostName};
 use machines::{Authentication, KnownHosts, Machine, MachineError, Pem, Target, on_each};
 use std::fs;
 use std::time::{Duration, Instant};
@@ -113,6 +113,16 @@ async fn a_command_has_input_output_and_status() {
 }
 
 #[tokio::test]
+async fn what_the_login_shell_says_by_itself_is_no_part_of_an_answer() {
+    let host = Host::start();
+    host.write(".bashrc", "echo Welcome; echo to this host >&2\n");
+    let machine = host.connect().await;
+    assert_eq!(machine.run("echo answer", None).await.unwrap().stdout_text(), "answer\n");
+    assert_eq!(machine.read_file(&host.host_path(".bashrc")).await.unwrap(), host.text(".bashrc").as_bytes());
+    assert_eq!(machine.facts().await.unwrap().kernel, run("uname", &["-r"]).trim());
+}
+
+#[tokio::test]
 async fn thirty_commands_at_once_share_one_connection() {
     let host = Host::start();
     let machine = host.connect().await;
@@ -140,6 +150,27 @@ async fn a_dead_host_fails_within_the_connect_timeout_and_does_not_hold_up_the_o
     assert!(begin.elapsed() < Duration::from_secs(3));
     assert!(matches!(results[&HostName::literal("h2")], Err(MachineError::ConnectTimeout { .. })));
     assert!(results[&HostName::literal("h1")].is_ok());
+}
+
+#[tokio::test]
+async fn work_on_many_hosts_can_be_spawned() {
+    let host = Host::start();
+    let targets = ["h1", "h2", "h3"].map(|name| Target { name: HostName::literal(name), ..host.target() });
+    let work = tokio::spawn(async move {
+        let (owner, bundle) = (owner(), Bundle::default());
+        on_each(targets, 2, |machine| {
+            let (owner, bundle) = (owner.clone(), bundle.clone());
+            async move {
+                let observed = machine.read(&owner, &bundle.manifest()).await?;
+                machine.push(&owner, &bundle, &observed, &quiet).await?;
+                machine.start(&owner, &[]).await?;
+                machine.remove(&owner, &bundle.manifest(), &quiet).await
+            }
+        })
+        .await
+    });
+    assert!(work.await.unwrap().values().all(Result::is_ok));
+    assert_eq!(host.tree(), [""; 0]);
 }
 
 #[tokio::test]

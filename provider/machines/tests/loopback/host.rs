@@ -169,7 +169,7 @@ fn configuration(folder: &Path, port: u16, kinds: &[&str]) -> String {
         "ListenAddress 127.0.0.1:{port}\n{host_keys}PidFile none\n\
          AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
          KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\n\
-         SetEnv K8S_HARDWAY_STATE={folder}/state K8S_HARDWAY_CACHE={folder}/cache FAKE={folder}/fake \
+         SetEnv HOME={folder} K8S_HARDWAY_STATE={folder}/state K8S_HARDWAY_CACHE={folder}/cache FAKE={folder}/fake \
          PATH={folder}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
     )
 }

@@ -141,10 +141,10 @@ async fn a_push_that_is_cut_off_is_finished_by_the_next_one_and_can_be_removed()
     }
     host.write("etc/7", "foreign");
     // Each of these ends the push somewhere else: the program that the script needs there ends the connection.
-    for program in ["tar", "mkdir", "stat", "mv"] {
-        host.write_program(&format!("bin/{program}"), "#!/bin/sh\npkill -KILL -P $PPID 2>/dev/null; kill -KILL $PPID\n");
+    for program in ["tar", "mkdir", "cp", "stat", "mv"] {
         let machine = host.connect().await;
         let observed = machine.read(&owner(), &bundle.manifest()).await.unwrap();
+        host.write_program(&format!("bin/{program}"), "#!/bin/sh\nkill -KILL $PPID\n");
         assert!(machine.push(&owner(), &bundle, &observed, &quiet).await.is_err(), "{program}");
         fs::remove_file(host.path(&format!("bin/{program}"))).unwrap();
     }
@@ -152,6 +152,31 @@ async fn a_push_that_is_cut_off_is_finished_by_the_next_one_and_can_be_removed()
     apply(&machine, &owner(), &bundle).await;
     machine.remove(&owner(), &bundle.manifest(), &quiet).await.unwrap();
     assert_eq!((host.tree(), host.text("etc/7")), (vec!["etc".to_string(), "etc/7".into()], "foreign".into()));
+}
+
+#[tokio::test]
+async fn a_provider_that_is_killed_while_it_pushes_leaves_whole_files_and_the_next_push_goes_on() {
+    let host = Host::start();
+    let mut bundle = Bundle::default();
+    for number in 0..40 {
+        bundle.files.insert(host.host_path(&format!("etc/{number}")), File::public(vec![b'a'; 20_000]));
+    }
+    for milliseconds in [1, 10, 30, 60, 100, 150, 250] {
+        let machine = host.connect().await;
+        let observed = machine.read(&owner(), &bundle.manifest()).await.unwrap();
+        let owner = owner();
+        let push = machine.push(&owner, &bundle, &observed, &quiet);
+        let _ = tokio::time::timeout(Duration::from_millis(milliseconds), push).await;
+        drop(machine);
+        for number in 0..40 {
+            let size = fs::metadata(host.path(&format!("etc/{number}"))).map_or(20_000, |file| file.len());
+            assert_eq!(size, 20_000);
+        }
+    }
+    let machine = host.connect().await;
+    apply(&machine, &owner(), &bundle).await;
+    machine.remove(&owner(), &bundle.manifest(), &quiet).await.unwrap();
+    assert_eq!(host.tree(), [""; 0]);
 }
 
 #[tokio::test]

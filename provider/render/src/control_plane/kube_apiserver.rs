@@ -133,8 +133,8 @@ ExecStart={command_line}
 Restart=always
 RestartSec=2
 TimeoutStartSec=180
-# The shutdown delay, then up to 60 s for requests that are being answered.
-TimeoutStopSec=75
+# The shutdown delay, then requests that are being answered; without etcd it would wait for them for minutes.
+TimeoutStopSec=30
 LimitNOFILE=1048576
 OOMScoreAdjust=-997
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE

@@ -20,6 +20,10 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .set("bind-address", context.loopback().to_string())
         .set("tls-cert-file", reader.certificate(KUBERNETES_PKI, "controller-manager", &certificate)?)
         .set("tls-private-key-file", reader.private_key(KUBERNETES_PKI, "controller-manager", &certificate)?)
+        // Without these two it looks the authorities up in the cluster, and stops when a new one does not answer yet.
+        .set("client-ca-file", reader.certificate(KUBERNETES_PKI, "cluster-ca", "cluster-ca")?)
+        .set("requestheader-client-ca-file", reader.certificate(KUBERNETES_PKI, "front-proxy-ca", "front-proxy-ca")?)
+        .set("requestheader-allowed-names", "front-proxy-client")
         // It takes exactly one certificate: not the file that trusts two while cluster-ca is rotated.
         .set("cluster-signing-cert-file", reader.file(&format!("{KUBERNETES_PKI}/cluster-ca-signing.crt"), signing))
         .set("cluster-signing-key-file", reader.private_key(KUBERNETES_PKI, "cluster-ca", "cluster-ca")?)
@@ -29,6 +33,8 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .set("controllers", "*,bootstrapsigner,tokencleaner")
         .set("leader-elect", "true")
         .set("profiling", "false")
+        // It makes the directory, and the default is below /usr.
+        .set("flex-volume-plugin-dir", "/run/kube-controller-manager/flexvolume")
         .set("cluster-name", &context.spec.name);
     let flags = network_flags(context, flags).overridden_by(&context.spec.controller_manager_flags);
     let unit_file = unit_file(&flags.command_line(&reader.program("/usr/local/bin/kube-controller-manager")));
@@ -66,6 +72,7 @@ StartLimitIntervalSec=0
 ExecStart={command_line}
 Restart=always
 RestartSec=2
+RuntimeDirectory=kube-controller-manager
 LimitNOFILE=65536
 OOMScoreAdjust=-997
 CapabilityBoundingSet=

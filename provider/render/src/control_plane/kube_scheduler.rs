@@ -1,7 +1,7 @@
 //! The scheduler: one leader among all hosts.
 
 use super::Context;
-use super::files::Reader;
+use super::files::{KUBERNETES_PKI, Reader};
 use crate::spec::RenderError;
 use crate::systemd::{Flags, SANDBOX};
 use bundle::{Bundle, OnChange, UnitName};
@@ -14,6 +14,10 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .set("authentication-kubeconfig", &kubeconfig)
         .set("authorization-kubeconfig", &kubeconfig)
         .set("bind-address", context.loopback().to_string())
+        // Without these two it looks the authorities up in the cluster, and does without them when a new one does not answer yet.
+        .set("client-ca-file", reader.certificate(KUBERNETES_PKI, "cluster-ca", "cluster-ca")?)
+        .set("requestheader-client-ca-file", reader.certificate(KUBERNETES_PKI, "front-proxy-ca", "front-proxy-ca")?)
+        .set("requestheader-allowed-names", "front-proxy-client")
         .set("leader-elect", "true")
         .set("profiling", "false")
         .overridden_by(&context.spec.scheduler_flags);

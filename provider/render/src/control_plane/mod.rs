@@ -24,6 +24,18 @@ pub use files::{admin_kubeconfig, kube_proxy_kubeconfig};
 pub const ADMIN_KUBECONFIG: &str = "/etc/kubernetes/admin.kubeconfig";
 pub const KUBE_PROXY_KUBECONFIG: &str = "/etc/kubernetes/kube-proxy.kubeconfig";
 
+/// In the order in which they start. They are stopped in the opposite order, one after the other: an API server that is left
+/// without etcd does not end by itself. (`systemctl stop` with several units queues one job after another; `After=` does not
+/// order those.)
+pub const UNITS: [&str; 6] = [
+    "etcd.service",
+    "kube-apiserver.service",
+    "kube-controller-manager.service",
+    "kube-scheduler.service",
+    "k8s-csr-approver.service",
+    "k8s-pod-routes.service",
+];
+
 /// The port of the API server unless the user gives `secure-port`.
 const API_SERVER_PORT: &str = "6443";
 

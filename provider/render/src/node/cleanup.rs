@@ -18,6 +18,8 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     );
     add("rm -rf /run/netns/cni-* /run/containerd /run/k8s-kubelet");
     add("systemctl stop kubepods.slice 2>/dev/null; true");
+    // With version 1 of control groups, the kubelet's own groups in hierarchies that systemd leaves alone.
+    add("find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} + 2>/dev/null; true");
     add("/usr/local/bin/kube-proxy --cleanup >/dev/null 2>&1; true");
     match context.spec.proxy_mode {
         ProxyMode::Nftables => {
@@ -32,9 +34,9 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
         add(
             "for table in 'inet k8s-hardway' 'ip cni_hostport' 'ip6 cni_hostport'; do nft delete table $table 2>/dev/null; done; true",
         );
-        add("rm -f /etc/cni/net.d/10-k8s-hardway.conflist");
+        add("rm -f /etc/cni/net.d/10-k8s-hardway.conflist; rmdir /etc/cni/net.d /etc/cni 2>/dev/null; true");
     }
     // The kubelet raises logind's delay so that pods may end before the host does.
-    add("rm -f /etc/systemd/logind.conf.d/99-kubelet.conf");
+    add("rm -f /etc/systemd/logind.conf.d/99-kubelet.conf; rmdir /etc/systemd/logind.conf.d 2>/dev/null; true");
     add(&format!("rm -f {BOOTSTRAP_KUBECONFIG}"));
 }

@@ -92,6 +92,8 @@ fn configuration(spec: &NodeGroupSpec) -> String {
         "serverTLSBootstrap": true,
         "shutdownGracePeriod": "30s",
         "shutdownGracePeriodCriticalPods": "10s",
+        // The default is below /usr.
+        "volumePluginDir": "/var/lib/kubelet/volume-plugins",
     });
     if spec.proxy_mode == ProxyMode::Nftables {
         ours = merged(ours, &json!({ "makeIPTablesUtilChains": false }));

@@ -17,6 +17,9 @@ use std::collections::BTreeMap;
 pub use kubelet::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, bootstrap_kubeconfig};
 pub(crate) use pod_network::SCRIPT as POD_NETWORK_SCRIPT;
 
+/// In the order in which they start, and in the opposite order in which they stop. The last is missing with another pod network.
+pub const UNITS: [&str; 4] = ["containerd.service", "kubelet.service", "kube-proxy.service", "k8s-pod-network.service"];
+
 /// The authority of API server certificates: kubelet's kubeconfigs name this file, so that a rotation reaches them.
 const API_SERVER_AUTHORITY: &str = "/etc/kubernetes/node/apiserver-ca.crt";
 const KUBE_PROXY_KUBECONFIG: &str = "/etc/kubernetes/node/kube-proxy.kubeconfig";

@@ -77,6 +77,14 @@ fn what_a_bundle_names_it_has() {
 }
 
 #[test]
+fn every_unit_has_its_place_in_the_order_of_starting() {
+    let names = |bundle: &Bundle| -> BTreeSet<String> { bundle.units.keys().map(ToString::to_string).collect() };
+    let [(_, of_control_plane), (_, of_node)] = &DUAL.bundles()[..] else { panic!("two hosts") };
+    assert_eq!(names(of_control_plane), control_plane::UNITS.map(String::from).into());
+    assert_eq!(names(of_node), node::UNITS.map(String::from).into());
+}
+
+#[test]
 fn rendering_is_deterministic() {
     for case in CASES {
         assert!(case.bundles() == case.bundles(), "{}", case.name());

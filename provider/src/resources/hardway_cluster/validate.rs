@@ -193,3 +193,118 @@ fn validate_audit_policy(policy: &Value, diagnostics: &mut Diagnostics) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(all: &[(&str, &str)]) -> Value {
+        let host = |address: &str| Value::object([("address", address.into())]);
+        Value::Map(all.iter().map(|(name, address)| (name.to_string(), host(address))).collect())
+    }
+
+    fn network(pods: &[&str], services: &[&str]) -> Value {
+        Value::object([("pod_cidrs", pods.to_vec().into()), ("service_cidrs", services.to_vec().into())])
+    }
+
+    fn flags(name: &str, value: &str) -> Value {
+        Value::object([("flags", Value::object([(name, value.into())]))])
+    }
+
+    /// What is said of a good cluster with one attribute changed.
+    #[track_caller]
+    fn check(attribute: &str, value: Value, expect: &[(&str, &str)]) {
+        let mut config = Value::object([
+            ("name", "demo".into()),
+            ("kubernetes_version", "1.36.3".into()),
+            ("endpoint", "https://api.demo.internal:6443".into()),
+            ("hosts", hosts(&[("cp-1", "192.0.2.11")])),
+            ("network", network(&["172.18.0.0/16"], &["10.96.0.0/16"])),
+        ]);
+        config.set(attribute, value);
+        let found = validate(&config);
+        let said: Vec<(String, &str)> =
+            found.iter().map(|d| (d.path.as_ref().map(ToString::to_string).unwrap_or_default(), d.summary.as_str())).collect();
+        let said: Vec<(&str, &str)> = said.iter().map(|(path, summary)| (path.as_str(), *summary)).collect();
+        assert_eq!(said, expect);
+    }
+
+    #[test]
+    fn names_versions_and_endpoints() {
+        check("name", "demo".into(), &[]);
+        check("name", "Demo".into(), &[("name", "\"Demo\" is not a usable name")]);
+        check("kubernetes_version", "v1.36.3".into(), &[("kubernetes_version", "kubernetes_version is written without a leading v")]);
+        check("kubernetes_version", "1.99.0".into(), &[("kubernetes_version", "unknown Kubernetes version \"1.99.0\"")]);
+        check("kubernetes_version", Value::Unknown, &[]);
+        check("endpoint", "api:6443".into(), &[("endpoint", "\"api:6443\" is not the URL of an API endpoint")]);
+        check("endpoint", "https://api/x".into(), &[("endpoint", "\"https://api/x\" is not the URL of an API endpoint")]);
+    }
+
+    #[test]
+    fn members_of_etcd() {
+        check("hosts", hosts(&[]), &[("hosts", "hosts is empty")]);
+        let even = "2 control-plane hosts make an even number of etcd members";
+        check("hosts", hosts(&[("cp-1", "192.0.2.11"), ("cp-2", "192.0.2.12")]), &[("hosts", even)]);
+        check("hosts", hosts(&[("cp-1", "192.0.2.11"), ("cp-2", "192.0.2.12"), ("cp-3", "192.0.2.13")]), &[]);
+        check("hosts", hosts(&[("cp_1", "192.0.2.11")]), &[("hosts[\"cp_1\"]", "\"cp_1\" cannot be the name of a node")]);
+    }
+
+    #[test]
+    fn networks() {
+        let at = |name: &str| format!("network.{name}");
+        check("network", network(&[], &["10.96.0.0/16"]), &[(&at("pod_cidrs"), "network.pod_cidrs is empty")]);
+        check("network", network(&["172.18.0.0"], &["10.96.0.0/16"]), &[(&at("pod_cidrs[0]"), "\"172.18.0.0\" is not a CIDR")]);
+        check("network", network(&["172.18.0.1/16"], &["10.96.0.0/16"]), &[(&at("pod_cidrs[0]"), "172.18.0.1/16 has host bits set")]);
+        check(
+            "network",
+            network(&["172.18.0.0/16", "172.19.0.0/16"], &["10.96.0.0/16"]),
+            &[(&at("pod_cidrs[1]"), "network.pod_cidrs has two CIDRs of one family")],
+        );
+        check("network", network(&["172.18.0.0/16"], &["10.0.0.0/8"]), &[(&at("service_cidrs[0]"), "service CIDR 10.0.0.0/8 is too large")]);
+        check("network", network(&["172.18.0.0/16"], &["10.96.0.0/29"]), &[(&at("service_cidrs[0]"), "service CIDR 10.96.0.0/29 is too small")]);
+        check(
+            "network",
+            network(&["10.96.0.0/14"], &["10.96.0.0/16"]),
+            &[(&at("service_cidrs[0]"), "network.service_cidrs[0] 10.96.0.0/16 overlaps network.pod_cidrs[0] 10.96.0.0/14")],
+        );
+        check(
+            "network",
+            network(&["192.0.2.0/24"], &["10.96.0.0/16"]),
+            &[("hosts[\"cp-1\"].address", "host cp-1 192.0.2.11 lies inside network.pod_cidrs[0] 192.0.2.0/24")],
+        );
+        check(
+            "network",
+            network(&["172.18.0.0/16", "fd00:18::/56"], &["10.96.0.0/16"]),
+            &[
+                (&at("service_cidrs"), "pod_cidrs and service_cidrs are not of the same families in the same order"),
+                ("hosts[\"cp-1\"].secondary_address", "host cp-1 has no IPv6 address, but pods have fd00:18::/56"),
+            ],
+        );
+    }
+
+    #[test]
+    fn shares_of_nodes() {
+        let with_mask = |mask: i64| {
+            let mut network = network(&["172.18.0.0/16"], &["10.96.0.0/16"]);
+            network.set("node_mask_ipv4", mask.into());
+            network
+        };
+        check("network", with_mask(24), &[]);
+        check("network", with_mask(12), &[("network.node_mask_ipv4", "a node's /12 is larger than the whole of 172.18.0.0/16")]);
+        let mut wide = network(&["172.0.0.0/9"], &["10.96.0.0/16"]);
+        wide.set("node_mask_ipv4", 28.into());
+        let cut = "172.0.0.0/9 would be cut into more than 65536 networks of /28";
+        check("network", wide, &[("network.node_mask_ipv4", cut)]);
+    }
+
+    #[test]
+    fn flags_and_policies() {
+        let at = |name: &str| format!("api_server.flags[{name:?}]");
+        check("api_server", flags("v", "4"), &[]);
+        check("api_server", flags("--v", "4"), &[(&at("--v"), "flag \"--v\" is written with its dashes")]);
+        check("api_server", flags("a b", "4"), &[(&at("a b"), "\"a b\" is not the name of a flag")]);
+        check("api_server", flags("v", "4\nExecStart=x"), &[(&at("v"), "the value of flag \"v\" has a line break")]);
+        let policy = Value::object([("audit_policy", "kind: Pod".into())]);
+        check("api_server", policy, &[("api_server.audit_policy", "audit_policy is not an audit policy in YAML")]);
+    }
+}

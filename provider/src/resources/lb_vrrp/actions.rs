@@ -33,7 +33,10 @@ impl Actions for VrrpActions {
             return Ok(());
         }
         machine.run(&format!("systemctl stop k8s-lb-{}-keepalived.service", self.name)).await?;
-        self.wait_until_held(fleet, Some(host)).await
+        self.wait_until_held(fleet, Some(host)).await?;
+        // It comes back as a backup (`nopreempt`); what follows may restart other units only.
+        machine.run(&format!("systemctl start k8s-lb-{}-keepalived.service", self.name)).await?;
+        Ok(())
     }
 }
 

@@ -136,3 +136,76 @@ fn is_backend(text: &str) -> bool {
     text.rsplit_once(':')
         .is_some_and(|(host, port)| attributes::is_dns_name(host) && port.parse::<u16>().is_ok_and(|port| port > 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts() -> Value {
+        let host = |address: &str| Value::object([("address", address.into())]);
+        Value::object([("lb-1", host("192.0.2.2")), ("lb-2", host("192.0.2.3"))])
+    }
+
+    fn listener(port: i64, backends: &[&str]) -> Value {
+        Value::object([("port", port.into()), ("backends", backends.to_vec().into())])
+    }
+
+    #[track_caller]
+    fn compare(found: &Diagnostics, expect: &[(&str, &str)]) {
+        let path = |diagnostic: &Diagnostic| diagnostic.path.as_ref().map(ToString::to_string).unwrap_or_default();
+        let said: Vec<(String, String)> = found.iter().map(|diagnostic| (path(diagnostic), diagnostic.summary.clone())).collect();
+        let expect: Vec<(String, String)> = expect.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
+        assert_eq!(said, expect);
+    }
+
+    #[track_caller]
+    fn check_addresses(addresses: &[&str], expect: &[(&str, &str)]) {
+        let config = Value::object([("hosts", hosts()), ("virtual_addresses", addresses.to_vec().into())]);
+        let mut found = Diagnostics::default();
+        validate_virtual_addresses(&config, &mut found);
+        compare(&found, expect);
+    }
+
+    #[track_caller]
+    fn check_listeners(listeners: &[(&str, Value)], expect: &[(&str, &str)]) {
+        let listeners = Value::Map(listeners.iter().map(|(name, value)| (name.to_string(), value.clone())).collect());
+        let mut found = Diagnostics::default();
+        validate_listeners(&listeners, &mut found);
+        compare(&found, expect);
+    }
+
+    #[test]
+    fn virtual_addresses() {
+        let at = "virtual_addresses[0]";
+        check_addresses(&["192.0.2.100/24"], &[]);
+        check_addresses(&[], &[("virtual_addresses", "virtual_addresses is empty")]);
+        check_addresses(&["192.0.2.100"], &[(at, "\"192.0.2.100\" is not an address with a prefix length")]);
+        check_addresses(&["192.0.2.2/24"], &[(at, "virtual address 192.0.2.2 is the address of host lb-1")]);
+        check_addresses(
+            &["198.51.100.1/24"],
+            &[(at, "virtual address 198.51.100.1/24 is outside the network of host lb-1 (192.0.2.2)")],
+        );
+        check_addresses(&["2001:db8::100/64"], &[(at, "no host has an address of the family of 2001:db8::100")]);
+        check_addresses(
+            &["192.0.2.100/24", "192.0.2.100/24"],
+            &[("virtual_addresses[1]", "virtual address 192.0.2.100 is given twice")],
+        );
+    }
+
+    #[test]
+    fn listeners() {
+        let good = || listener(6443, &["192.0.2.11:6443", "[2001:db8::11]:6443", "cp-1.example.net:6443"]);
+        check_listeners(&[("apiserver", good())], &[]);
+        check_listeners(&[], &[("listeners", "listeners is empty")]);
+        check_listeners(&[("API", good())], &[("listeners[\"API\"]", "\"API\" cannot be the name of a listener")]);
+        check_listeners(&[("a", good()), ("b", good())], &[("listeners[\"b\"].port", "listeners a and b both take port 6443")]);
+        check_listeners(&[("a", listener(1, &[]))], &[("listeners[\"a\"].backends", "listener a has no backends")]);
+        for bad in ["192.0.2.11", "2001:db8::11:6443", "cp-1:0", "https://cp-1:1"] {
+            let expect = format!("{bad:?} is not a backend");
+            check_listeners(&[("a", listener(1, &[bad]))], &[("listeners[\"a\"].backends[0]", &expect)]);
+        }
+        let mut checked = good();
+        checked.set("health_check", Value::object([("https_path", "readyz".into())]));
+        check_listeners(&[("a", checked)], &[("listeners[\"a\"].health_check.https_path", "\"readyz\" is not a path")]);
+    }
+}

@@ -17,11 +17,11 @@ use render::control_plane::KUBE_PROXY_KUBECONFIG;
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
 use render::spec::NodeGroupSpec;
 use rollout::Gate;
-use schema::{Diagnostic, Diagnostics, Field};
+use schema::{Diagnostic, Diagnostics, Field, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 const READY_LIMIT: Duration = Duration::from_secs(180);
@@ -32,6 +32,8 @@ pub struct NodeActions {
     api: Arc<dyn Kubernetes>,
     /// One token for all joins of this apply, made when the first host needs it.
     token: OnceCell<BootstrapToken>,
+    /// Hosts that were given a bootstrap kubeconfig.
+    joined: Mutex<Vec<Arc<dyn Host>>>,
     spec: NodeGroupSpec,
     drain_limit: Duration,
     cancelled: CancellationToken,
@@ -66,6 +68,7 @@ impl NodeActions {
                         control_plane,
                         api,
                         token: OnceCell::new(),
+                        joined: Mutex::default(),
                         spec,
                         drain_limit: config.drain_limit(),
                         cancelled: call.cancelled.clone(),
@@ -93,20 +96,28 @@ impl NodeActions {
     }
 
     /// Labels of running nodes follow the configuration; kubelet itself sets them only at registration.
-    pub async fn set_labels(&self) -> Result<(), Diagnostic> {
-        if self.spec.labels.is_empty() {
+    /// Those of the prior state that are declared no more are taken away.
+    pub async fn set_labels(&self, prior: Option<&Value>) -> Result<(), Diagnostic> {
+        let before = prior.and_then(|prior| prior.get("labels").as_map()).into_iter().flatten();
+        let mut labels: BTreeMap<String, Option<String>> = before.map(|(key, _)| (key.clone(), None)).collect();
+        labels.extend(self.spec.labels.iter().map(|(key, value)| (key.clone(), Some(value.clone()))));
+        if labels.is_empty() {
             return Ok(());
         }
-        let labels: BTreeMap<String, Option<String>> =
-            self.spec.labels.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
         for host in self.spec.hosts.keys() {
             self.api.set_labels(host.as_str(), &labels).await.map_err(refused)?;
         }
         Ok(())
     }
 
-    /// The token is worth nothing after this.
+    /// The token is worth nothing after this, nor is its kubeconfig on a host that did not become Ready.
     pub async fn finish(&self) {
+        let joined = std::mem::take(&mut *self.joined.lock().await);
+        for machine in joined {
+            if let Err(error) = machine.run(&format!("rm -f {BOOTSTRAP_KUBECONFIG}")).await {
+                self.progress.line(&format!("{}: a worthless bootstrap kubeconfig is left: {error}", machine.name()));
+            }
+        }
         if let Some(token) = self.token.get()
             && let Err(error) = self.api.delete_token(token).await
         {
@@ -120,18 +131,22 @@ impl NodeActions {
         let mut diagnostics = Diagnostics::default();
         let others = self.api.has_other_nodes(&self.spec.hosts.keys().map(ToString::to_string).collect()).await.unwrap_or(false);
         for host in self.spec.hosts.keys() {
-            let left = async {
-                if others {
-                    self.progress
-                        .phase(format!("{host}: drain"))
-                        .finish(self.api.drain(host.as_str(), self.drain_limit, &self.cancelled).await)?;
+            if others {
+                let phase = self.progress.phase(format!("{host}: drain"));
+                if let Err(error) = phase.finish(self.api.drain(host.as_str(), self.drain_limit, &self.cancelled).await) {
+                    diagnostics.push(
+                        Diagnostic::warning(format!("node {host} was not drained"))
+                            .detail(format!("{error}\n\nIts host is cleaned all the same.")),
+                    );
                 }
-                self.api.delete_node(host.as_str()).await
-            };
-            if let Err(error) = left.await {
+            }
+            if self.cancelled.is_cancelled() {
+                return diagnostics;
+            }
+            if let Err(error) = self.api.delete_node(host.as_str()).await {
                 diagnostics.push(
-                    Diagnostic::warning(format!("node {host} did not leave in order"))
-                        .detail(format!("{error}\n\nIts host is cleaned all the same.")),
+                    Diagnostic::error(format!("node {host} could not be deleted"))
+                        .detail(format!("{error}\n\nHosts are cleaned all the same. Destroying again is safe.")),
                 );
             }
         }
@@ -158,6 +173,7 @@ impl Actions for NodeActions {
                 self.api.wait_until_ready(host.as_str(), READY_LIMIT, &self.cancelled).await?;
                 if let Some(machine) = fleet.machines.get(host) {
                     machine.run(&format!("rm -f {BOOTSTRAP_KUBECONFIG}")).await?;
+                    self.joined.lock().await.retain(|joined| joined.name() != host);
                 }
                 Ok(())
             }
@@ -174,6 +190,7 @@ impl Actions for NodeActions {
         let token = self.token().await?;
         let text = render::node::bootstrap_kubeconfig(&self.spec, &token.expose());
         let path = HostPath::literal(BOOTSTRAP_KUBECONFIG);
+        self.joined.lock().await.push(machine.clone());
         Ok(machine.write_secret(&path, text.as_bytes()).await?)
     }
 

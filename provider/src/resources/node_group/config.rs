@@ -226,4 +226,47 @@ mod tests {
             assert!(!is_qualified_name(bad), "{bad}");
         }
     }
+
+    #[track_caller]
+    fn check(attribute: &str, value: Value, expect: &[(&str, &str)]) {
+        let mut found = Diagnostics::default();
+        validate(&Value::object([(attribute, value)]), &mut found);
+        let path = |diagnostic: &Diagnostic| diagnostic.path.as_ref().map(ToString::to_string).unwrap_or_default();
+        let said: Vec<(String, String)> = found.iter().map(|diagnostic| (path(diagnostic), diagnostic.summary.clone())).collect();
+        let expect: Vec<(String, String)> = expect.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
+        assert_eq!(said, expect);
+    }
+
+    #[test]
+    fn labels_and_taints() {
+        let label = |key: &str, value: &str| Value::object([(key, value.into())]);
+        let role = "node-role.kubernetes.io/worker";
+        check("labels", label("node.example/pool", "general"), &[]);
+        check("labels", label("a b", "x"), &[("labels[\"a b\"]", "\"a b\" is not the key of a label")]);
+        check("labels", label(role, ""), &[(&format!("labels[{role:?}]"), &format!("label {role:?} is reserved"))]);
+        check("labels", label("pool", "a b"), &[("labels[\"pool\"]", "the value of label \"pool\" is not allowed")]);
+        let taint = |key: &str, value: &str| Value::List(vec![Value::object([("key", key.into()), ("value", value.into())])]);
+        check("taints", taint("dedicated", "batch"), &[]);
+        check("taints", taint("a=b", "batch"), &[("taints[0].key", "the key of a taint is not allowed")]);
+        check("taints", taint("dedicated", "a:b"), &[("taints[0].value", "the value of a taint is not allowed")]);
+    }
+
+    #[test]
+    fn configurations_and_mirrors() {
+        check("kubelet_config", "{\"maxPods\":200}".into(), &[]);
+        check("kubelet_config", "maxPods: 200".into(), &[("kubelet_config", "kubelet_config is not a JSON object")]);
+        check("kube_proxy_config", "[]".into(), &[("kube_proxy_config", "kube_proxy_config is not a JSON object")]);
+        let mirror = |registry: &str, url: &str| Value::object([(registry, url.into())]);
+        check("registry_mirrors", mirror("registry.k8s.io", "https://mirror.example.net"), &[]);
+        check(
+            "registry_mirrors",
+            mirror("registry.k8s.io/x", "https://mirror.example.net"),
+            &[("registry_mirrors[\"registry.k8s.io/x\"]", "\"registry.k8s.io/x\" is not the host of a registry")],
+        );
+        check(
+            "registry_mirrors",
+            mirror("registry.k8s.io", "mirror.example.net"),
+            &[("registry_mirrors[\"registry.k8s.io\"]", "a registry mirror is not an HTTP URL")],
+        );
+    }
 }

@@ -172,12 +172,23 @@ impl NodeGroup {
         actions.declare(&desired).await?;
         let bounds = config.bounds();
         let rollout = Rollout { plan: &|hosts| rollout::nodes::plan(hosts, bounds), tiers: tiers() };
-        let response = on_hosts::finish_apply(fleet, request, &desired, &rollout, &actions).await;
+        let prior = request.prior.clone();
+        let mut response = on_hosts::finish_apply(fleet, request, &desired, &rollout, &actions).await?;
         actions.finish().await;
-        if response.as_ref().is_ok_and(|response| !response.diagnostics.has_errors()) {
-            actions.set_labels().await?;
+        // Nodes that registered just now have their labels; a create that was stopped may lack nodes.
+        let has_nodes = prior.is_some() || !call.cancelled.is_cancelled();
+        if has_nodes && !response.diagnostics.has_errors()
+            && let Err(diagnostic) = actions.set_labels(prior.as_ref()).await
+        {
+            response.diagnostics.push(diagnostic);
         }
-        response
+        if response.diagnostics.has_errors()
+            && let (Some(state), Some(prior)) = (&mut response.state, prior)
+        {
+            // Not set (yet) on every node: the next plan sees that they differ.
+            state.set("labels", prior.get("labels").clone());
+        }
+        Ok(response)
     }
 
     /// Drains while other nodes can take the pods, deletes the node objects, then cleans the hosts. When the cluster itself does
@@ -186,7 +197,12 @@ impl NodeGroup {
         let config: Config = decode(prior)?;
         let mut warnings = Diagnostics::default();
         match NodeActions::connect(&self.shared, &config, call).await {
-            Ok(actions) => warnings.extend(actions.leave_all().await),
+            Ok(actions) => {
+                warnings.extend(actions.leave_all().await);
+                if call.cancelled.is_cancelled() {
+                    return Err(Diagnostic::error("stopped on request").detail("No host was cleaned yet. Destroying again goes on from here."));
+                }
+            }
             Err(error) => warnings.push(
                 Diagnostic::warning("the cluster does not answer, so its node objects were not deleted")
                     .detail(format!("{}\n{}", error.summary, error.detail)),
@@ -194,6 +210,12 @@ impl NodeGroup {
         }
         let mut response =
             on_hosts::delete_hosts(&self.shared, call, prior.clone(), owner_of, Ok((config.hosts, config.ssh)), &[]).await;
+        if warnings.has_errors() && response.left_behind.is_none() {
+            // Hosts are clean; the state stays until the node objects are gone as well.
+            let mut left = prior.clone();
+            left.set("bundles", encode(&BTreeMap::<String, String>::new()));
+            response.left_behind = Some(left);
+        }
         warnings.extend(response.diagnostics);
         response.diagnostics = warnings;
         Ok(response)

@@ -84,3 +84,71 @@ fn is_reserved(name: &str) -> bool {
         || pki::table::LEAVES.iter().any(|leaf| leaf.name == stem)
         || [pki::SERVICE_ACCOUNT, pki::SECRETS_ENCRYPTION].contains(&stem)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(validate: impl Fn(&mut Diagnostics), expect: &[(&str, &str)]) {
+        let mut found = Diagnostics::default();
+        validate(&mut found);
+        let path = |diagnostic: &Diagnostic| diagnostic.path.as_ref().map(ToString::to_string).unwrap_or_default();
+        let said: Vec<(String, String)> = found.iter().map(|diagnostic| (path(diagnostic), diagnostic.summary.clone())).collect();
+        let expect: Vec<(String, String)> = expect.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
+        assert_eq!(said, expect);
+    }
+
+    #[test]
+    fn endpoints() {
+        let of = |text: &str| Value::from(vec!["api.demo.internal", text]);
+        check(|found| validate_endpoints(&of("192.0.2.100"), found), &[]);
+        check(|found| validate_endpoints(&Value::Unknown, found), &[]);
+        for bad in ["https://api", "192.0.2.100/24", "a b"] {
+            let expect = format!("{bad:?} is neither a DNS name nor an IP address");
+            check(|found| validate_endpoints(&of(bad), found), &[("endpoints[1]", &expect)]);
+        }
+    }
+
+    #[test]
+    fn hours() {
+        let of = |name: &str, hours: i64| Value::object([(name, hours.into())]);
+        let late = "renew_before_hours is not shorter than certificate_validity_hours";
+        check(|found| validate_hours(&of("renew_before_hours", 24), found), &[]);
+        check(|found| validate_hours(&of("renew_before_hours", 8_760), found), &[("renew_before_hours", late)]);
+        check(|found| validate_hours(&of("renew_before_hours", -1), found), &[("renew_before_hours", late)]);
+        check(|found| validate_hours(&of("certificate_validity_hours", 720), found), &[("renew_before_hours", late)]);
+        let name = "authority_validity_hours";
+        check(|found| validate_hours(&of(name, 0), found), &[(name, "authority_validity_hours is out of range")]);
+        check(|found| validate_hours(&of(name, 876_001), found), &[(name, "authority_validity_hours is out of range")]);
+    }
+
+    #[test]
+    fn additional_certificates() {
+        let of = |name: &str, attribute: &str, value: &str| {
+            Value::object([(name, Value::object([(attribute, vec![value].into())]))])
+        };
+        check(|found| validate_additional(&of("monitoring", "usages", "client_auth"), found), &[]);
+        check(
+            |found| validate_additional(&of("monitoring", "usages", "both"), found),
+            &[("additional_certificates[\"monitoring\"].usages[0]", "not a usage of certificates here")],
+        );
+        check(
+            |found| validate_additional(&of("monitoring", "addresses", "x"), found),
+            &[("additional_certificates[\"monitoring\"].addresses[0]", "not an IP address")],
+        );
+        for name in ["admin", "cluster-ca", "apiserver/cp-9", "service-account"] {
+            let (at, summary) = (format!("additional_certificates[{name:?}]"), format!("{name:?} is a certificate of the cluster itself"));
+            check(|found| validate_additional(&of(name, "usages", "client_auth"), found), &[(&at, &summary)]);
+        }
+    }
+
+    #[test]
+    fn the_schema_names_what_the_crate_takes() {
+        let authorities: Vec<&str> = pki::table::AUTHORITIES.iter().map(|authority| authority.name).collect();
+        assert_eq!(authorities, super::super::AUTHORITIES);
+        for algorithm in super::super::KEY_ALGORITHMS {
+            assert!(algorithm.parse::<pki::KeyAlgorithm>().is_ok(), "{algorithm}");
+        }
+    }
+}

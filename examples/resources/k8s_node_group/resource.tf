@@ -1,0 +1,13 @@
+resource "k8s_node_group" "workers" {
+  name    = "workers"
+  cluster = k8s_hardway_cluster.main.join
+  hosts = {
+    "worker-1" = { address = "192.0.2.21", secondary_address = "2001:db8::21" }
+    "worker-2" = { address = "192.0.2.22", secondary_address = "2001:db8::22" }
+  }
+
+  labels          = { "node.example/pool" = "general" }
+  taints          = [{ key = "dedicated", value = "batch", effect = "NoSchedule" }]
+  kubelet_config  = jsonencode({ maxPods = 200 })
+  max_unavailable = 2
+}

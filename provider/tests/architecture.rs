@@ -1,0 +1,170 @@
+//! The invariants of docs/architecture.md that are about the tree itself: what may depend on what, what pure code may name, how
+//! files begin and how long they are.
+
+use protocol::Provider;
+use schema::Schema;
+use std::path::{Path, PathBuf};
+use terraform_provider_k8s::K8s;
+
+/// Crates that reach nothing.
+const PURE: [&str; 4] = ["schema", "provider/bundle", "provider/render", "provider/rollout"];
+const REACHING: [&str; 16] = [
+    "aws-lc-rs", "getrandom", "hyper", "hyper-util", "kube", "machines", "protocol", "rand", "rcgen", "reqwest", "russh", "rustls",
+    "tempfile", "tokio", "tonic", "uuid",
+];
+/// The world, as the standard library has it.
+const WORLD: [&str; 8] =
+    ["SystemTime", "Instant", "std::env", "std::fs", "std::net::Tcp", "std::process", "std::thread", "rand::"];
+/// Written apart, so that this file does not find itself.
+const BANNED: [&str; 4] = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("#[ign", "ore"), concat!("dbg", "!(")];
+const LONGEST_FILE: usize = 400;
+const LONGEST_ARCHITECTURE: usize = 200;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Files below a folder whose names end like this; what is built is passed over.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            found.extend(files(&path, ending));
+        } else if name.ends_with(ending) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Rust files below `src/` folders.
+fn sources() -> Vec<PathBuf> {
+    let in_src = |path: &PathBuf| path.strip_prefix(root()).unwrap().components().any(|part| part.as_os_str() == "src");
+    files(&root(), ".rs").into_iter().filter(in_src).collect()
+}
+
+/// Without the tests at its end.
+fn code(text: &str) -> &str {
+    text.split("\n#[cfg(test)]\nmod ").next().unwrap()
+}
+
+#[track_caller]
+fn nothing(faults: Vec<String>) {
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn pure_crates_depend_on_nothing_that_reaches_the_world() {
+    let mut faults = Vec::new();
+    for folder in PURE {
+        let manifest: toml::Table = read(&root().join(folder).join("Cargo.toml")).parse().unwrap();
+        let dependencies = ["dependencies", "build-dependencies"].into_iter().filter_map(|table| manifest.get(table)?.as_table());
+        let names = dependencies.flat_map(|table| table.keys());
+        faults.extend(names.filter(|name| REACHING.contains(&name.as_str())).map(|name| format!("{folder} depends on {name}")));
+    }
+    nothing(faults);
+}
+
+#[test]
+fn pure_crates_name_neither_clock_nor_environment_nor_files() {
+    let mut faults = Vec::new();
+    for folder in PURE {
+        for path in files(&root().join(folder).join("src"), ".rs") {
+            if path.ends_with("tests.rs") {
+                continue;
+            }
+            let text = read(&path);
+            let named = WORLD.iter().filter(|word| code(&text).contains(**word));
+            faults.extend(named.map(|word| format!("{} names {word}", path.display())));
+        }
+    }
+    nothing(faults);
+}
+
+#[test]
+fn every_source_file_says_what_it_is_and_is_short_enough_to_read() {
+    let mut faults = Vec::new();
+    for path in sources() {
+        let text = read(&path);
+        if !text.starts_with("//!") {
+            faults.push(format!("{} does not begin with //!", path.display()));
+        }
+        let length = code(&text).lines().count();
+        if length > LONGEST_FILE {
+            faults.push(format!("{} has {length} lines", path.display()));
+        }
+    }
+    nothing(faults);
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let mut faults = Vec::new();
+    for path in files(&root(), ".rs") {
+        let text = read(&path);
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let found = lines.flat_map(|line| BANNED.iter().filter(move |word| line.contains(**word)));
+        faults.extend(found.map(|word| format!("{}: {word}", path.display())));
+    }
+    nothing(faults);
+}
+
+#[test]
+fn the_architecture_is_short_and_its_map_and_tests_exist() {
+    let text = read(&root().join("docs/architecture.md"));
+    assert!(text.lines().count() <= LONGEST_ARCHITECTURE);
+    let invariants: Vec<&str> = text.lines().filter(|line| line.starts_with("**Invariant:**")).collect();
+    assert!(!invariants.is_empty());
+    let mut faults = Vec::new();
+    for line in invariants {
+        let place = line.rsplit_once('(').map_or("", |(_, place)| place);
+        let named: Vec<&str> = place.split('`').skip(1).step_by(2).collect();
+        let exists = |name: &&str| root().join(name).exists() || root().join("provider").join(name).exists();
+        if named.is_empty() || !named.iter().all(exists) {
+            faults.push(format!("no test is named by: {line}"));
+        }
+    }
+    for folder in text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').nth(2)) {
+        if !root().join(folder).is_dir() {
+            faults.push(format!("the code map names {folder}, which is no folder"));
+        }
+    }
+    nothing(faults);
+}
+
+#[test]
+fn decisions_are_numbered_without_gaps_and_have_all_their_parts() {
+    let mut records = files(&root().join("docs/adr"), ".md");
+    records.sort();
+    let mut faults = Vec::new();
+    for (index, path) in records.iter().enumerate() {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if !name.starts_with(&format!("{:04}-", index + 1)) {
+            faults.push(format!("{name} should be number {}", index + 1));
+        }
+        let text = read(path);
+        if !text.starts_with(&format!("# {}. ", index + 1)) {
+            faults.push(format!("the title of {name} does not begin with its number"));
+        }
+        let parts = ["**Context.**", "**Options.**", "**Decision.**", "**Consequence.**"];
+        faults.extend(parts.iter().filter(|part| !text.contains(**part)).map(|part| format!("{name} has no {part}")));
+    }
+    nothing(faults);
+}
+
+#[test]
+fn every_schema_is_one_that_an_engine_takes() {
+    let provider = K8s::default();
+    let resources = provider.resources().into_iter().map(|resource| (resource.name(), resource.schema()));
+    let data_sources = provider.data_sources().into_iter().map(|source| (source.name(), source.schema()));
+    let all: Vec<(&str, Schema)> =
+        resources.chain(data_sources).chain(std::iter::once(("provider", Provider::schema(&provider)))).collect();
+    assert!(all.len() > 3);
+    nothing(all.iter().flat_map(|(name, schema)| schema.mistakes().into_iter().map(move |mistake| format!("{name}: {mistake}"))).collect());
+}

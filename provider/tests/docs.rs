@@ -1,0 +1,119 @@
+//! The pages of the registry are the schemas', with an example that stands below `examples/`. `UPDATE=1` writes them and fails once.
+
+use protocol::{Function, Provider};
+use schema::{FunctionPage, FunctionParameter, Page, PageKind, Schema, render_function_page, render_resource_page};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use terraform_provider_k8s::K8s;
+
+const PROVIDER: &str = "k8s";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn example(path: &str) -> String {
+    let path = root().join("examples").join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}; every page has an example", path.display()))
+}
+
+/// `pki` of `k8s_pki`.
+fn noun(name: &str) -> &str {
+    name.strip_prefix("k8s_").unwrap_or(name)
+}
+
+fn page(kind: PageKind, name: &str, schema: &Schema, example: &str) -> String {
+    let page = Page { kind, name, provider: PROVIDER, schema, example_hcl: Some(example), import_example: None };
+    render_resource_page(&page)
+}
+
+fn function_page(function: &dyn Function) -> String {
+    let parameters: Vec<FunctionParameter> = function
+        .parameters()
+        .into_iter()
+        .map(|parameter| FunctionParameter { name: parameter.name, description: parameter.description, value_type: parameter.value_type })
+        .collect();
+    render_function_page(&FunctionPage {
+        name: function.name(),
+        provider: PROVIDER,
+        description: function.description(),
+        parameters: &parameters,
+        result: &function.result(),
+        example_hcl: Some(&example(&format!("functions/{}/function.tf", function.name()))),
+    })
+}
+
+/// By path below `docs/`.
+fn pages() -> BTreeMap<String, String> {
+    let provider = K8s::default();
+    let mut pages = BTreeMap::new();
+    let index = page(PageKind::Provider, PROVIDER, &Provider::schema(&provider), &example("provider/provider.tf"));
+    pages.insert("index.md".to_string(), index);
+    for resource in provider.resources() {
+        let name = resource.name();
+        let example = example(&format!("resources/{name}/resource.tf"));
+        let text = page(PageKind::Resource, name, &resource.schema(), &example);
+        pages.insert(format!("resources/{}.md", noun(name)), text);
+    }
+    for source in provider.data_sources() {
+        let name = source.name();
+        let example = example(&format!("data-sources/{name}/data-source.tf"));
+        let text = page(PageKind::DataSource, name, &source.schema(), &example);
+        pages.insert(format!("data-sources/{}.md", noun(name)), text);
+    }
+    for function in provider.functions() {
+        pages.insert(format!("functions/{}.md", function.name()), function_page(function.as_ref()));
+    }
+    pages
+}
+
+/// Pages that are there, by path below `docs/`.
+fn written() -> BTreeSet<String> {
+    let below = |folder: &str| std::fs::read_dir(root().join("docs").join(folder)).into_iter().flatten().flatten();
+    let names = ["resources", "data-sources", "functions"]
+        .into_iter()
+        .flat_map(|folder| below(folder).map(move |entry| format!("{folder}/{}", entry.file_name().to_string_lossy())));
+    names.collect()
+}
+
+#[test]
+fn every_page_is_what_its_schema_says() {
+    let pages = pages();
+    let docs = root().join("docs");
+    let is_current = |path: &str, text: &String| std::fs::read_to_string(docs.join(path)).is_ok_and(|found| found == *text);
+    let mut stale: Vec<&String> = pages.iter().filter(|(path, text)| !is_current(path, text)).map(|(path, _)| path).collect();
+    let written = written();
+    let orphans: Vec<&String> = written.iter().filter(|path| !pages.contains_key(*path)).collect();
+    stale.extend(&orphans);
+    if std::env::var_os("UPDATE").is_some() {
+        for path in &stale {
+            let file = docs.join(path);
+            match pages.get(*path) {
+                Some(text) => {
+                    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                    std::fs::write(file, text).unwrap();
+                }
+                None => std::fs::remove_file(file).unwrap(),
+            }
+        }
+    }
+    assert!(stale.is_empty(), "these pages are not what the schemas say; UPDATE=1 writes them: {stale:?}");
+}
+
+#[test]
+fn every_example_belongs_to_a_page() {
+    let provider = K8s::default();
+    let names: BTreeSet<String> = provider
+        .resources()
+        .iter()
+        .map(|resource| format!("resources/{}", resource.name()))
+        .chain(provider.data_sources().iter().map(|source| format!("data-sources/{}", source.name())))
+        .chain(provider.functions().iter().map(|function| format!("functions/{}", function.name())))
+        .collect();
+    for folder in ["resources", "data-sources", "functions"] {
+        for entry in std::fs::read_dir(root().join("examples").join(folder)).unwrap() {
+            let name = format!("{folder}/{}", entry.unwrap().file_name().to_string_lossy());
+            assert!(names.contains(&name), "examples/{name} is an example of nothing");
+        }
+    }
+}
