@@ -28,9 +28,9 @@ const PATIENT: Duration = Duration::from_secs(5);
 
 impl Cluster {
     /// Fresh hosts and a workspace; nothing is applied yet.
-    pub fn prepare(name: &str) -> Cluster {
+    pub fn prepare(engine: &Engine, name: &str) -> Cluster {
         let lab = Lab::up();
-        let workspace = Workspace::of_example(&Engine::main(), "quickstart", name);
+        let workspace = Workspace::of_example(engine, "quickstart", name);
         let before = if lab::kept() { BTreeMap::new() } else { HOSTS.map(|host| (host, lab.snapshot(host))).into() };
         Cluster { workspace, lab, before, kubectl: None }
     }

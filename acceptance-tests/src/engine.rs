@@ -23,14 +23,23 @@ impl Engine {
         paths.lines().map(engine).collect()
     }
 
-    /// The engine that builds the clusters: the first, or the one that `ENGINE` names.
-    pub fn main() -> Engine {
-        let wanted = std::env::var("ENGINE").unwrap_or_default().to_lowercase();
+    /// The engine that `ENGINE` names, or the first of all.
+    pub fn first() -> Engine {
+        Engine::choose(|all| all.first())
+    }
+
+    /// The engine that `ENGINE` names, or the last of all, so that more than one makes a cluster.
+    pub fn last() -> Engine {
+        Engine::choose(|all| all.last())
+    }
+
+    fn choose(by_default: fn(&[Engine]) -> Option<&Engine>) -> Engine {
         let all = Engine::all();
-        let names = all.iter().map(|engine| engine.name).collect::<Vec<_>>().join(", ");
-        all.into_iter()
-            .find(|engine| engine.name.to_lowercase().starts_with(&wanted))
-            .unwrap_or_else(|| panic!("there is no engine {wanted:?}; there are: {names}"))
+        let found = match std::env::var("ENGINE") {
+            Ok(wanted) => all.iter().find(|engine| engine.name.eq_ignore_ascii_case(&wanted)),
+            Err(_) => by_default(&all),
+        };
+        found.unwrap_or_else(|| panic!("there is no such engine; there are: {all:?}")).clone()
     }
 }
 

@@ -72,11 +72,8 @@ mod tests {
     use serde_json::json;
 
     fn bundle() -> Value {
-        let key = |n: usize| {
-            format!(
-                "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEH\nabcdefghijklmnopqrstuvwxyz{n:06}\n-----END PRIVATE KEY-----\n"
-            )
-        };
+        let body = |n: usize| format!("{}\n{}", "MIGHAgEAMBMGByqGSM49AgEG", format!("{n:04}").repeat(16));
+        let key = |n: usize| format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", body(n));
         let keys: serde_json::Map<String, Value> = (0..12).map(|n| (format!("key-{n}"), key(n).into())).collect();
         json!({ "private_keys": keys, "encryption_keys": { "one": STANDARD.encode([7; 32]) } })
     }

@@ -51,7 +51,7 @@ const EXPLAINED: &[(&str, &str)] = &[
 
 impl Shared for Certificates {
     fn begin() -> Self {
-        let workspace = Workspace::of_example(&Engine::main(), "quickstart", "certificates");
+        let workspace = Workspace::of_example(&Engine::first(), "quickstart", "certificates");
         run(workspace.command(None, "apply").args(["-auto-approve", "-input=false", "-no-color", "-target=k8s_pki.main"]))
             .success();
         let certificates = workspace.attribute("k8s_pki.main", "certificates");

@@ -16,7 +16,7 @@ struct QuickStart(Cluster);
 
 impl Shared for QuickStart {
     fn begin() -> Self {
-        QuickStart(Cluster::prepare("cluster"))
+        QuickStart(Cluster::prepare(&Engine::first(), "cluster"))
     }
 
     fn heal(&mut self) {

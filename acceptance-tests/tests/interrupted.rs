@@ -5,30 +5,43 @@
 
 use acceptance_tests::lab::CONTROL_PLANE;
 use acceptance_tests::secrets::Secrets;
-use acceptance_tests::suite::{Scenario, Shared, main as run};
-use acceptance_tests::{Cluster, scenarios};
+use acceptance_tests::suite::{Shared, main as run};
+use acceptance_tests::{Cluster, Engine, scenarios};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::path::Path;
-use std::process::{Child, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 struct Interrupted(Cluster);
 
 impl Shared for Interrupted {
     fn begin() -> Self {
-        Interrupted(Cluster::prepare("interrupted"))
+        Interrupted(Cluster::prepare(&Engine::last(), "interrupted"))
     }
 }
 
 fn main() -> ExitCode {
-    let first =
-        Scenario { name: "apply_converges_after_kills_at_random_moments", run: apply_converges_after_kills_at_random_moments };
-    let others = scenarios![
+    let scenarios = scenarios![
+        ctrl_c_ends_an_apply_at_a_safe_point_with_what_was_done_in_the_state,
+        apply_converges_after_kills_at_random_moments,
         nothing_is_there_twice_and_nothing_unfinished,
         no_secret_is_seen_in_what_the_killed_left,
-        destroy_leaves_the_hosts_as_they_were
+        destroy_leaves_the_hosts_as_they_were,
     ];
-    run::<Interrupted>(Some(first), &others)
+    run::<Interrupted>(None, &scenarios)
+}
+
+fn ctrl_c_ends_an_apply_at_a_safe_point_with_what_was_done_in_the_state(Interrupted(cluster): &mut Interrupted) {
+    let progress = cluster.workspace.folder.join("progress.log");
+    let has_begun = || std::fs::read_to_string(&progress).is_ok_and(|lines| lines.contains("k8s_hardway_cluster.demo"));
+    let asked = interrupt_apply(cluster, "stopped", |apply, _| has_begun() && signal("-INT", &[apply.id().to_string()]));
+    assert!(asked, "the apply ended before it reached the cluster");
+    let state = cluster.workspace.state().to_string();
+    ["k8s_pki", "k8s_lb_vrrp"].iter().for_each(|done| assert!(state.contains(done), "{done} is not in the state"));
+    assert!(
+        !std::fs::read_to_string(&progress).unwrap().contains("wait until the API server is ready: done"),
+        "it was not ended"
+    );
 }
 
 /// Longer than this nothing of a create takes that a later one does not go on with.
@@ -41,7 +54,9 @@ fn apply_converges_after_kills_at_random_moments(Interrupted(cluster): &mut Inte
     let mut moments = StdRng::seed_from_u64(seed);
     for _ in 0..kills {
         let moment = LATEST.mul_f64(moments.random());
-        let killed = kill_provider_of_an_apply(cluster, moment);
+        // Engines start a provider for each phase: the moment may fall between two, then the next is meant.
+        let killed =
+            interrupt_apply(cluster, "killed", |_, since| since >= moment && kill_programs_in(&cluster.workspace.folder));
         let progress = std::fs::read_to_string(cluster.workspace.folder.join("progress.log")).unwrap_or_default();
         let phase = if killed { progress.lines().last().unwrap_or("planning") } else { "the apply had ended" };
         println!("    after {:.1} s: {phase}", moment.as_secs_f64());
@@ -78,27 +93,20 @@ fn destroy_leaves_the_hosts_as_they_were(Interrupted(cluster): &mut Interrupted)
     cluster.assert_hosts_are_as_before();
 }
 
-/// Begins an apply and kills the provider that serves it after a while. False when the apply was quicker.
-fn kill_provider_of_an_apply(cluster: &Cluster, moment: Duration) -> bool {
+/// Begins an apply and interrupts it once, as soon as `interrupt` did. False when the apply was quicker.
+fn interrupt_apply(cluster: &Cluster, name: &str, interrupt: impl Fn(&Child, Duration) -> bool) -> bool {
     let workspace = &cluster.workspace;
     let mut command = workspace.command(Some(&cluster.lab), "apply");
     command.args(["-auto-approve", "-input=false", "-no-color"]).stdout(Stdio::null()).stderr(Stdio::null());
-    workspace.traced(&mut command, "killed");
+    workspace.traced(&mut command, name);
     let mut apply = command.spawn().unwrap();
     let began = Instant::now();
-    let mut killed = false;
-    while is_running(&mut apply) {
-        // Engines start a provider for each phase; the moment may fall between two.
-        if began.elapsed() >= moment && !killed {
-            killed = kill_programs_in(&workspace.folder);
-        }
+    let mut interrupted = false;
+    while apply.try_wait().unwrap().is_none() {
+        interrupted = interrupted || interrupt(&apply, began.elapsed());
         std::thread::sleep(Duration::from_millis(20));
     }
-    killed
-}
-
-fn is_running(child: &mut Child) -> bool {
-    child.try_wait().unwrap().is_none()
+    interrupted
 }
 
 /// `kill -9` for every process whose program lies below the folder: that is the provider.
@@ -107,7 +115,11 @@ fn kill_programs_in(folder: &Path) -> bool {
     let ours =
         processes.filter(|process| std::fs::read_link(process.join("exe")).is_ok_and(|program| program.starts_with(folder)));
     let numbers: Vec<String> = ours.filter_map(|process| Some(process.file_name()?.to_string_lossy().into_owned())).collect();
-    !numbers.is_empty() && std::process::Command::new("kill").arg("-KILL").args(&numbers).status().unwrap().success()
+    !numbers.is_empty() && signal("-KILL", &numbers)
+}
+
+fn signal(name: &str, processes: &[String]) -> bool {
+    Command::new("kill").arg(name).args(processes).status().unwrap().success()
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -9,8 +9,22 @@ use terraform_provider_k8s::K8s;
 /// Crates that reach nothing.
 const PURE: [&str; 4] = ["schema", "provider/bundle", "provider/render", "provider/rollout"];
 const REACHING: [&str; 16] = [
-    "aws-lc-rs", "getrandom", "hyper", "hyper-util", "kube", "machines", "protocol", "rand", "rcgen", "reqwest", "russh", "rustls",
-    "tempfile", "tokio", "tonic", "uuid",
+    "aws-lc-rs",
+    "getrandom",
+    "hyper",
+    "hyper-util",
+    "kube",
+    "machines",
+    "protocol",
+    "rand",
+    "rcgen",
+    "reqwest",
+    "russh",
+    "rustls",
+    "tempfile",
+    "tokio",
+    "tonic",
+    "uuid",
 ];
 /// The world, as the standard library has it.
 const WORLD: [&str; 8] =
@@ -166,5 +180,9 @@ fn every_schema_is_one_that_an_engine_takes() {
     let all: Vec<(&str, Schema)> =
         resources.chain(data_sources).chain(std::iter::once(("provider", Provider::schema(&provider)))).collect();
     assert!(all.len() > 3);
-    nothing(all.iter().flat_map(|(name, schema)| schema.mistakes().into_iter().map(move |mistake| format!("{name}: {mistake}"))).collect());
+    nothing(
+        all.iter()
+            .flat_map(|(name, schema)| schema.mistakes().into_iter().map(move |mistake| format!("{name}: {mistake}")))
+            .collect(),
+    );
 }

@@ -31,7 +31,11 @@ fn function_page(function: &dyn Function) -> String {
     let parameters: Vec<FunctionParameter> = function
         .parameters()
         .into_iter()
-        .map(|parameter| FunctionParameter { name: parameter.name, description: parameter.description, value_type: parameter.value_type })
+        .map(|parameter| FunctionParameter {
+            name: parameter.name,
+            description: parameter.description,
+            value_type: parameter.value_type,
+        })
         .collect();
     render_function_page(&FunctionPage {
         name: function.name(),

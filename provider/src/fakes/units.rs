@@ -79,7 +79,8 @@ fn addresses(host: &HostMemory, reads: &BTreeSet<HostPath>) -> Vec<IpNet> {
 
 /// By a command rather than with a stamp.
 pub(super) fn start_again(memory: &mut Memory, name: &HostName, unit: &UnitName) -> Result<(), &'static str> {
-    let owner = memory.host(name).records.iter().find(|(_, record)| record.units.contains_key(unit)).map(|(owner, _)| owner.clone());
+    let owner =
+        memory.host(name).records.iter().find(|(_, record)| record.units.contains_key(unit)).map(|(owner, _)| owner.clone());
     start(memory, name, Verb::Start, &owner.ok_or("nobody pushed it")?, unit)
 }
 

@@ -125,7 +125,8 @@ mod tests {
         let wire = diagnostic_to_wire(Diagnostic::error("x").detail("Rule.").at(path));
         assert_eq!(wire.detail, "Rule.\n\nAt hosts[\"cp-1\"].address.");
         assert_eq!(wire.attribute.map(|path| path.steps.len()), Some(1));
-        let element = diagnostic_to_wire(Diagnostic::error("x").detail("Rule.").at(AttributePath::attribute("endpoints").index(1)));
+        let element =
+            diagnostic_to_wire(Diagnostic::error("x").detail("Rule.").at(AttributePath::attribute("endpoints").index(1)));
         assert_eq!((element.detail.as_str(), element.attribute.map(|path| path.steps.len())), ("Rule.", Some(2)));
     }
 

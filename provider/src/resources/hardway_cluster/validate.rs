@@ -233,7 +233,11 @@ mod tests {
     fn names_versions_and_endpoints() {
         check("name", "demo".into(), &[]);
         check("name", "Demo".into(), &[("name", "\"Demo\" is not a usable name")]);
-        check("kubernetes_version", "v1.36.3".into(), &[("kubernetes_version", "kubernetes_version is written without a leading v")]);
+        check(
+            "kubernetes_version",
+            "v1.36.3".into(),
+            &[("kubernetes_version", "kubernetes_version is written without a leading v")],
+        );
         check("kubernetes_version", "1.99.0".into(), &[("kubernetes_version", "unknown Kubernetes version \"1.99.0\"")]);
         check("kubernetes_version", Value::Unknown, &[]);
         check("endpoint", "api:6443".into(), &[("endpoint", "\"api:6443\" is not the URL of an API endpoint")]);
@@ -254,14 +258,26 @@ mod tests {
         let at = |name: &str| format!("network.{name}");
         check("network", network(&[], &["10.96.0.0/16"]), &[(&at("pod_cidrs"), "network.pod_cidrs is empty")]);
         check("network", network(&["172.18.0.0"], &["10.96.0.0/16"]), &[(&at("pod_cidrs[0]"), "\"172.18.0.0\" is not a CIDR")]);
-        check("network", network(&["172.18.0.1/16"], &["10.96.0.0/16"]), &[(&at("pod_cidrs[0]"), "172.18.0.1/16 has host bits set")]);
+        check(
+            "network",
+            network(&["172.18.0.1/16"], &["10.96.0.0/16"]),
+            &[(&at("pod_cidrs[0]"), "172.18.0.1/16 has host bits set")],
+        );
         check(
             "network",
             network(&["172.18.0.0/16", "172.19.0.0/16"], &["10.96.0.0/16"]),
             &[(&at("pod_cidrs[1]"), "network.pod_cidrs has two CIDRs of one family")],
         );
-        check("network", network(&["172.18.0.0/16"], &["10.0.0.0/8"]), &[(&at("service_cidrs[0]"), "service CIDR 10.0.0.0/8 is too large")]);
-        check("network", network(&["172.18.0.0/16"], &["10.96.0.0/29"]), &[(&at("service_cidrs[0]"), "service CIDR 10.96.0.0/29 is too small")]);
+        check(
+            "network",
+            network(&["172.18.0.0/16"], &["10.0.0.0/8"]),
+            &[(&at("service_cidrs[0]"), "service CIDR 10.0.0.0/8 is too large")],
+        );
+        check(
+            "network",
+            network(&["172.18.0.0/16"], &["10.96.0.0/29"]),
+            &[(&at("service_cidrs[0]"), "service CIDR 10.96.0.0/29 is too small")],
+        );
         check(
             "network",
             network(&["10.96.0.0/14"], &["10.96.0.0/16"]),

@@ -8,10 +8,11 @@ use crate::fleet::{Fleet, machine_error};
 use crate::kubernetes::{BootstrapToken, KubernetesError};
 use crate::ports::{Host, Kubernetes, World};
 use crate::progress::Progress;
+use crate::resources::host_state::Recorded;
 use crate::resources::on_hosts::wait_units_active;
 use crate::ssh::{self, HostSsh};
 use async_trait::async_trait;
-use bundle::{Bundle, Content, HostName, HostPath};
+use bundle::{Content, HostName, HostPath};
 use protocol::Call;
 use render::control_plane::KUBE_PROXY_KUBECONFIG;
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
@@ -86,13 +87,23 @@ impl NodeActions {
         self.control_plane.read_file(&HostPath::literal(KUBE_PROXY_KUBECONFIG)).await.map_err(|error| machine_error(&error))
     }
 
-    /// Tells the approver which names and addresses the serving certificates of these nodes may carry.
-    pub async fn declare(&self, desired: &BTreeMap<HostName, Bundle>) -> Result<(), Diagnostic> {
-        let entries = self.spec.hosts.iter().filter(|(name, _)| desired.contains_key(name)).map(|(name, host)| {
-            let addresses: Vec<String> = host.addresses().iter().map(ToString::to_string).collect();
-            (name.to_string(), Some(format!("{name} {}", addresses.join(" "))))
-        });
-        self.api.declare_nodes(&entries.collect()).await.map_err(refused)
+    /// Tells the approver which names and addresses the serving certificates of these nodes may carry. A new node is declared when
+    /// it joins, so that nothing stays declared of a host that an apply did not come to.
+    pub async fn declare(&self, hosts: impl Iterator<Item = &HostName>) -> Result<(), KubernetesError> {
+        let entries: BTreeMap<String, Option<String>> = hosts
+            .filter_map(|name| Some((name, self.spec.hosts.get(name)?)))
+            .map(|(name, host)| {
+                let addresses: Vec<String> = host.addresses().iter().map(ToString::to_string).collect();
+                (name.to_string(), Some(format!("{name} {}", addresses.join(" "))))
+            })
+            .collect();
+        if entries.is_empty() { Ok(()) } else { self.api.declare_nodes(&entries).await }
+    }
+
+    /// Before their addresses change on the hosts.
+    pub async fn declare_known(&self, prior: Option<&Value>) -> Result<(), Diagnostic> {
+        let known = prior.map(|prior| Recorded::of(Some(prior))).transpose()?.unwrap_or_default().manifests()?;
+        self.declare(known.keys()).await.map_err(refused)
     }
 
     /// Labels of running nodes follow the configuration; kubelet itself sets them only at registration.
@@ -184,6 +195,7 @@ impl Actions for NodeActions {
     /// Writes the bootstrap kubeconfig, unless the kubelet has credentials of its own already.
     async fn join(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
         let Some(machine) = fleet.machines.get(host) else { return Ok(()) };
+        self.declare(std::iter::once(host)).await?;
         if machine.run(&format!("test -s {KUBELET_KUBECONFIG}")).await?.status == 0 {
             return Ok(());
         }

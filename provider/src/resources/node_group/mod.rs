@@ -169,7 +169,7 @@ impl NodeGroup {
         request.planned.set("checksums", resolved.value());
         let manifests = desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
         request.planned.set("bundles", encode(&host_state::to_lines(&manifests)));
-        actions.declare(&desired).await?;
+        actions.declare_known(request.prior.as_ref()).await?;
         let bounds = config.bounds();
         let rollout = Rollout { plan: &|hosts| rollout::nodes::plan(hosts, bounds), tiers: tiers() };
         let prior = request.prior.clone();
@@ -177,7 +177,8 @@ impl NodeGroup {
         actions.finish().await;
         // Nodes that registered just now have their labels; a create that was stopped may lack nodes.
         let has_nodes = prior.is_some() || !call.cancelled.is_cancelled();
-        if has_nodes && !response.diagnostics.has_errors()
+        if has_nodes
+            && !response.diagnostics.has_errors()
             && let Err(diagnostic) = actions.set_labels(prior.as_ref()).await
         {
             response.diagnostics.push(diagnostic);
@@ -200,7 +201,8 @@ impl NodeGroup {
             Ok(actions) => {
                 warnings.extend(actions.leave_all().await);
                 if call.cancelled.is_cancelled() {
-                    return Err(Diagnostic::error("stopped on request").detail("No host was cleaned yet. Destroying again goes on from here."));
+                    return Err(Diagnostic::error("stopped on request")
+                        .detail("No host was cleaned yet. Destroying again goes on from here."));
                 }
             }
             Err(error) => warnings.push(

@@ -125,9 +125,8 @@ mod tests {
 
     #[test]
     fn additional_certificates() {
-        let of = |name: &str, attribute: &str, value: &str| {
-            Value::object([(name, Value::object([(attribute, vec![value].into())]))])
-        };
+        let of =
+            |name: &str, attribute: &str, value: &str| Value::object([(name, Value::object([(attribute, vec![value].into())]))]);
         check(|found| validate_additional(&of("monitoring", "usages", "client_auth"), found), &[]);
         check(
             |found| validate_additional(&of("monitoring", "usages", "both"), found),
@@ -138,7 +137,8 @@ mod tests {
             &[("additional_certificates[\"monitoring\"].addresses[0]", "not an IP address")],
         );
         for name in ["admin", "cluster-ca", "apiserver/cp-9", "service-account"] {
-            let (at, summary) = (format!("additional_certificates[{name:?}]"), format!("{name:?} is a certificate of the cluster itself"));
+            let (at, summary) =
+                (format!("additional_certificates[{name:?}]"), format!("{name:?} is a certificate of the cluster itself"));
             check(|found| validate_additional(&of(name, "usages", "client_auth"), found), &[(&at, &summary)]);
         }
     }
