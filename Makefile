@@ -32,8 +32,9 @@ lint:
 	cargo clippy --quiet --workspace --all-targets -- --deny warnings
 	shellcheck --external-sources $(lab)/lab $(lab)/*.sh $(lab)/*/*.sh acceptance-tests/*.sh .ci/run
 
-docs: provider ## writes the pages of the registry into docs/
-	$(CARGO_TARGET_DIR)/debug/terraform-provider-k8s docs docs
+docs: ## writes the pages of the registry into docs/
+	-UPDATE=1 cargo test --quiet --package terraform-provider-k8s --test docs # rewrites and fails once
+	cargo test --quiet --package terraform-provider-k8s --test docs
 
 bench: lab-build ## the numbers: start, memory, certificates, apply to Ready, empty plan
 	cargo build --quiet --release --package terraform-provider-k8s

@@ -7,7 +7,7 @@
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
-# shellcheck source=lab/cache.sh
+# shellcheck source=SCRIPTDIR/lab/cache.sh
 . "$here/lab/cache.sh"
 
 provider=$(readlink -f "$1")

@@ -33,8 +33,9 @@ fn main() -> ExitCode {
 
 fn ctrl_c_ends_an_apply_at_a_safe_point_with_what_was_done_in_the_state(Interrupted(cluster): &mut Interrupted) {
     let progress = cluster.workspace.folder.join("progress.log");
+    let _ = std::fs::remove_file(&progress); // of an earlier run, where it was kept
     let has_begun = || std::fs::read_to_string(&progress).is_ok_and(|lines| lines.contains("k8s_hardway_cluster.demo"));
-    let asked = interrupt_apply(cluster, "stopped", |apply, _| has_begun() && signal("-INT", &[apply.id().to_string()]));
+    let asked = interrupt_apply(cluster, "stopped", |apply, _| has_begun() && signal("-INT", &engine_of(apply)));
     assert!(asked, "the apply ended before it reached the cluster");
     let state = cluster.workspace.state().to_string();
     ["k8s_pki", "k8s_lb_vrrp"].iter().for_each(|done| assert!(state.contains(done), "{done} is not in the state"));
@@ -109,17 +110,23 @@ fn interrupt_apply(cluster: &Cluster, name: &str, interrupt: impl Fn(&Child, Dur
     interrupted
 }
 
+/// What stands behind `timeout`, which would make an end of it by itself.
+fn engine_of(apply: &Child) -> Vec<String> {
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", apply.id())).unwrap();
+    children.split_whitespace().map(str::to_string).collect()
+}
+
 /// `kill -9` for every process whose program lies below the folder: that is the provider.
 fn kill_programs_in(folder: &Path) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
     let ours =
         processes.filter(|process| std::fs::read_link(process.join("exe")).is_ok_and(|program| program.starts_with(folder)));
     let numbers: Vec<String> = ours.filter_map(|process| Some(process.file_name()?.to_string_lossy().into_owned())).collect();
-    !numbers.is_empty() && signal("-KILL", &numbers)
+    signal("-KILL", &numbers)
 }
 
 fn signal(name: &str, processes: &[String]) -> bool {
-    Command::new("kill").arg(name).args(processes).status().unwrap().success()
+    !processes.is_empty() && Command::new("kill").arg(name).args(processes).status().unwrap().success()
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -1,5 +1,7 @@
 //! The pages of the registry are the schemas', with an example that stands below `examples/`. `UPDATE=1` writes them and fails once.
 
+#![allow(clippy::unwrap_used)]
+
 use protocol::{Function, Provider};
 use schema::{FunctionPage, FunctionParameter, Page, PageKind, Schema, render_function_page, render_resource_page};
 use std::collections::{BTreeMap, BTreeSet};

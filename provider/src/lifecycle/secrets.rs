@@ -5,18 +5,26 @@ use super::Stage;
 use super::rows::ROWS;
 use crate::fakes::{Fault, Moment};
 use schema::Value;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
-use tracing_subscriber::fmt::MakeWriter;
+use std::sync::Mutex;
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+
+thread_local! {
+    /// Whether what this thread logs is kept. A test's engine and provider run on the test's own thread.
+    static IS_KEPT: Cell<bool> = const { Cell::new(false) };
+}
 
 /// What every crate logs, at every level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct Log;
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LOG.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
     }
     fn flush(&mut self) -> std::io::Result<()> {
@@ -24,11 +32,13 @@ impl Write for Log {
     }
 }
 
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Log;
-    fn make_writer(&'a self) -> Log {
-        self.clone()
-    }
+/// For the whole process: with a subscriber for one thread, whether an event is wanted would be decided by the thread that comes to
+/// it first.
+fn keep_log() {
+    let filter = dynamic_filter_fn(|_, _| IS_KEPT.get());
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| Log).with_filter(filter);
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
+    IS_KEPT.set(true);
 }
 
 /// Each line of each private key, and the encryption keys.
@@ -57,10 +67,7 @@ async fn live_and_fail(stage: &mut Stage) {
 
 #[tokio::test]
 async fn no_secret_is_told_logged_or_stored() {
-    let log = Log::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(log.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    keep_log();
     for row in ROWS.iter().filter(|row| row.name != "k8s_pki") {
         let mut stage = Stage::of(row).await;
         stage.engine.shown = Some(String::new());
@@ -70,7 +77,7 @@ async fn no_secret_is_told_logged_or_stored() {
         let made = stage.world.memory().cluster.tokens_made;
         assert_eq!(made.is_empty(), row.name != "k8s_node_group");
         secrets.extend(made.iter().map(|token| token.split('.').next_back().unwrap().to_string()));
-        let logged = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+        let logged = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
         let (shown, progress) = (stage.engine.shown.take().unwrap(), stage.engine.progress());
         assert!(logged.contains("done in"), "nothing was logged");
         assert!(progress.contains("done in"), "there is no progress");

@@ -197,9 +197,11 @@ impl Pki {
         let mut reasons = pki::plan_issue(&specs, &issued.bundle.certificates, now, config.renew_before());
         // The plan's clock may have run before: what was planned as kept is kept, what was planned as unknown is issued.
         let planned = request.planned.get("certificates");
-        reasons.retain(|name, _| {
-            !planned.get(name).as_str().is_some_and(|pem| issued.bundle.certificates.get(name).map(String::as_str) == Some(pem))
-        });
+        let is_kept = |name: &String| {
+            let planned = planned.get(name).as_str();
+            planned.is_some() && planned == issued.bundle.certificates.get(name).map(String::as_str)
+        };
+        reasons.retain(|name, _| !is_kept(name));
         let credentials = pki::issue(&specs, &issued.bundle.into(), &reasons, now).map_err(world)?;
         let mut state = request.planned;
         state.set("id", wanted.cluster_name.as_str().into());
