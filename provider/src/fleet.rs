@@ -183,6 +183,15 @@ impl Fleet {
 
     /// Every step ran: hosts that answer have what was planned; the others are named.
     fn settle(&self, manifests: &BTreeMap<HostName, Manifest>, applied: &mut Applied) {
+        for host in applied.manifests.keys().filter(|host| !manifests.contains_key(*host)) {
+            if let Some(reason) = self.unreachable.get(host) {
+                applied.diagnostics.push(
+                    Diagnostic::warning(format!("{host} does not answer, so nothing was removed from it")).detail(format!(
+                        "{reason}\n\nIt is not part of this resource any more. Should it come back, install it anew before it is used for something else."
+                    )),
+                );
+            }
+        }
         for (host, manifest) in manifests {
             let pending = applied.manifests.get(host) != Some(manifest);
             match self.unreachable.get(host) {

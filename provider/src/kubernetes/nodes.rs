@@ -2,32 +2,33 @@
 
 use super::{KubernetesApi, KubernetesError};
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
+use render::objects::NODES_CONFIG_MAP;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Node name to the names and addresses that its serving certificate may carry. The approver reads it.
-const DECLARED_NODES: &str = "k8s-hardway-nodes";
 const NAMESPACE: &str = "kube-system";
 const POLL: Duration = Duration::from_millis(250);
 
 impl KubernetesApi {
-    /// Merges into the entries of other node groups; `None` takes an entry out.
+    /// Merges into the entries of other nodes, which may be declared at the same time; `None` takes an entry out.
     pub async fn declare_nodes(&self, nodes: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {
+        let refused = || self.refused("declare the addresses of nodes");
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), NAMESPACE);
         let patch = json!({ "data": nodes });
-        match api.patch(DECLARED_NODES, &PatchParams::default(), &Patch::Merge(&patch)).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 404 => {
-                let present: BTreeMap<&String, &String> =
-                    nodes.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).collect();
-                let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": DECLARED_NODES, "namespace": NAMESPACE }, "data": present });
-                self.apply(&[object]).await
-            }
-            Err(error) => Err(self.refused("declare the addresses of nodes")(error)),
+        match api.patch(NODES_CONFIG_MAP, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            answer => return answer.map(drop).map_err(refused()),
         }
+        // Made empty, then patched: of several that make it at once, each adds its own entries and nobody takes away another's.
+        let metadata = ObjectMeta { name: Some(NODES_CONFIG_MAP.into()), ..ObjectMeta::default() };
+        match api.create(&PostParams::default(), &ConfigMap { metadata, ..ConfigMap::default() }).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            answer => drop(answer.map_err(refused())?),
+        }
+        api.patch(NODES_CONFIG_MAP, &PatchParams::default(), &Patch::Merge(&patch)).await.map(drop).map_err(refused())
     }
 
     /// Whether a node exists that is not one of these.

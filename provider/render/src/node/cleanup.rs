@@ -17,6 +17,8 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
         "for n in 1 2 3; do awk '$2 ~ \"^(/var/lib/kubelet|/var/lib/containerd|/run/containerd|/run/netns/cni-)\" {print $2}' /proc/mounts | sort -r | xargs -r -n 1 umount -l 2>/dev/null; done; true",
     );
     add("rm -rf /run/netns/cni-* /run/containerd /run/k8s-kubelet");
+    // containerd makes these at its start; whatever somebody put there stays.
+    add("rmdir /opt/containerd/bin /opt/containerd/lib /opt/containerd 2>/dev/null; true");
     add("systemctl stop kubepods.slice 2>/dev/null; true");
     // With version 1 of control groups, the kubelet's own groups in hierarchies that systemd leaves alone.
     add("find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} + 2>/dev/null; true");

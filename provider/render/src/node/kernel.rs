@@ -28,6 +28,14 @@ fn sysctls(context: &Context) -> Vec<(&'static str, &'static str)> {
         ("net.bridge.bridge-nf-call-ip6tables", "1"),
         ("net.bridge.bridge-nf-call-iptables", "1"),
         ("net.ipv4.ip_forward", "1"),
+        // The kubelet sets these itself, and nobody would set them back: declared, they get their old values on removal.
+        // https://github.com/kubernetes/kubernetes/blob/v1.36.3/pkg/kubelet/cm/container_manager_linux.go (setupKernelTunables)
+        ("kernel.keys.root_maxbytes", "25000000"),
+        ("kernel.keys.root_maxkeys", "1000000"),
+        ("kernel.panic", "10"),
+        ("kernel.panic_on_oops", "1"),
+        ("vm.overcommit_memory", "1"),
+        ("vm.panic_on_oom", "0"),
     ];
     if context.spec.network.pod_cidrs.iter().any(|cidr| cidr.addr().is_ipv6()) {
         sysctls.push(("net.ipv6.conf.all.forwarding", "1"));
