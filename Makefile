@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(cache)/target
 as_root := $(if $(filter 0,$(shell id -u)),,sudo env PATH="$(PATH)" HOME="$(HOME)" K8S_LAB_CACHE="$(cache)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)")
 lab := acceptance-tests/lab
 
-.PHONY: help demo demo-down test quick acceptance lint docs bench setup lab-build provider
+.PHONY: help demo demo-down test quick acceptance lint docs bench bench-aws setup lab-build provider
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,12 +33,16 @@ lint:
 	shellcheck --external-sources $(lab)/lab $(lab)/*.sh $(lab)/*/*.sh acceptance-tests/*.sh .ci/run
 
 docs: ## writes the pages of the registry into docs/
-	-UPDATE=1 cargo test --quiet --package terraform-provider-k8s --test docs # rewrites and fails once
-	cargo test --quiet --package terraform-provider-k8s --test docs
+	-UPDATE=1 cargo test --quiet --package provider --test docs # rewrites and fails once
+	cargo test --quiet --package provider --test docs
 
 bench: lab-build ## the numbers: start, memory, certificates, apply to Ready, empty plan
 	cargo build --quiet --release --package terraform-provider-k8s
 	$(as_root) acceptance-tests/bench.sh $(CARGO_TARGET_DIR)/release/terraform-provider-k8s
+
+bench-aws: provider ## a network on AWS beside Ansible, on an emulator: calls, time, memory; with the development build
+	cargo build --quiet --package acceptance-tests --bin acceptance-aws-proxy
+	acceptance-tests/bench-aws.sh $(CARGO_TARGET_DIR)/debug/terraform-provider-k8s $(CARGO_TARGET_DIR)/debug/acceptance-aws-proxy
 
 setup: ## installs missing Debian packages
 	acceptance-tests/setup.sh

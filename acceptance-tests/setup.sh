@@ -3,7 +3,7 @@
 # missing. No service is started. What the lab needs, `lab/lab build` installs itself. Rust, Go and Python are the reader's own.
 set -euo pipefail
 
-packages=(gcc libc6-dev make openssl openssh-server nginx-light libnginx-mod-stream keepalived shellcheck systemd)
+packages=(gcc libc6-dev make openssl openssh-server nginx-light libnginx-mod-stream keepalived shellcheck squid systemd)
 missing=()
 for package in "${packages[@]}"; do
   [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) == installed ]] || missing+=("$package")
@@ -20,6 +20,6 @@ if [[ ! -e $policy ]]; then # tells packages not to start their services
 fi
 "${as_root[@]}" apt-get -q update
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}"
-for service in keepalived nginx ssh; do
+for service in keepalived nginx squid ssh; do
   [[ " ${missing[*]} " != *" $service"* ]] || "${as_root[@]}" systemctl disable -q "$service.service" 2>/dev/null || true
 done

@@ -3,6 +3,7 @@
 //! what should happen.
 
 pub mod activity;
+pub mod aws;
 pub mod cluster;
 pub mod command;
 pub mod engine;

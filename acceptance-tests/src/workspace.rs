@@ -16,6 +16,8 @@ const LIMIT_SECONDS: u32 = 900;
 pub struct Workspace {
     pub engine: Engine,
     pub folder: PathBuf,
+    /// For every run of the engine.
+    pub environment: Vec<(String, String)>,
     runs: Cell<usize>,
 }
 
@@ -27,7 +29,8 @@ impl Workspace {
     }
 
     pub fn new(engine: &Engine, source: &Path, name: &str) -> Workspace {
-        let workspace = Workspace { engine: engine.clone(), folder: lab::folder().join(name), runs: Cell::new(0) };
+        let workspace =
+            Workspace { engine: engine.clone(), folder: lab::folder().join(name), environment: Vec::new(), runs: Cell::new(0) };
         if !(lab::kept() && workspace.folder.exists()) {
             workspace.remove();
         }
@@ -66,17 +69,21 @@ impl Workspace {
     }
 
     #[track_caller]
-    pub fn apply(&self, lab: &Lab) -> Output {
+    pub fn apply<'a>(&self, lab: impl Into<Option<&'a Lab>>) -> Output {
         self.try_apply(lab).success()
     }
 
-    pub fn try_apply(&self, lab: &Lab) -> Output {
-        self.logged(self.command(Some(lab), "apply").args(["-auto-approve", "-input=false", "-no-color"]), "apply")
+    pub fn try_apply<'a>(&self, lab: impl Into<Option<&'a Lab>>) -> Output {
+        self.logged(self.command(lab.into(), "apply").args(["-auto-approve", "-input=false", "-no-color"]), "apply")
     }
 
     #[track_caller]
-    pub fn destroy(&self, lab: &Lab) -> Output {
-        self.logged(self.command(Some(lab), "destroy").args(["-auto-approve", "-input=false", "-no-color"]), "destroy").success()
+    pub fn destroy<'a>(&self, lab: impl Into<Option<&'a Lab>>) -> Output {
+        self.try_destroy(lab).success()
+    }
+
+    pub fn try_destroy<'a>(&self, lab: impl Into<Option<&'a Lab>>) -> Output {
+        self.logged(self.command(lab.into(), "destroy").args(["-auto-approve", "-input=false", "-no-color"]), "destroy")
     }
 
     /// Refreshes and plans.
@@ -122,6 +129,7 @@ impl Workspace {
         command.arg(format!("-chdir={}", self.folder.display())).arg(subcommand);
         command.env("TF_CLI_CONFIG_FILE", self.folder.join(".engine/terraform.rc"));
         command.env("CHECKPOINT_DISABLE", "1").env("TF_IN_AUTOMATION", "1").env_remove("TF_LOG");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -140,11 +148,29 @@ impl Workspace {
         command.env("TF_LOG", "TRACE").env("TF_LOG_PATH", log);
     }
 
+    /// False when there is none.
+    pub fn kill_provider(&self) -> bool {
+        kill_programs_in(&self.folder)
+    }
+
     pub fn remove(&self) {
         if self.folder.exists() {
             std::fs::remove_dir_all(&self.folder).unwrap_or_else(|error| panic!("{}: {error}", self.folder.display()));
         }
     }
+}
+
+/// `kill -9` for every process whose program lies below the folder: in a workspace, the provider.
+pub fn kill_programs_in(folder: &Path) -> bool {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_ours = |process: &PathBuf| std::fs::read_link(process.join("exe")).is_ok_and(|program| program.starts_with(folder));
+    let number = |process: PathBuf| Some(process.file_name()?.to_string_lossy().into_owned());
+    signal("-KILL", &processes.filter(is_ours).filter_map(number).collect::<Vec<_>>())
+}
+
+/// False when there is no process, or one of them is gone.
+pub fn signal(name: &str, processes: &[String]) -> bool {
+    !processes.is_empty() && run(Command::new("kill").arg(name).args(processes)).is_success()
 }
 
 fn text(value: &Value) -> &str {

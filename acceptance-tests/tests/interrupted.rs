@@ -6,10 +6,10 @@
 use acceptance_tests::lab::CONTROL_PLANE;
 use acceptance_tests::secrets::Secrets;
 use acceptance_tests::suite::{Shared, main as run};
+use acceptance_tests::workspace::signal;
 use acceptance_tests::{Cluster, Engine, scenarios};
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 struct Interrupted(Cluster);
@@ -56,8 +56,7 @@ fn apply_converges_after_kills_at_random_moments(Interrupted(cluster): &mut Inte
     for _ in 0..kills {
         let moment = LATEST.mul_f64(moments.random());
         // Engines start a provider for each phase: the moment may fall between two, then the next is meant.
-        let killed =
-            interrupt_apply(cluster, "killed", |_, since| since >= moment && kill_programs_in(&cluster.workspace.folder));
+        let killed = interrupt_apply(cluster, "killed", |_, since| since >= moment && cluster.workspace.kill_provider());
         let progress = std::fs::read_to_string(cluster.workspace.folder.join("progress.log")).unwrap_or_default();
         let phase = if killed { progress.lines().last().unwrap_or("planning") } else { "the apply had ended" };
         println!("    after {:.1} s: {phase}", moment.as_secs_f64());
@@ -114,19 +113,6 @@ fn interrupt_apply(cluster: &Cluster, name: &str, interrupt: impl Fn(&Child, Dur
 fn engine_of(apply: &Child) -> Vec<String> {
     let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", apply.id())).unwrap();
     children.split_whitespace().map(str::to_string).collect()
-}
-
-/// `kill -9` for every process whose program lies below the folder: that is the provider.
-fn kill_programs_in(folder: &Path) -> bool {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-    let ours =
-        processes.filter(|process| std::fs::read_link(process.join("exe")).is_ok_and(|program| program.starts_with(folder)));
-    let numbers: Vec<String> = ours.filter_map(|process| Some(process.file_name()?.to_string_lossy().into_owned())).collect();
-    signal("-KILL", &numbers)
-}
-
-fn signal(name: &str, processes: &[String]) -> bool {
-    !processes.is_empty() && Command::new("kill").arg(name).args(processes).status().unwrap().success()
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -1,8 +1,10 @@
 //! The provider block: its schema, its typed form, and what every resource shares while the plugin runs.
 
+use crate::aws::{self, Aws};
 use crate::ports::World;
 use crate::progress::Progress;
 use crate::ssh::{self, Ssh};
+use cloud::Cloud;
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Schema, Value, decode};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -15,6 +17,8 @@ const DEFAULT_PARALLEL_HOSTS: usize = 20;
 #[serde(default)]
 pub struct Configuration {
     pub ssh: Field<Ssh>,
+    pub aws: Field<Aws>,
+    pub preflight: Field<bool>,
     pub mirror: Field<String>,
     pub progress_file: Field<String>,
     pub max_parallel_hosts: Field<u64>,
@@ -24,12 +28,14 @@ pub struct Configuration {
 #[derive(Clone)]
 pub struct Shared {
     configuration: Arc<RwLock<Configuration>>,
+    /// Made at the first use, and the same for all resources: what one has asked, the others need not.
+    cloud: Arc<RwLock<Option<Arc<dyn Cloud>>>>,
     pub world: Arc<dyn World>,
 }
 
 impl Shared {
     pub fn new(world: Arc<dyn World>) -> Self {
-        Shared { configuration: Arc::default(), world }
+        Shared { configuration: Arc::default(), cloud: Arc::default(), world }
     }
 
     pub fn configure(&self, value: &Value) -> Result<(), Diagnostic> {
@@ -37,7 +43,21 @@ impl Shared {
         if let Ok(mut current) = self.configuration.write() {
             *current = configuration;
         }
+        if let Ok(mut cloud) = self.cloud.write() {
+            *cloud = None;
+        }
         Ok(())
+    }
+
+    /// Reaches nothing by itself. Fails while a setting that it needs is not known yet.
+    pub fn cloud(&self) -> Result<Arc<dyn Cloud>, Diagnostic> {
+        if let Some(cloud) = self.cloud.read().ok().and_then(|cloud| cloud.clone()) {
+            return Ok(cloud);
+        }
+        let connection = self.configuration().aws.into_known().unwrap_or_default().connection()?;
+        let made = self.world.cloud(&connection);
+        let Ok(mut cloud) = self.cloud.write() else { return Ok(made) };
+        Ok(cloud.get_or_insert(made).clone())
     }
 
     pub fn configuration(&self) -> Configuration {
@@ -58,9 +78,14 @@ impl Configuration {
 pub fn schema() -> Schema {
     Schema::new(
         "Builds Kubernetes the hard way: every certificate, etcd member, systemd unit and virtual address is declared, planned, \
-         applied, read back and destroyed on Linux hosts that are reached over SSH.",
+         applied, read back and destroyed on Linux hosts that are reached over SSH, with a dual-stack network on AWS around them.",
     )
     .attribute(ssh::attribute())
+    .attribute(aws::attribute())
+    .attribute(Attribute::bool("preflight").optional().describe(
+        "Whether plans of resources on AWS ask AWS first: zones, instance types, quotas, overlaps, newer images, missing permissions. When \
+         not set, a plan with `-refresh=false` makes no call.",
+    ))
     .attribute(mirror_attribute())
     .attribute(Attribute::string("progress_file").optional().describe(
         "Path of a file to which a long apply appends a line for each phase, with the time it took. Follow it with `tail -f`.",
@@ -91,6 +116,7 @@ pub fn validate(config: &Value) -> Diagnostics {
                 .at(AttributePath::attribute("mirror")),
         );
     }
+    diagnostics.extend(aws::validate(config.get("aws")));
     diagnostics
 }
 

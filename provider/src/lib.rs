@@ -1,4 +1,4 @@
-//! The provider: resources, data sources and functions, and what they share. The plugin binary is `main.rs`.
+//! The provider: resources, data sources and functions, and what they share. The plugin binary is crate `terraform-provider-k8s`.
 //!
 //! ```text
 //! resources ──► fleet ──► machines (SSH)          render, rollout, pki: pure, in crates of their own
@@ -6,6 +6,7 @@
 //!     └──► downloads (digests)
 //! ```
 
+mod aws;
 mod configuration;
 mod data_sources;
 mod downloads;

@@ -1,9 +1,10 @@
-//! The doors to the world: hosts, the Kubernetes API, the clock and published checksums. Resources reach out through these only,
+//! The doors to the world: hosts, the Kubernetes API, the cloud, the clock and published checksums. Resources reach out through these only,
 //! so that every resource can be held to the engine's contract on fakes. The real ones stand at the end.
 
 use crate::kubernetes::{BootstrapToken, KubernetesApi, KubernetesError};
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
+use cloud::{Cloud, Connection, Connector};
 use machines::{Facts, Machine, MachineError, Output, Owner, Progress, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub trait World: Send + Sync {
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Host>, MachineError>;
     /// The text of a checksum file; the error is a reason for the user.
     async fn fetch_text(&self, url: &str) -> Result<String, String>;
+    /// Reaches nothing yet.
+    fn cloud(&self, connection: &Connection) -> Arc<dyn Cloud>;
 }
 
 /// One host that answered. Contracts are those of `machines::Machine`.
@@ -55,8 +58,10 @@ pub trait Kubernetes: Send + Sync {
     async fn delete_node(&self, node: &str) -> Result<(), KubernetesError>;
 }
 
-/// SSH, HTTPS and the system's clock.
-pub struct RealWorld;
+/// SSH, HTTPS, the system's clock, and the cloud that the plugin was built with.
+pub struct RealWorld {
+    pub connector: Arc<dyn Connector>,
+}
 
 const FETCH_LIMIT: Duration = Duration::from_secs(20);
 const FETCH_CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -77,6 +82,10 @@ impl World for RealWorld {
             client.get(url).send().await?.error_for_status()?.text().await
         };
         fetch.await.map_err(|error: reqwest::Error| error.without_url().to_string())
+    }
+
+    fn cloud(&self, connection: &Connection) -> Arc<dyn Cloud> {
+        self.connector.connect(connection)
     }
 }
 

@@ -4,6 +4,7 @@ use crate::configuration::{self, Shared};
 use crate::ports::{RealWorld, World};
 use crate::{data_sources, functions, resources};
 use async_trait::async_trait;
+use cloud::Connector;
 use protocol::{DataSource, EphemeralResource, Function, Provider, Resource};
 use schema::{Diagnostics, Schema, Value};
 use std::sync::Arc;
@@ -12,13 +13,11 @@ pub struct K8s {
     shared: Shared,
 }
 
-impl Default for K8s {
-    fn default() -> Self {
-        K8s::of_world(Arc::new(RealWorld))
-    }
-}
-
 impl K8s {
+    pub fn new(connector: Arc<dyn Connector>) -> Self {
+        K8s::of_world(Arc::new(RealWorld { connector }))
+    }
+
     pub(crate) fn of_world(world: Arc<dyn World>) -> Self {
         K8s { shared: Shared::new(world) }
     }

@@ -4,13 +4,15 @@
 #![allow(clippy::unwrap_used)]
 
 use protocol::Provider;
+use provider::K8s;
 use schema::Schema;
 use std::path::{Path, PathBuf};
-use terraform_provider_k8s::K8s;
+use std::sync::Arc;
 
 /// Crates that reach nothing.
-const PURE: [&str; 4] = ["schema", "provider/bundle", "provider/render", "provider/rollout"];
-const REACHING: [&str; 16] = [
+const PURE: [&str; 5] = ["schema", "provider/bundle", "provider/cloud", "provider/render", "provider/rollout"];
+const REACHING: [&str; 17] = [
+    "aws",
     "aws-lc-rs",
     "getrandom",
     "hyper",
@@ -35,6 +37,15 @@ const WORLD: [&str; 8] =
 const BANNED: [&str; 4] = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("#[ign", "ore"), concat!("dbg", "!(")];
 const LONGEST_FILE: usize = 400;
 const LONGEST_ARCHITECTURE: usize = 200;
+
+/// Schemas need none.
+struct NoCloud;
+
+impl cloud::Connector for NoCloud {
+    fn connect(&self, _settings: &cloud::Connection) -> Arc<dyn cloud::Cloud> {
+        unreachable!("no schema reaches a cloud")
+    }
+}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
@@ -83,6 +94,22 @@ fn pure_crates_depend_on_nothing_that_reaches_the_world() {
         let dependencies = ["dependencies", "build-dependencies"].into_iter().filter_map(|table| manifest.get(table)?.as_table());
         let names = dependencies.flat_map(|table| table.keys());
         faults.extend(names.filter(|name| REACHING.contains(&name.as_str())).map(|name| format!("{folder} depends on {name}")));
+    }
+    nothing(faults);
+}
+
+#[test]
+fn only_the_plugin_binary_depends_on_the_aws_sdk() {
+    let mut faults = Vec::new();
+    for path in files(&root(), "Cargo.toml") {
+        let manifest: toml::Table = read(&path).parse().unwrap();
+        let Some(package) = manifest.get("package") else { continue };
+        let name = package["name"].as_str().unwrap();
+        let names = manifest.get("dependencies").and_then(|table| table.as_table()).into_iter().flat_map(|table| table.keys());
+        let sdk = names.filter(|other| *other == "aws" || other.starts_with("aws-sdk") || *other == "aws-config");
+        if !["aws", "terraform-provider-k8s"].contains(&name) {
+            faults.extend(sdk.map(|sdk| format!("{name} depends on {sdk}")));
+        }
     }
     nothing(faults);
 }
@@ -176,7 +203,7 @@ fn decisions_are_numbered_without_gaps_and_have_all_their_parts() {
 
 #[test]
 fn every_schema_is_one_that_an_engine_takes() {
-    let provider = K8s::default();
+    let provider = K8s::new(Arc::new(NoCloud));
     let resources = provider.resources().into_iter().map(|resource| (resource.name(), resource.schema()));
     let data_sources = provider.data_sources().into_iter().map(|source| (source.name(), source.schema()));
     let all: Vec<(&str, Schema)> =

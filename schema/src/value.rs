@@ -62,6 +62,11 @@ impl Value {
         matches!(self.untyped(), Value::Null)
     }
 
+    /// Neither null nor unknown: only then can a rule say that it must not be there.
+    pub fn is_set(&self) -> bool {
+        !self.is_null() && !self.is_unknown()
+    }
+
     pub fn is_unknown(&self) -> bool {
         matches!(self.untyped(), Value::Unknown)
     }

@@ -19,7 +19,8 @@ const MODULE: &str = "provider";
 const TIMESTAMP: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 /// The crates of this project. Others may log what they carry (headers, frames, bodies) below warnings, so they are cut off there.
-const OWN_CRATES: [&str; 8] = ["bundle", "machines", "pki", "protocol", "render", "rollout", "schema", "terraform_provider_k8s"];
+const OWN_CRATES: [&str; 10] =
+    ["aws", "bundle", "cloud", "machines", "pki", "protocol", "provider", "render", "rollout", "schema"];
 /// A field whose name holds one of these is written without its value.
 const SECRET_NAMES: [&str; 8] =
     ["password", "passphrase", "secret", "token", "private", "credential", "authorization", "kubeconfig"];

@@ -1,6 +1,7 @@
 //! Pure: turns what the user declared into one bundle per host. One file per component; the only output is the bundle.
 //! No clock, no randomness, no environment, no file system.
 
+pub mod aws;
 pub mod catalogue;
 pub mod control_plane;
 pub mod kubeconfig;

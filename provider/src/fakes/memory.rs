@@ -1,6 +1,7 @@
 //! What a fake world remembers: per host its files, programs, units, sysctls and the provider's record of each owner; and the
 //! objects of the cluster. Contents stand here in the clear: tests compare digests, never print them.
 
+use super::cloud::CloudMemory;
 use bundle::{Digest, HostName, HostPath, Sysctl, UnitName};
 use ipnet::IpNet;
 use machines::Owner;
@@ -14,6 +15,7 @@ const SYSCTL_DEFAULT: &str = "0";
 pub struct Memory {
     pub hosts: BTreeMap<HostName, HostMemory>,
     pub cluster: Cluster,
+    pub cloud: CloudMemory,
     /// The load-balancer host that has the virtual addresses.
     pub holder: Option<HostName>,
 }
@@ -104,6 +106,7 @@ impl Memory {
     /// kubeconfigs without a token that the cluster takes.
     pub fn lines(&self) -> BTreeMap<String, String> {
         let mut lines = self.cluster.lines();
+        lines.extend(self.cloud.lines());
         for (name, host) in &self.hosts {
             let is_dead = |file: &FakeFile| {
                 let text = String::from_utf8_lossy(&file.content);

@@ -1,6 +1,7 @@
 //! A world in memory: hosts, the API of one cluster, a clock and checksum files. It keeps what is done to it as the real one would,
 //! and fails, stops or dies at a call that a test names. Nothing here reaches anything.
 
+mod cloud;
 mod commands;
 mod faults;
 mod host;
@@ -14,6 +15,7 @@ pub use faults::{Fault, Moment};
 pub use memory::{FakeFile, HostMemory, Memory};
 
 use crate::ports::{Host, World};
+use ::cloud::{Cloud, Connection};
 use async_trait::async_trait;
 use bundle::HostName;
 use faults::{Extent, Faults};
@@ -135,5 +137,9 @@ impl World for FakeWorld {
     async fn fetch_text(&self, url: &str) -> Result<String, String> {
         self.inside.fetches.lock().unwrap().push(url.to_string());
         releases::checksum_text(url).ok_or_else(|| "404 Not Found".to_string())
+    }
+
+    fn cloud(&self, _connection: &Connection) -> Arc<dyn Cloud> {
+        Arc::new(cloud::FakeCloud { world: self.clone() })
     }
 }

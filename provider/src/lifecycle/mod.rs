@@ -1,6 +1,7 @@
 //! Every resource of the registry through its whole life on fakes, over the protocol: created, planned again, drifted and repaired,
 //! changed, replaced, destroyed; and cut off at every single call in three ways. What is tried with what stands in `rows.rs`.
 
+mod cloud_drift;
 mod contract;
 mod cut_off;
 mod engine;
@@ -87,6 +88,10 @@ impl Stage {
             .map(|key| (key, (expect.get(key), found.get(key))))
             .collect();
         assert!(wrong.is_empty(), "{} {when}: (expected, found) {wrong:#?}", self.row.name);
+    }
+
+    fn is_on_cloud(&self) -> bool {
+        self.engine.schema(self.row.name).get("objects").is_some()
     }
 
     fn is_on_hosts(&self) -> bool {

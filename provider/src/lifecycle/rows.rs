@@ -83,6 +83,65 @@ pub const ROWS: &[Row] = &[
         ],
         replacement: ("name", || "others".into()),
     },
+    Row {
+        name: "k8s_vpc",
+        config: |_| {
+            Value::object([
+                ("name", "demo".into()),
+                ("cidr", "10.0.0.0/16".into()),
+                ("ipv6", Value::object([("source", "amazon".into())])),
+                ("zones", vec!["us-east-1a"].into()),
+            ])
+        },
+        updates: &[
+            ("zones", || vec!["us-east-1b", "us-east-1a"].into()),
+            ("nat", || Value::object([("mode", "none".into())])),
+            ("endpoints", || Value::object([("gateway", vec!["s3"].into()), ("interface", vec!["ec2"].into())])),
+        ],
+        replacement: ("cidr", || "10.1.0.0/16".into()),
+    },
+    Row {
+        name: "k8s_lb_nlb",
+        config: |states| {
+            let vpc = &states["k8s_vpc"];
+            Value::object([
+                ("name", "demo-api".into()),
+                ("cluster_name", "demo".into()),
+                ("vpc_id", vpc.get("vpc_id").clone()),
+                ("ip_address_type", "dualstack".into()),
+                ("subnet_ids", vpc.get("private_subnet_ids").clone()),
+                ("security_group_ids", vec![vpc.get("security_group_ids").get("load-balancer").clone()].into()),
+                ("listeners", Value::object([("apiserver", nlb_listener(6443, "10.0.1.4"))])),
+                ("dns", Value::object([("zone_id", "Z0123456789".into()), ("name", "api.example.net".into())])),
+            ])
+        },
+        updates: &[
+            ("listeners", || Value::object([("apiserver", nlb_listener(6444, "10.0.1.5"))])),
+            ("ip_address_type", || "ipv4".into()),
+        ],
+        replacement: ("scheme", || "internet-facing".into()),
+    },
+    Row {
+        name: "k8s_bastion",
+        config: |states| {
+            let mut config = instance(states, "demo-bastion", "bastion");
+            config.set("dns", Value::object([("zone_id", "Z0123456789".into()), ("name", "bastion.example.net".into())]));
+            config
+        },
+        updates: &[("elastic_ip", || false.into()), ("instance_type", || "t4g.micro".into())],
+        replacement: ("name", || "other".into()),
+    },
+    Row {
+        name: "k8s_egress_proxy",
+        config: |states| {
+            let mut config = instance(states, "demo-proxy", "proxy");
+            config.set("client_cidrs", vec!["10.0.0.0/16"].into());
+            config.set("allowed_domains", vec![".amazonaws.com"].into());
+            config
+        },
+        updates: &[("allowed_domains", || vec!["registry.k8s.io"].into())],
+        replacement: ("name", || "other".into()),
+    },
 ];
 
 const CONTROL_PLANE: [(&str, &str); 3] = [("cp-1", "192.0.2.11"), ("cp-2", "192.0.2.12"), ("cp-3", "192.0.2.13")];
@@ -93,6 +152,25 @@ fn hosts(all: &[(&str, &str)]) -> Value {
 
 fn listener(backend: &str) -> Value {
     Value::object([("port", 6443.into()), ("backends", vec![backend].into())])
+}
+
+fn nlb_listener(port: i64, target: &str) -> Value {
+    Value::object([("port", port.into()), ("target", Value::object([("targets", vec![target].into())]))])
+}
+
+fn instance(states: &States, name: &str, role: &str) -> Value {
+    let vpc = &states["k8s_vpc"];
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKbnfDV8zpRaHE5J6uFr4NyM6aFFsaEqkHM3Zm6VDk7B test";
+    Value::object([
+        ("name", name.into()),
+        ("cluster_name", "demo".into()),
+        ("subnet_id", vpc.get("public_subnet_ids").as_list().unwrap()[0].clone()),
+        ("security_group_ids", vec![vpc.get("security_group_ids").get(role).clone()].into()),
+        ("instance_type", "t4g.nano".into()),
+        ("image", "debian-12".into()),
+        ("public_key", key.into()),
+        ("elastic_ip", true.into()),
+    ])
 }
 
 fn network(pods: &str) -> Value {

@@ -65,7 +65,7 @@ async fn live_and_fail(stage: &mut Stage) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_secret_is_told_logged_or_stored() {
     keep_log();
     for row in ROWS.iter().filter(|row| row.name != "k8s_pki") {
@@ -75,13 +75,13 @@ async fn no_secret_is_told_logged_or_stored() {
         let mut secrets = canaries(&stage.states["k8s_pki"]);
         assert!(secrets.len() > 30, "there are no keys to look for");
         let made = stage.world.memory().cluster.tokens_made;
-        assert_eq!(made.is_empty(), row.name != "k8s_node_group");
+        assert!(!made.is_empty() || row.name != "k8s_node_group", "no token was made");
         secrets.extend(made.iter().map(|token| token.split('.').next_back().unwrap().to_string()));
         let logged = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
         let (shown, progress) = (stage.engine.shown.take().unwrap(), stage.engine.progress());
         assert!(logged.contains("done in"), "nothing was logged");
         assert!(progress.contains("done in"), "there is no progress");
-        assert!(shown.contains("bundles"), "nothing was answered");
+        assert!(shown.contains("bundles") || shown.contains("objects"), "nothing was answered");
         for (place, text) in [("log", logged), ("answers", shown), ("progress file", progress)] {
             let found = secrets.iter().filter(|secret| text.contains(secret.as_str())).count();
             assert_eq!(found, 0, "secrets in the {place} of {}", row.name);

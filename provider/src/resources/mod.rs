@@ -1,14 +1,21 @@
-//! The registry of managed resources, one file or folder each, and what host-based resources share.
+//! The registry of managed resources, one file or folder each, and what those on hosts and those on AWS share.
 
 mod attributes;
+mod aws_instance;
+mod bastion;
+mod egress_proxy;
 pub mod hardway_cluster;
 pub(crate) mod host_state;
+mod lb_nlb;
 mod lb_vrrp;
 mod node_group;
+pub(crate) mod on_cloud;
 mod on_hosts;
 pub mod pki;
+mod vpc;
 
 use crate::configuration::Shared;
+use on_cloud::OnCloud;
 use protocol::Resource;
 
 pub fn all(shared: &Shared) -> Vec<Box<dyn Resource>> {
@@ -17,5 +24,9 @@ pub fn all(shared: &Shared) -> Vec<Box<dyn Resource>> {
         Box::new(lb_vrrp::LbVrrp { shared: shared.clone() }),
         Box::new(hardway_cluster::HardwayCluster { shared: shared.clone() }),
         Box::new(node_group::NodeGroup { shared: shared.clone() }),
+        Box::new(OnCloud::new(vpc::Vpc, shared)),
+        Box::new(OnCloud::new(lb_nlb::LbNlb, shared)),
+        Box::new(OnCloud::new(bastion::Bastion, shared)),
+        Box::new(OnCloud::new(egress_proxy::EgressProxy, shared)),
     ]
 }

@@ -1,33 +1,14 @@
-//! What is wrong with a configuration is said before anything is reached: by which sentence, and at which attribute. All rows stand in
-//! one configuration, each in a block of its own, so that an engine runs once for all of them. Needs no hosts.
+//! Rows of what is built on hosts, of the provider's own attributes and of its functions.
 
-#![allow(clippy::unwrap_used)] // a test may panic
+use super::{LOCALS, PROVIDER, Row, Section, bad};
 
-use acceptance_tests::suite::{Shared, main as run};
-use acceptance_tests::{Engine, Workspace, lab, scenarios};
-use serde_json::Value;
-use std::ops::RangeInclusive;
-use std::process::ExitCode;
-
-/// A block with one attribute that is wrong, where the error must point, and what it must say.
-struct Row {
-    block: &'static str,
-    wrong: &'static str,
-    path: &'static str,
-    summary: &'static str,
-}
-
-const fn bad(block: &'static str, wrong: &'static str, path: &'static str, summary: &'static str) -> Row {
-    Row { block, wrong, path, summary }
-}
-
-const PROVIDER: &str = "provider \"k8s\"";
-const PKI: &str = "resource \"k8s_pki\"";
+pub const PKI: &str = "resource \"k8s_pki\"";
 const LB: &str = "resource \"k8s_lb_vrrp\"";
 const CLUSTER: &str = "resource \"k8s_hardway_cluster\"";
 const NODES: &str = "resource \"k8s_node_group\"";
 const KUBECONFIG: &str = "data \"k8s_kubeconfig\"";
-const LOCALS: &str = "locals";
+
+pub const SECTION: Section = Section { rows: ROWS, complete: COMPLETE };
 
 const ROWS: &[Row] = &[
     bad(PROVIDER, r#"mirror = "ftp://mirror.example""#, "mirror", "Mirror is not an HTTP URL"),
@@ -204,7 +185,6 @@ const ROWS: &[Row] = &[
     bad(LOCALS, r#"api = provider::k8s::service_address("10.96.0.0/30", 4)"#, "api", "Invalid function argument"),
 ];
 
-/// What makes each kind of block complete; the wrong attribute takes the place of its own.
 const COMPLETE: &[(&str, &[&str])] = &[
     (PROVIDER, &[]),
     (
@@ -246,130 +226,3 @@ const COMPLETE: &[(&str, &[&str])] = &[
     ),
     (LOCALS, &[]),
 ];
-
-const HEAD: &str = "terraform {\n  required_providers {\n    k8s = { source = \"k8s-hardway/k8s\" }\n  }\n}\n";
-
-fn main() -> ExitCode {
-    run::<BadInputs>(
-        None,
-        &scenarios![the_table_without_its_faults_is_valid, every_fault_is_named_at_its_attribute_by_every_engine],
-    )
-}
-
-struct BadInputs;
-
-impl Shared for BadInputs {
-    fn begin() -> Self {
-        BadInputs
-    }
-}
-
-fn the_table_without_its_faults_is_valid(_: &mut BadInputs) {
-    let configuration = Configuration::of(&[]);
-    assert_eq!(configuration.validate(&Engine::first()), Vec::<Value>::new());
-}
-
-fn every_fault_is_named_at_its_attribute_by_every_engine(_: &mut BadInputs) {
-    let configuration = Configuration::of(ROWS);
-    for engine in Engine::all() {
-        let diagnostics = configuration.validate(&engine);
-        let faults: Vec<String> =
-            ROWS.iter().zip(&configuration.rows).filter_map(|(row, place)| place.judge(row, &diagnostics).err()).collect();
-        assert!(faults.is_empty(), "{}: {} of {} rows:\n{}", engine.name, faults.len(), ROWS.len(), faults.join("\n"));
-    }
-}
-
-struct Configuration {
-    text: String,
-    rows: Vec<Place>,
-}
-
-/// The lines of a block, and which of its attributes begins on each.
-struct Place {
-    lines: RangeInclusive<usize>,
-    attributes: Vec<(String, usize)>,
-}
-
-impl Configuration {
-    /// One good block of each kind, called `base`, then one block for each row.
-    fn of(rows: &[Row]) -> Configuration {
-        let mut configuration = Configuration { text: HEAD.into(), rows: Vec::new() };
-        for (block, _) in COMPLETE {
-            configuration.add("base", &bad(block, "", "", ""));
-        }
-        configuration.rows =
-            rows.iter().enumerate().map(|(number, row)| configuration.add(&format!("row_{number}"), row)).collect();
-        configuration
-    }
-
-    fn add(&mut self, name: &str, row: &Row) -> Place {
-        let (_, complete) = COMPLETE.iter().find(|(block, _)| *block == row.block).unwrap();
-        let wrong = attribute_of(row.wrong);
-        let kept = complete.iter().copied().filter(|line| attribute_of(line) != wrong);
-        let mut body: Vec<String> = kept.chain([row.wrong]).filter(|line| !line.is_empty()).map(str::to_string).collect();
-        let header = match row.block {
-            LOCALS => LOCALS.to_string(),
-            PROVIDER if name == "base" => PROVIDER.to_string(),
-            PROVIDER => {
-                body.push(format!("alias = \"{name}\""));
-                self.add(&format!("of_{name}"), &bad(PKI, "provider = k8s.NAME", "", "")); // an engine passes over one that nobody uses
-                self.text = self.text.replace("k8s.NAME", &format!("k8s.{name}"));
-                PROVIDER.to_string()
-            }
-            block => format!("{block} \"{name}\""),
-        };
-        let first = self.text.lines().count() + 1;
-        let attributes =
-            body.iter().enumerate().map(|(index, line)| (attribute_of(line).to_string(), first + 1 + index)).collect();
-        self.text += &format!("{header} {{\n{}\n}}\n", body.join("\n"));
-        Place { lines: first..=self.text.lines().count(), attributes }
-    }
-
-    fn validate(&self, engine: &Engine) -> Vec<Value> {
-        let source = lab::folder().join("bad-inputs-source");
-        std::fs::create_dir_all(&source).unwrap();
-        std::fs::write(source.join("main.tf"), &self.text).unwrap();
-        let workspace = Workspace::new(engine, &source, "bad-inputs");
-        let answer = acceptance_tests::command::run(workspace.command(None, "validate").arg("-json"));
-        let answer: Value = serde_json::from_str(&answer.stdout).unwrap();
-        workspace.remove();
-        answer["diagnostics"].as_array().unwrap().clone()
-    }
-}
-
-impl Place {
-    /// Some diagnostic of the block says it, at the attribute. Engines can point at an attribute and at an element of it, not below:
-    /// there the detail names the whole path.
-    fn judge(&self, row: &Row, diagnostics: &[Value]) -> Result<(), String> {
-        let fault = |what: &str, seen: &dyn std::fmt::Debug| Err(format!("{}: {}: {what}: {seen:?}", row.block, row.wrong));
-        let line = |diagnostic: &Value| usize::try_from(diagnostic["range"]["start"]["line"].as_u64().unwrap_or(0)).unwrap_or(0);
-        let here: Vec<&Value> = diagnostics.iter().filter(|diagnostic| self.lines.contains(&line(diagnostic))).collect();
-        let text = |diagnostic: &Value, key: &str| diagnostic[key].as_str().unwrap_or_default().to_string();
-        let says_it = |diagnostic: &&&Value| text(diagnostic, "summary").to_lowercase().contains(&row.summary.to_lowercase());
-        let Some(found) = here.iter().find(says_it) else {
-            return fault("nobody says it, but", &here.iter().map(|diagnostic| text(diagnostic, "summary")).collect::<Vec<_>>());
-        };
-        let attribute: String = row.path.chars().take_while(|c| !".[".contains(*c)).collect();
-        let expected = self.attributes.iter().find(|(name, _)| *name == attribute).map(|(_, line)| *line);
-        if expected.is_some_and(|expected| expected != line(found)) {
-            return fault("the engine points elsewhere", &text(&found["snippet"], "code"));
-        }
-        let is_deep = steps(row.path) > 2 || steps(row.path) == 2 && !row.path.contains('[');
-        if is_deep && !text(found, "detail").contains(row.path) {
-            return fault("the detail does not name the path", &text(found, "detail"));
-        }
-        if text(found, "detail").is_empty() {
-            return fault("no way out is shown", &found);
-        }
-        Ok(())
-    }
-}
-
-/// `hosts["cp-1"].address` has three. What stands in brackets is one, whatever is in it.
-fn steps(path: &str) -> usize {
-    path.split('"').step_by(2).map(|outside| outside.matches(['.', '[']).count()).sum::<usize>() + 1
-}
-
-fn attribute_of(line: &str) -> &str {
-    line.split('=').next().unwrap_or_default().trim()
-}

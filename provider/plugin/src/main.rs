@@ -1,9 +1,9 @@
 //! The plugin binary. An engine launches it; run by hand it says what it is and how to install it.
 
 use protocol::ServeError;
+use provider::K8s;
 use std::process::ExitCode;
 use std::sync::Arc;
-use terraform_provider_k8s::K8s;
 
 const ABOUT: &str = concat!(
     "terraform-provider-k8s ",
@@ -23,7 +23,7 @@ const ABOUT: &str = concat!(
 const ADDRESS: &str = "registry.terraform.io/k8s-hardway/k8s";
 
 fn main() -> ExitCode {
-    let provider = Arc::new(K8s::default());
+    let provider = Arc::new(K8s::new(Arc::new(aws::Aws)));
     let served = match std::env::args().nth(1).as_deref() {
         Some("--debug") => protocol::serve_for_debugging(provider, ADDRESS),
         _ => protocol::serve(provider),

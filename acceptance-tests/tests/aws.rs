@@ -1,0 +1,154 @@
+//! The examples on AWS, on an emulator behind a proxy: applied, planned again under every engine, imported, destroyed, with the calls
+//! counted. Needs no hosts and no account. Variables: `ENGINE`.
+
+#![allow(clippy::unwrap_used)] // a test may panic
+
+use acceptance_tests::aws::{Account, account::ZONE_NAME};
+use acceptance_tests::command::run as run_program;
+use acceptance_tests::suite::{Shared, main as run};
+use acceptance_tests::{Engine, assert_same, scenarios};
+use serde_json::json;
+use std::process::ExitCode;
+
+const EXAMPLES: [&str; 2] = ["aws-dual-stack", "aws-private-proxy"];
+
+struct Examples(Vec<Account>);
+
+impl Shared for Examples {
+    fn begin() -> Self {
+        let engine = Engine::first();
+        Examples(EXAMPLES.iter().map(|example| Account::of_example(&engine, example, example)).collect())
+    }
+}
+
+fn main() -> ExitCode {
+    let scenarios = scenarios![
+        one_apply_makes_each_example_and_the_second_plan_is_empty,
+        a_plan_without_refresh_makes_no_call,
+        every_call_names_the_provider,
+        every_engine_plans_nothing_on_what_is_there,
+        what_is_imported_has_an_empty_plan,
+        what_kubernetes_made_blocks_a_destroy_by_name_or_goes_with_it,
+        destroy_leaves_nothing_and_can_be_done_twice,
+        an_empty_plan_makes_as_many_calls_for_two_zones_as_for_four,
+    ];
+    run::<Examples>(None, &scenarios)
+}
+
+fn one_apply_makes_each_example_and_the_second_plan_is_empty(Examples(accounts): &mut Examples) {
+    for account in accounts {
+        let plan = account.plan();
+        assert!(
+            plan.text.contains("route 0.0.0.0/0") && plan.text.contains("ingress tcp"),
+            "the plan does not show routes and rules"
+        );
+        assert!(plan.text.contains("total"), "the plan does not show what it costs");
+        account.apply();
+        assert!(account.inventory().len() > 40, "{:#?}", account.inventory());
+        account.plan().is_empty();
+    }
+}
+
+fn a_plan_without_refresh_makes_no_call(Examples(accounts): &mut Examples) {
+    for account in accounts {
+        account.proxy.clear_log();
+        run_program(account.workspace.command(None, "plan").args(["-refresh=false", "-detailed-exitcode", "-input=false"]))
+            .success();
+        assert_eq!(account.calls(), Vec::<String>::new());
+    }
+}
+
+fn every_call_names_the_provider(Examples(accounts): &mut Examples) {
+    let account = &accounts[0];
+    account.proxy.clear_log();
+    account.plan().is_empty();
+    let calls = account.proxy.calls();
+    assert!(!calls.is_empty());
+    let nameless = calls.iter().find(|call| !call.user_agent.contains("terraform-provider-k8s"));
+    assert!(nameless.is_none(), "{:?}", nameless.map(|call| (&call.action, &call.user_agent)));
+}
+
+fn every_engine_plans_nothing_on_what_is_there(Examples(accounts): &mut Examples) {
+    for account in accounts {
+        for engine in Engine::all().iter().filter(|engine| **engine != account.workspace.engine) {
+            let mut copy =
+                account.workspace.copy_for(engine, &format!("{}-copy", account.workspace.folder.file_name().unwrap().display()));
+            copy.environment = account.workspace.environment.clone();
+            copy.plan(None).is_empty();
+        }
+    }
+}
+
+fn what_is_imported_has_an_empty_plan(Examples(accounts): &mut Examples) {
+    let account = &accounts[0];
+    // How many zones were asked for cannot be told from what there is; which there are can.
+    account.set(json!({ "zones": ["us-east-1a", "us-east-1b"], "api_servers": ["10.0.0.10"] }));
+    account.apply();
+    let before = account.inventory();
+    let vpc = account.workspace.attribute("k8s_vpc.main", "vpc_id");
+    let bastion = account.workspace.attribute("k8s_bastion.main", "instance_id");
+    let zone = account.workspace.attribute("k8s_lb_nlb.api", "dns")["zone_id"].clone();
+    let balancer = format!("demo-api,{},api.demo.{ZONE_NAME}", zone.as_str().unwrap());
+    let imports = [
+        ("k8s_vpc.main", vpc.as_str().unwrap()),
+        ("k8s_vpc.main", "demo"),
+        ("k8s_bastion.main", bastion.as_str().unwrap()),
+        ("k8s_lb_nlb.api", balancer.as_str()),
+    ];
+    for (address, id) in imports {
+        run_program(account.workspace.command(None, "state").args(["rm", address])).success();
+        run_program(account.workspace.command(None, "import").args(["-input=false", "-no-color", address, id])).success();
+        let plan = account.plan();
+        assert_eq!(plan.changes(), Vec::<String>::new(), "import of {address} by {id}:\n{}", plan.text);
+    }
+    assert_same(&account.inventory(), &before);
+}
+
+fn what_kubernetes_made_blocks_a_destroy_by_name_or_goes_with_it(Examples(accounts): &mut Examples) {
+    let account = &accounts[1];
+    let vpc = account.workspace.attribute("k8s_vpc.main", "vpc_id");
+    let group = [
+        ("Action", "CreateSecurityGroup"),
+        ("GroupName", "k8s-elb-a1b2"),
+        ("GroupDescription", "made by a service"),
+        ("VpcId", vpc.as_str().unwrap()),
+        ("TagSpecification.1.ResourceType", "security-group"),
+        ("TagSpecification.1.Tag.1.Key", "kubernetes.io/cluster/demo"),
+        ("TagSpecification.1.Tag.1.Value", "owned"),
+    ];
+    account.emulator.call("ec2", &group);
+    let refused = account.workspace.try_destroy(None);
+    assert!(!refused.is_success() && refused.stderr.contains("k8s-elb-a1b2"), "{}", refused.stderr);
+    let text = account.workspace.read("main.tf");
+    let (from, to) = ("resource \"k8s_vpc\" \"main\" {", "resource \"k8s_vpc\" \"main\" {\n  destroy_leftovers = true");
+    account.workspace.write("main.tf", &text.replace(from, to));
+    account.apply();
+    account.destroy();
+    assert_same(&account.inventory(), &[]);
+    account.workspace.write("main.tf", &text);
+}
+
+fn destroy_leaves_nothing_and_can_be_done_twice(Examples(accounts): &mut Examples) {
+    for account in accounts {
+        account.destroy();
+        assert_same(&account.inventory(), &[]);
+        account.destroy();
+    }
+}
+
+fn an_empty_plan_makes_as_many_calls_for_two_zones_as_for_four(Examples(accounts): &mut Examples) {
+    let account = &mut accounts[0];
+    let mut counts = Vec::new();
+    for zones in [2, 4] {
+        account.reset();
+        account.set(json!({ "zone_count": zones, "zones": null }));
+        account.apply();
+        account.proxy.clear_log();
+        account.plan().is_empty();
+        counts.push(account.calls().len());
+        account.destroy();
+    }
+    println!("    calls of an empty plan: {counts:?}");
+    assert_eq!(counts[0], counts[1]);
+    assert!(counts[0] <= 40, "{counts:?}");
+}

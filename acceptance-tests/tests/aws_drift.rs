@@ -1,0 +1,187 @@
+//! Changes that somebody makes to what the examples on AWS have made: each is named by the plan, in words, and put back by apply with
+//! the calls that it takes and no other. Needs no hosts and no account. Variables: `ENGINE`.
+
+#![allow(clippy::unwrap_used)] // a test may panic
+
+#[path = "aws_drift/addresses.rs"]
+mod addresses;
+#[path = "aws_drift/balancing.rs"]
+mod balancing;
+#[path = "aws_drift/endpoints.rs"]
+mod endpoints;
+#[path = "aws_drift/gone.rs"]
+mod gone;
+#[path = "aws_drift/instances.rs"]
+mod instances;
+#[path = "aws_drift/network.rs"]
+mod network;
+#[path = "aws_drift/outside.rs"]
+mod outside;
+#[path = "aws_drift/records.rs"]
+mod records;
+#[path = "aws_drift/routes.rs"]
+mod routes;
+#[path = "aws_drift/row.rs"]
+mod row;
+#[path = "aws_drift/rules.rs"]
+mod rules;
+#[path = "aws_drift/tags.rs"]
+mod tags;
+
+use acceptance_tests::aws::Account;
+use acceptance_tests::suite::{Shared, main as run};
+use acceptance_tests::{Engine, scenarios};
+use row::check;
+use serde_json::json;
+use std::process::ExitCode;
+
+/// What the example does not have: a policy of an endpoint, and flow logs.
+const MORE_OF_THE_VPC: &str = r#"
+resource "k8s_vpc" "main" {
+  endpoints = {
+    interface = ["ec2", "sts", "ecr.api", "ecr.dkr"]
+    gateway   = ["s3"]
+    overrides = {
+      s3 = { policy = jsonencode({ Statement = [{ Effect = "Allow", Principal = "*", Action = "s3:GetObject", Resource = "*" }] }) }
+    }
+  }
+  flow_logs = {
+    destination_type = "cloud-watch-logs"
+    destination      = "arn:aws:logs:us-east-1:123456789012:log-group:demo"
+    role_arn         = "arn:aws:iam::123456789012:role/flow-logs"
+  }
+}
+"#;
+
+struct Examples {
+    dual_stack: Account,
+    private_proxy: Account,
+}
+
+impl Shared for Examples {
+    fn begin() -> Self {
+        let engine = Engine::first();
+        let account = |example: &str| Account::of_example(&engine, example, &format!("{example}-drift"));
+        let mut examples = Examples { dual_stack: account("aws-dual-stack"), private_proxy: account("aws-private-proxy") };
+        examples.private_proxy.workspace.write("more_override.tf", MORE_OF_THE_VPC);
+        examples.heal();
+        examples
+    }
+
+    fn heal(&mut self) {
+        for (account, servers) in
+            [(&mut self.dual_stack, ["10.0.0.11", "10.0.16.11"]), (&mut self.private_proxy, ["192.168.0.11", "192.168.16.11"])]
+        {
+            account.reset();
+            account.set(json!({ "api_servers": servers }));
+            account.apply();
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let scenarios = scenarios![
+        routes_that_others_change_are_put_back,
+        a_subnet_that_is_moved_to_another_route_table_is_moved_back,
+        rules_that_others_change_are_put_back,
+        tags_that_others_change_are_put_back,
+        tags_that_objects_are_known_by_are_put_back,
+        attributes_of_the_network_are_put_back,
+        dhcp_options_are_put_back,
+        addresses_are_associated_again,
+        instances_are_changed_back,
+        instances_that_cannot_be_changed_back_are_made_anew,
+        load_balancers_are_changed_back,
+        records_are_changed_back,
+        endpoints_are_changed_back,
+        what_is_deleted_is_made_again,
+        what_others_hang_on_is_made_again,
+        what_nobody_manages_is_left_alone,
+        after_all_of_it_the_plan_is_empty,
+    ];
+    run::<Examples>(None, &scenarios)
+}
+
+fn routes_that_others_change_are_put_back(examples: &mut Examples) {
+    check(&examples.dual_stack, &routes::rows());
+}
+
+fn a_subnet_that_is_moved_to_another_route_table_is_moved_back(examples: &mut Examples) {
+    check(&examples.dual_stack, &routes::moved_subnet());
+}
+
+fn rules_that_others_change_are_put_back(examples: &mut Examples) {
+    check(&examples.dual_stack, &rules::rows());
+    check(&examples.private_proxy, &rules::further_rows());
+}
+
+fn tags_that_others_change_are_put_back(examples: &mut Examples) {
+    check(&examples.dual_stack, &tags::rows());
+    check(&examples.private_proxy, &tags::rows_of_endpoints());
+}
+
+fn tags_that_objects_are_known_by_are_put_back(examples: &mut Examples) {
+    check(&examples.dual_stack, &tags::rows_of_object_tags());
+}
+
+fn attributes_of_the_network_are_put_back(examples: &mut Examples) {
+    check(&examples.dual_stack, &network::rows());
+}
+
+fn dhcp_options_are_put_back(examples: &mut Examples) {
+    check(&examples.dual_stack, &network::no_dhcp_options());
+    check(&examples.private_proxy, &network::foreign_dhcp_options());
+}
+
+fn addresses_are_associated_again(examples: &mut Examples) {
+    check(&examples.dual_stack, &addresses::rows());
+}
+
+fn instances_are_changed_back(examples: &mut Examples) {
+    check(&examples.dual_stack, &instances::rows());
+    check(&examples.private_proxy, &instances::stopped());
+}
+
+fn instances_that_cannot_be_changed_back_are_made_anew(examples: &mut Examples) {
+    check(&examples.dual_stack, &instances::terminated());
+    check(&examples.private_proxy, &instances::without_digest());
+}
+
+fn load_balancers_are_changed_back(examples: &mut Examples) {
+    check(&examples.dual_stack, &balancing::rows());
+    check(&examples.private_proxy, &balancing::further_rows());
+}
+
+fn records_are_changed_back(examples: &mut Examples) {
+    check(&examples.dual_stack, &records::rows());
+    check(&examples.dual_stack, &records::deleted());
+}
+
+fn endpoints_are_changed_back(examples: &mut Examples) {
+    check(&examples.private_proxy, &endpoints::rows());
+    check(&examples.private_proxy, &endpoints::policies());
+}
+
+fn what_is_deleted_is_made_again(examples: &mut Examples) {
+    check(&examples.dual_stack, &gone::rows());
+    check(&examples.private_proxy, &gone::rows_of_endpoints());
+}
+
+fn what_others_hang_on_is_made_again(examples: &mut Examples) {
+    check(&examples.dual_stack, &gone::load_balancer());
+    check(&examples.private_proxy, &gone::internet_gateway());
+}
+
+/// Rules that Kubernetes' cloud controller makes, and tags of somebody else.
+fn what_nobody_manages_is_left_alone(examples: &mut Examples) {
+    rules::kubernetes_rules_are_left_alone(&examples.dual_stack);
+    tags::foreign_tags_are_left_alone(&examples.private_proxy);
+}
+
+fn after_all_of_it_the_plan_is_empty(examples: &mut Examples) {
+    for account in [&examples.dual_stack, &examples.private_proxy] {
+        account.plan().is_empty();
+        account.destroy();
+        assert_eq!(account.inventory(), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,78 @@
+//! Elastic IP addresses, of an instance or of whoever else takes them by their allocation id.
+
+use super::{Objects, change, made, put, tags};
+use crate::clients::{Clients, once};
+use crate::error::{failed, incomplete, is_not_found, unless};
+use async_trait::async_trait;
+use aws_sdk_ec2::operation::allocate_address::AllocateAddressError;
+use aws_sdk_ec2::types::{Address, DomainType, ResourceType};
+use cloud::{Change, CloudError, Found, Kind, Resolved};
+use std::collections::BTreeSet;
+
+pub(crate) struct ElasticIps;
+
+#[async_trait]
+impl Objects for ElasticIps {
+    async fn list(&self, clients: &Clients, _names: &BTreeSet<String>) -> Result<Vec<Found>, CloudError> {
+        let answer = clients.ec2.describe_addresses().send().await;
+        let answer = answer.map_err(|error| failed("ec2:DescribeAddresses", error))?;
+        Ok(answer.addresses().iter().filter_map(read).collect())
+    }
+
+    /// Associated by an update: the call that makes it cannot.
+    async fn create(&self, clients: &Clients, object: &Resolved) -> Result<Found, CloudError> {
+        let tags = tags::specification(ResourceType::ElasticIp, object).map(|tags| vec![tags]);
+        let call = clients.ec2.allocate_address().domain(DomainType::Vpc).set_tag_specifications(tags);
+        let call = call.customize().config_override(once::<AllocateAddressError>());
+        let answer = call.send().await.map_err(|error| failed("ec2:AllocateAddress", error))?;
+        let id = answer.allocation_id().ok_or_else(|| incomplete("ec2:AllocateAddress", "allocation id"))?;
+        let mut found = Found::new(Kind::ElasticIp, id);
+        found.outputs.extend(answer.public_ip().map(|address| ("public_ip".to_owned(), address.to_owned())));
+        Ok(made(found, object, &[]))
+    }
+
+    async fn update(&self, clients: &Clients, found: &Found, changes: &[Change]) -> Result<(), CloudError> {
+        if let Some(change) = change(changes, "instance") {
+            if change.from.is_some() {
+                disassociate(clients, &found.id).await?;
+            }
+            if let Some(instance) = &change.to {
+                let call = clients.ec2.associate_address().allocation_id(&found.id).instance_id(instance);
+                call.allow_reassociation(true).send().await.map_err(|error| failed("ec2:AssociateAddress", error))?;
+            }
+        }
+        tags::update(clients, found, changes).await
+    }
+
+    async fn delete(&self, clients: &Clients, found: &Found) -> Result<(), CloudError> {
+        disassociate(clients, &found.id).await?;
+        let answer = clients.ec2.release_address().allocation_id(&found.id).send().await;
+        unless(answer.map(|_| ()).map_err(|error| failed("ec2:ReleaseAddress", error)), is_not_found)
+    }
+}
+
+/// From an instance alone: a NAT gateway gives its address back itself.
+async fn disassociate(clients: &Clients, id: &str) -> Result<(), CloudError> {
+    let answer = clients.ec2.describe_addresses().allocation_ids(id).send().await;
+    let addresses = match answer.map_err(|error| failed("ec2:DescribeAddresses", error)) {
+        Err(error) if is_not_found(&error) => return Ok(()),
+        answer => answer?.addresses.unwrap_or_default(),
+    };
+    for association in addresses.iter().filter(|address| has_instance(address)).filter_map(Address::association_id) {
+        let answer = clients.ec2.disassociate_address().association_id(association).send().await;
+        unless(answer.map(|_| ()).map_err(|error| failed("ec2:DisassociateAddress", error)), is_not_found)?;
+    }
+    Ok(())
+}
+
+fn has_instance(address: &Address) -> bool {
+    address.instance_id().is_some_and(|instance| !instance.is_empty())
+}
+
+fn read(address: &Address) -> Option<Found> {
+    let mut found = Found::new(Kind::ElasticIp, address.allocation_id()?);
+    put(&mut found, "instance", address.instance_id().filter(|instance| !instance.is_empty()));
+    found.outputs.extend(address.public_ip().map(|address| ("public_ip".to_owned(), address.to_owned())));
+    tags::read(Some(address.tags()), &mut found.settings);
+    Some(found)
+}

@@ -1,0 +1,49 @@
+//! The IAM policy that the provider tells of is made from a table: every operation that the code names is in it.
+
+#![allow(clippy::unwrap_used)]
+
+use cloud::Kind;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const SERVICES: [&str; 3] = ["ec2", "elasticloadbalancing", "route53"];
+
+fn sources(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts =
+        entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![std::fs::read_to_string(path).unwrap()] });
+    texts.collect()
+}
+
+/// Texts such as `"ec2:CreateSubnet"`.
+fn operations(source: &str) -> impl Iterator<Item = &str> {
+    source.split('"').filter(|text| {
+        let parts = text.split_once(':');
+        parts.is_some_and(|(service, name)| {
+            SERVICES.contains(&service) && !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric())
+        })
+    })
+}
+
+#[test]
+fn every_operation_on_objects_is_in_the_table_of_the_policy() {
+    let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/objects"));
+    let named: BTreeSet<&str> = sources.iter().flat_map(|source| operations(source)).collect();
+    let allowed: BTreeSet<&str> = Kind::all().flat_map(cloud::actions).collect();
+    let missing: Vec<&&str> = named.difference(&allowed).collect();
+    assert!(named.len() > 50, "operations are not named as this test looks for them: {named:?}");
+    assert!(missing.is_empty(), "provider/cloud/src/policy.rs has no {missing:?}");
+    let unused: Vec<&&str> = allowed
+        .difference(&named)
+        .filter(|action| SERVICES.iter().any(|service| action.starts_with(service)) && !LOOKED_UP_ELSEWHERE.contains(action))
+        .collect();
+    assert!(unused.is_empty(), "provider/cloud/src/policy.rs allows what no object needs: {unused:?}");
+}
+
+/// What `src/queries` asks.
+const LOOKED_UP_ELSEWHERE: [&str; 4] = [
+    "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeInstanceTypeOfferings",
+    "ec2:DescribeInstanceTypes",
+    "ec2:DescribeNetworkInterfaces",
+];

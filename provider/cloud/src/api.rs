@@ -1,0 +1,235 @@
+//! The door to a cloud: objects are found, made, changed and deleted through [`Cloud`], one call of which is one thing that
+//! happened or did not. Implementations do not decide anything: what, in which order and whether again is the caller's.
+
+use crate::{Change, Found, Kind, ObjectKey};
+use async_trait::async_trait;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+#[async_trait]
+pub trait Cloud: Send + Sync {
+    fn region(&self) -> String;
+
+    /// All objects of the wanted kinds in the region, whoever made them; those of kinds that are listed by name (load balancers,
+    /// target groups, listeners of such load balancers, records), only the named ones. One paged call per kind and run: what was
+    /// asked before and has not been changed since is not asked again, unless `fresh`.
+    async fn find(&self, wanted: &Wanted) -> Result<Vec<Found>, CloudError>;
+
+    /// Makes the object with all of its tags in one call, and sets what that call can set. The caller brings the rest about by
+    /// `update`. Never repeated by the implementation after an error that leaves open whether it happened.
+    async fn create(&self, object: &Resolved) -> Result<Found, CloudError>;
+
+    /// Changes settings of an object that is there. Each is made so that a repetition does no harm.
+    async fn update(&self, found: &Found, changes: &[Change]) -> Result<(), CloudError>;
+
+    /// Begins to delete it; what is gone already is no error. `find` shows it as leaving until it is gone.
+    async fn delete(&self, found: &Found) -> Result<(), CloudError>;
+
+    async fn identity(&self) -> Result<Identity, CloudError>;
+    /// Zones of the region that are open to this account, local and wavelength zones left out.
+    async fn zones(&self) -> Result<Vec<Zone>, CloudError>;
+    async fn images(&self, query: &ImageQuery) -> Result<Vec<Image>, CloudError>;
+    /// Those of the names that the region has.
+    async fn instance_types(&self, names: &BTreeSet<String>) -> Result<Vec<InstanceType>, CloudError>;
+    /// What Kubernetes made in this VPC and still exists, by the cluster's tag `kubernetes.io/cluster/<name>`.
+    async fn leftovers(&self, vpc_id: &str, cluster: &str) -> Result<Vec<Leftover>, CloudError>;
+    async fn delete_leftover(&self, leftover: &Leftover) -> Result<(), CloudError>;
+    async fn quotas(&self) -> Result<Vec<Quota>, CloudError>;
+    /// Those of the IAM actions that a dry run was refused. What has no dry run is not tried.
+    async fn denied(&self, actions: &BTreeSet<String>) -> Result<Vec<String>, CloudError>;
+}
+
+/// Makes a [`Cloud`] from the provider's configuration. Reaches nothing yet.
+pub trait Connector: Send + Sync {
+    fn connect(&self, settings: &Connection) -> std::sync::Arc<dyn Cloud>;
+}
+
+/// The `aws` block of the provider, as far as it is set. Where nothing is, the SDK's default chain decides.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Connection {
+    pub region: Option<String>,
+    pub profile: Option<String>,
+    pub shared_config_files: Vec<String>,
+    pub shared_credentials_files: Vec<String>,
+    pub access_key: Option<String>,
+    pub secret_key: Option<Secret>,
+    pub token: Option<Secret>,
+    pub assume_role: Option<AssumeRole>,
+    /// For every service that has none of its own.
+    pub endpoint: Option<String>,
+    /// By service: `ec2`, `elbv2`, `route53`, `sts`, `ssm`, `servicequotas`.
+    pub endpoints: BTreeMap<String, String>,
+    pub retry_mode: Option<String>,
+    pub max_attempts: Option<u32>,
+    pub requests_per_second: Option<u32>,
+    pub use_dual_stack_endpoint: Option<bool>,
+    pub use_fips_endpoint: Option<bool>,
+}
+
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct AssumeRole {
+    pub role_arn: String,
+    pub external_id: Option<Secret>,
+    pub session_name: Option<String>,
+    pub duration_seconds: Option<u32>,
+}
+
+/// Has neither `Debug` nor `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    pub kinds: BTreeSet<Kind>,
+    /// For kinds that are listed by name: load balancer and target group names; for listeners the load balancer's name; for
+    /// records `<zone id> <name> <type>`.
+    pub names: BTreeSet<(Kind, String)>,
+    pub fresh: bool,
+}
+
+/// A declared object with what its references stand for. Settings that cannot be resolved yet are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    pub key: ObjectKey,
+    pub settings: BTreeMap<String, String>,
+    /// The same for every attempt of one run to make this object.
+    pub token: String,
+}
+
+impl Resolved {
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.settings.get(key).map(String::as_str)
+    }
+
+    pub fn is(&self, key: &str) -> bool {
+        self.get(key) == Some("true")
+    }
+
+    /// What follows a first word: `all("subnet")` of `subnet subnet-1` gives `("subnet-1", value)`.
+    pub fn all<'a>(&'a self, word: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let rest = move |key: &'a String| key.strip_prefix(word)?.strip_prefix(' ');
+        self.settings.iter().filter_map(move |(key, value)| Some((rest(key)?, value.as_str())))
+    }
+
+    pub fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.all("tag")
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub account_id: String,
+    pub arn: String,
+    pub user_id: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    pub name: String,
+    pub id: String,
+    pub available: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageQuery {
+    pub ids: BTreeSet<String>,
+    pub owners: BTreeSet<String>,
+    /// With `*` and `?`.
+    pub name: Option<String>,
+    /// `x86_64` or `arm64`.
+    pub architecture: Option<String>,
+    /// A public parameter of the parameter store that holds the id, instead of all others.
+    pub parameter: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    pub id: String,
+    pub name: String,
+    pub architecture: String,
+    /// RFC 3339.
+    pub created_at: String,
+    pub owner: String,
+    pub root_device: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceType {
+    pub name: String,
+    pub architectures: Vec<String>,
+    pub vcpus: u64,
+    pub memory_mib: u64,
+    pub interfaces: u64,
+    pub ipv4_addresses_per_interface: u64,
+    pub ipv6_addresses_per_interface: u64,
+    pub zones: Vec<String>,
+}
+
+/// Something that Kubernetes made: a load balancer, a target group, a security group, an interface, a volume.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leftover {
+    /// `load_balancer`, `classic_load_balancer`, `target_group`, `security_group`, `network_interface`, `volume`.
+    pub kind: String,
+    pub id: String,
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// What it limits, in the words of the kinds: `vpc`, `elastic_ip`, `nat_gateway_per_zone`…
+    pub subject: String,
+    pub name: String,
+    pub limit: u64,
+    pub used: u64,
+}
+
+/// What a call came to when it did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloudError {
+    /// `ec2:CreateSubnet`, as IAM names it.
+    pub operation: String,
+    pub class: ErrorClass,
+    /// The cloud's own code; empty where no answer came.
+    pub code: String,
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// Something still depends on it: wait, and try again.
+    Dependency,
+    /// It is not there (any more, or not to be seen yet).
+    NotFound,
+    /// It is there already.
+    Exists,
+    /// No answer came, or one that leaves open whether it happened.
+    Ambiguous,
+    /// Refused for being too fast, after all attempts.
+    Throttled,
+    /// Not allowed, or no credentials.
+    Denied,
+    /// Asking again will not help.
+    Refused,
+}
+
+impl fmt::Display for CloudError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code.as_str(), self.class) {
+            ("", _) => write!(formatter, "{}: {}", self.operation, self.message)?,
+            (code, _) => write!(formatter, "{}: {code}: {}", self.operation, self.message)?,
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CloudError {}

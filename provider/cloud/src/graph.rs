@@ -1,0 +1,171 @@
+//! What is declared: objects with settings, of which some may not be known before apply.
+
+use crate::reference::references;
+use crate::{Kind, ObjectKey};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// `Unknown` at plan, when it comes from something that another resource has yet to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    Known(String),
+    Unknown,
+}
+
+pub type Settings = BTreeMap<String, Setting>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    pub key: ObjectKey,
+    pub settings: Settings,
+}
+
+/// The objects of one resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Graph {
+    objects: BTreeMap<ObjectKey, Object>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GraphError {
+    /// A setting refers to an object that is not in the graph.
+    NoSuchObject { object: ObjectKey, refers_to: ObjectKey },
+}
+
+impl Object {
+    pub fn new(kind: Kind, name: impl Into<String>) -> Self {
+        Object { key: ObjectKey::new(kind, name), settings: Settings::new() }
+    }
+
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<Setting>) -> Self {
+        self.settings.insert(key.into(), value.into());
+        self
+    }
+
+    /// Nothing is set where there is no value.
+    pub fn with_some(self, key: impl Into<String>, value: Option<impl Into<Setting>>) -> Self {
+        match value {
+            Some(value) => self.with(key, value),
+            None => self,
+        }
+    }
+
+    pub fn reference(&self) -> String {
+        self.key.reference()
+    }
+
+    /// A setting that is known.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        match self.settings.get(key) {
+            Some(Setting::Known(value)) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl Graph {
+    pub fn add(&mut self, object: Object) -> ObjectKey {
+        let key = object.key.clone();
+        self.objects.insert(key.clone(), object);
+        key
+    }
+
+    pub fn get(&self, key: &ObjectKey) -> Option<&Object> {
+        self.objects.get(key)
+    }
+
+    pub fn remove(&mut self, key: &ObjectKey) -> Option<Object> {
+        self.objects.remove(key)
+    }
+
+    /// By kind, in the order in which they are made, then by name.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Object> {
+        self.objects.values()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Object> {
+        self.objects.values_mut()
+    }
+
+    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Object> {
+        self.objects.values().filter(move |object| object.key.kind == kind)
+    }
+
+    pub fn kinds(&self) -> std::collections::BTreeSet<Kind> {
+        self.objects.keys().map(|key| key.kind).collect()
+    }
+
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// Sets `tag <key>` on every object that has tags and does not set it itself.
+    pub fn tag(&mut self, key: &str, value: impl Fn(&ObjectKey) -> String) {
+        for object in self.objects.values_mut().filter(|object| object.key.kind.has_tags()) {
+            let value = Setting::Known(value(&object.key));
+            object.settings.entry(format!("tag {key}")).or_insert(value);
+        }
+    }
+
+    /// Whatever a setting refers to has to be in the graph.
+    pub fn check(&self) -> Result<(), GraphError> {
+        for object in self.objects.values() {
+            let values = object.settings.values().filter_map(Setting::known);
+            let texts = object.settings.keys().map(String::as_str).chain(values);
+            if let Some(refers_to) = texts.flat_map(references).find(|key| !self.objects.contains_key(key)) {
+                return Err(GraphError::NoSuchObject { object: object.key.clone(), refers_to });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromIterator<Object> for Graph {
+    fn from_iter<I: IntoIterator<Item = Object>>(objects: I) -> Self {
+        Graph { objects: objects.into_iter().map(|object| (object.key.clone(), object)).collect() }
+    }
+}
+
+impl Setting {
+    pub fn known(&self) -> Option<&str> {
+        match self {
+            Setting::Known(value) => Some(value),
+            Setting::Unknown => None,
+        }
+    }
+}
+
+impl From<&str> for Setting {
+    fn from(text: &str) -> Self {
+        Setting::Known(text.to_owned())
+    }
+}
+
+impl From<String> for Setting {
+    fn from(text: String) -> Self {
+        Setting::Known(text)
+    }
+}
+
+impl From<bool> for Setting {
+    fn from(value: bool) -> Self {
+        Setting::Known(value.to_string())
+    }
+}
+
+impl From<u64> for Setting {
+    fn from(value: u64) -> Self {
+        Setting::Known(value.to_string())
+    }
+}
+
+impl fmt::Display for GraphError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let GraphError::NoSuchObject { object, refers_to } = self;
+        write!(formatter, "{object} refers to {refers_to}, which is not declared")
+    }
+}

@@ -1,0 +1,152 @@
+//! The kinds of objects, each with what is true of all objects of the kind: order, what can change in place, what is ours alone.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// In the order in which objects are made; they are deleted in the opposite one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    DhcpOptions,
+    Vpc,
+    KeyPair,
+    InternetGateway,
+    EgressOnlyInternetGateway,
+    SecurityGroup,
+    Subnet,
+    ElasticIp,
+    NatGateway,
+    RouteTable,
+    VpcEndpoint,
+    FlowLog,
+    Instance,
+    LoadBalancer,
+    TargetGroup,
+    Listener,
+    DnsRecord,
+}
+
+/// What becomes of an object when a setting changes that AWS cannot change in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replacement {
+    /// A new one is made beside it; the old one goes when nothing refers to it any more.
+    CreateFirst,
+    /// It goes first: two of it cannot be at the same time.
+    DeleteFirst,
+    /// Too much hangs on it: the whole resource is replaced, and the plan says so.
+    Resource,
+}
+
+struct Traits {
+    kind: Kind,
+    name: &'static str,
+    replacement: Replacement,
+    /// Keys of settings that only a new object can have otherwise. A key is compared by its first word.
+    immutable: &'static [&'static str],
+    /// First words of keys of which nobody else may add any: an additional route or rule is a difference.
+    exclusive: &'static [&'static str],
+}
+
+use Replacement::{CreateFirst, DeleteFirst, Resource};
+
+#[rustfmt::skip] // a table: one kind, one row
+const ALL: &[Traits] = &[
+    Traits { kind: Kind::DhcpOptions, name: "dhcp_options", replacement: CreateFirst, immutable: &["domain_name", "domain_name_servers", "ntp_servers"], exclusive: &[] },
+    Traits { kind: Kind::Vpc, name: "vpc", replacement: Resource, immutable: &["cidr", "tenancy"], exclusive: &["secondary_cidr"] },
+    Traits { kind: Kind::KeyPair, name: "key_pair", replacement: CreateFirst, immutable: &["key_name", "public_key"], exclusive: &[] },
+    Traits { kind: Kind::InternetGateway, name: "internet_gateway", replacement: DeleteFirst, immutable: &[], exclusive: &[] },
+    Traits { kind: Kind::EgressOnlyInternetGateway, name: "egress_only_internet_gateway", replacement: DeleteFirst, immutable: &["vpc"], exclusive: &[] },
+    Traits { kind: Kind::SecurityGroup, name: "security_group", replacement: Resource, immutable: &["vpc", "group_name", "description"], exclusive: &["ingress", "egress"] },
+    Traits { kind: Kind::Subnet, name: "subnet", replacement: Resource, immutable: &["vpc", "zone", "cidr", "ipv6_native"], exclusive: &[] },
+    Traits { kind: Kind::ElasticIp, name: "elastic_ip", replacement: DeleteFirst, immutable: &[], exclusive: &[] },
+    Traits { kind: Kind::NatGateway, name: "nat_gateway", replacement: DeleteFirst, immutable: &["subnet", "allocation", "connectivity"], exclusive: &[] },
+    Traits { kind: Kind::RouteTable, name: "route_table", replacement: CreateFirst, immutable: &["vpc"], exclusive: &["route", "subnet"] },
+    Traits { kind: Kind::VpcEndpoint, name: "vpc_endpoint", replacement: DeleteFirst, immutable: &["vpc", "service", "type"], exclusive: &["subnet", "security_group", "route_table", "policy"] },
+    Traits { kind: Kind::FlowLog, name: "flow_log", replacement: CreateFirst, immutable: &["resource", "traffic", "destination", "destination_type", "role", "interval_seconds"], exclusive: &[] },
+    Traits { kind: Kind::Instance, name: "instance", replacement: DeleteFirst, immutable: &["image", "type", "subnet", "key_name", "user_data_digest", "volume_gib", "volume_type", "volume_encrypted", "profile"], exclusive: &["security_group"] },
+    Traits { kind: Kind::LoadBalancer, name: "load_balancer", replacement: Resource, immutable: &["load_balancer_name", "scheme", "type"], exclusive: &["security_group", "subnet"] },
+    Traits { kind: Kind::TargetGroup, name: "target_group", replacement: CreateFirst, immutable: &["target_group_name", "vpc", "protocol", "port", "target_type", "address_family"], exclusive: &["target"] },
+    Traits { kind: Kind::Listener, name: "listener", replacement: DeleteFirst, immutable: &["load_balancer"], exclusive: &[] },
+    Traits { kind: Kind::DnsRecord, name: "dns_record", replacement: CreateFirst, immutable: &["zone", "record_name", "type"], exclusive: &["value"] },
+];
+
+impl Kind {
+    pub fn all() -> impl Iterator<Item = Kind> {
+        ALL.iter().map(|traits| traits.kind)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        self.traits().name
+    }
+
+    pub fn replacement(self) -> Replacement {
+        self.traits().replacement
+    }
+
+    pub fn is_immutable(self, key: &str) -> bool {
+        self.traits().immutable.contains(&first_word(key))
+    }
+
+    /// Whether a setting of this key that nobody declared is a difference.
+    pub fn is_exclusive(self, key: &str) -> bool {
+        self.traits().exclusive.contains(&first_word(key))
+    }
+
+    /// Whether the setting serves to create alone and is never read back: what it leads to is told by another one.
+    pub fn is_unread(self, key: &str) -> bool {
+        self == Kind::Instance && key == "user_data"
+    }
+
+    /// Whether a setting that nobody declared is Kubernetes' own: its cloud controller manages rules of the nodes' group and says so
+    /// in their descriptions.
+    pub fn is_kubernetes(self, key: &str, value: &str) -> bool {
+        self == Kind::SecurityGroup && first_word(key) == "ingress" && value.starts_with("kubernetes.io/rule/")
+    }
+
+    /// Records have no tags: what they are is their name and type.
+    pub fn has_tags(self) -> bool {
+        self != Kind::DnsRecord
+    }
+
+    fn traits(self) -> &'static Traits {
+        &ALL[self as usize]
+    }
+}
+
+fn first_word(key: &str) -> &str {
+    key.split(' ').next().unwrap_or(key)
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Kind::all().find(|kind| kind.as_str() == text).ok_or(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_kinds() {
+        for (index, kind) in Kind::all().enumerate() {
+            assert_eq!(kind as usize, index, "{kind}");
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+        }
+    }
+
+    #[test]
+    fn keys_are_compared_by_their_first_word() {
+        assert!(Kind::RouteTable.is_exclusive("route 0.0.0.0/0"));
+        assert!(!Kind::RouteTable.is_exclusive("tag Name"));
+        assert!(Kind::Subnet.is_immutable("cidr"));
+        assert!(!Kind::Subnet.is_immutable("dns64"));
+    }
+}

@@ -1,0 +1,110 @@
+//! The table is whole, and the statements say what the graph needs and no more.
+
+use super::*;
+
+fn graph(objects: Vec<Object>) -> Graph {
+    let mut graph: Graph = objects.into_iter().collect();
+    graph.tag(CLUSTER_TAG, |_| "demo".to_owned());
+    graph
+}
+
+/// A line for each statement: its name, actions, what they are for and under which condition.
+#[track_caller]
+fn check(objects: Vec<Object>, expect: &[&str]) {
+    let policy: serde_json::Value = serde_json::from_str(&least_policy(&graph(objects))).unwrap();
+    let texts = |value: &serde_json::Value| {
+        let items = value.as_array().unwrap().iter().map(|item| item.as_str().unwrap());
+        items.collect::<Vec<_>>().join(" ")
+    };
+    let lines: Vec<String> = policy["Statement"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|statement| {
+            let condition = match &statement["Condition"]["StringEquals"] {
+                serde_json::Value::Object(keys) => {
+                    keys.iter().map(|(key, values)| format!(" if {key} = {}", texts(values))).collect()
+                }
+                _ => String::new(),
+            };
+            let (sid, actions, on) =
+                (statement["Sid"].as_str().unwrap(), texts(&statement["Action"]), texts(&statement["Resource"]));
+            format!("{sid}: {actions} on {on}{condition}")
+        })
+        .collect();
+    assert_eq!(lines, expect);
+}
+
+#[test]
+fn changes_are_for_what_carries_the_clusters_tag() {
+    check(
+        vec![Object::new(Kind::NatGateway, "a")],
+        &[
+            "Read: ec2:DescribeNatGateways sts:GetCallerIdentity on *",
+            "CreateAndAttach: ec2:CreateNatGateway on *",
+            "ChangeOwn: ec2:CreateTags ec2:DeleteNatGateway ec2:DeleteTags on * if aws:ResourceTag/k8s-hardway/cluster = demo",
+            "TagNewOfEc2: ec2:CreateTags on * if ec2:CreateAction = CreateNatGateway",
+        ],
+    );
+}
+
+#[test]
+fn records_are_for_their_zone() {
+    let record = |zone: &str| Object::new(Kind::DnsRecord, zone).with("zone", zone);
+    check(
+        vec![record("Z1"), record("Z2")],
+        &[
+            "Read: route53:ListResourceRecordSets sts:GetCallerIdentity on *",
+            "ChangeRecords: route53:ChangeResourceRecordSets on arn:aws:route53:::hostedzone/Z1 arn:aws:route53:::hostedzone/Z2",
+        ],
+    );
+    let later = Object::new(Kind::DnsRecord, "A").with("zone", crate::Setting::Unknown);
+    check(
+        vec![later],
+        &[
+            "Read: route53:ListResourceRecordSets sts:GetCallerIdentity on *",
+            "ChangeRecords: route53:ChangeResourceRecordSets on arn:aws:route53:::hostedzone/*",
+        ],
+    );
+}
+
+#[test]
+fn roles_are_passed_to_the_service_that_takes_them() {
+    let log = Object::new(Kind::FlowLog, "main").with("destination_type", "s3").with("role", "arn");
+    check(
+        vec![log],
+        &[
+            "Read: ec2:DescribeFlowLogs sts:GetCallerIdentity on *",
+            "CreateAndAttach: ec2:CreateFlowLogs on *",
+            "ChangeOwn: ec2:CreateTags ec2:DeleteFlowLogs ec2:DeleteTags on * if aws:ResourceTag/k8s-hardway/cluster = demo",
+            "TagNewOfEc2: ec2:CreateTags on * if ec2:CreateAction = CreateFlowLogs",
+            "PassRole: iam:PassRole on * if iam:PassedToService = vpc-flow-logs.amazonaws.com",
+            "DeliverLogs: logs:CreateLogDelivery logs:DeleteLogDelivery on *",
+        ],
+    );
+}
+
+#[test]
+fn every_kind_is_in_the_table() {
+    for kind in Kind::all() {
+        let actions = actions(kind);
+        assert!(actions.len() >= 2, "{kind}");
+        assert!(actions.iter().all(|action| action.split_once(':').is_some_and(|(service, name)| {
+            service.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+                && name.starts_with(|c: char| c.is_ascii_uppercase())
+        })));
+    }
+}
+
+#[test]
+fn the_policy_of_everything_is_one_that_iam_takes() {
+    let everything =
+        Kind::all().map(|kind| Object::new(kind, "a").with("zone", "Z1").with("profile", "p").with("role", "r")).collect();
+    let graph = graph(everything);
+    let policy = least_policy(&graph);
+    assert_eq!(policy, least_policy(&graph));
+    // A managed policy has at most 6144 characters, white space not counted.
+    assert!(policy.chars().filter(|c| !c.is_whitespace()).count() <= 6144);
+    let sids: Vec<&str> = statements(&graph).iter().map(|statement| statement.sid).collect();
+    assert_eq!(sids.iter().collect::<BTreeSet<_>>().len(), sids.len());
+}

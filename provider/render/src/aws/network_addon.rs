@@ -1,0 +1,81 @@
+//! Ports that network add-ons need between hosts with pods. Sources: Calico "System requirements" (docs.tigera.io), Cilium "System
+//! Requirements", firewall rules (docs.cilium.io), flannel `Documentation/backends.md` (github.com/flannel-io/flannel).
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkAddon {
+    None,
+    /// BGP and IP-in-IP.
+    Calico,
+    CalicoVxlan,
+    /// VXLAN.
+    Cilium,
+    CiliumGeneve,
+    /// VXLAN.
+    Flannel,
+}
+
+pub(super) const WIREGUARD_IPV6: &str = "51821";
+
+/// Protocol, ports and purpose, between all hosts that have pods.
+pub(super) type AddonRule = (&'static str, &'static str, &'static str);
+const TYPHA: AddonRule = ("tcp", "5473", "Calico Typha, for Calico on all hosts");
+const CILIUM_HEALTH: [AddonRule; 3] = [
+    ("tcp", "4240", "Cilium health checks, for Cilium on all hosts"),
+    ("icmp", "all", "Cilium health checks by ping, for Cilium on all hosts"),
+    ("icmpv6", "all", "Cilium health checks by ping, for Cilium on all hosts"),
+];
+
+impl NetworkAddon {
+    pub const ALL: [NetworkAddon; 6] = [
+        NetworkAddon::None,
+        NetworkAddon::Calico,
+        NetworkAddon::CalicoVxlan,
+        NetworkAddon::Cilium,
+        NetworkAddon::CiliumGeneve,
+        NetworkAddon::Flannel,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NetworkAddon::None => "none",
+            NetworkAddon::Calico => "calico",
+            NetworkAddon::CalicoVxlan => "calico-vxlan",
+            NetworkAddon::Cilium => "cilium",
+            NetworkAddon::CiliumGeneve => "cilium-geneve",
+            NetworkAddon::Flannel => "flannel",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<NetworkAddon> {
+        NetworkAddon::ALL.into_iter().find(|addon| addon.as_str() == text)
+    }
+
+    /// WireGuard takes the place of flannel's VXLAN; with the others it is added.
+    pub(super) fn rules(self, wireguard: bool) -> Vec<AddonRule> {
+        let both = [
+            ("udp", "51820", "WireGuard over IPv4, for pods on other hosts"),
+            ("udp", WIREGUARD_IPV6, "WireGuard over IPv6, for pods on other hosts"),
+        ];
+        let mut rules: Vec<AddonRule> = match self {
+            NetworkAddon::None => Vec::new(),
+            NetworkAddon::Calico => {
+                vec![("tcp", "179", "BGP, for Calico on all hosts"), ("4", "all", "IP-in-IP, for pods on other hosts"), TYPHA]
+            }
+            NetworkAddon::CalicoVxlan => vec![("udp", "4789", "VXLAN, for pods on other hosts"), TYPHA],
+            NetworkAddon::Cilium => vec![("udp", "8472", "VXLAN, for pods on other hosts")],
+            NetworkAddon::CiliumGeneve => vec![("udp", "6081", "Geneve, for pods on other hosts")],
+            NetworkAddon::Flannel if wireguard => Vec::new(),
+            NetworkAddon::Flannel => vec![("udp", "8472", "VXLAN, for pods on other hosts")],
+        };
+        match self {
+            NetworkAddon::Cilium | NetworkAddon::CiliumGeneve => {
+                rules.extend(CILIUM_HEALTH);
+                rules.extend(wireguard.then_some(("udp", "51871", "WireGuard, for pods on other hosts")));
+            }
+            NetworkAddon::None => {}
+            _ if wireguard => rules.extend(both),
+            _ => {}
+        }
+        rules
+    }
+}

@@ -1,0 +1,342 @@
+//! Security groups by role. Ports and who needs them: Kubernetes "Ports and Protocols" (kubernetes.io/docs/reference/networking/ports-and-protocols); VRRP is
+//! IP protocol 112 (RFC 9568); network add-ons have their own file. Name servers, time and metadata of AWS itself pass no group.
+
+pub use super::network_addon::NetworkAddon;
+use super::network_addon::{AddonRule, WIREGUARD_IPV6};
+use super::subnets::{CLUSTER_TAG_VALUE, cluster_tag};
+use super::vpc::{MAIN, VpcSpec, key, reference};
+use cloud::{Graph, Kind, Object};
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    ControlPlane,
+    Node,
+    LoadBalancer,
+    Bastion,
+    Proxy,
+    Endpoint,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecurityGroupOptions {
+    pub network_addon: NetworkAddon,
+    pub wireguard: bool,
+    pub api_port: u16,
+    pub proxy_port: u16,
+    /// Load balancers are hosts with keepalived.
+    pub vrrp: bool,
+    /// Pods whose packets reach other hosts as they are, in no tunnel: rules that name a group do not hold for them.
+    pub pod_cidrs: BTreeSet<IpNet>,
+    pub node_port_cidrs: BTreeSet<IpNet>,
+    pub admin_cidrs: BTreeSet<IpNet>,
+    pub load_balancer_cidrs: BTreeSet<IpNet>,
+    /// By description.
+    pub additional_rules: BTreeMap<String, AdditionalRule>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdditionalRule {
+    pub role: Role,
+    pub is_egress: bool,
+    pub protocol: String,
+    pub ports: String,
+    /// A CIDR, the id of a group or prefix list, or a role.
+    pub peer: String,
+}
+
+pub const NODE_PORTS: &str = "30000-32767";
+pub const VRRP_PROTOCOL: &str = "112";
+/// Descriptions of the rules that CIDRs of the options make: an import tells them from others by these.
+pub const FOR_CLIENTS_OF_API: &str = "API servers, for clients";
+pub const FOR_CLIENTS_OF_NODE_PORTS: &str = "Node ports, for clients";
+pub const FOR_ADMINISTRATORS: &str = "SSH, for administrators";
+pub const FOR_PODS: &str = "Pods on other hosts, whose packets are in no tunnel";
+const SSH: &str = "22";
+const HTTPS: &str = "443";
+
+impl Role {
+    pub const ALL: [Role; 6] = [Role::ControlPlane, Role::Node, Role::LoadBalancer, Role::Bastion, Role::Proxy, Role::Endpoint];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::ControlPlane => "control-plane",
+            Role::Node => "node",
+            Role::LoadBalancer => "load-balancer",
+            Role::Bastion => "bastion",
+            Role::Proxy => "proxy",
+            Role::Endpoint => "endpoint",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+
+    fn reference(self) -> String {
+        reference(Kind::SecurityGroup, self.as_str())
+    }
+
+    /// AWS takes letters, digits, spaces and `._-:/()#,@[]+=&;{}!$*`, at most 255.
+    fn description(self, cluster: &str) -> String {
+        let who = match self {
+            Role::ControlPlane => "Control-plane hosts",
+            Role::Node => "Nodes",
+            Role::LoadBalancer => "Load balancers",
+            Role::Bastion => "Bastion",
+            Role::Proxy => "Egress proxy",
+            Role::Endpoint => "Endpoints of AWS services",
+        };
+        format!("{who} of Kubernetes cluster {cluster}")
+    }
+}
+
+pub fn add(spec: &VpcSpec, graph: &mut Graph) {
+    let mut groups = Groups::new(spec);
+    groups.control_plane(spec);
+    groups.nodes(spec);
+    groups.load_balancers(spec);
+    groups.bastion_and_proxy(spec);
+    groups.way_out(spec);
+    groups.additional(spec);
+    for object in groups.objects.into_values() {
+        graph.add(object);
+    }
+}
+
+struct Groups {
+    objects: BTreeMap<Role, Object>,
+    /// They reach everything: single rules out would add nothing.
+    open: Vec<Role>,
+}
+
+struct Pass<'a> {
+    from: &'a [Role],
+    to: Role,
+    protocol: &'a str,
+    ports: &'a str,
+    why: &'a str,
+}
+
+impl Groups {
+    fn new(spec: &VpcSpec) -> Self {
+        let group = |role: Role| {
+            let object = Object { key: key(Kind::SecurityGroup, role.as_str()), settings: cloud::Settings::new() }
+                .with("vpc", reference(Kind::Vpc, MAIN))
+                .with("group_name", format!("{}-{}", spec.name, role.as_str()))
+                .with("description", role.description(&spec.name));
+            // The cloud controller manager opens node ports in the one group of a node that has this tag.
+            let is_node = role == Role::Node;
+            (role, if is_node { object.with(format!("tag {}", cluster_tag(&spec.name)), CLUSTER_TAG_VALUE) } else { object })
+        };
+        let mut open = vec![Role::ControlPlane, Role::Node];
+        open.extend(spec.security_groups.vrrp.then_some(Role::LoadBalancer));
+        Groups { objects: Role::ALL.into_iter().map(group).collect(), open }
+    }
+
+    fn control_plane(&mut self, spec: &VpcSpec) {
+        use Role::{Bastion, ControlPlane, LoadBalancer, Node};
+        let options = &spec.security_groups;
+        let api = options.api_port.to_string();
+        let to = ControlPlane;
+        self.pass(&Pass {
+            from: &[LoadBalancer],
+            to,
+            protocol: "tcp",
+            ports: &api,
+            why: "API server, for clients of the load balancer and its health checks",
+        });
+        self.pass(&Pass {
+            from: &[Node],
+            to,
+            protocol: "tcp",
+            ports: &api,
+            why: "API server, for kubelet, kube-proxy and pods on nodes",
+        });
+        self.pass(&Pass {
+            from: &[ControlPlane],
+            to,
+            protocol: "tcp",
+            ports: &api,
+            why: "API server, for the other control-plane hosts",
+        });
+        self.pass(&Pass { from: &[Bastion], to, protocol: "tcp", ports: &api, why: "API server, for administrators" });
+        self.pass(&Pass {
+            from: &[ControlPlane],
+            to,
+            protocol: "tcp",
+            ports: "2379-2380",
+            why: "etcd, for API servers and the other members",
+        });
+        self.pass(&Pass {
+            from: &[ControlPlane],
+            to,
+            protocol: "tcp",
+            ports: "10250",
+            why: "kubelet, for API servers (logs, exec)",
+        });
+        self.pass(&Pass { from: &[Bastion], to, protocol: "tcp", ports: SSH, why: FOR_ADMINISTRATORS });
+        for cidr in &options.pod_cidrs {
+            self.ingress(to, "tcp", &api, &cidr.to_string(), "API server, for pods whose packets are in no tunnel");
+        }
+    }
+
+    fn nodes(&mut self, spec: &VpcSpec) {
+        use Role::{Bastion, ControlPlane, LoadBalancer, Node};
+        let options = &spec.security_groups;
+        let to = Node;
+        self.pass(&Pass {
+            from: &[ControlPlane],
+            to,
+            protocol: "tcp",
+            ports: "10250",
+            why: "kubelet, for API servers (logs, exec)",
+        });
+        self.pass(&Pass {
+            from: &[LoadBalancer],
+            to,
+            protocol: "tcp",
+            ports: "10256",
+            why: "kube-proxy, for health checks of load balancers",
+        });
+        for protocol in ["tcp", "udp"] {
+            self.pass(&Pass { from: &[LoadBalancer], to, protocol, ports: NODE_PORTS, why: "Node ports, for load balancers" });
+            for cidr in &options.node_port_cidrs {
+                self.ingress(to, protocol, NODE_PORTS, &cidr.to_string(), FOR_CLIENTS_OF_NODE_PORTS);
+            }
+        }
+        self.pass(&Pass { from: &[Bastion], to, protocol: "tcp", ports: SSH, why: FOR_ADMINISTRATORS });
+        let is_used = |rule: &AddonRule| spec.has_ipv6() || (rule.0 != "icmpv6" && rule.1 != WIREGUARD_IPV6);
+        for (protocol, ports, why) in options.network_addon.rules(options.wireguard).into_iter().filter(is_used) {
+            for to in [ControlPlane, Node] {
+                self.pass(&Pass { from: &[ControlPlane, Node], to, protocol, ports, why });
+            }
+        }
+        for cidr in &options.pod_cidrs {
+            self.ingress(to, "all", "all", &cidr.to_string(), FOR_PODS);
+        }
+        if !options.pod_cidrs.is_empty() {
+            self.pass(&Pass {
+                from: &[ControlPlane, Node],
+                to,
+                protocol: "all",
+                ports: "all",
+                why: "Pods, for other hosts, whose packets are in no tunnel",
+            });
+        }
+    }
+
+    fn load_balancers(&mut self, spec: &VpcSpec) {
+        use Role::{Bastion, ControlPlane, LoadBalancer, Node};
+        let options = &spec.security_groups;
+        let api = options.api_port.to_string();
+        let to = LoadBalancer;
+        self.pass(&Pass {
+            from: &[ControlPlane, Node],
+            to,
+            protocol: "tcp",
+            ports: &api,
+            why: "API servers, for hosts of the cluster",
+        });
+        self.pass(&Pass { from: &[Bastion], to, protocol: "tcp", ports: &api, why: "API servers, for administrators" });
+        for cidr in &options.load_balancer_cidrs {
+            self.ingress(to, "tcp", &api, &cidr.to_string(), FOR_CLIENTS_OF_API);
+        }
+        if options.vrrp {
+            self.pass(&Pass {
+                from: &[LoadBalancer],
+                to,
+                protocol: VRRP_PROTOCOL,
+                ports: "all",
+                why: "VRRP, for the other load balancers",
+            });
+            self.pass(&Pass { from: &[Bastion], to, protocol: "tcp", ports: SSH, why: FOR_ADMINISTRATORS });
+        }
+    }
+
+    fn bastion_and_proxy(&mut self, spec: &VpcSpec) {
+        use Role::{Bastion, ControlPlane, Endpoint, Node, Proxy};
+        let options = &spec.security_groups;
+        for cidr in &options.admin_cidrs {
+            self.ingress(Bastion, "tcp", SSH, &cidr.to_string(), FOR_ADMINISTRATORS);
+        }
+        let port = options.proxy_port.to_string();
+        self.pass(&Pass {
+            from: &[ControlPlane, Node],
+            to: Proxy,
+            protocol: "tcp",
+            ports: &port,
+            why: "Proxy, for hosts and pods of the cluster",
+        });
+        self.pass(&Pass { from: &[Bastion], to: Proxy, protocol: "tcp", ports: SSH, why: FOR_ADMINISTRATORS });
+        // Bastion and proxy may go anywhere by HTTPS as it is.
+        for from in [ControlPlane, Node, Bastion, Proxy] {
+            self.ingress(Endpoint, "tcp", HTTPS, &from.reference(), "AWS services, for hosts of the cluster");
+        }
+    }
+
+    fn way_out(&mut self, spec: &VpcSpec) {
+        let anywhere: &[&str] = if spec.has_ipv6() { &["0.0.0.0/0", "::/0"] } else { &["0.0.0.0/0"] };
+        for role in self.open.clone() {
+            for cidr in anywhere {
+                self.egress(role, "all", "all", cidr, "Everything, for downloads and pods");
+            }
+        }
+        for (role, why) in [(Role::Bastion, "Web, for updates"), (Role::Proxy, "Web, for clients of the proxy")] {
+            for cidr in anywhere {
+                self.egress(role, "tcp", "80", cidr, why);
+                self.egress(role, "tcp", HTTPS, cidr, why);
+            }
+        }
+        let options = spec.dhcp_options.as_ref();
+        for role in [Role::Bastion, Role::Proxy] {
+            for address in options.iter().flat_map(|options| &options.domain_name_servers).filter_map(|text| host_cidr(text)) {
+                self.egress(role, "udp", "53", &address, "Name servers of the DHCP options");
+                self.egress(role, "tcp", "53", &address, "Name servers of the DHCP options");
+            }
+            for address in options.iter().flat_map(|options| &options.ntp_servers).filter_map(|text| host_cidr(text)) {
+                self.egress(role, "udp", "123", &address, "Time servers of the DHCP options");
+            }
+        }
+    }
+
+    fn additional(&mut self, spec: &VpcSpec) {
+        for (description, rule) in &spec.security_groups.additional_rules {
+            let peer = Role::parse(&rule.peer).map_or_else(|| rule.peer.clone(), Role::reference);
+            match rule.is_egress {
+                false => self.ingress(rule.role, &rule.protocol, &rule.ports, &peer, description),
+                true => self.egress(rule.role, &rule.protocol, &rule.ports, &peer, description),
+            }
+        }
+    }
+
+    /// Into the one group, and out of the others as far as they do not reach everything.
+    fn pass(&mut self, pass: &Pass<'_>) {
+        for from in pass.from {
+            self.ingress(pass.to, pass.protocol, pass.ports, &from.reference(), pass.why);
+            if !self.open.contains(from) {
+                self.egress(*from, pass.protocol, pass.ports, &pass.to.reference(), pass.why);
+            }
+        }
+    }
+
+    fn ingress(&mut self, role: Role, protocol: &str, ports: &str, peer: &str, why: &str) {
+        self.set(role, format!("ingress {protocol} {ports} {peer}"), why);
+    }
+
+    fn egress(&mut self, role: Role, protocol: &str, ports: &str, peer: &str, why: &str) {
+        self.set(role, format!("egress {protocol} {ports} {peer}"), why);
+    }
+
+    fn set(&mut self, role: Role, rule: String, why: &str) {
+        if let Some(object) = self.objects.get_mut(&role) {
+            object.settings.insert(rule, why.into());
+        }
+    }
+}
+
+/// `192.0.2.53/32`; nothing for what is no address, such as `AmazonProvidedDNS`.
+fn host_cidr(text: &str) -> Option<String> {
+    Some(IpNet::from(text.parse::<std::net::IpAddr>().ok()?).to_string())
+}

@@ -1,0 +1,127 @@
+//! Changes that somebody else makes on AWS: each is named by object and setting, repaired alone, and nothing else is touched.
+
+use super::Stage;
+use super::rows::ROWS;
+use ::cloud::{Found, Kind};
+use schema::Value;
+use std::collections::BTreeMap;
+
+/// One change from outside: what is done to the fake cloud, at which object, and what the plan has to say of it.
+struct Damage {
+    object: String,
+    says: String,
+    /// Also where the sentence may stand: what refers to a lost object.
+    id: String,
+    does: Box<dyn Fn(&mut Found)>,
+    loses: bool,
+}
+
+/// Kinds whose loss is made good by a new one without anything else being made anew.
+const REPLACEABLE: [Kind; 8] = [
+    Kind::DnsRecord,
+    Kind::EgressOnlyInternetGateway,
+    Kind::InternetGateway,
+    Kind::Listener,
+    Kind::NatGateway,
+    Kind::RouteTable,
+    Kind::TargetGroup,
+    Kind::VpcEndpoint,
+];
+
+/// For each object of a state: every setting that can be changed, something that nobody declared, a lost tag, its loss.
+fn damages(stage: &Stage, state: &Value) -> Vec<Damage> {
+    let memory = stage.world.memory();
+    let mut damages = Vec::new();
+    for (object, id) in state.get("ids").as_map().unwrap() {
+        let Some(found) = memory.cloud.objects.get(id.as_str().unwrap()) else { continue };
+        let id = id.as_str().unwrap();
+        let mut add = |says: String, loses: bool, does: Box<dyn Fn(&mut Found)>| {
+            damages.push(Damage { object: object.clone(), says, id: id.to_owned(), does, loses });
+        };
+        for key in found.settings.keys().filter(|key| !found.kind.is_immutable(key)) {
+            let word = key.split(' ').next().unwrap().to_owned();
+            let (changed, lost) = (key.clone(), key.clone());
+            if found.settings[key] != "drifted" {
+                add(word.clone(), false, Box::new(move |found| drop(found.settings.insert(changed.clone(), "drifted".into()))));
+            }
+            add(word, false, Box::new(move |found| drop(found.settings.remove(&lost))));
+        }
+        let more =
+            ["route 192.0.2.0/24", "ingress tcp 1 0.0.0.0/0", "subnet subnet-by-hand", "target 192.0.2.9", "value 192.0.2.9"];
+        for key in more.into_iter().filter(|key| found.kind.is_exclusive(key)) {
+            add(key.to_owned(), false, Box::new(move |found| drop(found.settings.insert(key.into(), String::new()))));
+        }
+        if REPLACEABLE.contains(&found.kind) {
+            add("is gone".into(), true, Box::new(|_| {}));
+        }
+    }
+    damages
+}
+
+async fn is_named_and_repaired(stage: &mut Stage, state: &Value, damage: &Damage) {
+    let (name, config) = (stage.row.name, stage.config.clone());
+    let what = format!("{name}: {} {}", damage.object, damage.says);
+    let healthy = stage.world.memory();
+    stage.world.change(|memory| {
+        if damage.loses {
+            memory.cloud.objects.remove(&damage.id);
+        } else {
+            (damage.does)(memory.cloud.objects.get_mut(&damage.id).unwrap());
+        }
+    });
+    let refreshed = stage.engine.refresh(name, state).await;
+    assert_eq!((refreshed.errors, refreshed.warnings), (vec![], vec![]), "{what}");
+    let drift = refreshed.state.get("drift").as_map().unwrap();
+    let lines: Vec<&str> =
+        drift.get(&damage.object).and_then(Value::as_list).unwrap_or_default().iter().filter_map(Value::as_str).collect();
+    assert!(lines.iter().any(|line| line.contains(&damage.says)), "{what}: {drift:?}");
+    assert!(damage.loses || drift.len() == 1, "{what}: {drift:?}");
+    let plan = stage.engine.plan(name, &refreshed.state, &config).await;
+    assert!(!plan.is_empty && plan.replaces.is_empty(), "{what}");
+    assert_eq!(plan.planned.get("drift").as_map().map(BTreeMap::len), Some(0), "{what}");
+    stage.world.arm(None);
+    let repaired = stage.engine.apply(name, &refreshed.state, &config, &plan.planned).await;
+    assert_eq!((repaired.errors, repaired.warnings), (vec![], vec![]), "{what}");
+    stage.world_is(&healthy, &format!("after the repair of {what}"));
+    let calls = stage.world.calls();
+    assert!(damage.loses || calls.len() == 1, "{what}: {calls:?}");
+    stage.settled(&repaired.state, &config, &format!("after the repair of {what}")).await;
+    stage.world.restore(&healthy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_change_from_outside_is_named_by_object_and_repaired_alone() {
+    let mut count = 0;
+    for row in ROWS {
+        let mut stage = Stage::of(row).await;
+        if !stage.is_on_cloud() {
+            continue;
+        }
+        let state = stage.create().await;
+        for damage in damages(&stage, &state) {
+            stage.engine.configure().await;
+            is_named_and_repaired(&mut stage, &state, &damage).await;
+            count += 1;
+        }
+    }
+    assert!(count > 100, "only {count} changes were tried");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_made_twice_is_found_and_one_of_it_removed() {
+    let row = ROWS.iter().find(|row| row.name == "k8s_vpc").unwrap();
+    let mut stage = Stage::of(row).await;
+    let state = stage.create().await;
+    let healthy = stage.world.memory();
+    stage.world.change(|memory| {
+        let mut twin = memory.cloud.objects.values().find(|found| found.kind == Kind::ElasticIp).unwrap().clone();
+        twin.id = "eipalloc-9999".into();
+        memory.cloud.objects.insert(twin.id.clone(), twin);
+    });
+    let refreshed = stage.engine.refresh(row.name, &state).await;
+    assert!(format!("{:?}", refreshed.state.get("drift")).contains("eipalloc-9999 is not declared"));
+    let config = stage.config.clone();
+    let state = stage.apply(&refreshed.state, &config).await;
+    stage.world_is(&healthy, "after one of two was removed");
+    stage.settled(&state, &config, "after one of two was removed").await;
+}

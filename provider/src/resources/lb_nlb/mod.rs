@@ -1,0 +1,131 @@
+//! `k8s_lb_nlb`: a Network Load Balancer with its target groups, listeners and alias records.
+
+mod attributes;
+mod config;
+mod import;
+
+mod settle;
+mod validate;
+
+use crate::resources::on_cloud::{CloudResource, Known};
+use async_trait::async_trait;
+use cloud::{Cloud, Graph, Kind, ObjectKey};
+use config::Config;
+use render::aws::nlb;
+use schema::{AttributePath, Diagnostic, Diagnostics, Schema, Value, decode};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub struct LbNlb;
+
+const NAME: &str = "k8s_lb_nlb";
+
+#[async_trait]
+impl CloudResource for LbNlb {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn schema(&self) -> Schema {
+        attributes::schema()
+    }
+
+    fn validate(&self, config: &Value) -> Diagnostics {
+        validate::validate(config)
+    }
+
+    fn owner_name(&self, planned: &Value) -> Option<String> {
+        planned.get("name").as_str().map(str::to_owned)
+    }
+
+    fn main_object(&self, planned: &Value) -> ObjectKey {
+        ObjectKey::new(Kind::LoadBalancer, planned.get("name").as_str().unwrap_or_default())
+    }
+
+    fn graph(&self, planned: &Value) -> Result<Option<Graph>, Diagnostic> {
+        let config: Config = decode(planned)?;
+        Ok(config.spec().as_ref().map(nlb::graph))
+    }
+
+    fn outputs(&self, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {
+        let balancer = self.main_object(planned);
+        let dns_name = known.output(&balancer, "dns_name");
+        let names = endpoint_names(planned.get("dns"), &dns_name);
+        vec![
+            ("arn", known.id(&balancer)),
+            ("dns_zone_id", known.output(&balancer, "zone_id")),
+            ("target_group_arns", target_group_arns(planned.get("listeners"), known)),
+            ("endpoint", names.at(&AttributePath::root().index(0)).clone()),
+            ("endpoint_names", names),
+            ("dns_name", dns_name),
+        ]
+    }
+
+    async fn preflight(&self, _cloud: &dyn Cloud, planned: &Value, prior: Option<&Value>) -> Diagnostics {
+        prior.and_then(|prior| first_security_group(prior, planned)).map(Diagnostics::from).unwrap_or_default()
+    }
+
+    async fn settle(&self, cloud: &dyn Cloud, planned: &Value, limit: Duration) -> Result<(), Diagnostic> {
+        let config: Config = decode(planned)?;
+        match config.spec() {
+            Some(spec) if config.wait_for_healthy_targets.known() == Some(&true) => {
+                settle::wait_for_healthy_targets(cloud, &spec, limit).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn import(&self, cloud: &dyn Cloud, id: &str) -> Result<Value, Diagnostics> {
+        import::import(cloud, id).await.map_err(Diagnostics::from)
+    }
+}
+
+/// Unknown while it is unknown which listeners there are.
+fn target_group_arns(listeners: &Value, known: &Known<'_>) -> Value {
+    if listeners.is_unknown() {
+        return Value::Unknown;
+    }
+    let names = listeners.as_map().into_iter().flatten().map(|(name, _)| name);
+    let arn = |name: &String| (name.clone(), known.id(&ObjectKey::new(Kind::TargetGroup, name)));
+    Value::Map(names.map(arn).collect::<BTreeMap<_, _>>())
+}
+
+/// The name of the records first. Unknown while it is unknown whether there are any.
+fn endpoint_names(dns: &Value, dns_name: &Value) -> Value {
+    if dns.is_unknown() {
+        return Value::Unknown;
+    }
+    [dns.get("name").clone(), dns_name.clone()].into_iter().filter(|name| !name.is_null()).collect()
+}
+
+fn first_security_group(prior: &Value, planned: &Value) -> Option<Diagnostic> {
+    let has_some = |value: &Value| value.get("security_group_ids").as_list().is_some_and(|groups| !groups.is_empty());
+    (!has_some(prior) && has_some(planned) && prior.get("name") == planned.get("name")).then(|| {
+        Diagnostic::error("AWS adds no security group to a load balancer that was made without one")
+            .detail("Make it anew: `terraform apply -replace=<address of this resource>`, or leave security_group_ids empty.")
+            .at(AttributePath::attribute("security_group_ids"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_told_the_name_of_the_records_first() {
+        let dns = Value::object([("name", "api.example.net".into())]);
+        let names = |names: Vec<Value>| Value::List(names);
+        assert_eq!(endpoint_names(&dns, &"x.elb".into()), names(vec!["api.example.net".into(), "x.elb".into()]));
+        assert_eq!(endpoint_names(&dns, &Value::Unknown), names(vec!["api.example.net".into(), Value::Unknown]));
+        assert_eq!(endpoint_names(&Value::Null, &"x.elb".into()), names(vec!["x.elb".into()]));
+        assert_eq!(endpoint_names(&Value::Unknown, &"x.elb".into()), Value::Unknown);
+    }
+
+    #[test]
+    fn the_first_security_group_of_a_balancer_is_refused() {
+        let with = |groups: &[&str]| Value::object([("name", "api".into()), ("security_group_ids", groups.to_vec().into())]);
+        assert!(first_security_group(&with(&[]), &with(&["sg-1"])).is_some());
+        assert!(first_security_group(&with(&["sg-2"]), &with(&["sg-1"])).is_none());
+        assert!(first_security_group(&with(&[]), &with(&[])).is_none());
+    }
+}

@@ -1,0 +1,196 @@
+//! Rules of listeners, and between a listener, its balancer and its target group.
+
+use super::{Findings, health_check, or_default, target};
+use crate::resources::lb_nlb::config::is_datagram;
+use schema::{AttributePath, Value};
+use std::collections::BTreeMap;
+
+/// A quota of Network Load Balancers that AWS does not raise.
+const MAX_LISTENERS: usize = 50;
+
+/// What a listener's parts are judged by.
+pub struct Listener<'a> {
+    pub value: &'a Value,
+    /// `None` while it is unknown.
+    pub protocol: Option<&'a str>,
+    pub scheme: Option<&'a str>,
+    pub ip_address_type: Option<&'a str>,
+    pub path: AttributePath,
+}
+
+pub fn validate(config: &Value, findings: &mut Findings) {
+    let path = AttributePath::attribute("listeners");
+    let Some(listeners) = config.get("listeners").as_map() else { return };
+    if listeners.is_empty() {
+        findings.error(
+            &path,
+            "listeners is empty",
+            "Give at least one, such as { apiserver = { port = 6443, target = { targets = [...] } } }.",
+        );
+    }
+    if listeners.len() > MAX_LISTENERS {
+        findings.error(
+            &path,
+            format!("{} listeners are too many", listeners.len()),
+            format!("A Network Load Balancer takes {MAX_LISTENERS}: make a second one."),
+        );
+    }
+    let mut ports: BTreeMap<i64, &String> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, &String> = BTreeMap::new();
+    for (name, value) in listeners {
+        let at = path.clone().key(name.as_str());
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+            findings.error(
+                &at,
+                format!("{name:?} cannot be the name of a listener"),
+                "Use lower-case letters, digits and '-', such as \"apiserver\".",
+            );
+        }
+        if let Some(port) = value.get("port").as_i64()
+            && let Some(other) = ports.insert(port, name)
+        {
+            findings.error(
+                &at.clone().then("port"),
+                format!("listeners {other} and {name} both take port {port}"),
+                "A port belongs to one listener, whatever its protocol: TCP_UDP serves both. Choose another port for one of them.",
+            );
+        }
+        if let Some(group) = value.get("target").get("group_name").as_str()
+            && let Some(other) = groups.insert(group, name)
+        {
+            findings.error(
+                &at.clone().then("target").then("group_name"),
+                format!("listeners {other} and {name} have target groups of one name"),
+                "Names of target groups are unique. Leave group_name out, and one is derived.",
+            );
+        }
+        let listener = Listener {
+            value,
+            protocol: or_default(value.get("protocol"), "TCP"),
+            scheme: or_default(config.get("scheme"), "internal"),
+            ip_address_type: or_default(config.get("ip_address_type"), "ipv4"),
+            path: at,
+        };
+        validate_protocol(&listener, findings);
+        target::validate(&listener, findings);
+        health_check::validate(value.get("health_check"), &listener.path.clone().then("health_check"), findings);
+    }
+}
+
+fn validate_protocol(listener: &Listener<'_>, findings: &mut Findings) {
+    let Some(protocol) = listener.protocol else { return };
+    let at = |name: &str| listener.path.clone().then(name);
+    if is_datagram(protocol) && listener.ip_address_type == Some("dualstack") {
+        findings.error(
+            &at("protocol"),
+            format!("a dualstack load balancer takes no {protocol} listener here"),
+            "AWS asks for source NAT prefixes in each subnet for that, which this resource does not set. Give UDP a balancer of its own with ip_address_type = \"ipv4\".",
+        );
+    }
+    let certificate = listener.value.get("certificate_arn");
+    if protocol == "TLS" && certificate.is_null() {
+        findings.error(
+            &at("certificate_arn"),
+            "a TLS listener needs a certificate",
+            "Set certificate_arn to a certificate of ACM in the same region, or use TCP to pass TLS through to the targets, as API servers need it.",
+        );
+    }
+    for name in ["certificate_arn", "ssl_policy", "alpn_policy"] {
+        if protocol != "TLS" && listener.value.get(name).is_set() {
+            findings.error(
+                &at(name),
+                format!("{name} has no meaning for protocol {protocol}"),
+                "Set protocol to \"TLS\", or leave it out.",
+            );
+        }
+    }
+    if certificate.as_str().is_some_and(|arn| !is_certificate(arn)) {
+        findings.error(
+            &at("certificate_arn"),
+            "not the ARN of a certificate",
+            "Give an ARN such as \"arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012\".",
+        );
+    }
+    if listener.value.get("ssl_policy").as_str().is_some_and(|policy| !policy.starts_with("ELBSecurityPolicy-")) {
+        findings.error(
+            &at("ssl_policy"),
+            "not the name of a security policy",
+            "Give one of AWS's, such as \"ELBSecurityPolicy-TLS13-1-2-Res-2021-06\".",
+        );
+    }
+}
+
+fn is_certificate(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.split(':').collect();
+    parts.len() >= 6
+        && parts[0] == "arn"
+        && ((parts[2] == "acm" && parts[5].starts_with("certificate/"))
+            || (parts[2] == "iam" && parts[5].starts_with("server-certificate/")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{self, check};
+    use super::*;
+
+    const ARN: &str = "arn:aws:acm:eu-central-1:123456789012:certificate/1234";
+
+    #[test]
+    fn names_and_ports() {
+        check(&[("listeners", Value::object([]))], &[("listeners", "listeners is empty")]);
+        let listener = sample::config().get("listeners").get("api").clone();
+        check(
+            &[("listeners.API_1", listener.clone()), ("listeners.API_1.port", 1.into())],
+            &[("listeners[\"API_1\"]", "\"API_1\" cannot be")],
+        );
+        check(&[("listeners.b", listener.clone())], &[("listeners[\"b\"].port", "listeners api and b both take port 6443")]);
+        let many = (0..51).map(|n| {
+            let mut listener = listener.clone();
+            listener.set("port", (n + 1).into());
+            (format!("l{n:02}"), listener)
+        });
+        check(&[("listeners", Value::Map(many.collect()))], &[("listeners", "51 listeners are too many")]);
+    }
+
+    #[test]
+    fn target_groups_have_names_of_their_own() {
+        let listener = sample::config().get("listeners").get("api").clone();
+        check(
+            &[
+                ("listeners.b", listener),
+                ("listeners.b.port", 1.into()),
+                ("listeners.b.target.group_name", "x".into()),
+                ("listeners.api.target.group_name", "x".into()),
+            ],
+            &[("listeners[\"b\"].target.group_name", "listeners api and b have target groups of one name")],
+        );
+    }
+
+    #[test]
+    fn tls() {
+        let at = |name: &str| format!("listeners[\"api\"].{name}");
+        let tls = ("listeners.api.protocol", Value::from("TLS"));
+        let certificate = |arn: &str| ("listeners.api.certificate_arn", Value::from(arn));
+        check(std::slice::from_ref(&tls), &[(&at("certificate_arn"), "a TLS listener needs a certificate")]);
+        check(&[tls.clone(), certificate(ARN)], &[]);
+        check(&[tls.clone(), certificate("arn:aws:iam::123456789012:server-certificate/api")], &[]);
+        check(&[tls.clone(), certificate("demo.pem")], &[(&at("certificate_arn"), "not the ARN of a certificate")]);
+        check(&[certificate(ARN)], &[(&at("certificate_arn"), "certificate_arn has no meaning for protocol TCP")]);
+        check(
+            &[("listeners.api.ssl_policy", "ELBSecurityPolicy-2016-08".into())],
+            &[(&at("ssl_policy"), "ssl_policy has no meaning")],
+        );
+        check(&[("listeners.api.alpn_policy", "HTTP2Only".into())], &[(&at("alpn_policy"), "alpn_policy has no meaning")]);
+        let policy = ("listeners.api.ssl_policy", Value::from("TLS13"));
+        check(&[tls, certificate(ARN), policy], &[(&at("ssl_policy"), "not the name of a security policy")]);
+    }
+
+    #[test]
+    fn datagrams_over_two_families() {
+        for protocol in ["UDP", "TCP_UDP"] {
+            let changes = [("listeners.api.protocol", protocol.into()), ("ip_address_type", "dualstack".into())];
+            check(&changes, &[("listeners[\"api\"].protocol", "a dualstack load balancer takes no")]);
+            check(&changes[..1], &[]);
+        }
+    }
+}

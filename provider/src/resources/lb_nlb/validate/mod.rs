@@ -1,0 +1,368 @@
+//! What is wrong with a Network Load Balancer, said at plan with the attribute and a value that would do. Pure.
+
+mod health_check;
+mod listeners;
+mod target;
+
+use crate::resources::attributes;
+use schema::{AttributePath, Diagnostic, Diagnostics, Value};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+pub fn validate(config: &Value) -> Diagnostics {
+    let mut findings = Findings::default();
+    validate_name(config.get("name"), &mut findings);
+    findings.extend(attributes::validate_cluster_name(config.get("cluster_name"), "cluster_name"));
+    let vpc = AttributePath::attribute("vpc_id");
+    findings.check_id(config.get("vpc_id"), "vpc", &vpc);
+    validate_subnets(config, &mut findings);
+    validate_security_groups(config.get("security_group_ids"), &mut findings);
+    listeners::validate(config, &mut findings);
+    validate_dns(config.get("dns"), &mut findings);
+    validate_tags(config.get("tags"), &mut findings);
+    findings.0
+}
+
+/// Collects what is wrong.
+#[derive(Default)]
+struct Findings(Diagnostics);
+
+impl Findings {
+    fn error(&mut self, at: &AttributePath, summary: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(Diagnostic::error(summary).detail(detail).at(at.clone()));
+    }
+
+    fn warning(&mut self, at: &AttributePath, summary: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(Diagnostic::warning(summary).detail(detail).at(at.clone()));
+    }
+
+    fn extend(&mut self, diagnostics: Diagnostics) {
+        self.0.extend(diagnostics);
+    }
+
+    /// Ids of AWS are a word, `-` and a number in hexadecimal.
+    fn check_id(&mut self, value: &Value, prefix: &str, at: &AttributePath) {
+        let Some(text) = value.as_str() else { return };
+        let rest = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-'));
+        if !rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric())) {
+            self.error(
+                at,
+                format!("{text:?} is not an id of this kind"),
+                format!("Give an id such as \"{prefix}-0a1b2c3d4e5f60718\"."),
+            );
+        }
+    }
+}
+
+fn known_texts(set: &Value) -> impl Iterator<Item = &str> {
+    set.as_list().unwrap_or_default().iter().filter_map(Value::as_str)
+}
+
+/// Names of load balancers and of target groups.
+fn name_mistake(name: &str) -> Option<&'static str> {
+    match name {
+        _ if name.is_empty() || name.len() > 32 => Some("AWS takes 1 to 32 characters"),
+        _ if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => Some("AWS takes letters, digits and '-' alone"),
+        _ if name.starts_with('-') || name.ends_with('-') => Some("AWS takes no '-' at the beginning or end"),
+        _ => None,
+    }
+}
+
+fn validate_name(value: &Value, findings: &mut Findings) {
+    let Some(name) = value.as_str() else { return };
+    let reserved = name.starts_with("internal-").then_some("AWS keeps names that begin with \"internal-\" to itself");
+    if let Some(rule) = name_mistake(name).or(reserved) {
+        let at = AttributePath::attribute("name");
+        findings.error(
+            &at,
+            format!("{name:?} cannot be the name of a load balancer"),
+            format!("{rule}. A name that would do: \"demo-api\"."),
+        );
+    }
+}
+
+fn validate_subnets(config: &Value, findings: &mut Findings) {
+    let (plain, mapped) = (config.get("subnet_ids"), config.get("subnets"));
+    let (plain_path, mapped_path) = (AttributePath::attribute("subnet_ids"), AttributePath::attribute("subnets"));
+    match (plain.is_null(), mapped.is_null()) {
+        (true, true) => findings.error(
+            &plain_path,
+            "no subnets are given",
+            "Set subnet_ids, such as [\"subnet-0a1b2c3d4e5f60718\"], one per zone.",
+        ),
+        (false, false) if plain.is_set() && mapped.is_set() => findings.error(
+            &mapped_path,
+            "subnet_ids and subnets are both given",
+            "Give subnets where addresses are fixed, otherwise subnet_ids.",
+        ),
+        _ => {}
+    }
+    for (list, path) in [(plain, &plain_path), (mapped, &mapped_path)] {
+        if list.as_list().is_some_and(<[_]>::is_empty) {
+            findings.error(
+                path,
+                format!("{path} is empty"),
+                "Give at least one subnet; one in each of two zones survives the loss of a zone.",
+            );
+        }
+    }
+    for item in plain.as_list().unwrap_or_default() {
+        findings.check_id(item, "subnet", &plain_path);
+    }
+    let mut seen = Vec::new();
+    for subnet in mapped.as_list().unwrap_or_default() {
+        findings.check_id(subnet.get("subnet_id"), "subnet", &mapped_path);
+        validate_addresses(config, subnet, &mapped_path, findings);
+        let Some(id) = subnet.get("subnet_id").as_str() else { continue };
+        if seen.contains(&id) {
+            findings.error(
+                &mapped_path,
+                format!("{id} is given twice"),
+                "A balancer has one address of each family in a subnet: give each subnet once.",
+            );
+        }
+        seen.push(id);
+    }
+}
+
+/// Sets have no paths to their elements: the summary names the value.
+fn validate_addresses(config: &Value, subnet: &Value, at: &AttributePath, findings: &mut Findings) {
+    let scheme = or_default(config.get("scheme"), "internal");
+    let family = or_default(config.get("ip_address_type"), "ipv4");
+    let (allocation, ipv4, ipv6) = (subnet.get("allocation_id"), subnet.get("private_ipv4_address"), subnet.get("ipv6_address"));
+    findings.check_id(allocation, "eipalloc", at);
+    if allocation.is_set() && scheme == Some("internal") {
+        let way_out = "Give private_ipv4_address instead of allocation_id, or set scheme to \"internet-facing\".";
+        findings.error(at, "an internal load balancer has no Elastic IP addresses", way_out);
+    }
+    if ipv4.is_set() && scheme == Some("internet-facing") {
+        let way_out = "Give allocation_id instead of private_ipv4_address, or set scheme to \"internal\".";
+        findings.error(at, "an internet-facing load balancer has no private address of your choice", way_out);
+    }
+    if let Some(text) = ipv4.as_str().filter(|text| text.parse::<Ipv4Addr>().is_err()) {
+        findings.error(at, format!("{text:?} is not an IPv4 address"), "Give an address of the subnet, such as \"10.0.1.10\".");
+    }
+    if ipv6.is_set() && family == Some("ipv4") {
+        let way_out = "Set ip_address_type to \"dualstack\", or leave ipv6_address out.";
+        findings.error(at, "a load balancer of ip_address_type ipv4 has no IPv6 address", way_out);
+    }
+    if let Some(text) = ipv6.as_str().filter(|text| text.parse::<Ipv6Addr>().is_err()) {
+        findings.error(
+            at,
+            format!("{text:?} is not an IPv6 address"),
+            "Give an address of the subnet, such as \"2001:db8:0:1::10\".",
+        );
+    }
+}
+
+fn validate_security_groups(list: &Value, findings: &mut Findings) {
+    let path = AttributePath::attribute("security_group_ids");
+    if list.is_null() || list.as_list().is_some_and(<[_]>::is_empty) {
+        findings.warning(
+            &path,
+            "the load balancer has no security group",
+            "Whoever reaches its addresses reaches its listeners, and AWS adds no security group later to a balancer that was made without.",
+        );
+    }
+    for item in list.as_list().unwrap_or_default() {
+        findings.check_id(item, "sg", &path);
+    }
+}
+
+fn validate_dns(dns: &Value, findings: &mut Findings) {
+    let path = AttributePath::attribute("dns");
+    if let Some(zone) = dns.get("zone_id").as_str() {
+        let id = zone.trim_start_matches("/hostedzone/");
+        if id.is_empty() || !id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()) {
+            let at = path.clone().then("zone_id");
+            findings.error(
+                &at,
+                format!("{zone:?} is not a hosted zone's id"),
+                "Give an id such as \"Z0123456789ABCDEFGHIJ\", not the zone's name.",
+            );
+        }
+    }
+    if let Some(name) = dns.get("name").as_str()
+        && !attributes::is_dns_name(name)
+    {
+        let at = path.then("name");
+        findings.error(
+            &at,
+            format!("{name:?} is not a name for a record"),
+            "Give the whole name without a dot at its end, such as \"api.demo.example.net\".",
+        );
+    }
+}
+
+fn validate_tags(tags: &Value, findings: &mut Findings) {
+    let path = AttributePath::attribute("tags");
+    for (key, value) in tags.as_map().into_iter().flatten() {
+        let at = path.clone().key(key.as_str());
+        let lower = key.to_ascii_lowercase();
+        if lower.starts_with("aws:") || lower.starts_with("k8s-hardway/") {
+            findings.error(
+                &at,
+                format!("tag {key:?} is not yours to set"),
+                "Keys that begin with \"aws:\" are AWS's, those with \"k8s-hardway/\" the provider's. Choose another.",
+            );
+        }
+        if key.is_empty() || key.chars().count() > 128 || value.as_str().is_some_and(|text| text.chars().count() > 256) {
+            findings.error(&at, "tag is too long", "AWS takes keys of 1 to 128 characters and values of at most 256.");
+        }
+    }
+}
+
+/// The known value, or the default where there is none; `None` where it is unknown.
+fn or_default<'a>(value: &'a Value, default: &'a str) -> Option<&'a str> {
+    if value.is_null() { Some(default) } else { value.as_str() }
+}
+
+/// A usable configuration and what changes in it, for the tables of these files.
+#[cfg(test)]
+mod sample {
+    use super::*;
+
+    pub fn config() -> Value {
+        let health_check = Value::object([("protocol", "HTTPS".into()), ("path", "/readyz".into())]);
+        let target = Value::object([("targets", vec!["10.0.1.4", "10.0.2.4"].into())]);
+        let listener = Value::object([("port", 6443.into()), ("target", target), ("health_check", health_check)]);
+        Value::object([
+            ("name", "demo-api".into()),
+            ("cluster_name", "demo".into()),
+            ("vpc_id", "vpc-1".into()),
+            ("subnet_ids", vec!["subnet-1", "subnet-2"].into()),
+            ("security_group_ids", vec!["sg-1"].into()),
+            ("listeners", Value::object([("api", listener)])),
+        ])
+    }
+
+    /// Puts values in at paths written with dots.
+    pub fn with(changes: &[(&str, Value)]) -> Value {
+        let mut config = config();
+        for (path, value) in changes {
+            put(&mut config, path, value.clone());
+        }
+        config
+    }
+
+    fn put(into: &mut Value, path: &str, value: Value) {
+        match path.split_once('.') {
+            None => into.set(path, value),
+            Some((first, rest)) => {
+                let mut inner = into.get(first).clone();
+                put(&mut inner, rest, value);
+                into.set(first, inner);
+            }
+        }
+    }
+
+    /// `expect`: path and the beginning of the summary of everything that is said.
+    #[track_caller]
+    pub fn check(changes: &[(&str, Value)], expect: &[(&str, &str)]) {
+        let found = validate(&with(changes));
+        let path = |diagnostic: &Diagnostic| diagnostic.path.as_ref().map(ToString::to_string).unwrap_or_default();
+        let said: Vec<(String, String)> = found.iter().map(|diagnostic| (path(diagnostic), diagnostic.summary.clone())).collect();
+        let as_expected = said.len() == expect.len()
+            && said.iter().zip(expect).all(|((path, summary), (at, begins))| path == at && summary.starts_with(begins));
+        assert!(as_expected, "{said:#?}\nis not {expect:#?}");
+        assert!(found.iter().all(|diagnostic| diagnostic.detail.ends_with('.')), "{found}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sample::check;
+    use super::*;
+
+    fn list(items: &[&str]) -> Value {
+        items.to_vec().into()
+    }
+
+    fn subnet<const N: usize>(attributes: [(&str, Value); N]) -> Vec<(&'static str, Value)> {
+        let mut subnet = Value::object([("subnet_id", "subnet-1".into())]);
+        attributes.into_iter().for_each(|(name, value)| subnet.set(name, value));
+        vec![("subnet_ids", Value::Null), ("subnets", Value::List(vec![subnet]))]
+    }
+
+    #[test]
+    fn a_usable_configuration_is_not_complained_about() {
+        check(&[], &[]);
+        for unknown in
+            ["name", "vpc_id", "subnet_ids", "security_group_ids", "listeners", "dns", "listeners.api", "listeners.api.target"]
+        {
+            check(&[(unknown, Value::Unknown)], &[]);
+        }
+        check(&[("subnet_ids", Value::List(vec![Value::Unknown, Value::Unknown]))], &[]);
+        check(&[("dns", Value::object([("zone_id", "Z01ABC".into()), ("name", "api.example.net".into())]))], &[]);
+    }
+
+    #[test]
+    fn names() {
+        for bad in ["", "demo_api", "-demo", "demo-", "internal-api", "a-name-that-is-longer-than-32-chars"] {
+            check(&[("name", bad.into())], &[("name", &format!("{bad:?} cannot be the name of a load balancer"))]);
+        }
+        check(&[("cluster_name", "Demo".into())], &[("cluster_name", "\"Demo\" is not a usable name")]);
+        check(&[("vpc_id", "10.0.0.0/16".into())], &[("vpc_id", "\"10.0.0.0/16\" is not an id of this kind")]);
+    }
+
+    #[test]
+    fn subnets() {
+        check(&[("subnet_ids", Value::Null)], &[("subnet_ids", "no subnets are given")]);
+        check(&[("subnet_ids", list(&[]))], &[("subnet_ids", "subnet_ids is empty")]);
+        check(&[("subnet_ids", list(&["private"]))], &[("subnet_ids", "\"private\" is not an id of this kind")]);
+        let twice = vec![Value::object([("subnet_id", "subnet-1".into())]); 2];
+        check(&[("subnet_ids", Value::Null), ("subnets", Value::List(twice))], &[("subnets", "subnet-1 is given twice")]);
+        let mut both = subnet([]);
+        both.remove(0);
+        check(&both, &[("subnets", "subnet_ids and subnets are both given")]);
+    }
+
+    #[test]
+    fn fixed_addresses() {
+        check(&subnet([("private_ipv4_address", "10.0.1.9".into())]), &[]);
+        check(&subnet([("private_ipv4_address", "10.0.1".into())]), &[("subnets", "\"10.0.1\" is not an IPv4 address")]);
+        check(
+            &subnet([("allocation_id", "eipalloc-1".into())]),
+            &[("subnets", "an internal load balancer has no Elastic IP addresses")],
+        );
+        let public = ("scheme", Value::from("internet-facing"));
+        let mut changes = subnet([("allocation_id", "192.0.2.1".into())]);
+        changes.push(public.clone());
+        check(&changes, &[("subnets", "\"192.0.2.1\" is not an id of this kind")]);
+        let mut changes = subnet([("private_ipv4_address", "10.0.1.9".into())]);
+        changes.push(public);
+        check(&changes, &[("subnets", "an internet-facing load balancer has no private address")]);
+        let mut changes = subnet([("ipv6_address", "2001:db8::1".into())]);
+        check(&changes, &[("subnets", "a load balancer of ip_address_type ipv4 has no IPv6 address")]);
+        changes.push(("ip_address_type", "dualstack".into()));
+        check(&changes, &[]);
+        let mut changes = subnet([("ipv6_address", "10.0.1.9".into())]);
+        changes.push(("ip_address_type", "dualstack".into()));
+        check(&changes, &[("subnets", "\"10.0.1.9\" is not an IPv6 address")]);
+    }
+
+    #[test]
+    fn security_groups() {
+        check(&[("security_group_ids", Value::Null)], &[("security_group_ids", "the load balancer has no security group")]);
+        check(&[("security_group_ids", list(&["web"]))], &[("security_group_ids", "\"web\" is not an id of this kind")]);
+    }
+
+    #[test]
+    fn records() {
+        let dns = |zone: &str, name: &str| [("dns", Value::object([("zone_id", zone.into()), ("name", name.into())]))];
+        check(&dns("example.net", "api.example.net"), &[("dns.zone_id", "\"example.net\" is not a hosted zone's id")]);
+        check(&dns("Z1", "api.example.net."), &[("dns.name", "\"api.example.net.\" is not a name for a record")]);
+        check(&dns("/hostedzone/Z1", "https://api"), &[("dns.name", "\"https://api\" is not a name for a record")]);
+    }
+
+    #[test]
+    fn tags() {
+        let tag = |key: &str, value: &str| [("tags", Value::object([(key, value.into())]))];
+        check(&tag("team", "a"), &[]);
+        check(&tag("aws:x", "a"), &[("tags[\"aws:x\"]", "tag \"aws:x\" is not yours to set")]);
+        check(
+            &tag("k8s-hardway/object", "a"),
+            &[("tags[\"k8s-hardway/object\"]", "tag \"k8s-hardway/object\" is not yours to set")],
+        );
+        check(&tag("team", &"x".repeat(257)), &[("tags[\"team\"]", "tag is too long")]);
+    }
+}

@@ -1,0 +1,221 @@
+//! Rules of a listener's target group.
+
+use super::listeners::Listener;
+use super::{Findings, known_texts, name_mistake, or_default};
+use crate::resources::lb_nlb::config::is_datagram;
+use schema::AttributePath;
+use std::net::IpAddr;
+
+pub fn validate(listener: &Listener<'_>, findings: &mut Findings) {
+    let target = listener.value.get("target");
+    let path = listener.path.clone().then("target");
+    let kind = or_default(target.get("type"), "ip");
+    let family = or_default(target.get("address_family"), "ipv4");
+    if let Some(name) = target.get("group_name").as_str()
+        && let Some(rule) = name_mistake(name)
+    {
+        let at = path.clone().then("group_name");
+        findings.error(
+            &at,
+            format!("{name:?} cannot be the name of a target group"),
+            format!("{rule}. Leave it out, and one is derived."),
+        );
+    }
+    validate_protocol(listener, &path, findings);
+    validate_client_addresses(listener, &path, findings);
+    let at = path.clone().then("address_family");
+    if family == Some("ipv6") && listener.ip_address_type == Some("ipv4") {
+        findings.error(
+            &at,
+            "IPv6 targets need a dualstack load balancer",
+            "Set ip_address_type to \"dualstack\", or give IPv4 targets.",
+        );
+    }
+    if family == Some("ipv6") && kind == Some("instance") {
+        findings.error(
+            &at,
+            "targets of type instance are IPv4",
+            "Set type to \"ip\" and give the IPv6 addresses of the instances.",
+        );
+    }
+    if kind == Some("instance") && target.get("outside_vpc").as_bool() == Some(true) {
+        findings.error(
+            &path.clone().then("outside_vpc"),
+            "targets of type instance are inside the VPC",
+            "Leave outside_vpc out, or set type to \"ip\".",
+        );
+    }
+    let at = path.then("targets");
+    for text in known_texts(target.get("targets")) {
+        match kind {
+            Some("instance") => findings.check_id(&text.into(), "i", &at),
+            Some(_) => validate_address(text, family, &at, findings),
+            None => {}
+        }
+    }
+}
+
+fn validate_protocol(listener: &Listener<'_>, path: &AttributePath, findings: &mut Findings) {
+    let (Some(protocol), Some(towards)) = (listener.protocol, listener.value.get("target").get("protocol").as_str()) else {
+        return;
+    };
+    let usable: &[&str] = match protocol {
+        "TCP" => &["TCP", "TCP_UDP"],
+        "TLS" => &["TCP", "TLS"],
+        "UDP" => &["UDP", "TCP_UDP"],
+        _ => &["TCP_UDP"],
+    };
+    if !usable.contains(&towards) {
+        let at = path.clone().then("protocol");
+        findings.error(
+            &at,
+            format!("a {protocol} listener cannot forward to {towards} targets"),
+            format!("It can to {}. Leave it out for the listener's own.", usable.join(" or ")),
+        );
+    }
+}
+
+fn validate_client_addresses(listener: &Listener<'_>, path: &AttributePath, findings: &mut Findings) {
+    let target = listener.value.get("target");
+    let at = path.clone().then("preserve_client_ip");
+    let (Some(protocol), Some(preserves)) =
+        (or_default(target.get("protocol"), listener.protocol.unwrap_or_default()), target.get("preserve_client_ip").as_bool())
+    else {
+        return;
+    };
+    if is_datagram(protocol) && !preserves {
+        findings.error(
+            &at,
+            format!("{protocol} targets always see the clients' addresses"),
+            "AWS has no choice there. Leave preserve_client_ip out.",
+        );
+    } else if preserves && listener.scheme == Some("internal") {
+        findings.warning(
+            &at,
+            "a target that connects to itself through this load balancer gets no answer",
+            "With preserve_client_ip the packet's source would be the target's own address, which the target drops: the connection times \
+             out whenever the balancer chooses the client itself. That is the case where API servers' own hosts are clients of the balancer \
+             (kubelet, kube-proxy, controllers). Leave preserve_client_ip out, or make sure that no target is a client.",
+        );
+    }
+}
+
+fn validate_address(text: &str, family: Option<&str>, at: &AttributePath, findings: &mut Findings) {
+    let Ok(address) = text.parse::<IpAddr>() else {
+        findings.error(
+            at,
+            format!("{text:?} is not an address"),
+            "Give an address such as \"10.0.1.4\", without a port; for instance ids set type to \"instance\".",
+        );
+        return;
+    };
+    let is_link_local = match address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    if address.is_loopback() || address.is_unspecified() || address.is_multicast() || is_link_local {
+        findings.error(
+            at,
+            format!("{address} cannot be a target"),
+            "Give an address of the VPC, or one in a private range that the VPC reaches.",
+        );
+    } else if family == Some("ipv4") && address.is_ipv6() {
+        findings.error(
+            at,
+            format!("{address} is no IPv4 address"),
+            "A target group has one family: set address_family to \"ipv6\", or give IPv4 addresses.",
+        );
+    } else if family == Some("ipv6") && address.is_ipv4() {
+        findings.error(
+            at,
+            format!("{address} is no IPv6 address"),
+            "A target group has one family: set address_family to \"ipv4\", or give IPv6 addresses.",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use schema::Value;
+
+    #[track_caller]
+    fn check(changes: &[(&str, Value)], expect: &[(&str, &str)]) {
+        let changes: Vec<(String, Value)> =
+            changes.iter().map(|(name, value)| (format!("listeners.api.target.{name}"), value.clone())).collect();
+        let changes: Vec<(&str, Value)> = changes.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        let expect: Vec<(String, &str)> =
+            expect.iter().map(|(at, text)| (format!("listeners[\"api\"].target.{at}"), *text)).collect();
+        sample::check(&changes, &expect.iter().map(|(at, text)| (at.as_str(), *text)).collect::<Vec<_>>());
+    }
+
+    fn targets(items: &[&str]) -> (&'static str, Value) {
+        ("targets", items.to_vec().into())
+    }
+
+    #[test]
+    fn addresses() {
+        check(&[targets(&["cp-1"])], &[("targets", "\"cp-1\" is not an address")]);
+        check(&[targets(&["10.0.1.4:6443"])], &[("targets", "\"10.0.1.4:6443\" is not an address")]);
+        check(&[targets(&["2001:db8::1"])], &[("targets", "2001:db8::1 is no IPv4 address")]);
+        for bad in ["127.0.0.1", "169.254.1.1", "0.0.0.0", "224.0.0.18"] {
+            check(&[targets(&[bad])], &[("targets", &format!("{bad} cannot be a target"))]);
+        }
+        check(&[("targets", Value::Unknown)], &[]);
+        check(&[("targets", Value::List(vec![Value::Unknown, "10.0.1.4".into()]))], &[]);
+    }
+
+    #[test]
+    fn instances() {
+        let instance = ("type", Value::from("instance"));
+        check(&[instance.clone(), targets(&["i-0a1b"])], &[]);
+        check(&[instance.clone(), targets(&["10.0.1.4"])], &[("targets", "\"10.0.1.4\" is not an id of this kind")]);
+        check(
+            &[instance, targets(&[]), ("outside_vpc", true.into())],
+            &[("outside_vpc", "targets of type instance are inside the VPC")],
+        );
+    }
+
+    #[test]
+    fn families() {
+        let ipv6 = ("address_family", Value::from("ipv6"));
+        check(&[ipv6.clone(), targets(&["2001:db8::1"])], &[("address_family", "IPv6 targets need a dualstack load balancer")]);
+        let dualstack = ("ip_address_type", Value::from("dualstack"));
+        let family = ("listeners.api.target.address_family", Value::from("ipv6"));
+        let at = "listeners[\"api\"].target";
+        sample::check(
+            &[dualstack.clone(), family.clone(), ("listeners.api.target.targets", vec!["10.0.1.4"].into())],
+            &[(&format!("{at}.targets"), "10.0.1.4 is no IPv6 address")],
+        );
+        sample::check(
+            &[dualstack, family, ("listeners.api.target.type", "instance".into()), ("listeners.api.target.targets", Value::Null)],
+            &[(&format!("{at}.address_family"), "targets of type instance are IPv4")],
+        );
+    }
+
+    #[test]
+    fn protocols() {
+        check(&[("protocol", "TCP_UDP".into())], &[]);
+        for bad in ["TLS", "UDP"] {
+            check(&[("protocol", bad.into())], &[("protocol", &format!("a TCP listener cannot forward to {bad} targets"))]);
+        }
+    }
+
+    #[test]
+    fn client_addresses() {
+        let at = "preserve_client_ip";
+        check(&[(at, false.into())], &[]);
+        check(&[(at, true.into())], &[(at, "a target that connects to itself through this load balancer gets no answer")]);
+        check(
+            &[(at, false.into()), ("protocol", "TCP_UDP".into())],
+            &[(at, "TCP_UDP targets always see the clients' addresses")],
+        );
+        sample::check(&[("scheme", "internet-facing".into()), ("listeners.api.target.preserve_client_ip", true.into())], &[]);
+    }
+
+    #[test]
+    fn names_of_groups() {
+        check(&[("group_name", "api_1".into())], &[("group_name", "\"api_1\" cannot be the name of a target group")]);
+        check(&[("group_name", "api-1".into())], &[]);
+    }
+}

@@ -1,0 +1,239 @@
+//! Read, apply and destroy of a resource on AWS.
+
+use super::reconcile::{Reconciled, Reconciler};
+use super::removal::{OF_DESTROY, Removal, name_of};
+use super::state::{self, GONE, Known, REPLACED};
+use super::{CloudResource, OnCloud, failed};
+use cloud::{Cloud, Found, Graph, Kind, Matching, ObjectKey, Resolver, differences};
+use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse};
+use schema::{Diagnostic, Value};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const SETTLE_LIMIT: Duration = Duration::from_secs(600);
+
+impl<R: CloudResource> OnCloud<R> {
+    pub(super) async fn read_objects(&self, prior: &Value) -> Result<Option<Value>, Diagnostic> {
+        let cloud = self.shared.cloud()?;
+        let owner = self.owner(prior).unwrap_or_default();
+        let mut state = prior.clone();
+        if prior.get("objects").is_null() {
+            // An import: the configuration is there, what follows from it is not.
+            let graph = self.complete_graph(prior)?.unwrap_or_default();
+            state.set("objects", state::to_value(&graph));
+            self.set_missing_estimates(&mut state, &graph)?;
+        }
+        let (graph, ids) = (state::to_graph(state.get("objects")), state::to_ids(state.get("ids")));
+        let matching = self.observe(&*cloud, &owner, &graph, &ids).await?;
+        if matching.matched.is_empty() && matching.superseded.is_empty() && matching.leaving.is_empty() {
+            return Ok(None);
+        }
+        self.set_found(&mut state, &graph, &matching.matched);
+        add_left(&mut state, &matching.superseded);
+        state.set("drift", drift(&graph, &matching));
+        Ok(Some(state))
+    }
+
+    pub(super) async fn apply_objects(&self, call: &Call, request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
+        let cloud = self.shared.cloud()?;
+        let mut planned = request.planned;
+        self.resource.choose(&*cloud, &mut planned).await?;
+        let unknown = || {
+            Diagnostic::error(format!("provider bug: {} was applied with unknown values", self.resource.name()))
+                .detail("Please report this with the configuration.")
+        };
+        let graph = self.complete_graph(&planned)?.ok_or_else(unknown)?;
+        let owner = self.owner(&planned).ok_or_else(unknown)?;
+        let ids = request.prior.as_ref().map(|prior| state::to_ids(prior.get("ids"))).unwrap_or_default();
+        let subject = format!("{}.{}", self.resource.name(), self.resource.owner_name(&planned).unwrap_or_default());
+        let progress = self.shared.configuration().progress(subject);
+        let reconciler = Reconciler {
+            cloud: &*cloud,
+            owner: &owner,
+            graph: &graph,
+            ids: &ids,
+            progress: &progress,
+            cancelled: &call.cancelled,
+        };
+        let mut done = reconciler.run().await;
+        if !done.diagnostics.has_errors()
+            && !done.cancelled
+            && let Err(diagnostic) = self.resource.settle(&*cloud, &planned, SETTLE_LIMIT).await
+        {
+            done.diagnostics.push(diagnostic);
+        }
+        Ok(self.after_apply(planned, &graph, request.prior, done))
+    }
+
+    fn after_apply(&self, planned: Value, graph: &Graph, prior: Option<Value>, mut done: Reconciled) -> ApplyResponse {
+        let has_failed = done.diagnostics.has_errors();
+        if done.found.is_empty() && done.left.is_empty() && (has_failed || done.cancelled) {
+            let state = prior.filter(|_| has_failed || done.cancelled);
+            if done.cancelled && !has_failed {
+                done.diagnostics.push(stopped(Diagnostic::error));
+            }
+            return ApplyResponse { state, diagnostics: done.diagnostics };
+        }
+        let mut state = planned;
+        state.set("objects", state::to_value(graph));
+        if let Err(diagnostic) = self.set_missing_estimates(&mut state, graph) {
+            done.diagnostics.push(diagnostic);
+        }
+        self.set_found(&mut state, graph, &done.found);
+        state.set("drift", Value::object([]));
+        if has_failed || (done.cancelled && prior.is_some()) {
+            // What there is now, so that the next plan goes on from there even without a refresh.
+            let matching = Matching { matched: done.found, superseded: done.left, ..Matching::default() };
+            state.set("drift", drift(graph, &matching));
+            add_left(&mut state, &matching.superseded);
+        }
+        if done.cancelled && !has_failed {
+            // An engine takes no state of a create but the planned one without an error, and an error would taint.
+            done.diagnostics.push(stopped(if prior.is_some() { Diagnostic::error } else { Diagnostic::warning }));
+        }
+        if has_failed && prior.is_none() {
+            done.diagnostics.push(Diagnostic::warning("what was done so far is kept, and the resource is marked as tainted").detail(
+                "An apply would destroy it and begin anew. To go on from here instead, run `terraform untaint` (or `tofu untaint`) with \
+                 the address of this resource, then apply.",
+            ));
+        }
+        ApplyResponse { state: Some(without_unknown(state)), diagnostics: done.diagnostics }
+    }
+
+    pub(super) async fn delete_objects(&self, call: &Call, prior: &Value) -> Result<DeleteResponse, Diagnostic> {
+        let cloud = self.shared.cloud()?;
+        let owner = self.owner(prior).unwrap_or_default();
+        let (graph, ids) = (state::to_graph(prior.get("objects")), state::to_ids(prior.get("ids")));
+        let matching = self.observe_fresh(&*cloud, &owner, &graph, &ids).await?;
+        let mut going: Vec<(ObjectKey, Found)> = matching.matched.into_iter().collect();
+        // Records have no tags: what is not in the state is somebody else's.
+        going.retain(|(key, _)| key.kind != Kind::DnsRecord || ids.contains_key(key));
+        going.extend(matching.superseded);
+        going.extend(matching.leaving);
+        if !going.is_empty() {
+            let ids = going.iter().map(|(key, found)| (key.clone(), found.id.clone())).collect();
+            self.resource.before_delete(&*cloud, prior, &ids).await?;
+        }
+        let subject = format!("{}.{}", self.resource.name(), self.resource.owner_name(prior).unwrap_or_default());
+        let progress = self.shared.configuration().progress(subject);
+        let removed =
+            Removal { cloud: &*cloud, progress: &progress, cancelled: &call.cancelled, patience: OF_DESTROY }.run(going).await;
+        let mut diagnostics = removed.diagnostics;
+        if removed.left.is_empty() {
+            return Ok(DeleteResponse { left_behind: None, diagnostics });
+        }
+        if call.cancelled.is_cancelled() && !diagnostics.has_errors() {
+            diagnostics.push(stopped(Diagnostic::error));
+        }
+        let mut state = prior.clone();
+        let left: BTreeMap<ObjectKey, Found> = removed.left.into_iter().collect();
+        let rest: Graph = graph.iter().filter(|object| left.contains_key(&object.key)).cloned().collect();
+        state.set("objects", state::to_value(&rest));
+        state.set("ids", state::ids_of(left.keys(), &left));
+        Ok(DeleteResponse { left_behind: Some(state), diagnostics })
+    }
+
+    async fn observe(
+        &self,
+        cloud: &dyn Cloud,
+        owner: &str,
+        graph: &Graph,
+        ids: &BTreeMap<ObjectKey, String>,
+    ) -> Result<Matching, Diagnostic> {
+        observe(cloud, owner, graph, ids, false).await
+    }
+
+    async fn observe_fresh(
+        &self,
+        cloud: &dyn Cloud,
+        owner: &str,
+        graph: &Graph,
+        ids: &BTreeMap<ObjectKey, String>,
+    ) -> Result<Matching, Diagnostic> {
+        observe(cloud, owner, graph, ids, true).await
+    }
+
+    fn set_found(&self, state: &mut Value, graph: &Graph, found: &BTreeMap<ObjectKey, Found>) {
+        let ids = state::ids_of(graph.iter().map(|object| &object.key), found);
+        let known = Known { ids: &ids };
+        self.set_outputs(state, &known);
+        state.set("ids", ids);
+    }
+}
+
+async fn observe(
+    cloud: &dyn Cloud,
+    owner: &str,
+    graph: &Graph,
+    ids: &BTreeMap<ObjectKey, String>,
+    fresh: bool,
+) -> Result<Matching, Diagnostic> {
+    let (progress, cancelled) = (crate::progress::Progress::default(), CancellationToken::new());
+    let reconciler = Reconciler { cloud, owner, graph, ids, progress: &progress, cancelled: &cancelled };
+    reconciler.observe(fresh).await.map_err(|error| failed("cannot find out what exists on AWS", &error))
+}
+
+/// Object by object, in sentences.
+fn drift(graph: &Graph, matching: &Matching) -> Value {
+    let resolver = Resolver::new(&matching.matched);
+    let mut drift: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for object in graph.iter() {
+        let lines = drift.entry(object.key.to_string()).or_default();
+        let Some(found) = matching.matched.get(&object.key) else {
+            let superseded: Vec<&Found> =
+                matching.superseded.iter().filter(|(key, _)| *key == object.key).map(|(_, found)| found).collect();
+            if superseded.is_empty() {
+                lines.push(GONE.to_owned());
+            }
+            for found in superseded {
+                let all = differences(object, found, &resolver);
+                lines.extend(
+                    all.iter().filter(|difference| difference.immutable).map(|difference| format!("{difference}{REPLACED}")),
+                );
+                if let cloud::Readiness::Failed(reason) = &found.readiness {
+                    lines.push(format!("failed: {reason}{REPLACED}"));
+                }
+            }
+            continue;
+        };
+        lines.extend(differences(object, found, &resolver).iter().map(ToString::to_string));
+    }
+    for (key, found) in &matching.superseded {
+        if matching.matched.contains_key(key) || graph.get(key).is_none() {
+            drift.entry(key.to_string()).or_default().push(format!("{} is not declared", found.id));
+        }
+    }
+    drift.retain(|_, lines| !lines.is_empty());
+    Value::Map(drift.into_iter().map(|(key, lines)| (key, lines.into())).collect())
+}
+
+/// What is no longer declared and still there stays in `ids`: the next apply finds it even where its tag is lost.
+fn add_left(state: &mut Value, left: &[(ObjectKey, Found)]) {
+    let mut ids = state.get("ids").clone();
+    for (key, found) in left {
+        let is_taken = state.get("ids").get(&key.to_string()).as_str().is_some_and(|id| !id.is_empty());
+        // What takes its place has its key already: kinds that are listed by name are found again by that alone.
+        let key = if is_taken {
+            format!("{}/{}", key.kind, name_of(found).map_or(found.id.clone(), |(_, name)| name))
+        } else {
+            key.to_string()
+        };
+        ids.set(&key, found.id.as_str().into());
+    }
+    state.set("ids", ids);
+}
+
+fn stopped(severity: fn(&'static str) -> Diagnostic) -> Diagnostic {
+    severity("stopped on request").detail("What was done is kept. Running apply again goes on from here.")
+}
+
+/// What did not come to exist is null.
+fn without_unknown(value: Value) -> Value {
+    match value {
+        Value::Unknown => Value::Null,
+        Value::Map(entries) => Value::Map(entries.into_iter().map(|(key, value)| (key, without_unknown(value))).collect()),
+        Value::List(items) => Value::List(items.into_iter().map(without_unknown).collect()),
+        value => value,
+    }
+}

@@ -1,0 +1,194 @@
+//! The plan of a resource on AWS: which objects, which of their ids stay, what has to be replaced and why. Reaches nothing.
+
+use super::state::{self, GONE, Known, REPLACED};
+use super::{CloudResource, OnCloud};
+use cloud::{Graph, Object, ObjectKey, Replacement, Setting};
+use protocol::{PlanRequest, PlanResponse};
+use schema::{AttributePath, Diagnostic, Diagnostics, Value};
+use std::collections::BTreeMap;
+
+/// The tag that tells the objects of a cluster from all others.
+pub const CLUSTER_TAG: &str = "k8s-hardway/cluster";
+
+impl<R: CloudResource> OnCloud<R> {
+    pub(super) fn plan_objects(&self, request: &PlanRequest) -> Result<PlanResponse, Diagnostic> {
+        let prior = request.prior.as_ref();
+        let mut planned = request.proposed.clone();
+        let mut diagnostics = Diagnostics::default();
+        self.resource.keep(prior, &mut planned);
+        let graph = self.complete_graph(&planned)?;
+        planned.set("drift", Value::object([]));
+        let Some(graph) = graph else {
+            ["objects", "ids", "cost", "iam_policy"].iter().for_each(|name| planned.set(name, Value::Unknown));
+            let known = Known { ids: &Value::Unknown };
+            self.set_outputs(&mut planned, &known);
+            return Ok(PlanResponse { planned, ..PlanResponse::default() });
+        };
+        let objects = state::to_value(&graph);
+        let is_same = prior.is_some_and(|prior| *prior.get("objects") == objects);
+        let replaced = prior.map(|prior| replacements(&state::to_graph(prior.get("objects")), &graph)).unwrap_or_default();
+        let ids = planned_ids(&graph, &objects, prior);
+        planned.set("objects", objects.clone());
+        match prior.filter(|_| is_same) {
+            Some(prior) => ["cost", "iam_policy"].iter().for_each(|name| planned.set(name, prior.get(name).clone())),
+            None => self.set_estimates(&mut planned, &graph)?,
+        }
+        let known = Known { ids: &ids };
+        self.set_outputs(&mut planned, &known);
+        planned.set("ids", ids);
+        let mut requires_replace = Vec::new();
+        // Where an attribute says so itself, there is nothing to add.
+        let is_said = prior.is_some_and(|prior| !self.resource.schema().replace_paths(prior, &planned).is_empty());
+        if !replaced.is_empty() && !is_said {
+            requires_replace.push(AttributePath::attribute("objects"));
+            diagnostics.push(
+                Diagnostic::warning(format!("{} has to be replaced as a whole", self.resource.name())).detail(format!(
+                    "AWS cannot change this in place, and everything else hangs on it:\n{}",
+                    replaced.join("\n")
+                )),
+            );
+        }
+        Ok(PlanResponse { planned, requires_replace, diagnostics })
+    }
+
+    /// The resource's graph with the tags that every object has.
+    pub(super) fn complete_graph(&self, planned: &Value) -> Result<Option<Graph>, Diagnostic> {
+        let (Some(owner), Some(mut graph)) = (self.owner(planned), self.resource.graph(planned)?) else { return Ok(None) };
+        graph.check().map_err(|error| {
+            Diagnostic::error(format!("provider bug: the objects of {} do not fit together", self.resource.name()))
+                .detail(format!("{error}. Please report this with the configuration."))
+        })?;
+        let cluster = self.resource.cluster_name(planned).unwrap_or_default();
+        let configuration = self.shared.configuration();
+        let defaults = configuration.aws.known().map(|aws| aws.default_tags.clone()).unwrap_or_default();
+        let defaults = defaults.into_known().unwrap_or_default();
+        for object in graph.iter_mut().filter(|object| object.key.kind.has_tags()) {
+            let mut set = |key: &str, value: Setting| {
+                object.settings.entry(format!("tag {key}")).or_insert(value);
+            };
+            set(cloud::OBJECT_TAG, Setting::Known(String::new())); // its place; the value is below
+            for (key, value) in planned.get("tags").as_map().into_iter().flatten() {
+                set(key, value.as_str().map_or(Setting::Unknown, Setting::from));
+            }
+            for (key, value) in &defaults {
+                set(key, value.known().map_or(Setting::Unknown, |text| Setting::from(text.as_str())));
+            }
+            set(CLUSTER_TAG, Setting::from(cluster.as_str()));
+            set("Name", Setting::Known(console_name(&cluster, &object.key)));
+            let tag = cloud::object_tag(&owner, &object.key);
+            object.settings.insert(format!("tag {}", cloud::OBJECT_TAG), tag.into());
+        }
+        Ok(Some(graph))
+    }
+
+    /// What the plan or the state says already stays: a newer table of prices is no change.
+    pub(super) fn set_missing_estimates(&self, state: &mut Value, graph: &Graph) -> Result<(), Diagnostic> {
+        let is_there = |name: &str| !state.get(name).is_null() && state.get(name).is_wholly_known();
+        if is_there("cost") && is_there("iam_policy") { Ok(()) } else { self.set_estimates(state, graph) }
+    }
+
+    fn set_estimates(&self, planned: &mut Value, graph: &Graph) -> Result<(), Diagnostic> {
+        let aws = self.shared.configuration().aws.into_known().unwrap_or_default();
+        let region = planned.get("region").as_str().map(str::to_owned).or(aws.region.into_known());
+        let cost = super::cost::estimate(graph, region.as_deref(), aws.prices.known().map(String::as_str))?;
+        // A price by region is a matter of apply while the region is.
+        let waits = planned.get("region").is_unknown();
+        planned.set("cost", if waits { Value::Unknown } else { cost });
+        planned.set("iam_policy", cloud::least_policy(graph).into());
+        Ok(())
+    }
+
+    pub(super) fn set_outputs(&self, planned: &mut Value, known: &Known<'_>) {
+        let main = self.resource.main_object(planned);
+        let outputs = self.resource.outputs(planned, known);
+        planned.set("id", known.id(&main));
+        outputs.into_iter().for_each(|(name, value)| planned.set(name, value));
+    }
+}
+
+/// `demo-private-1`: readable in the console, where a VPC is named as the cluster.
+fn console_name(cluster: &str, key: &ObjectKey) -> String {
+    if key.name == "main" || key.name == cluster {
+        cluster.to_owned()
+    } else if key.name.starts_with(&format!("{cluster}-")) {
+        key.name.clone()
+    } else {
+        format!("{cluster}-{}", key.name)
+    }
+}
+
+/// Sentences on objects that only a new resource can have otherwise.
+fn replacements(prior: &Graph, graph: &Graph) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for object in graph.iter().filter(|object| object.key.kind.replacement() == Replacement::Resource) {
+        let Some(before) = prior.get(&object.key) else { continue };
+        for (key, from, to) in immutable_changes(before, object) {
+            sentences.push(format!("{}: {key} from {from} to {to}", object.key));
+        }
+    }
+    sentences
+}
+
+/// Settings that cannot be changed in place and do change.
+fn immutable_changes<'a>(before: &'a Object, object: &'a Object) -> Vec<(&'a str, &'a str, &'a str)> {
+    let keys = before.settings.keys().chain(object.settings.keys()).filter(|key| object.key.kind.is_immutable(key));
+    let mut changes: Vec<_> = keys
+        .filter(|key| before.settings.get(*key) != object.settings.get(*key))
+        .map(|key| {
+            let text = |object: &'a Object| match object.settings.get(key) {
+                None => "nothing",
+                Some(Setting::Unknown) => "what is not known yet",
+                Some(Setting::Known(text)) => text,
+            };
+            (key.as_str(), text(before), text(object))
+        })
+        .collect();
+    changes.sort();
+    changes.dedup();
+    changes
+}
+
+/// Ids stay while their objects do. What an object gives to others stays while none of its settings changes.
+fn planned_ids(graph: &Graph, objects: &Value, prior: Option<&Value>) -> Value {
+    let unknown = |key: &ObjectKey| state::id_keys(key).map(|key| (key, Value::Unknown)).collect::<Vec<_>>();
+    let Some(prior) = prior else { return Value::Map(graph.iter().flat_map(|object| unknown(&object.key)).collect()) };
+    let before = state::to_graph(prior.get("objects"));
+    let mut ids = BTreeMap::new();
+    let mut renewed = Vec::new();
+    for object in graph.iter() {
+        let name = object.key.to_string();
+        let drift = prior.get("drift").get(&name);
+        let has_drift = drift.as_list().is_some_and(|lines| !lines.is_empty());
+        let is_lost =
+            drift.as_list().into_iter().flatten().filter_map(Value::as_str).any(|line| line == GONE || line.ends_with(REPLACED));
+        let known = before.get(&object.key);
+        let refers_to_renewed = immutable_references(object).any(|key| renewed.contains(&key));
+        let is_new = known.is_none_or(|before| !immutable_changes(before, object).is_empty()) || is_lost || refers_to_renewed;
+        if is_new {
+            renewed.push(object.key.clone());
+            ids.extend(unknown(&object.key));
+            continue;
+        }
+        let is_changed = has_drift || prior.get("objects").get(&name) != objects.get(&name);
+        for key in state::id_keys(&object.key) {
+            let keeps = key == name || !is_changed;
+            ids.insert(key.clone(), if keeps { kept(prior.get("ids").get(&key)) } else { Value::Unknown });
+        }
+    }
+    Value::Map(ids)
+}
+
+/// An id that the state does not have will be known after apply.
+fn kept(id: &Value) -> Value {
+    match id {
+        Value::Null => Value::Unknown,
+        id => id.clone(),
+    }
+}
+
+/// Objects that this one cannot change: when they are new, so is it.
+fn immutable_references(object: &Object) -> impl Iterator<Item = ObjectKey> {
+    let settings = object.settings.iter().filter(|(key, _)| object.key.kind.is_immutable(key));
+    let words = settings.filter_map(|(_, setting)| setting.known()?.strip_prefix('@'));
+    words.filter_map(|word| word.parse().ok())
+}

@@ -1,0 +1,377 @@
+//! Makes what is declared exist. Everything is found first; then, kind by kind, what is missing is made and what differs is changed, and
+//! what is no longer declared goes last. Nothing is remembered: a run that was cut off anywhere is gone on with by the next.
+
+use super::retry::{Pauses, patience};
+use super::state::outputs_of;
+use super::{failed, removal, wanted};
+use crate::progress::Progress;
+use cloud::{
+    Change, Cloud, CloudError, Difference, ErrorClass, Found, Graph, Kind, Matching, Object, ObjectKey, Readiness, Replacement,
+    Resolved, Resolver, differences, match_objects,
+};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use schema::{Diagnostic, Diagnostics};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How many objects are worked on at once.
+const CONCURRENT: usize = 8;
+/// NAT gateways and load balancers take minutes.
+const READY_LIMIT: Duration = Duration::from_secs(900);
+/// How long a create of which no answer came is looked for before it is tried again.
+const LOOK_LIMIT: Duration = Duration::from_secs(4);
+const ATTEMPTS: usize = 3;
+
+/// Kinds that others can only be made upon when they are ready.
+const AWAITED: [Kind; 5] = [Kind::Vpc, Kind::Subnet, Kind::NatGateway, Kind::Instance, Kind::KeyPair];
+
+pub struct Reconciler<'a> {
+    pub cloud: &'a dyn Cloud,
+    pub owner: &'a str,
+    pub graph: &'a Graph,
+    pub ids: &'a BTreeMap<ObjectKey, String>,
+    pub progress: &'a Progress,
+    pub cancelled: &'a CancellationToken,
+}
+
+/// What came of it.
+#[derive(Default)]
+pub struct Reconciled {
+    pub found: BTreeMap<ObjectKey, Found>,
+    /// No longer declared, and still there.
+    pub left: Vec<(ObjectKey, Found)>,
+    pub diagnostics: Diagnostics,
+    pub cancelled: bool,
+}
+
+impl Reconciler<'_> {
+    pub async fn run(&self) -> Reconciled {
+        let mut matching = match self.observe(true).await {
+            Ok(matching) => matching,
+            Err(error) => {
+                let diagnostics = failed("cannot find out what exists on AWS", &error).into();
+                return Reconciled { diagnostics, ..Reconciled::default() };
+            }
+        };
+        let mut diagnostics = Diagnostics::default();
+        for kind in Kind::all().filter(|kind| self.graph.of_kind(*kind).next().is_some()) {
+            if self.cancelled.is_cancelled() || diagnostics.has_errors() {
+                break;
+            }
+            diagnostics.extend(self.bring_about(kind, &mut matching).await);
+        }
+        // References between objects of one kind, and to later kinds, can be set now.
+        if !diagnostics.has_errors() {
+            diagnostics.extend(self.change(None, &mut matching).await);
+        }
+        if !diagnostics.has_errors() {
+            diagnostics.extend(self.wait_ready(&Kind::all().collect(), &mut matching).await);
+        }
+        let mut left = std::mem::take(&mut matching.superseded);
+        left.append(&mut matching.leaving);
+        if !diagnostics.has_errors() && !self.cancelled.is_cancelled() {
+            let removed = self.removal().run(left).await;
+            left = removed.left;
+            diagnostics.extend(removed.diagnostics);
+        }
+        Reconciled { found: matching.matched, left, diagnostics, cancelled: self.cancelled.is_cancelled() }
+    }
+
+    pub async fn observe(&self, fresh: bool) -> Result<Matching, CloudError> {
+        let found = self.cloud.find(&wanted(self.graph, self.ids, fresh)).await?;
+        let mut matching = match_objects(self.graph, &found, self.owner, self.ids);
+        // A record has no tag: one that is as declared is ours, made by a run that could not say so any more.
+        for record in self.graph.of_kind(Kind::DnsRecord) {
+            if matching.matched.contains_key(&record.key) {
+                continue;
+            }
+            let resolver = Resolver::new(&matching.matched);
+            let is_it = |found: &&Found| found.kind == Kind::DnsRecord && differences(record, found, &resolver).is_empty();
+            let same = found.iter().find(is_it).cloned();
+            if let Some(found) = same {
+                matching.matched.insert(record.key.clone(), found);
+            }
+        }
+        Ok(matching)
+    }
+
+    async fn bring_about(&self, kind: Kind, matching: &mut Matching) -> Diagnostics {
+        let missing: Vec<&Object> =
+            self.graph.of_kind(kind).filter(|object| !matching.matched.contains_key(&object.key)).collect();
+        let mut diagnostics = self.clear_places(kind, &missing, matching).await;
+        if diagnostics.has_errors() {
+            return diagnostics;
+        }
+        let resolver = Resolver::new(&matching.matched);
+        let mut making: Vec<BoxFuture<'_, _>> = Vec::new();
+        for object in missing {
+            making.push(Box::pin(async { (object.key.clone(), self.make(object, &resolver).await) }));
+        }
+        let made: Vec<_> = futures::stream::iter(making).buffer_unordered(CONCURRENT).collect().await;
+        for (key, outcome) in made {
+            match outcome {
+                Ok(Some(found)) => {
+                    matching.matched.insert(key, found);
+                }
+                Ok(None) => {}
+                Err(diagnostic) => diagnostics.push(diagnostic),
+            }
+        }
+        if !diagnostics.has_errors() {
+            diagnostics.extend(self.change(Some(kind), matching).await);
+        }
+        if !diagnostics.has_errors() && AWAITED.contains(&kind) {
+            diagnostics.extend(self.wait_ready(&BTreeSet::from([kind]), matching).await);
+        }
+        diagnostics
+    }
+
+    /// Two of some kinds cannot be at the same time: the old one goes before the new one is made.
+    async fn clear_places(&self, kind: Kind, missing: &[&Object], matching: &mut Matching) -> Diagnostics {
+        if kind.replacement() == Replacement::CreateFirst {
+            return Diagnostics::default();
+        }
+        let is_in_the_way = |key: &ObjectKey| missing.iter().any(|object| object.key == *key);
+        let (in_the_way, others) = std::mem::take(&mut matching.superseded).into_iter().partition(|(key, _)| is_in_the_way(key));
+        matching.superseded = others;
+        let (leaving, others) = std::mem::take(&mut matching.leaving).into_iter().partition(|(key, _)| is_in_the_way(key));
+        matching.leaving = others;
+        let mut going: Vec<(ObjectKey, Found)> = in_the_way;
+        going.extend::<Vec<_>>(leaving);
+        let removed = self.removal().run(going).await;
+        matching.superseded.extend(removed.left);
+        removed.diagnostics
+    }
+
+    fn removal(&self) -> removal::Removal<'_> {
+        let patience = removal::OF_UPDATE;
+        removal::Removal { cloud: self.cloud, progress: self.progress, cancelled: self.cancelled, patience }
+    }
+
+    /// `None` when the user wants to stop.
+    async fn make(&self, object: &Object, resolver: &Resolver<'_>) -> Result<Option<Found>, Diagnostic> {
+        let resolved = resolve(object, resolver, self.owner);
+        let phase = self.progress.phase(format!("create {}", object.key));
+        let made = self.make_once(&resolved).await;
+        match phase.finish(made) {
+            Ok(found) => Ok(found),
+            Err(error) => Err(failed(format!("cannot create {}", object.key), &error)),
+        }
+    }
+
+    async fn make_once(&self, object: &Resolved) -> Result<Option<Found>, CloudError> {
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            if self.cancelled.is_cancelled() {
+                return Ok(None);
+            }
+            let error = match self.make_waiting(object).await {
+                Ok(found) => return Ok(Some(found)),
+                Err(error) => error,
+            };
+            // It may be there although no good answer came: then it has our tag.
+            if !matches!(error.class, ErrorClass::Ambiguous | ErrorClass::Exists) {
+                return Err(error);
+            }
+            if let Some(found) = self.look_for(object).await? {
+                return Ok(Some(found));
+            }
+            let may_try_again = error.class == ErrorClass::Ambiguous;
+            last = Some(error);
+            if !may_try_again {
+                break;
+            }
+        }
+        last.map_or(Ok(None), Err)
+    }
+
+    /// What it refers to may not be seen everywhere yet, or still be taken.
+    async fn make_waiting(&self, object: &Resolved) -> Result<Found, CloudError> {
+        let mut pauses: Option<Pauses> = None;
+        loop {
+            let error = match self.cloud.create(object).await {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            let waits = matches!(error.class, ErrorClass::NotFound | ErrorClass::Dependency | ErrorClass::Throttled);
+            let pauses = pauses.get_or_insert_with(|| Pauses::within(patience(&error).min(Duration::from_secs(60))));
+            if !waits || !pauses.wait(self.cancelled).await {
+                return Err(error);
+            }
+        }
+    }
+
+    async fn look_for(&self, object: &Resolved) -> Result<Option<Found>, CloudError> {
+        let tag = cloud::object_tag(self.owner, &object.key);
+        let mut pauses = Pauses::within(LOOK_LIMIT);
+        loop {
+            let mut wanted = wanted(self.graph, self.ids, true);
+            wanted.kinds = BTreeSet::from([object.key.kind]);
+            let found = self.cloud.find(&wanted).await?;
+            let is_it = |found: &&Found| {
+                let by_tag = found.tag(cloud::OBJECT_TAG) == Some(tag.as_str());
+                let by_name = object.key.kind == Kind::DnsRecord && found.settings == object.settings;
+                found.readiness != Readiness::Leaving && (by_tag || by_name)
+            };
+            if let Some(found) = found.iter().find(is_it) {
+                return Ok(Some(found.clone()));
+            }
+            if !pauses.wait(self.cancelled).await {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Changes what differs, of one kind or of all.
+    async fn change(&self, kind: Option<Kind>, matching: &mut Matching) -> Diagnostics {
+        let resolver = Resolver::new(&matching.matched);
+        let of_kind = self.graph.iter().filter(|object| kind.is_none_or(|kind| object.key.kind == kind));
+        let work: Vec<(&ObjectKey, &Found, Vec<Difference>)> = of_kind
+            .filter_map(|object| {
+                let found = matching.matched.get(&object.key)?;
+                let all = differences(object, found, &resolver);
+                let now: Vec<Difference> =
+                    all.into_iter().filter(|difference| difference.is_resolved() && !difference.immutable).collect();
+                (!now.is_empty()).then_some((&object.key, found, now))
+            })
+            .collect();
+        let mut changing: Vec<BoxFuture<'_, _>> = Vec::new();
+        for (key, found, differences) in work {
+            changing.push(Box::pin(async move { (key.clone(), self.change_one(key, found, &differences).await) }));
+        }
+        let changed: Vec<_> = futures::stream::iter(changing).buffer_unordered(CONCURRENT).collect().await;
+        let mut diagnostics = Diagnostics::default();
+        for (key, outcome) in changed {
+            match outcome {
+                Ok(changes) => {
+                    if let Some(found) = matching.matched.get_mut(&key) {
+                        note(found, &changes);
+                    }
+                }
+                Err(diagnostic) => diagnostics.push(diagnostic),
+            }
+        }
+        diagnostics
+    }
+
+    /// The changes that were made: none when the user wants to stop.
+    async fn change_one(&self, key: &ObjectKey, found: &Found, differences: &[Difference]) -> Result<Vec<Change>, Diagnostic> {
+        if self.cancelled.is_cancelled() {
+            return Ok(Vec::new());
+        }
+        let changes: Vec<Change> = differences.iter().map(|difference| difference.change.clone()).collect();
+        let words: Vec<String> = differences.iter().map(ToString::to_string).collect();
+        let phase = self.progress.phase(format!("change {key} ({})", words.join(", ")));
+        let mut pauses: Option<Pauses> = None;
+        let outcome = loop {
+            match self.cloud.update(found, &changes).await {
+                Ok(()) => break Ok(changes),
+                Err(error) => {
+                    let limit = patience(&error).min(Duration::from_secs(60));
+                    if !pauses.get_or_insert_with(|| Pauses::within(limit)).wait(self.cancelled).await {
+                        break Err(error);
+                    }
+                }
+            }
+        };
+        phase.finish(outcome).map_err(|error| failed(format!("cannot change {key}"), &error))
+    }
+
+    /// One call per kind and round, however many objects are waited for.
+    async fn wait_ready(&self, kinds: &BTreeSet<Kind>, matching: &mut Matching) -> Diagnostics {
+        let mut pauses = Pauses::within(READY_LIMIT);
+        let mut phase = None;
+        loop {
+            let waiting: BTreeSet<Kind> = matching
+                .matched
+                .iter()
+                .filter(|(key, found)| kinds.contains(&key.kind) && found.readiness == Readiness::Pending)
+                .map(|(key, _)| key.kind)
+                .collect();
+            if waiting.is_empty() {
+                if let Some(phase) = phase {
+                    let _: Result<(), String> = crate::progress::Phase::finish(phase, Ok(()));
+                }
+                return Diagnostics::default();
+            }
+            let names: Vec<&str> = waiting.iter().map(|kind| kind.as_str()).collect();
+            phase.get_or_insert_with(|| self.progress.phase(format!("wait until {} is ready", names.join(", "))));
+            if !pauses.wait(self.cancelled).await {
+                if self.cancelled.is_cancelled() {
+                    return Diagnostics::default();
+                }
+                return Diagnostic::error(format!(
+                    "{} did not become ready within {} s",
+                    names.join(", "),
+                    READY_LIMIT.as_secs()
+                ))
+                .detail("Look at it in the console. Running apply again is safe: it waits on.")
+                .into();
+            }
+            if let Err(error) = self.look_again(&waiting, matching).await {
+                return failed(format!("cannot find out whether {} is ready", names.join(", ")), &error).into();
+            }
+            let gave_up = matching.matched.iter().find_map(|(key, found)| match &found.readiness {
+                Readiness::Failed(reason) => Some((key, reason)),
+                _ => None,
+            });
+            if let Some((key, reason)) = gave_up {
+                return Diagnostic::error(format!("{key} failed to become ready"))
+                    .detail(format!("AWS says: {reason}. The next apply makes a new one in its place."))
+                    .into();
+            }
+        }
+    }
+
+    async fn look_again(&self, kinds: &BTreeSet<Kind>, matching: &mut Matching) -> Result<(), CloudError> {
+        let mut ids = self.ids.clone();
+        ids.extend(matching.matched.iter().map(|(key, found)| (key.clone(), found.id.clone())));
+        let mut wanted = wanted(self.graph, &ids, true);
+        wanted.kinds.retain(|kind| kinds.contains(kind));
+        for found in self.cloud.find(&wanted).await? {
+            let known = matching.matched.values_mut().find(|known| known.kind == found.kind && known.id == found.id);
+            if let Some(known) = known {
+                *known = found;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an object is now, after changes that were made.
+fn note(found: &mut Found, changes: &[Change]) {
+    for change in changes {
+        match &change.to {
+            Some(to) => found.settings.insert(change.key.clone(), to.clone()),
+            None => found.settings.remove(&change.key),
+        };
+    }
+    // What it gives to others may have changed with it: an IPv6 block is there a moment after it was asked for.
+    let is_told = changes.iter().any(|change| !change.key.starts_with("tag "));
+    if is_told && found.readiness == Readiness::Ready && !outputs_of(found.kind).is_empty() {
+        found.readiness = Readiness::Pending;
+    }
+}
+
+fn resolve(object: &Object, resolver: &Resolver<'_>, owner: &str) -> Resolved {
+    let settings =
+        object.settings.iter().filter_map(|(key, setting)| Some((resolver.resolve(key)?, resolver.resolve(setting.known()?)?)));
+    let settings: BTreeMap<String, String> = settings.collect();
+    let token = token(owner, &object.key);
+    Resolved { key: object.key.clone(), settings, token }
+}
+
+/// New in every run: AWS answers a token that it has seen with what it made then, even where that was deleted meanwhile. What an
+/// earlier run made is known by its tag.
+fn token(owner: &str, key: &ObjectKey) -> String {
+    use sha2::{Digest, Sha256};
+    static RUN: std::sync::OnceLock<[u8; 16]> = std::sync::OnceLock::new();
+    let run = RUN.get_or_init(rand::random);
+    let made = MADE.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let digest = Sha256::digest([run.as_slice(), owner.as_bytes(), key.to_string().as_bytes(), &made.to_be_bytes()].concat());
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+static MADE: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);

@@ -1,0 +1,143 @@
+//! Deletes objects in the opposite of the order in which they are made, and waits until they are gone.
+
+use super::failed;
+use super::retry::{Pauses, patience};
+use crate::progress::Progress;
+use cloud::{Cloud, CloudError, Found, Kind, ObjectKey, Readiness, Wanted};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use schema::{Diagnostic, Diagnostics};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const CONCURRENT: usize = 8;
+const GONE_LIMIT: Duration = Duration::from_secs(900);
+
+pub struct Removal<'a> {
+    pub cloud: &'a dyn Cloud,
+    pub progress: &'a Progress,
+    pub cancelled: &'a CancellationToken,
+    /// How long what still uses an object is waited for: after a destroy its interfaces go within minutes, during an update another
+    /// resource of the same apply may keep it, and wait for this one.
+    pub patience: Duration,
+}
+
+pub const OF_DESTROY: Duration = Duration::from_secs(600);
+pub const OF_UPDATE: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+pub struct Removed {
+    pub left: Vec<(ObjectKey, Found)>,
+    pub diagnostics: Diagnostics,
+}
+
+impl Removal<'_> {
+    pub async fn run(&self, mut going: Vec<(ObjectKey, Found)>) -> Removed {
+        let mut removed = Removed::default();
+        let kinds: BTreeSet<Kind> = going.iter().map(|(key, _)| key.kind).collect();
+        for kind in kinds.into_iter().rev() {
+            let (of_kind, others): (Vec<_>, Vec<_>) = going.into_iter().partition(|(key, _)| key.kind == kind);
+            going = others;
+            if self.cancelled.is_cancelled() || removed.diagnostics.has_errors() {
+                removed.left.extend(of_kind);
+                continue;
+            }
+            self.remove_kind(kind, of_kind, &mut removed).await;
+        }
+        removed
+    }
+
+    async fn remove_kind(&self, kind: Kind, of_kind: Vec<(ObjectKey, Found)>, removed: &mut Removed) {
+        // What is shared by objects of a kind (rules between security groups) goes with the first try of each.
+        let mut deleting: Vec<BoxFuture<'_, _>> = Vec::new();
+        for (key, found) in of_kind {
+            deleting.push(Box::pin(async move {
+                let outcome = self.delete(&key, &found).await;
+                (key, found, outcome)
+            }));
+        }
+        let outcomes: Vec<_> = futures::stream::iter(deleting).buffer_unordered(CONCURRENT).collect().await;
+        let mut leaving = Vec::new();
+        for (key, found, outcome) in outcomes {
+            match outcome {
+                Ok(true) => leaving.push((key, found)),
+                Ok(false) => removed.left.push((key, found)),
+                Err(diagnostic) => {
+                    removed.diagnostics.push(diagnostic);
+                    removed.left.push((key, found));
+                }
+            }
+        }
+        match self.wait_gone(kind, &leaving).await {
+            Ok(still) => removed.left.extend(leaving.into_iter().filter(|(_, found)| still.contains(&found.id))),
+            Err(diagnostic) => {
+                removed.diagnostics.push(diagnostic);
+                removed.left.extend(leaving);
+            }
+        }
+    }
+
+    /// `false` when the user wants to stop.
+    async fn delete(&self, key: &ObjectKey, found: &Found) -> Result<bool, Diagnostic> {
+        if self.cancelled.is_cancelled() {
+            return Ok(false);
+        }
+        if found.readiness == Readiness::Leaving {
+            return Ok(true);
+        }
+        let phase = self.progress.phase(format!("delete {key}"));
+        let mut pauses: Option<Pauses> = None;
+        let outcome: Result<bool, CloudError> = loop {
+            match self.cloud.delete(found).await {
+                Ok(()) => break Ok(true),
+                Err(error) => {
+                    let limit = patience(&error).min(self.patience);
+                    if !pauses.get_or_insert_with(|| Pauses::within(limit)).wait(self.cancelled).await {
+                        break if self.cancelled.is_cancelled() { Ok(false) } else { Err(error) };
+                    }
+                }
+            }
+        };
+        phase.finish(outcome).map_err(|error| failed(format!("cannot delete {key} ({})", found.id), &error))
+    }
+
+    /// Ids of what is still there because the user wants to stop.
+    async fn wait_gone(&self, kind: Kind, leaving: &[(ObjectKey, Found)]) -> Result<BTreeSet<String>, Diagnostic> {
+        let ids: BTreeSet<&String> = leaving.iter().map(|(_, found)| &found.id).collect();
+        if ids.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let names = leaving.iter().flat_map(|(_, found)| name_of(found)).collect();
+        let wanted = Wanted { kinds: BTreeSet::from([kind]), names, fresh: true };
+        let mut pauses = Pauses::within(GONE_LIMIT);
+        loop {
+            let found = self.cloud.find(&wanted).await;
+            let found = found.map_err(|error| failed(format!("cannot find out whether {kind} is gone"), &error))?;
+            let still: BTreeSet<String> = found.into_iter().map(|found| found.id).filter(|id| ids.contains(id)).collect();
+            if still.is_empty() {
+                return Ok(still);
+            }
+            if !pauses.wait(self.cancelled).await {
+                if self.cancelled.is_cancelled() {
+                    return Ok(still);
+                }
+                let ids: Vec<String> = still.into_iter().collect();
+                return Err(Diagnostic::error(format!("{kind} {} is still there", ids.join(", ")))
+                    .detail("AWS accepted the deletion and did not finish it. Running the same again is safe: it waits on."));
+            }
+        }
+    }
+}
+
+/// By which the kinds that are listed by name are found again.
+pub fn name_of(found: &Found) -> Option<(Kind, String)> {
+    let part = |index| found.id.rsplit('/').nth(index).map(str::to_owned);
+    let name = match found.kind {
+        Kind::LoadBalancer | Kind::TargetGroup => part(1)?,
+        Kind::Listener => part(2)?,
+        Kind::DnsRecord | Kind::Vpc => found.id.clone(),
+        _ => return None,
+    };
+    Some((found.kind, name))
+}

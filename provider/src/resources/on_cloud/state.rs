@@ -1,0 +1,154 @@
+//! The computed attributes of a resource on AWS: what is declared (`objects`), what AWS calls it (`ids`), what differs (`drift`),
+//! what it costs. Pure: from graphs to values and back.
+
+use cloud::{Found, Graph, Kind, Object, ObjectKey, Setting};
+use schema::{Attribute, Type, Value};
+use std::collections::BTreeMap;
+
+/// The key of an object that is unknown as a whole.
+const WHOLE: &str = "*";
+/// At the end of a sentence of drift: repairing it makes a new object.
+pub const REPLACED: &str = " (a new one takes its place)";
+/// The sentence of drift for an object that is gone.
+pub const GONE: &str = "is gone";
+
+pub fn attributes() -> Vec<Attribute> {
+    vec![
+        Attribute::string("id").computed().describe("Id of the main object, as AWS gives it."),
+        Attribute::of("objects", Type::map(Type::map(Type::String))).computed().describe(
+            "What there should be on AWS, object by object: `<kind>/<name>` with its settings. A word that begins with `@` is a \
+             reference to another of these objects. The diff of a plan names every object and setting that changes.",
+        ),
+        Attribute::map("ids", Type::String).computed().describe(
+            "What AWS calls these objects, and what it gave them: `vpc/main` is an id, `vpc/main.ipv6_cidr` an address block.",
+        ),
+        Attribute::of("drift", Type::map(Type::list(Type::String)))
+            .computed()
+            .describe("What the last refresh found to differ, object by object. A plan sets it to empty; apply repairs what it names."),
+        Attribute::map("cost", Type::String).computed().describe(
+            "Estimate in US dollars a month, object by object, with `total`: fixed prices alone, without data transfer. `unknown` where the \
+             table of prices has none.",
+        ),
+        Attribute::string("iam_policy").computed().describe(
+            "The least IAM policy (JSON) that finding, making, changing and deleting these objects needs.",
+        ),
+    ]
+}
+
+/// What an object of a kind offers besides its id. Fixed, so that the keys of `ids` are known at plan.
+pub fn outputs_of(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Vpc => &["ipv6_cidr"],
+        Kind::ElasticIp | Kind::NatGateway => &["public_ip"],
+        Kind::Instance => &["ipv6_address", "private_ip", "public_ip"],
+        Kind::LoadBalancer => &["dns_name", "zone_id"],
+        Kind::Subnet => &["ipv6_cidr"],
+        _ => &[],
+    }
+}
+
+pub fn to_value(graph: &Graph) -> Value {
+    let settings = |object: &Object| {
+        if object.settings.contains_key(WHOLE) {
+            return Value::Unknown;
+        }
+        let value = |setting: &Setting| setting.known().map_or(Value::Unknown, Value::from);
+        Value::Map(object.settings.iter().map(|(key, setting)| (key.clone(), value(setting))).collect())
+    };
+    Value::Map(graph.iter().map(|object| (object.key.to_string(), settings(object))).collect())
+}
+
+/// The graph that a state holds. What cannot be read is left out: a state of a later version may hold more.
+pub fn to_graph(objects: &Value) -> Graph {
+    let object = |(key, settings): (&String, &Value)| {
+        let key: ObjectKey = key.parse().ok()?;
+        let mut object = Object { key, settings: BTreeMap::new() };
+        for (name, value) in settings.as_map().into_iter().flatten() {
+            object.settings.insert(name.clone(), value.as_str().map_or(Setting::Unknown, Setting::from));
+        }
+        Some(object)
+    };
+    objects.as_map().into_iter().flatten().filter_map(object).collect()
+}
+
+/// Ids alone, without outputs and without those that are not there.
+pub fn to_ids(ids: &Value) -> BTreeMap<ObjectKey, String> {
+    let outputs = |key: &ObjectKey| outputs_of(key.kind).iter().any(|output| key.name.ends_with(&format!(".{output}")));
+    ids.as_map()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, id)| Some((key.parse::<ObjectKey>().ok()?, id.as_str()?.to_owned())))
+        .filter(|(key, id)| !outputs(key) && !id.is_empty())
+        .collect()
+}
+
+/// The keys of `ids` that an object has.
+pub fn id_keys(key: &ObjectKey) -> impl Iterator<Item = String> {
+    let outputs = outputs_of(key.kind).iter().map(|output| format!("{key}.{output}")).collect::<Vec<_>>();
+    std::iter::once(key.to_string()).chain(outputs)
+}
+
+/// `ids` of what is found; empty text where something is not there.
+pub fn ids_of<'a>(keys: impl Iterator<Item = &'a ObjectKey>, found: &BTreeMap<ObjectKey, Found>) -> Value {
+    let mut ids = BTreeMap::new();
+    for key in keys {
+        let found = found.get(key);
+        ids.insert(key.to_string(), Value::from(found.map(|found| found.id.clone()).unwrap_or_default()));
+        for output in outputs_of(key.kind) {
+            let value = found.and_then(|found| found.outputs.get(*output).cloned()).unwrap_or_default();
+            ids.insert(format!("{key}.{output}"), value.into());
+        }
+    }
+    Value::Map(ids)
+}
+
+/// What is known of a resource's objects, for its outputs: at plan what the state has, at apply everything.
+pub struct Known<'a> {
+    pub(super) ids: &'a Value,
+}
+
+impl Known<'_> {
+    pub fn id(&self, key: &ObjectKey) -> Value {
+        self.lookup(&key.to_string())
+    }
+
+    pub fn output(&self, key: &ObjectKey, output: &str) -> Value {
+        self.lookup(&format!("{key}.{output}"))
+    }
+
+    /// Null for what is not there.
+    fn lookup(&self, key: &str) -> Value {
+        match self.ids.get(key) {
+            Value::String(text) if text.is_empty() => Value::Null,
+            value => value.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graph_survives_the_state() {
+        let graph: Graph = [Object::new(Kind::Vpc, "main").with("cidr", "10.0.0.0/16")].into_iter().collect();
+        assert_eq!(to_graph(&to_value(&graph)), graph);
+        let unknown: Graph = [Object::new(Kind::TargetGroup, "a").with("*", Setting::Unknown)].into_iter().collect();
+        assert!(to_value(&unknown).get("target_group/a").is_unknown());
+    }
+
+    #[test]
+    fn ids_are_told_from_outputs() {
+        let mut found = Found::new(Kind::Vpc, "vpc-1");
+        found.outputs.insert("ipv6_cidr".into(), "2001:db8::/56".into());
+        let key = ObjectKey::new(Kind::Vpc, "main");
+        let gone = ObjectKey::new(Kind::Subnet, "a");
+        let world = BTreeMap::from([(key.clone(), found)]);
+        let ids = ids_of([&key, &gone].into_iter(), &world);
+        assert_eq!(ids.get("vpc/main.ipv6_cidr").as_str(), Some("2001:db8::/56"));
+        assert_eq!(to_ids(&ids), BTreeMap::from([(key.clone(), "vpc-1".to_string())]));
+        let known = Known { ids: &ids };
+        assert_eq!(known.id(&gone), Value::Null);
+        assert_eq!(known.output(&key, "ipv6_cidr").as_str(), Some("2001:db8::/56"));
+    }
+}

@@ -1,0 +1,109 @@
+//! What Kubernetes has made in a VPC and would block its destroy.
+
+use crate::resources::on_cloud::failed;
+use cloud::{Cloud, ErrorClass, Leftover};
+use schema::{AttributePath, Diagnostic};
+use std::time::{Duration, Instant};
+
+/// What others hang on comes last.
+const ORDER: [&str; 6] =
+    ["load_balancer", "classic_load_balancer", "target_group", "volume", "network_interface", "security_group"];
+/// Interfaces of a load balancer go minutes after it.
+const LIMIT: Duration = Duration::from_secs(900);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Deletes them where the user asks for it, and waits until they are gone; else the error names each.
+pub async fn clear(cloud: &dyn Cloud, vpc_id: &str, cluster: &str, destroy: bool) -> Result<(), Diagnostic> {
+    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        let mut leftovers = list(cloud, vpc_id, cluster).await?;
+        if leftovers.is_empty() {
+            return Ok(());
+        }
+        if !destroy {
+            return Err(named(vpc_id, &leftovers));
+        }
+        if began.elapsed() > LIMIT {
+            return Err(still_there(vpc_id, &leftovers));
+        }
+        leftovers.sort_by_key(|leftover| (rank(&leftover.kind), leftover.clone()));
+        delete_all(cloud, &leftovers).await?;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// What still hangs on something else is tried again by the next round.
+async fn delete_all(cloud: &dyn Cloud, leftovers: &[Leftover]) -> Result<(), Diagnostic> {
+    use ErrorClass::{Ambiguous, Dependency, NotFound, Throttled};
+    for leftover in leftovers {
+        match cloud.delete_leftover(leftover).await {
+            Err(error) if !matches!(error.class, NotFound | Dependency | Throttled | Ambiguous) => {
+                return Err(failed(format!("cannot delete {}, which Kubernetes made", text(leftover)), &error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn list(cloud: &dyn Cloud, vpc_id: &str, cluster: &str) -> Result<Vec<Leftover>, Diagnostic> {
+    let leftovers = cloud.leftovers(vpc_id, cluster).await;
+    leftovers.map_err(|error| failed(format!("cannot list what Kubernetes made in {vpc_id}"), &error))
+}
+
+fn rank(kind: &str) -> usize {
+    ORDER.iter().position(|other| *other == kind).unwrap_or(ORDER.len())
+}
+
+fn named(vpc_id: &str, leftovers: &[Leftover]) -> Diagnostic {
+    Diagnostic::error(format!("Kubernetes has made {} objects in {vpc_id} that still exist", leftovers.len()))
+        .detail(format!(
+            "{}\n\nDelete the services and volume claims that they belong to while the cluster is there, or delete the objects. Or set \
+             destroy_leftovers = true and apply, then destroy: that deletes them, volumes with their data.",
+            lines(leftovers)
+        ))
+        .at(AttributePath::attribute("destroy_leftovers"))
+}
+
+fn still_there(vpc_id: &str, leftovers: &[Leftover]) -> Diagnostic {
+    Diagnostic::error(format!("what Kubernetes made in {vpc_id} is not gone after {} s", LIMIT.as_secs()))
+        .detail(format!("{}\n\nRunning destroy again is safe: it goes on from here.", lines(leftovers)))
+}
+
+fn lines(leftovers: &[Leftover]) -> String {
+    leftovers.iter().map(text).collect::<Vec<_>>().join("\n")
+}
+
+/// `load balancer k8s-web (arn:…)`.
+fn text(leftover: &Leftover) -> String {
+    let kind = leftover.kind.replace('_', " ");
+    match leftover.name.as_str() {
+        "" => format!("{kind} {}", leftover.id),
+        name if name == leftover.id => format!("{kind} {name}"),
+        name => format!("{kind} {name} ({})", leftover.id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leftover(kind: &str, id: &str, name: &str) -> Leftover {
+        Leftover { kind: kind.into(), id: id.into(), name: name.into() }
+    }
+
+    #[test]
+    fn each_is_named() {
+        let error = named("vpc-1", &[leftover("load_balancer", "arn:x", "web"), leftover("volume", "vol-1", "")]);
+        assert_eq!(error.summary, "Kubernetes has made 2 objects in vpc-1 that still exist");
+        assert!(error.detail.starts_with("load balancer web (arn:x)\nvolume vol-1\n"), "{}", error.detail);
+    }
+
+    #[test]
+    fn load_balancers_go_before_what_they_use() {
+        assert!(rank("load_balancer") < rank("target_group") && rank("network_interface") < rank("security_group"));
+        assert!(rank("something new") > rank("security_group"));
+    }
+}

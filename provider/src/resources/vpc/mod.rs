@@ -1,0 +1,151 @@
+//! `k8s_vpc`: the network of a cluster on AWS.
+
+mod attributes;
+mod config;
+mod import;
+mod infer;
+mod leftovers;
+mod outputs;
+mod preflight;
+#[cfg(test)]
+mod tests;
+mod validate;
+mod zones;
+
+use crate::resources::on_cloud::{CloudResource, Known, failed};
+use async_trait::async_trait;
+use cloud::{Cloud, Graph, Kind, ObjectKey};
+use render::aws::vpc::{self, VpcSpec};
+use render::aws::vpc_cidrs::PlanError;
+use schema::{AttributePath, Diagnostic, Diagnostics, Schema, Value};
+use std::collections::BTreeMap;
+use zones::NUMBERED_ZONES;
+
+pub struct Vpc;
+
+const NAME: &str = "k8s_vpc";
+/// The plan of addresses, in the state: what a subnet has, it keeps.
+const ADDRESSES: [&str; 2] = ["subnet_cidrs", "subnet_ipv6_indexes"];
+
+#[async_trait]
+impl CloudResource for Vpc {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn schema(&self) -> Schema {
+        attributes::schema()
+    }
+
+    fn validate(&self, config: &Value) -> Diagnostics {
+        validate::validate(config)
+    }
+
+    fn owner_name(&self, planned: &Value) -> Option<String> {
+        planned.get("name").as_str().map(str::to_owned)
+    }
+
+    fn main_object(&self, _planned: &Value) -> ObjectKey {
+        vpc::key(Kind::Vpc, vpc::MAIN)
+    }
+
+    fn graph(&self, planned: &Value) -> Result<Option<Graph>, Diagnostic> {
+        Ok(spec(planned)?.as_ref().map(vpc::graph))
+    }
+
+    fn outputs(&self, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {
+        outputs::outputs(spec(planned).ok().flatten().as_ref(), planned, known)
+    }
+
+    fn keep(&self, prior: Option<&Value>, planned: &mut Value) {
+        keep(prior, planned);
+    }
+
+    async fn choose(&self, cloud: &dyn Cloud, planned: &mut Value) -> Result<(), Diagnostic> {
+        choose_region(&cloud.region(), planned)?;
+        if planned.get(NUMBERED_ZONES).is_wholly_known() {
+            return Ok(());
+        }
+        let region = cloud.region();
+        let zones = cloud.zones().await;
+        let zones = zones.map_err(|error| failed(format!("cannot list the zones of {region}"), &error))?;
+        let mut available: Vec<String> = zones.into_iter().filter(|zone| zone.available).map(|zone| zone.name).collect();
+        available.sort();
+        zones::choose(planned, &available).map_err(|missing| too_few_zones(&region, &available, missing))
+    }
+
+    async fn preflight(&self, cloud: &dyn Cloud, planned: &Value, prior: Option<&Value>) -> Diagnostics {
+        preflight::preflight(cloud, planned, prior).await
+    }
+
+    async fn before_delete(&self, cloud: &dyn Cloud, state: &Value, ids: &BTreeMap<ObjectKey, String>) -> Result<(), Diagnostic> {
+        let id = ids.get(&self.main_object(state)).map(String::as_str).or(state.get("vpc_id").as_str());
+        match (id, state.get("name").as_str()) {
+            (Some(id), Some(name)) => {
+                leftovers::clear(cloud, id, name, state.get("destroy_leftovers").as_bool() == Some(true)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn import(&self, cloud: &dyn Cloud, id: &str) -> Result<Value, Diagnostics> {
+        import::import(cloud, id).await.map_err(Diagnostics::from)
+    }
+}
+
+/// With the plan of addresses; `None` while it is not known which objects there are.
+fn spec(planned: &Value) -> Result<Option<VpcSpec>, Diagnostic> {
+    let Some(mut spec) = config::spec(planned)? else { return Ok(None) };
+    spec.plan_addresses().map_err(|error| no_room(&error))?;
+    Ok(Some(spec))
+}
+
+/// Zones keep their numbers, subnets their addresses, the network its region.
+fn keep(prior: Option<&Value>, planned: &mut Value) {
+    let of_prior = |name: &str| prior.map(|prior| prior.get(name).clone()).filter(|value| !value.is_null());
+    planned.set(NUMBERED_ZONES, zones::number(prior, planned));
+    planned.set("region", of_prior("region").unwrap_or_else(|| zones::region(planned)));
+    for name in ADDRESSES {
+        planned.set(name, of_prior(name).unwrap_or_else(|| Value::object([])));
+    }
+    // An error is the graph's to tell.
+    let spec = spec(planned).ok().flatten();
+    let addresses = |spec: &VpcSpec| {
+        let cidrs = spec.subnet_cidrs.iter().map(|(name, cidr)| (name.clone(), cidr.to_string().into()));
+        let indexes = spec.subnet_ipv6_indexes.iter().map(|(name, index)| (name.clone(), (*index).into()));
+        [Value::Map(cidrs.collect()), Value::Map(indexes.collect())]
+    };
+    let addresses = spec.as_ref().map_or([Value::Unknown, Value::Unknown], addresses);
+    ADDRESSES.into_iter().zip(addresses).for_each(|(name, value)| planned.set(name, value));
+}
+
+fn choose_region(region: &str, planned: &mut Value) -> Result<(), Diagnostic> {
+    match planned.get("region").as_str() {
+        None => planned.set("region", region.into()),
+        Some(known) if known == region => {}
+        Some(known) => {
+            return Err(Diagnostic::error(format!("the network is in {known}, but the provider works in {region}"))
+                .detail(format!("Set aws.region of the provider to \"{known}\", or name zones of {region}."))
+                .at(AttributePath::attribute("zones")));
+        }
+    }
+    Ok(())
+}
+
+fn too_few_zones(region: &str, available: &[String], missing: usize) -> Diagnostic {
+    Diagnostic::error(format!("{region} has {missing} zones too few for zone_count"))
+        .detail(format!("These are open to the account: {}. Lower zone_count.", available.join(", ")))
+        .at(AttributePath::attribute("zone_count"))
+}
+
+fn no_room(error: &PlanError) -> Diagnostic {
+    let (tier, attribute, way_out) = match error {
+        PlanError::NoRoom { tier } => {
+            (tier, "netmask", "Give a longer netmask, such as 26, a larger cidr, or another network in secondary_cidrs.")
+        }
+        PlanError::NotGiven { tier, .. } => (tier, "cidrs", "Add a CIDR for each zone, in the order of their numbers."),
+    };
+    Diagnostic::error(error.to_string())
+        .detail(way_out)
+        .at(AttributePath::attribute("subnets").key(tier.as_str()).then(attribute))
+}
