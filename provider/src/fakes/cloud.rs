@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct CloudMemory {
     pub objects: BTreeMap<String, Found>,
     pub leftovers: BTreeSet<Leftover>,
+    /// IAM actions that a dry run is refused.
+    pub denied: BTreeSet<String>,
     next: usize,
 }
 
@@ -304,7 +306,7 @@ impl Cloud for FakeCloud {
         Ok(Vec::new())
     }
 
-    async fn denied(&self, _actions: &BTreeSet<String>) -> Result<Vec<String>, CloudError> {
-        Ok(Vec::new())
+    async fn denied(&self, actions: &BTreeSet<String>) -> Result<Vec<String>, CloudError> {
+        Ok(self.world.memory().cloud.denied.intersection(actions).cloned().collect())
     }
 }

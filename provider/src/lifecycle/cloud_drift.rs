@@ -1,4 +1,5 @@
-//! Changes that somebody else makes on AWS: each is named by object and setting, repaired alone, and nothing else is touched.
+//! Changes that somebody else makes on AWS: each is named by object and setting, repaired alone, and nothing else is touched. And what
+//! a plan says that may ask AWS.
 
 use super::Stage;
 use super::rows::ROWS;
@@ -89,7 +90,7 @@ async fn is_named_and_repaired(stage: &mut Stage, state: &Value, damage: &Damage
     stage.world.restore(&healthy);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn every_change_from_outside_is_named_by_object_and_repaired_alone() {
     let mut count = 0;
     for row in ROWS {
@@ -107,7 +108,7 @@ async fn every_change_from_outside_is_named_by_object_and_repaired_alone() {
     assert!(count > 100, "only {count} changes were tried");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_was_made_twice_is_found_and_one_of_it_removed() {
     let row = ROWS.iter().find(|row| row.name == "k8s_vpc").unwrap();
     let mut stage = Stage::of(row).await;
@@ -124,4 +125,18 @@ async fn what_was_made_twice_is_found_and_one_of_it_removed() {
     let state = stage.apply(&refreshed.state, &config).await;
     stage.world_is(&healthy, "after one of two was removed");
     stage.settled(&state, &config, "after one of two was removed").await;
+}
+
+#[tokio::test]
+async fn a_plan_that_may_ask_says_what_is_not_allowed() {
+    let row = ROWS.iter().find(|row| row.name == "k8s_vpc").unwrap();
+    let mut stage = Stage::of(row).await;
+    stage.world.change(|memory| memory.cloud.denied = ["ec2:CreateVpc", "ec2:RunInstances"].map(str::to_owned).into());
+    let config = stage.config.clone();
+    assert!(stage.engine.try_plan(row.name, &Value::Null, &config).await.is_ok(), "a plan that may not ask cannot know");
+    stage.engine.preflight = true;
+    stage.engine.configure().await;
+    let errors = stage.engine.try_plan(row.name, &Value::Null, &config).await.unwrap_err();
+    // Of what is denied, what this resource needs.
+    assert!(errors.len() == 1 && errors[0].starts_with("ec2:CreateVpc is not allowed"), "{errors:?}");
 }

@@ -171,74 +171,74 @@ async fn every_update_survives(name: &str) {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_create_of_a_load_balancer_survives_being_cut_off_anywhere() {
     survives_everything("k8s_lb_vrrp", Operation::Create).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_update_of_a_load_balancer_survives_being_cut_off_anywhere() {
     every_update_survives("k8s_lb_vrrp").await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_destroy_of_a_load_balancer_survives_being_cut_off_anywhere() {
     survives_everything("k8s_lb_vrrp", Operation::Destroy).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_create_of_a_cluster_survives_being_cut_off_anywhere() {
     survives_everything("k8s_hardway_cluster", Operation::Create).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_update_of_a_cluster_survives_being_cut_off_anywhere() {
     every_update_survives("k8s_hardway_cluster").await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_destroy_of_a_cluster_survives_being_cut_off_anywhere() {
     survives_everything("k8s_hardway_cluster", Operation::Destroy).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_create_of_a_node_group_survives_being_cut_off_anywhere() {
     survives_everything("k8s_node_group", Operation::Create).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_update_of_a_node_group_survives_being_cut_off_anywhere() {
     every_update_survives("k8s_node_group").await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_destroy_of_a_node_group_survives_being_cut_off_anywhere() {
     survives_everything("k8s_node_group", Operation::Destroy).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_create_of_a_vpc_survives_being_cut_off_anywhere() {
     survives_everything("k8s_vpc", Operation::Create).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_update_of_a_vpc_survives_being_cut_off_anywhere() {
     every_update_survives("k8s_vpc").await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_destroy_of_a_vpc_survives_being_cut_off_anywhere() {
     survives_everything("k8s_vpc", Operation::Destroy).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_network_load_balancer_survives_being_cut_off_anywhere() {
     survives_everything("k8s_lb_nlb", Operation::Create).await;
     every_update_survives("k8s_lb_nlb").await;
     survives_everything("k8s_lb_nlb", Operation::Destroy).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_bastion_and_a_proxy_survive_being_cut_off_anywhere() {
     for name in ["k8s_bastion", "k8s_egress_proxy"] {
         survives_everything(name, Operation::Create).await;

@@ -23,6 +23,8 @@ pub struct Engine {
     provider_schema: Schema,
     schemas: BTreeMap<&'static str, Schema>,
     folder: TempDir,
+    /// Whether plans may ask the cloud.
+    pub preflight: bool,
     /// Everything that a user or a state file would get to see, but for values of `k8s_pki`; kept once something is in it.
     pub shown: Option<String>,
 }
@@ -60,7 +62,7 @@ impl Engine {
         });
         let channel = Endpoint::from_static("http://plugin").connect_with_connector(connector).await.unwrap();
         let client = ProviderClient::new(channel).max_decoding_message_size(usize::MAX).max_encoding_message_size(usize::MAX);
-        let mut engine = Engine { client, stops, provider_schema, schemas, folder, shown: None };
+        let mut engine = Engine { client, stops, provider_schema, schemas, folder, preflight: false, shown: None };
         engine.configure().await;
         engine
     }
@@ -68,7 +70,7 @@ impl Engine {
     /// A new run of the engine: what an earlier one stopped is over.
     pub async fn configure(&mut self) {
         let progress_file = self.folder.path().join("progress.log").to_string_lossy().into_owned();
-        let config = Value::object([("progress_file", progress_file.into())]);
+        let config = Value::object([("progress_file", progress_file.into()), ("preflight", self.preflight.into())]);
         let config = Some(self.provider_schema.value_type()).map(|ty| to_wire(&config, &ty));
         let request = configure_provider::Request { terraform_version: "1.14.0".into(), config, client_capabilities: None };
         let response = self.client.configure_provider(request).await.unwrap().into_inner();

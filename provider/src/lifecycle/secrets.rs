@@ -65,7 +65,7 @@ async fn live_and_fail(stage: &mut Stage) {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn no_secret_is_told_logged_or_stored() {
     keep_log();
     for row in ROWS.iter().filter(|row| row.name != "k8s_pki") {

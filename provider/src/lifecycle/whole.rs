@@ -6,7 +6,7 @@ use bundle::{Digest, HostPath, Sysctl, UnitName};
 use schema::Value;
 use std::collections::BTreeMap;
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_was_created_is_as_planned_and_the_second_plan_is_empty() {
     for row in ROWS {
         let mut stage = Stage::of(row).await;
@@ -21,7 +21,7 @@ async fn what_was_created_is_as_planned_and_the_second_plan_is_empty() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_is_destroyed_leaves_nothing_and_can_be_destroyed_again() {
     for row in ROWS {
         let mut stage = Stage::of(row).await;
@@ -31,7 +31,7 @@ async fn what_is_destroyed_leaves_nothing_and_can_be_destroyed_again() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_change_is_made_in_place() {
     for row in ROWS {
         for change in row.updates {
@@ -47,7 +47,7 @@ async fn a_change_is_made_in_place() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_update_leaves_the_same_as_a_create_of_what_it_leads_to() {
     for row in ROWS.iter().filter(|row| row.name != "k8s_pki") {
         for change in row.updates {
@@ -63,7 +63,7 @@ async fn an_update_leaves_the_same_as_a_create_of_what_it_leads_to() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_change_that_needs_a_new_object_says_so_at_plan() {
     for row in ROWS {
         let mut stage = Stage::of(row).await;
@@ -147,7 +147,7 @@ async fn drift_is_named_and_repaired(stage: &mut Stage, state: &Value, host: &st
     stage.settled(&repaired.state, &config, &format!("after the repair of {what}")).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn drift_is_named_by_host_and_item_and_just_that_is_repaired() {
     for row in ROWS {
         let mut stage = Stage::of(row).await;
@@ -169,7 +169,7 @@ fn last_host(state: &Value) -> String {
     state.get("bundles").as_map().unwrap().keys().last().unwrap().clone()
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_host_that_does_not_answer_is_a_warning_and_no_change() {
     for row in ROWS {
         let mut stage = Stage::of(row).await;
@@ -192,7 +192,7 @@ async fn a_host_that_does_not_answer_is_a_warning_and_no_change() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_destroy_cleans_every_host_that_answers_and_keeps_the_rest_in_the_state() {
     for row in ROWS {
         let mut stage = Stage::of(row).await;
@@ -218,7 +218,7 @@ impl Stage {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn certificates_are_renewed_when_their_time_comes_and_not_before() {
     let row: &'static Row = &ROWS[0];
     let mut stage = Stage::of(row).await;

@@ -128,6 +128,7 @@ impl<R: CloudResource> Resource for OnCloud<R> {
                 Ok(cloud) => {
                     let found = self.resource.preflight(&*cloud, &response.planned, request.prior.as_ref()).await;
                     response.diagnostics.extend(found);
+                    response.diagnostics.extend(missing_permissions(&*cloud, &response.planned).await);
                 }
                 Err(diagnostic) => response.diagnostics.push(diagnostic),
             }
@@ -169,6 +170,20 @@ impl<R: CloudResource> Resource for OnCloud<R> {
             imported.set("tags", own);
         }
         Ok(imported)
+    }
+}
+
+/// Those that a dry run tells.
+async fn missing_permissions(cloud: &dyn Cloud, planned: &Value) -> Option<Diagnostic> {
+    let kinds = state::to_graph(planned.get("objects")).kinds();
+    let actions: BTreeSet<String> = kinds.into_iter().flat_map(cloud::actions).map(str::to_owned).collect();
+    match cloud.denied(&actions).await {
+        Ok(denied) if denied.is_empty() => None,
+        Ok(denied) => Some(
+            Diagnostic::error(format!("{} is not allowed", denied.join(", ")))
+                .detail("A dry run was refused. The attribute iam_policy holds everything that this resource needs."),
+        ),
+        Err(error) => Some(failed("cannot find out what is allowed", &error)),
     }
 }
 

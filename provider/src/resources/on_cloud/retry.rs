@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Tests on fakes wait thousands of times, for what comes at once or never.
+const HASTE: u32 = if cfg!(test) { 1000 } else { 1 };
 
 /// Pauses that double up to a limit in all.
 pub struct Pauses {
@@ -16,7 +18,7 @@ pub struct Pauses {
 
 impl Pauses {
     pub fn within(limit: Duration) -> Self {
-        Pauses { next: FIRST_PAUSE, until: Instant::now() + limit }
+        Pauses { next: FIRST_PAUSE / HASTE, until: Instant::now() + limit / HASTE }
     }
 
     /// Waits. `false` when the time is up or the user wants to stop.
@@ -25,7 +27,7 @@ impl Pauses {
             return false;
         }
         let pause = self.next;
-        self.next = (pause * 2).min(LONGEST_PAUSE);
+        self.next = (pause * 2).min(LONGEST_PAUSE / HASTE);
         tokio::select! {
             () = tokio::time::sleep(pause) => true,
             () = cancelled.cancelled() => false,
