@@ -40,12 +40,17 @@ provider_installation {
 }
 CONFIGURATION
 
+# All hosts see the disk of the outer machine, of which a share may be taken by others: thresholds in absolute figures.
+kubelet_config='{ \"evictionHard\": { \"memory.available\": \"100Mi\", \"nodefs.available\": \"1Gi\", \"nodefs.inodesFree\": \"1%\",'
+kubelet_config+=' \"imagefs.available\": \"1Gi\" }, \"imageGCHighThresholdPercent\": 100 }'
+
 # An engine warns of values for variables that nobody declares.
 [[ -e $folder/lab.auto.tfvars.json || ! -e $source/variables.tf ]] || cat > "$folder/lab.auto.tfvars.json" << VARIABLES
 {
   "private_key_file": "$LAB_SSH_KEY",
   "known_hosts_file": "$LAB_KNOWN_HOSTS",
   "mirror": "$LAB_MIRROR_URL",
+  "kubelet_config": "$kubelet_config",
   "registry_mirrors": { "registry.k8s.io": "$LAB_MIRROR_URL", "lab.local": "$LAB_MIRROR_URL" },
   "progress_file": "$folder/progress.log"
 }

@@ -61,6 +61,7 @@ resource "k8s_node_group" "nodes" {
   hosts            = merge(var.control_plane, var.workers)
   labels           = { "node.example/pool" = "general" }
   registry_mirrors = var.registry_mirrors
+  kubelet_config   = var.kubelet_config
 }
 
 data "k8s_kubeconfig" "admin" {

@@ -61,6 +61,12 @@ variable "registry_mirrors" {
   default     = {}
 }
 
+variable "kubelet_config" {
+  description = "Settings in JSON that are merged into the KubeletConfiguration; null for none."
+  type        = string
+  default     = null
+}
+
 variable "progress_file" {
   description = "Where a long apply writes what it is doing."
   type        = string
