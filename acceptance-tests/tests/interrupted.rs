@@ -73,7 +73,9 @@ fn nothing_is_there_twice_and_nothing_unfinished(Interrupted(cluster): &mut Inte
     );
     assert_eq!(members.lines().count(), CONTROL_PLANE.len(), "{members}");
     let tokens = cluster.get(&["secrets", "-n", "kube-system", "--field-selector=type=bootstrap.kubernetes.io/token"]);
-    assert_eq!(tokens["items"].as_array().unwrap().len(), 0, "bootstrap tokens are left");
+    // A run that is killed between a token and its join leaves it behind: within the hour Kubernetes deletes it.
+    let is_mortal = |token: &serde_json::Value| token["data"]["expiration"].is_string();
+    assert!(tokens["items"].as_array().unwrap().iter().all(is_mortal), "a bootstrap token is left for ever");
     // The same files on all three, less what carries a host's name and what the lab writes in the moment in which it names a host:
     // half-written ones would be more.
     let newer = "find /etc /usr/local /opt -newer /etc/hostname ! -type d ! -path /etc/hosts ! -path /etc/resolv.conf | sort";
