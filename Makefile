@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(cache)/target
 as_root := $(if $(filter 0,$(shell id -u)),,sudo env PATH="$(PATH)" HOME="$(HOME)" K8S_LAB_CACHE="$(cache)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)")
 lab := acceptance-tests/lab
 
-.PHONY: help demo demo-down test quick acceptance lint docs bench bench-aws setup lab-build provider
+.PHONY: help demo demo-down test quick acceptance lint docs bench bench-aws setup lab-build provider checkout
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,16 +27,16 @@ acceptance: lab-build provider ## the promises, with real engines, hosts and Kub
 	cargo test --quiet --package acceptance-tests --no-run
 	$(as_root) cargo test --quiet --package acceptance-tests --no-fail-fast
 
-lint:
+lint: checkout
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- --deny warnings
 	shellcheck --external-sources $(lab)/lab $(lab)/*.sh $(lab)/*/*.sh acceptance-tests/*.sh .ci/run
 
-docs: ## writes the pages of the registry into docs/
+docs: checkout ## writes the pages of the registry into docs/
 	-UPDATE=1 cargo test --quiet --package provider --test docs # rewrites and fails once
 	cargo test --quiet --package provider --test docs
 
-bench: lab-build ## the numbers: start, memory, certificates, apply to Ready, empty plan
+bench: lab-build checkout ## the numbers: start, memory, certificates, apply to Ready, empty plan
 	cargo build --quiet --release --package terraform-provider-k8s
 	$(as_root) acceptance-tests/bench.sh $(CARGO_TARGET_DIR)/release/terraform-provider-k8s
 
@@ -51,5 +51,10 @@ lab-build:
 	@mkdir -p $(CARGO_TARGET_DIR) # the caller's own, in a folder that may become root's
 	$(as_root) $(lab)/lab build
 
-provider:
+# Cargo goes by the times of files below the checkout: what another checkout left in the same target folder is not this one's.
+checkout:
+	@mkdir -p $(CARGO_TARGET_DIR)
+	@[ "$$(cat $(CARGO_TARGET_DIR)/checkout 2>/dev/null)" = "$(CURDIR)" ] || { find . -name '*.rs' -exec touch {} + && echo "$(CURDIR)" >$(CARGO_TARGET_DIR)/checkout; }
+
+provider: checkout
 	cargo build --quiet --package terraform-provider-k8s

@@ -103,7 +103,7 @@ impl Answers {
 
     fn put(&mut self, kind: Kind, asked: &BTreeSet<String>, at: Instant, found: Vec<Found>) {
         match is_listed_by_name(kind) {
-            true => self.found.retain(|known| !asked.contains(&listing_name(known))),
+            true => self.found.retain(|known| !asked.contains(listing_name(known))),
             false => self.found.clear(),
         }
         self.found.extend(found);
@@ -111,7 +111,7 @@ impl Answers {
     }
 
     fn get(&self, kind: Kind, names: &BTreeSet<String>) -> Vec<Found> {
-        let is_wanted = |found: &&Found| !is_listed_by_name(kind) || names.contains(&listing_name(found));
+        let is_wanted = |found: &&Found| !is_listed_by_name(kind) || names.contains(listing_name(found));
         self.found.iter().filter(is_wanted).cloned().collect()
     }
 }
@@ -121,15 +121,8 @@ fn is_listed_by_name(kind: Kind) -> bool {
 }
 
 /// The name by which an object was asked for.
-fn listing_name(found: &Found) -> String {
-    let setting = |key: &str| found.settings.get(key).map(String::as_str).unwrap_or_default();
-    match found.kind {
-        Kind::LoadBalancer => setting("load_balancer_name").to_owned(),
-        Kind::TargetGroup => setting("target_group_name").to_owned(),
-        // arn:aws:elasticloadbalancing:<region>:<account>:loadbalancer/net/<name>/<id>
-        Kind::Listener => setting("load_balancer").split('/').nth(2).unwrap_or_default().to_owned(),
-        _ => found.id.clone(),
-    }
+fn listing_name(found: &Found) -> &str {
+    found.kind.listing_name(&found.id).unwrap_or(&found.id)
 }
 
 /// The kinds in whose objects a change of one of this kind shows.
@@ -160,9 +153,10 @@ mod tests {
     }
 
     fn balancer(name: &str) -> Found {
-        let mut found = Found::new(Kind::LoadBalancer, format!("arn/{name}"));
-        found.settings.insert("load_balancer_name".into(), name.into());
-        found
+        Found::new(
+            Kind::LoadBalancer,
+            format!("arn:aws:elasticloadbalancing:eu-central-1:1:loadbalancer/net/{name}/50dc6c495c0c9188"),
+        )
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An object as the cloud shows it.
 
-use crate::Kind;
+use crate::{Kind, OBJECT_TAG, ObjectKey};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,5 +33,12 @@ impl Found {
 
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.settings.get(&format!("tag {key}")).map(String::as_str)
+    }
+
+    /// The resource that it belongs to (`k8s_vpc/demo`) and what it is there, by its tag.
+    pub fn owned(&self) -> Option<(&str, ObjectKey)> {
+        let (owner, key) = self.tag(OBJECT_TAG)?.split_once(' ')?;
+        let key: ObjectKey = key.parse().ok()?;
+        (key.kind == self.kind).then_some((owner, key))
     }
 }

@@ -83,10 +83,6 @@ impl Graph {
         self.objects.values()
     }
 
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Object> {
-        self.objects.values_mut()
-    }
-
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Object> {
         self.objects.values().filter(move |object| object.key.kind == kind)
     }
@@ -103,10 +99,10 @@ impl Graph {
         self.objects.is_empty()
     }
 
-    /// Sets `tag <key>` on every object that has tags and does not set it itself.
-    pub fn tag(&mut self, key: &str, value: impl Fn(&ObjectKey) -> String) {
+    /// Sets `tag <key>` on every object that has tags and does not have it yet.
+    pub fn tag(&mut self, key: &str, value: impl Fn(&ObjectKey) -> Setting) {
         for object in self.objects.values_mut().filter(|object| object.key.kind.has_tags()) {
-            let value = Setting::Known(value(&object.key));
+            let value = value(&object.key);
             object.settings.entry(format!("tag {key}")).or_insert(value);
         }
     }

@@ -44,29 +44,31 @@ struct Traits {
     immutable: &'static [&'static str],
     /// First words of keys of which nobody else may add any: an additional route or rule is a difference.
     exclusive: &'static [&'static str],
+    /// What others can refer to besides the id.
+    outputs: &'static [&'static str],
 }
 
 use Replacement::{CreateFirst, DeleteFirst, Resource};
 
 #[rustfmt::skip] // a table: one kind, one row
 const ALL: &[Traits] = &[
-    Traits { kind: Kind::DhcpOptions, name: "dhcp_options", replacement: CreateFirst, immutable: &["domain_name", "domain_name_servers", "ntp_servers"], exclusive: &[] },
-    Traits { kind: Kind::Vpc, name: "vpc", replacement: Resource, immutable: &["cidr", "tenancy"], exclusive: &["secondary_cidr"] },
-    Traits { kind: Kind::KeyPair, name: "key_pair", replacement: CreateFirst, immutable: &["key_name", "public_key"], exclusive: &[] },
-    Traits { kind: Kind::InternetGateway, name: "internet_gateway", replacement: DeleteFirst, immutable: &[], exclusive: &[] },
-    Traits { kind: Kind::EgressOnlyInternetGateway, name: "egress_only_internet_gateway", replacement: DeleteFirst, immutable: &["vpc"], exclusive: &[] },
-    Traits { kind: Kind::SecurityGroup, name: "security_group", replacement: Resource, immutable: &["vpc", "group_name", "description"], exclusive: &["ingress", "egress"] },
-    Traits { kind: Kind::Subnet, name: "subnet", replacement: Resource, immutable: &["vpc", "zone", "cidr", "ipv6_native"], exclusive: &[] },
-    Traits { kind: Kind::ElasticIp, name: "elastic_ip", replacement: DeleteFirst, immutable: &[], exclusive: &[] },
-    Traits { kind: Kind::NatGateway, name: "nat_gateway", replacement: DeleteFirst, immutable: &["subnet", "allocation", "connectivity"], exclusive: &[] },
-    Traits { kind: Kind::RouteTable, name: "route_table", replacement: CreateFirst, immutable: &["vpc"], exclusive: &["route", "subnet"] },
-    Traits { kind: Kind::VpcEndpoint, name: "vpc_endpoint", replacement: DeleteFirst, immutable: &["vpc", "service", "type"], exclusive: &["subnet", "security_group", "route_table", "policy"] },
-    Traits { kind: Kind::FlowLog, name: "flow_log", replacement: CreateFirst, immutable: &["resource", "traffic", "destination", "destination_type", "role", "interval_seconds"], exclusive: &[] },
-    Traits { kind: Kind::Instance, name: "instance", replacement: DeleteFirst, immutable: &["image", "type", "subnet", "key_name", "user_data_digest", "volume_gib", "volume_type", "volume_encrypted", "profile"], exclusive: &["security_group"] },
-    Traits { kind: Kind::LoadBalancer, name: "load_balancer", replacement: Resource, immutable: &["load_balancer_name", "scheme", "type"], exclusive: &["security_group", "subnet"] },
-    Traits { kind: Kind::TargetGroup, name: "target_group", replacement: CreateFirst, immutable: &["target_group_name", "vpc", "protocol", "port", "target_type", "address_family"], exclusive: &["target"] },
-    Traits { kind: Kind::Listener, name: "listener", replacement: DeleteFirst, immutable: &["load_balancer"], exclusive: &[] },
-    Traits { kind: Kind::DnsRecord, name: "dns_record", replacement: CreateFirst, immutable: &["zone", "record_name", "type"], exclusive: &["value"] },
+    Traits { kind: Kind::DhcpOptions, name: "dhcp_options", replacement: CreateFirst, immutable: &["domain_name", "domain_name_servers", "ntp_servers"], exclusive: &[], outputs: &[] },
+    Traits { kind: Kind::Vpc, name: "vpc", replacement: Resource, immutable: &["cidr", "tenancy"], exclusive: &["secondary_cidr"], outputs: &["ipv6_cidr"] },
+    Traits { kind: Kind::KeyPair, name: "key_pair", replacement: CreateFirst, immutable: &["key_name", "public_key"], exclusive: &[], outputs: &[] },
+    Traits { kind: Kind::InternetGateway, name: "internet_gateway", replacement: DeleteFirst, immutable: &[], exclusive: &[], outputs: &[] },
+    Traits { kind: Kind::EgressOnlyInternetGateway, name: "egress_only_internet_gateway", replacement: DeleteFirst, immutable: &["vpc"], exclusive: &[], outputs: &[] },
+    Traits { kind: Kind::SecurityGroup, name: "security_group", replacement: Resource, immutable: &["vpc", "group_name", "description"], exclusive: &["ingress", "egress"], outputs: &[] },
+    Traits { kind: Kind::Subnet, name: "subnet", replacement: Resource, immutable: &["vpc", "zone", "cidr", "ipv6_native"], exclusive: &[], outputs: &["ipv6_cidr"] },
+    Traits { kind: Kind::ElasticIp, name: "elastic_ip", replacement: DeleteFirst, immutable: &[], exclusive: &[], outputs: &["public_ip"] },
+    Traits { kind: Kind::NatGateway, name: "nat_gateway", replacement: DeleteFirst, immutable: &["subnet", "allocation", "connectivity"], exclusive: &[], outputs: &["public_ip"] },
+    Traits { kind: Kind::RouteTable, name: "route_table", replacement: CreateFirst, immutable: &["vpc"], exclusive: &["route", "subnet"], outputs: &[] },
+    Traits { kind: Kind::VpcEndpoint, name: "vpc_endpoint", replacement: DeleteFirst, immutable: &["vpc", "service", "type"], exclusive: &["subnet", "security_group", "route_table", "policy"], outputs: &[] },
+    Traits { kind: Kind::FlowLog, name: "flow_log", replacement: CreateFirst, immutable: &["resource", "traffic", "destination", "destination_type", "role", "interval_seconds"], exclusive: &[], outputs: &[] },
+    Traits { kind: Kind::Instance, name: "instance", replacement: DeleteFirst, immutable: &["image", "type", "subnet", "key_name", "user_data_digest", "volume_gib", "volume_type", "volume_encrypted", "profile"], exclusive: &["security_group"], outputs: &["ipv6_address", "private_ip", "public_ip"] },
+    Traits { kind: Kind::LoadBalancer, name: "load_balancer", replacement: Resource, immutable: &["load_balancer_name", "scheme", "type"], exclusive: &["security_group", "subnet"], outputs: &["dns_name", "zone_id"] },
+    Traits { kind: Kind::TargetGroup, name: "target_group", replacement: CreateFirst, immutable: &["target_group_name", "vpc", "protocol", "port", "target_type", "address_family"], exclusive: &["target"], outputs: &[] },
+    Traits { kind: Kind::Listener, name: "listener", replacement: DeleteFirst, immutable: &["load_balancer"], exclusive: &[], outputs: &[] },
+    Traits { kind: Kind::DnsRecord, name: "dns_record", replacement: CreateFirst, immutable: &["zone", "record_name", "type"], exclusive: &["value"], outputs: &[] },
 ];
 
 impl Kind {
@@ -96,10 +98,28 @@ impl Kind {
         self == Kind::Instance && key == "user_data"
     }
 
+    /// The name in the id of an object that is listed by its name. A listener is listed by that of its load balancer; a record's id
+    /// is its name.
+    pub fn listing_name(self, id: &str) -> Option<&str> {
+        match self {
+            // arn:…:loadbalancer/net/<name>/<number>, arn:…:targetgroup/<name>/<number>
+            Kind::LoadBalancer | Kind::TargetGroup => id.rsplit('/').nth(1),
+            // arn:…:listener/net/<name>/<number>/<number>
+            Kind::Listener => id.rsplit('/').nth(2),
+            Kind::DnsRecord => Some(id),
+            _ => None,
+        }
+    }
+
     /// Whether a setting that nobody declared is Kubernetes' own: its cloud controller manages rules of the nodes' group and says so
     /// in their descriptions.
     pub fn is_kubernetes(self, key: &str, value: &str) -> bool {
         self == Kind::SecurityGroup && first_word(key) == "ingress" && value.starts_with("kubernetes.io/rule/")
+    }
+
+    /// What an object of the kind offers besides its id. Fixed, so that a plan knows of what it will know more.
+    pub fn outputs(self) -> &'static [&'static str] {
+        self.traits().outputs
     }
 
     /// Records have no tags: what they are is their name and type.

@@ -24,6 +24,6 @@ pub use endpoint_policy::is_full_access;
 pub use found::{Found, Readiness};
 pub use graph::{Graph, GraphError, Object, Setting, Settings};
 pub use kind::{Kind, Replacement};
-pub use matching::{Matching, OBJECT_TAG, match_objects, object_tag};
+pub use matching::{CLUSTER_TAG, Matching, OBJECT_TAG, match_objects, object_tag};
 pub use policy::{actions, least_policy};
 pub use reference::{ObjectKey, Resolver};

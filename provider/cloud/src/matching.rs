@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 /// The tag by which an object is known: owner and key of the object in its graph.
 pub const OBJECT_TAG: &str = "k8s-hardway/object";
 
+/// The tag that tells the objects of a cluster from all others.
+pub const CLUSTER_TAG: &str = "k8s-hardway/cluster";
+
 /// The value of [`OBJECT_TAG`].
 pub fn object_tag(owner: &str, key: &ObjectKey) -> String {
     format!("{owner} {key}")
@@ -56,9 +59,8 @@ pub fn match_objects(graph: &Graph, found: &[Found], owner: &str, ids: &BTreeMap
 fn key_of(found: &Found, owner: &str, ids: &BTreeMap<ObjectKey, String>) -> Option<ObjectKey> {
     let of_state = ids.iter().find(|(key, id)| key.kind == found.kind && **id == found.id).map(|(key, _)| key.clone());
     of_state.or_else(|| {
-        let (tagged, key) = found.tag(OBJECT_TAG)?.split_once(' ')?;
-        let key: ObjectKey = key.parse().ok()?;
-        (tagged == owner && key.kind == found.kind).then_some(key)
+        let (tagged, key) = found.owned()?;
+        (tagged == owner).then_some(key)
     })
 }
 

@@ -1,11 +1,9 @@
 //! The least IAM policy for what a graph uses: a table of the actions by which objects of each kind are found, made, changed and
 //! deleted, and the statements that follow from it.
 
-use crate::{Graph, Kind, Object};
+use crate::{CLUSTER_TAG, Graph, Kind, Object};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-
-const CLUSTER_TAG: &str = "k8s-hardway/cluster";
 
 /// What a kind needs. IAM has no resource to name for what does not exist yet, or only looks, so those are for all resources.
 struct Actions {

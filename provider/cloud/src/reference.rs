@@ -63,17 +63,18 @@ impl Reference {
             Some((word, index)) => (word, Some(index.parse().ok()?)),
             None => (word, None),
         };
-        // Names may hold dots (records): an output is a lower-case word after the last one, with an underscore or a known name.
-        let (key, output) = match word.rsplit_once('.') {
-            Some((key, output)) if OUTPUTS.contains(&output) => (key, Some(output.to_owned())),
-            _ => (word, None),
+        // Names may hold dots: what stands after the last one is an output where the kind has it.
+        let offered = word.rsplit_once('.').and_then(|(key, output)| {
+            let key: ObjectKey = key.parse().ok()?;
+            key.kind.outputs().contains(&output).then(|| (key, output.to_owned()))
+        });
+        let (key, output) = match offered {
+            Some((key, output)) => (key, Some(output)),
+            None => (word.parse().ok()?, None),
         };
-        Some(Reference { key: key.parse().ok()?, output, index })
+        Some(Reference { key, output, index })
     }
 }
-
-/// What objects offer besides their id, once they exist.
-const OUTPUTS: [&str; 7] = ["ipv6_cidr", "public_ip", "private_ip", "ipv6_address", "dns_name", "zone_id", "arn"];
 
 /// Puts what exists in the place of references.
 pub struct Resolver<'a> {

@@ -78,36 +78,33 @@ fn lacks_route(error: &CloudError) -> bool {
     error.code == "InvalidRoute.NotFound" || error.message.contains("no route defined")
 }
 
+/// CreateRoute and ReplaceRoute take the same parameters, in types of their own.
+macro_rules! to_target {
+    ($call:expr, $target:expr) => {
+        match $target {
+            Target::Gateway(id) => $call.gateway_id(id),
+            Target::NatGateway(id) => $call.nat_gateway_id(id),
+            Target::EgressOnlyGateway(id) => $call.egress_only_internet_gateway_id(id),
+            Target::Interface(id) => $call.network_interface_id(id),
+            Target::Instance(id) => $call.instance_id(id),
+            Target::TransitGateway(id) => $call.transit_gateway_id(id),
+            Target::Peering(id) => $call.vpc_peering_connection_id(id),
+        }
+    };
+}
+
 async fn create_route(clients: &Clients, table: &str, destination: &str, target: &Target<'_>) -> Result<(), CloudError> {
     let (v4, v6) = by_family(destination);
     let call =
         clients.ec2.create_route().route_table_id(table).set_destination_cidr_block(v4).set_destination_ipv6_cidr_block(v6);
-    let call = match *target {
-        Target::Gateway(id) => call.gateway_id(id),
-        Target::NatGateway(id) => call.nat_gateway_id(id),
-        Target::EgressOnlyGateway(id) => call.egress_only_internet_gateway_id(id),
-        Target::Interface(id) => call.network_interface_id(id),
-        Target::Instance(id) => call.instance_id(id),
-        Target::TransitGateway(id) => call.transit_gateway_id(id),
-        Target::Peering(id) => call.vpc_peering_connection_id(id),
-    };
-    call.send().await.map(|_| ()).map_err(|error| failed("ec2:CreateRoute", error))
+    to_target!(call, *target).send().await.map(|_| ()).map_err(|error| failed("ec2:CreateRoute", error))
 }
 
 async fn replace_route(clients: &Clients, table: &str, destination: &str, target: &Target<'_>) -> Result<(), CloudError> {
     let (v4, v6) = by_family(destination);
     let call =
         clients.ec2.replace_route().route_table_id(table).set_destination_cidr_block(v4).set_destination_ipv6_cidr_block(v6);
-    let call = match *target {
-        Target::Gateway(id) => call.gateway_id(id),
-        Target::NatGateway(id) => call.nat_gateway_id(id),
-        Target::EgressOnlyGateway(id) => call.egress_only_internet_gateway_id(id),
-        Target::Interface(id) => call.network_interface_id(id),
-        Target::Instance(id) => call.instance_id(id),
-        Target::TransitGateway(id) => call.transit_gateway_id(id),
-        Target::Peering(id) => call.vpc_peering_connection_id(id),
-    };
-    call.send().await.map(|_| ()).map_err(|error| failed("ec2:ReplaceRoute", error))
+    to_target!(call, *target).send().await.map(|_| ()).map_err(|error| failed("ec2:ReplaceRoute", error))
 }
 
 /// Which parameter of a route an id belongs in.

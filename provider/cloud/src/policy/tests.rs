@@ -4,7 +4,7 @@ use super::*;
 
 fn graph(objects: Vec<Object>) -> Graph {
     let mut graph: Graph = objects.into_iter().collect();
-    graph.tag(CLUSTER_TAG, |_| "demo".to_owned());
+    graph.tag(CLUSTER_TAG, |_| "demo".into());
     graph
 }
 

@@ -117,8 +117,8 @@ fn owner_name(found: &[Found], resource: &str, id: &str) -> Option<String> {
 
 fn objects(found: &[Found], owner: &str) -> BTreeMap<ObjectKey, Found> {
     let key = |found: &Found| {
-        let (tagged, key) = found.tag(OBJECT_TAG)?.split_once(' ')?;
-        key.parse().ok().filter(|key: &ObjectKey| tagged == owner && key.kind == found.kind)
+        let (tagged, key) = found.owned()?;
+        (tagged == owner).then_some(key)
     };
     found.iter().filter_map(|found| Some((key(found)?, found.clone()))).collect()
 }

@@ -1,15 +1,15 @@
 //! Read, apply and destroy of a resource on AWS.
 
-use super::reconcile::{Reconciled, Reconciler};
-use super::removal::{OF_DESTROY, Removal, name_of};
+use super::reconcile::{self, Reconciled, Reconciler};
+use super::removal::{OF_DESTROY, Removal};
 use super::state::{self, GONE, Known, REPLACED};
-use super::{CloudResource, OnCloud, failed};
+use super::{CloudResource, OnCloud, failed, name_of};
+use crate::progress::Progress;
 use cloud::{Cloud, Found, Graph, Kind, Matching, ObjectKey, Resolver, differences};
 use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse};
 use schema::{Diagnostic, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 const SETTLE_LIMIT: Duration = Duration::from_secs(600);
 
@@ -25,7 +25,7 @@ impl<R: CloudResource> OnCloud<R> {
             self.set_missing_estimates(&mut state, &graph)?;
         }
         let (graph, ids) = (state::to_graph(state.get("objects")), state::to_ids(state.get("ids")));
-        let matching = self.observe(&*cloud, &owner, &graph, &ids).await?;
+        let matching = observe(&*cloud, &owner, &graph, &ids, false).await?;
         if matching.matched.is_empty() && matching.superseded.is_empty() && matching.leaving.is_empty() {
             return Ok(None);
         }
@@ -46,8 +46,7 @@ impl<R: CloudResource> OnCloud<R> {
         let graph = self.complete_graph(&planned)?.ok_or_else(unknown)?;
         let owner = self.owner(&planned).ok_or_else(unknown)?;
         let ids = request.prior.as_ref().map(|prior| state::to_ids(prior.get("ids"))).unwrap_or_default();
-        let subject = format!("{}.{}", self.resource.name(), self.resource.owner_name(&planned).unwrap_or_default());
-        let progress = self.shared.configuration().progress(subject);
+        let progress = self.progress(&planned);
         let reconciler = Reconciler {
             cloud: &*cloud,
             owner: &owner,
@@ -69,11 +68,10 @@ impl<R: CloudResource> OnCloud<R> {
     fn after_apply(&self, planned: Value, graph: &Graph, prior: Option<Value>, mut done: Reconciled) -> ApplyResponse {
         let has_failed = done.diagnostics.has_errors();
         if done.found.is_empty() && done.left.is_empty() && (has_failed || done.cancelled) {
-            let state = prior.filter(|_| has_failed || done.cancelled);
             if done.cancelled && !has_failed {
                 done.diagnostics.push(stopped(Diagnostic::error));
             }
-            return ApplyResponse { state, diagnostics: done.diagnostics };
+            return ApplyResponse { state: prior, diagnostics: done.diagnostics };
         }
         let mut state = planned;
         state.set("objects", state::to_value(graph));
@@ -105,7 +103,7 @@ impl<R: CloudResource> OnCloud<R> {
         let cloud = self.shared.cloud()?;
         let owner = self.owner(prior).unwrap_or_default();
         let (graph, ids) = (state::to_graph(prior.get("objects")), state::to_ids(prior.get("ids")));
-        let matching = self.observe_fresh(&*cloud, &owner, &graph, &ids).await?;
+        let matching = observe(&*cloud, &owner, &graph, &ids, true).await?;
         let mut going: Vec<(ObjectKey, Found)> = matching.matched.into_iter().collect();
         // Records have no tags: what is not in the state is somebody else's.
         going.retain(|(key, _)| key.kind != Kind::DnsRecord || ids.contains_key(key));
@@ -115,8 +113,7 @@ impl<R: CloudResource> OnCloud<R> {
             let ids = going.iter().map(|(key, found)| (key.clone(), found.id.clone())).collect();
             self.resource.before_delete(&*cloud, prior, &ids).await?;
         }
-        let subject = format!("{}.{}", self.resource.name(), self.resource.owner_name(prior).unwrap_or_default());
-        let progress = self.shared.configuration().progress(subject);
+        let progress = self.progress(prior);
         let removed =
             Removal { cloud: &*cloud, progress: &progress, cancelled: &call.cancelled, patience: OF_DESTROY }.run(going).await;
         let mut diagnostics = removed.diagnostics;
@@ -134,24 +131,9 @@ impl<R: CloudResource> OnCloud<R> {
         Ok(DeleteResponse { left_behind: Some(state), diagnostics })
     }
 
-    async fn observe(
-        &self,
-        cloud: &dyn Cloud,
-        owner: &str,
-        graph: &Graph,
-        ids: &BTreeMap<ObjectKey, String>,
-    ) -> Result<Matching, Diagnostic> {
-        observe(cloud, owner, graph, ids, false).await
-    }
-
-    async fn observe_fresh(
-        &self,
-        cloud: &dyn Cloud,
-        owner: &str,
-        graph: &Graph,
-        ids: &BTreeMap<ObjectKey, String>,
-    ) -> Result<Matching, Diagnostic> {
-        observe(cloud, owner, graph, ids, true).await
+    fn progress(&self, values: &Value) -> Progress {
+        let name = self.resource.owner_name(values).unwrap_or_default();
+        self.shared.configuration().progress(format!("{}.{name}", self.resource.name()))
     }
 
     fn set_found(&self, state: &mut Value, graph: &Graph, found: &BTreeMap<ObjectKey, Found>) {
@@ -169,9 +151,8 @@ async fn observe(
     ids: &BTreeMap<ObjectKey, String>,
     fresh: bool,
 ) -> Result<Matching, Diagnostic> {
-    let (progress, cancelled) = (crate::progress::Progress::default(), CancellationToken::new());
-    let reconciler = Reconciler { cloud, owner, graph, ids, progress: &progress, cancelled: &cancelled };
-    reconciler.observe(fresh).await.map_err(|error| failed("cannot find out what exists on AWS", &error))
+    let matching = reconcile::observe(cloud, owner, graph, ids, fresh).await;
+    matching.map_err(|error| failed("cannot find out what exists on AWS", &error))
 }
 
 /// Object by object, in sentences.
@@ -215,7 +196,7 @@ fn add_left(state: &mut Value, left: &[(ObjectKey, Found)]) {
         let is_taken = state.get("ids").get(&key.to_string()).as_str().is_some_and(|id| !id.is_empty());
         // What takes its place has its key already: kinds that are listed by name are found again by that alone.
         let key = if is_taken {
-            format!("{}/{}", key.kind, name_of(found).map_or(found.id.clone(), |(_, name)| name))
+            format!("{}/{}", key.kind, name_of(found.kind, &found.id).map_or(found.id.clone(), |(_, name)| name))
         } else {
             key.to_string()
         };

@@ -239,20 +239,16 @@ fn wanted(graph: &Graph, ids: &BTreeMap<ObjectKey, String>, fresh: bool) -> clou
         }
     }
     for (key, id) in ids {
-        match key.kind {
-            Kind::LoadBalancer => {
-                // arn:…:loadbalancer/net/<name>/<number>
-                names.extend(id.rsplit('/').nth(1).map(|name| (Kind::LoadBalancer, name.to_owned())));
-                names.extend(id.rsplit('/').nth(1).map(|name| (Kind::Listener, name.to_owned())));
-            }
-            Kind::TargetGroup => names.extend(id.rsplit('/').nth(1).map(|name| (Kind::TargetGroup, name.to_owned()))),
-            // arn:…:listener/net/<name>/<number>/<number>
-            Kind::Listener => names.extend(id.rsplit('/').nth(2).map(|name| (Kind::Listener, name.to_owned()))),
-            Kind::DnsRecord | Kind::Vpc => {
-                names.insert((key.kind, id.clone()));
-            }
-            _ => {}
+        names.extend(name_of(key.kind, id));
+        if key.kind == Kind::LoadBalancer {
+            names.extend(key.kind.listing_name(id).map(|name| (Kind::Listener, name.to_owned())));
         }
     }
     cloud::Wanted { kinds, names, fresh }
+}
+
+/// By which an object is asked for: those that are listed by name, and a VPC, of whose attributes AWS tells one at a time.
+fn name_of(kind: Kind, id: &str) -> Option<(Kind, String)> {
+    let name = if kind == Kind::Vpc { Some(id) } else { kind.listing_name(id) };
+    name.map(|name| (kind, name.to_owned()))
 }

@@ -2,13 +2,10 @@
 
 use super::state::{self, GONE, Known, REPLACED};
 use super::{CloudResource, OnCloud};
-use cloud::{Graph, Object, ObjectKey, Replacement, Setting};
+use cloud::{CLUSTER_TAG, Graph, OBJECT_TAG, Object, ObjectKey, Replacement, Setting};
 use protocol::{PlanRequest, PlanResponse};
 use schema::{AttributePath, Diagnostic, Diagnostics, Value};
 use std::collections::BTreeMap;
-
-/// The tag that tells the objects of a cluster from all others.
-pub const CLUSTER_TAG: &str = "k8s-hardway/cluster";
 
 impl<R: CloudResource> OnCloud<R> {
     pub(super) fn plan_objects(&self, request: &PlanRequest) -> Result<PlanResponse, Diagnostic> {
@@ -38,8 +35,8 @@ impl<R: CloudResource> OnCloud<R> {
         planned.set("ids", ids);
         let mut requires_replace = Vec::new();
         // Where an attribute says so itself, there is nothing to add.
-        let is_said = prior.is_some_and(|prior| !self.resource.schema().replace_paths(prior, &planned).is_empty());
-        if !replaced.is_empty() && !is_said {
+        let is_said = || prior.is_some_and(|prior| !self.resource.schema().replace_paths(prior, &planned).is_empty());
+        if !replaced.is_empty() && !is_said() {
             requires_replace.push(AttributePath::attribute("objects"));
             diagnostics.push(
                 Diagnostic::warning(format!("{} has to be replaced as a whole", self.resource.name())).detail(format!(
@@ -62,22 +59,16 @@ impl<R: CloudResource> OnCloud<R> {
         let configuration = self.shared.configuration();
         let defaults = configuration.aws.known().map(|aws| aws.default_tags.clone()).unwrap_or_default();
         let defaults = defaults.into_known().unwrap_or_default();
-        for object in graph.iter_mut().filter(|object| object.key.kind.has_tags()) {
-            let mut set = |key: &str, value: Setting| {
-                object.settings.entry(format!("tag {key}")).or_insert(value);
-            };
-            set(cloud::OBJECT_TAG, Setting::Known(String::new())); // its place; the value is below
-            for (key, value) in planned.get("tags").as_map().into_iter().flatten() {
-                set(key, value.as_str().map_or(Setting::Unknown, Setting::from));
-            }
-            for (key, value) in &defaults {
-                set(key, value.known().map_or(Setting::Unknown, |text| Setting::from(text.as_str())));
-            }
-            set(CLUSTER_TAG, Setting::from(cluster.as_str()));
-            set("Name", Setting::Known(console_name(&cluster, &object.key)));
-            let tag = cloud::object_tag(&owner, &object.key);
-            object.settings.insert(format!("tag {}", cloud::OBJECT_TAG), tag.into());
+        // What is set first stays.
+        graph.tag(OBJECT_TAG, |key| cloud::object_tag(&owner, key).into());
+        for (key, value) in planned.get("tags").as_map().into_iter().flatten() {
+            graph.tag(key, |_| value.as_str().map_or(Setting::Unknown, Setting::from));
         }
+        for (key, value) in &defaults {
+            graph.tag(key, |_| value.known().map_or(Setting::Unknown, |text| Setting::from(text.as_str())));
+        }
+        graph.tag(CLUSTER_TAG, |_| Setting::from(cluster.as_str()));
+        graph.tag("Name", |key| console_name(&cluster, key).into());
         Ok(Some(graph))
     }
 

@@ -2,7 +2,6 @@
 //! what is no longer declared goes last. Nothing is remembered: a run that was cut off anywhere is gone on with by the next.
 
 use super::retry::{Pauses, patience};
-use super::state::outputs_of;
 use super::{failed, removal, wanted};
 use crate::progress::Progress;
 use cloud::{
@@ -48,7 +47,7 @@ pub struct Reconciled {
 
 impl Reconciler<'_> {
     pub async fn run(&self) -> Reconciled {
-        let mut matching = match self.observe(true).await {
+        let mut matching = match observe(self.cloud, self.owner, self.graph, self.ids, true).await {
             Ok(matching) => matching,
             Err(error) => {
                 let diagnostics = failed("cannot find out what exists on AWS", &error).into();
@@ -77,24 +76,6 @@ impl Reconciler<'_> {
             diagnostics.extend(removed.diagnostics);
         }
         Reconciled { found: matching.matched, left, diagnostics, cancelled: self.cancelled.is_cancelled() }
-    }
-
-    pub async fn observe(&self, fresh: bool) -> Result<Matching, CloudError> {
-        let found = self.cloud.find(&wanted(self.graph, self.ids, fresh)).await?;
-        let mut matching = match_objects(self.graph, &found, self.owner, self.ids);
-        // A record has no tag: one that is as declared is ours, made by a run that could not say so any more.
-        for record in self.graph.of_kind(Kind::DnsRecord) {
-            if matching.matched.contains_key(&record.key) {
-                continue;
-            }
-            let resolver = Resolver::new(&matching.matched);
-            let is_it = |found: &&Found| found.kind == Kind::DnsRecord && differences(record, found, &resolver).is_empty();
-            let same = found.iter().find(is_it).cloned();
-            if let Some(found) = same {
-                matching.matched.insert(record.key.clone(), found);
-            }
-        }
-        Ok(matching)
     }
 
     async fn bring_about(&self, kind: Kind, matching: &mut Matching) -> Diagnostics {
@@ -340,6 +321,31 @@ impl Reconciler<'_> {
     }
 }
 
+/// Which found object is which declared one. Without `fresh`, what was asked before in this run may do.
+pub async fn observe(
+    cloud: &dyn Cloud,
+    owner: &str,
+    graph: &Graph,
+    ids: &BTreeMap<ObjectKey, String>,
+    fresh: bool,
+) -> Result<Matching, CloudError> {
+    let found = cloud.find(&wanted(graph, ids, fresh)).await?;
+    let mut matching = match_objects(graph, &found, owner, ids);
+    // A record has no tag: one that is as declared is ours, made by a run that could not say so any more.
+    for record in graph.of_kind(Kind::DnsRecord) {
+        if matching.matched.contains_key(&record.key) {
+            continue;
+        }
+        let resolver = Resolver::new(&matching.matched);
+        let is_it = |found: &&Found| found.kind == Kind::DnsRecord && differences(record, found, &resolver).is_empty();
+        let same = found.iter().find(is_it).cloned();
+        if let Some(found) = same {
+            matching.matched.insert(record.key.clone(), found);
+        }
+    }
+    Ok(matching)
+}
+
 /// What an object is now, after changes that were made.
 fn note(found: &mut Found, changes: &[Change]) {
     for change in changes {
@@ -350,7 +356,7 @@ fn note(found: &mut Found, changes: &[Change]) {
     }
     // What it gives to others may have changed with it: an IPv6 block is there a moment after it was asked for.
     let is_told = changes.iter().any(|change| !change.key.starts_with("tag "));
-    if is_told && found.readiness == Readiness::Ready && !outputs_of(found.kind).is_empty() {
+    if is_told && found.readiness == Readiness::Ready && !found.kind.outputs().is_empty() {
         found.readiness = Readiness::Pending;
     }
 }

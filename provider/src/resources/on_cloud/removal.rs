@@ -1,7 +1,7 @@
 //! Deletes objects in the opposite of the order in which they are made, and waits until they are gone.
 
-use super::failed;
 use super::retry::{Pauses, patience};
+use super::{failed, name_of};
 use crate::progress::Progress;
 use cloud::{Cloud, CloudError, Found, Kind, ObjectKey, Readiness, Wanted};
 use futures::StreamExt;
@@ -108,7 +108,7 @@ impl Removal<'_> {
         if ids.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let names = leaving.iter().flat_map(|(_, found)| name_of(found)).collect();
+        let names = leaving.iter().filter_map(|(_, found)| name_of(found.kind, &found.id)).collect();
         let wanted = Wanted { kinds: BTreeSet::from([kind]), names, fresh: true };
         let mut pauses = Pauses::within(GONE_LIMIT);
         loop {
@@ -128,16 +128,4 @@ impl Removal<'_> {
             }
         }
     }
-}
-
-/// By which the kinds that are listed by name are found again.
-pub fn name_of(found: &Found) -> Option<(Kind, String)> {
-    let part = |index| found.id.rsplit('/').nth(index).map(str::to_owned);
-    let name = match found.kind {
-        Kind::LoadBalancer | Kind::TargetGroup => part(1)?,
-        Kind::Listener => part(2)?,
-        Kind::DnsRecord | Kind::Vpc => found.id.clone(),
-        _ => return None,
-    };
-    Some((found.kind, name))
 }

@@ -1,7 +1,7 @@
 //! The computed attributes of a resource on AWS: what is declared (`objects`), what AWS calls it (`ids`), what differs (`drift`),
 //! what it costs. Pure: from graphs to values and back.
 
-use cloud::{Found, Graph, Kind, Object, ObjectKey, Setting};
+use cloud::{Found, Graph, Object, ObjectKey, Setting};
 use schema::{Attribute, Type, Value};
 use std::collections::BTreeMap;
 
@@ -35,18 +35,6 @@ pub fn attributes() -> Vec<Attribute> {
     ]
 }
 
-/// What an object of a kind offers besides its id. Fixed, so that the keys of `ids` are known at plan.
-pub fn outputs_of(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Vpc => &["ipv6_cidr"],
-        Kind::ElasticIp | Kind::NatGateway => &["public_ip"],
-        Kind::Instance => &["ipv6_address", "private_ip", "public_ip"],
-        Kind::LoadBalancer => &["dns_name", "zone_id"],
-        Kind::Subnet => &["ipv6_cidr"],
-        _ => &[],
-    }
-}
-
 pub fn to_value(graph: &Graph) -> Value {
     let settings = |object: &Object| {
         if object.settings.contains_key(WHOLE) {
@@ -73,7 +61,7 @@ pub fn to_graph(objects: &Value) -> Graph {
 
 /// Ids alone, without outputs and without those that are not there.
 pub fn to_ids(ids: &Value) -> BTreeMap<ObjectKey, String> {
-    let outputs = |key: &ObjectKey| outputs_of(key.kind).iter().any(|output| key.name.ends_with(&format!(".{output}")));
+    let outputs = |key: &ObjectKey| key.kind.outputs().iter().any(|output| key.name.ends_with(&format!(".{output}")));
     ids.as_map()
         .into_iter()
         .flatten()
@@ -84,7 +72,7 @@ pub fn to_ids(ids: &Value) -> BTreeMap<ObjectKey, String> {
 
 /// The keys of `ids` that an object has.
 pub fn id_keys(key: &ObjectKey) -> impl Iterator<Item = String> {
-    let outputs = outputs_of(key.kind).iter().map(|output| format!("{key}.{output}")).collect::<Vec<_>>();
+    let outputs = key.kind.outputs().iter().map(|output| format!("{key}.{output}")).collect::<Vec<_>>();
     std::iter::once(key.to_string()).chain(outputs)
 }
 
@@ -94,7 +82,7 @@ pub fn ids_of<'a>(keys: impl Iterator<Item = &'a ObjectKey>, found: &BTreeMap<Ob
     for key in keys {
         let found = found.get(key);
         ids.insert(key.to_string(), Value::from(found.map(|found| found.id.clone()).unwrap_or_default()));
-        for output in outputs_of(key.kind) {
+        for output in key.kind.outputs() {
             let value = found.and_then(|found| found.outputs.get(*output).cloned()).unwrap_or_default();
             ids.insert(format!("{key}.{output}"), value.into());
         }
@@ -128,6 +116,7 @@ impl Known<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cloud::Kind;
 
     #[test]
     fn a_graph_survives_the_state() {

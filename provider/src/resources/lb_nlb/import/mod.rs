@@ -3,7 +3,7 @@
 use super::NAME;
 use super::config::{HEALTH_CHECK, MATCHER, SSL_POLICY, is_datagram};
 use crate::resources::on_cloud::failed;
-use cloud::{Cloud, Found, Kind, OBJECT_TAG, ObjectKey, Wanted};
+use cloud::{CLUSTER_TAG, Cloud, Found, Kind, ObjectKey, Wanted};
 use render::aws::nlb::{self, Reach, Target};
 use schema::{Diagnostic, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,7 +104,7 @@ fn infer(request: &Request, found: &[Found]) -> Result<Value, Diagnostic> {
 fn infer_balancer(balancer: &Found) -> Value {
     let mut config = Value::object([
         ("name", text(balancer, "load_balancer_name").into()),
-        ("cluster_name", balancer.tag("k8s-hardway/cluster").map(str::to_owned).into()),
+        ("cluster_name", balancer.tag(CLUSTER_TAG).map(str::to_owned).into()),
         ("scheme", text(balancer, "scheme").into()),
         ("ip_address_type", text(balancer, "ip_address_type").into()),
         ("cross_zone", is(balancer, "cross_zone").into()),
@@ -135,11 +135,8 @@ fn infer_balancer(balancer: &Found) -> Value {
 
 /// As this provider named it, or after what it listens on.
 fn listener_name(listener: &Found) -> String {
-    let tagged = listener.tag(OBJECT_TAG).and_then(|tag| tag.split_once(' ')).and_then(|(owner, key)| {
-        let key: ObjectKey = key.parse().ok()?;
-        (owner.starts_with(&format!("{NAME}/")) && key.kind == Kind::Listener).then_some(key.name)
-    });
-    tagged.unwrap_or_else(|| {
+    let of_ours = |(owner, key): (&str, ObjectKey)| owner.starts_with(&format!("{NAME}/")).then_some(key.name);
+    listener.owned().and_then(of_ours).unwrap_or_else(|| {
         format!("{}-{}", text(listener, "protocol").to_ascii_lowercase().replace('_', "-"), text(listener, "port"))
     })
 }

@@ -2,7 +2,7 @@
 
 use super::super::{attributes, config::Config};
 use super::*;
-use cloud::{Graph, Resolver};
+use cloud::{Graph, OBJECT_TAG, Resolver};
 use schema::decode;
 
 const ARN: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012";

@@ -7,7 +7,7 @@ mod endpoints;
 mod groups;
 
 use super::{ADDRESSES, config, zones};
-use cloud::{Found, Kind, OBJECT_TAG, ObjectKey, Readiness, Resolver};
+use cloud::{Found, Kind, ObjectKey, Readiness, Resolver};
 use ipnet::{Ipv4Net, Ipv6Net};
 use render::aws::subnets::{cluster_tag, role_tag};
 use render::aws::vpc::{MAIN, Reach, VpcSpec, default_domain, key, nat_name};
@@ -46,9 +46,8 @@ pub fn configuration(name: &str, found: &[Found], region: &str) -> Result<Value,
 fn own(name: &str, found: &[Found]) -> BTreeMap<ObjectKey, Found> {
     let owner = format!("{}/{name}", super::NAME);
     let key = |found: &Found| {
-        let (tagged, key) = found.tag(OBJECT_TAG)?.split_once(' ')?;
-        let key: ObjectKey = key.parse().ok()?;
-        (tagged == owner && key.kind == found.kind && found.readiness != Readiness::Leaving).then_some(key)
+        let (tagged, key) = found.owned()?;
+        (tagged == owner && found.readiness != Readiness::Leaving).then_some(key)
     };
     let mut own = BTreeMap::new();
     let mut sorted: Vec<&Found> = found.iter().collect();
