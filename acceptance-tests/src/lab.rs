@@ -33,7 +33,7 @@ impl Lab {
         let script = script();
         let mut command = Command::new("timeout");
         command.args(["--foreground", "--kill-after=20"]).arg(seconds.to_string());
-        command.arg(script.get_program()).arg("exec").arg(program.into()).env("LAB_DIR", FOLDER);
+        command.arg(script.get_program()).arg("exec").arg(program.into()).env("LAB_DIR", folder());
         command
     }
 
@@ -84,11 +84,11 @@ pub fn kept() -> bool {
 
 fn script() -> Command {
     let mut command = Command::new(source_folder().join("lab/lab"));
-    command.env("LAB_DIR", FOLDER);
+    command.env("LAB_DIR", folder());
     command
 }
 
-/// The folder in which workspaces lie: private, because states hold keys.
+/// The folder in which workspaces lie: private, because states hold keys. `LAB_DIR` names another one, for tests that run beside others.
 pub fn folder() -> PathBuf {
-    PathBuf::from(FOLDER)
+    std::env::var_os("LAB_DIR").map_or_else(|| PathBuf::from(FOLDER), PathBuf::from)
 }
