@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 /// Somebody sits before the screen.
 const SOON: Duration = Duration::from_secs(20);
 
-pub fn nobody_at_the_endpoint_is_said_with_the_region(_: &mut BadInputs) {
+pub fn nobody_at_the_endpoint_is_said_with_its_address(_: &mut BadInputs) {
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let endpoint = format!("endpoint = \"http://{nobody}\"");
-    // As often as it is tried when nothing is said, it lasts a minute.
-    let aws = ["region = \"us-east-9\"", &endpoint, "access_key = \"test\"", "secret_key = \"canary\"", "max_attempts = 3"];
-    refused_soon(&aws.join("\n    "), &["annot list the availability zones", "us-east-9", "Connection refused"]);
+    let endpoint_url = format!("http://{nobody}");
+    let endpoint = format!("endpoint = \"{endpoint_url}\"");
+    let aws = ["region = \"us-east-9\"", &endpoint, "access_key = \"test\"", "secret_key = \"canary\""];
+    refused_soon(&aws.join("\n    "), &["annot list the availability zones", &endpoint_url, "Connection refused"]);
 }
 
 pub fn without_credentials_the_sources_that_were_tried_are_named(_: &mut BadInputs) {

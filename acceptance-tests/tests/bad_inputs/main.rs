@@ -13,7 +13,7 @@ mod vpc;
 use acceptance_tests::suite::{Shared, main as run};
 use acceptance_tests::{Engine, scenarios};
 use configuration::Configuration;
-use first_use::{nobody_at_the_endpoint_is_said_with_the_region, without_credentials_the_sources_that_were_tried_are_named};
+use first_use::{nobody_at_the_endpoint_is_said_with_its_address, without_credentials_the_sources_that_were_tried_are_named};
 use serde_json::Value;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         &scenarios![
             the_table_without_its_faults_is_valid,
             every_fault_is_named_at_its_attribute_by_every_engine,
-            nobody_at_the_endpoint_is_said_with_the_region,
+            nobody_at_the_endpoint_is_said_with_its_address,
             without_credentials_the_sources_that_were_tried_are_named,
         ],
     )

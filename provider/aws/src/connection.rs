@@ -4,6 +4,7 @@
 use crate::clients::Clients;
 use crate::error::{NO_CREDENTIALS, are_credentials_wrong, causes};
 use crate::limits::{Bucket, REQUESTS_PER_SECOND, limited};
+use crate::reach::Reach;
 use crate::trace::Trace;
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
@@ -80,8 +81,11 @@ pub(crate) fn explained(connection: &Connection, mut error: CloudError) -> Cloud
     if are_credentials_wrong(&error) {
         error.message = format!("{} (the credentials come from {})", error.message.trim_end_matches('.'), source(connection));
     } else if error.class == ErrorClass::Ambiguous && error.code.is_empty() {
-        let region = region_at_hand(connection).map(|region| format!(" {region}")).unwrap_or_default();
-        error.message = format!("{} (is the region{region} right, and can it be reached from here?)", error.message);
+        let asked = match endpoint(connection, service_of(&error.operation)) {
+            Some(endpoint) => format!("endpoint {endpoint}"),
+            None => format!("region {}", region_at_hand(connection).unwrap_or_default()),
+        };
+        error.message = format!("{} (is the {} right, and can it be reached from here?)", error.message, asked.trim_end());
     }
     error
 }
@@ -89,7 +93,8 @@ pub(crate) fn explained(connection: &Connection, mut error: CloudError) -> Cloud
 fn clients(connection: &Connection, configuration: &SdkConfig, region: &Region, trace: &Trace) -> Clients {
     macro_rules! client {
         ($service:ident, $name:literal) => {{
-            let mut builder = $service::config::Builder::from(configuration).interceptor(trace.clone());
+            let mut builder =
+                $service::config::Builder::from(configuration).interceptor(trace.clone()).retry_classifier(Reach::default());
             if let Some(endpoint) = endpoint(connection, $name) {
                 builder = builder.endpoint_url(endpoint);
             }
@@ -111,6 +116,15 @@ fn clients(connection: &Connection, configuration: &SdkConfig, region: &Region, 
 /// Its own one, or the one for all; else the SDK takes what environment and profile have, or AWS' own.
 fn endpoint<'a>(connection: &'a Connection, service: &str) -> Option<&'a str> {
     connection.endpoints.get(service).or(connection.endpoint.as_ref()).map(String::as_str)
+}
+
+/// The block's name of the service of an operation, which has IAM's.
+fn service_of(operation: &str) -> &str {
+    match operation.split_once(':') {
+        Some(("elasticloadbalancing", _)) => "elbv2",
+        Some((service, _)) => service,
+        None => "",
+    }
 }
 
 /// The bucket does what the SDK's adaptive mode would do.
@@ -272,6 +286,18 @@ mod tests {
         };
         assert_eq!(endpoint(&connection, "sts"), Some("http://sts"));
         assert_eq!(endpoint(&connection, "ec2"), Some("http://all"));
+    }
+
+    #[test]
+    fn an_error_without_an_answer_names_where_it_was_asked() {
+        let ask = |operation: &str, connection: &Connection| {
+            let error = CloudError { class: ErrorClass::Ambiguous, ..unusable("", "refused".into()) };
+            explained(connection, CloudError { operation: operation.into(), ..error }).message
+        };
+        let endpoints = [("elbv2".to_owned(), "http://lb".to_owned())].into();
+        let connection = Connection { region: Some("eu-central-1".into()), endpoints, ..Connection::default() };
+        assert!(ask("elasticloadbalancing:DescribeLoadBalancers", &connection).contains("endpoint http://lb right"));
+        assert!(ask("ec2:DescribeVpcs", &connection).contains("region eu-central-1 right"));
     }
 
     #[track_caller]

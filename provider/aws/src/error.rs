@@ -162,7 +162,8 @@ pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
     texts.join(": ")
 }
 
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+/// The error and what caused it.
+pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| <dyn Error>::source(*error))
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod limits;
 mod objects;
 mod queries;
+mod reach;
 mod trace;
 
 use async_trait::async_trait;
