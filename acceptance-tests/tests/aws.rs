@@ -6,7 +6,7 @@
 use acceptance_tests::aws::{Account, account::ZONE_NAME};
 use acceptance_tests::command::run as run_program;
 use acceptance_tests::suite::{Shared, main as run};
-use acceptance_tests::{Engine, assert_same, scenarios};
+use acceptance_tests::{Engine, assert_same, scenarios, source_folder};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -23,6 +23,7 @@ impl Shared for Examples {
 
 fn main() -> ExitCode {
     let scenarios = scenarios![
+        a_plan_tells_the_least_policy_before_there_is_anything,
         one_apply_makes_each_example_and_the_second_plan_is_empty,
         a_plan_without_refresh_makes_no_call,
         every_call_names_the_provider,
@@ -33,6 +34,19 @@ fn main() -> ExitCode {
         an_empty_plan_makes_as_many_calls_for_two_zones_as_for_four,
     ];
     run::<Examples>(None, &scenarios)
+}
+
+fn a_plan_tells_the_least_policy_before_there_is_anything(Examples(accounts): &mut Examples) {
+    let account = &accounts[0];
+    let example = source_folder().join("../examples/functions/aws_iam_policy/function.tf");
+    account.workspace.write("policy.tf", &std::fs::read_to_string(example).unwrap());
+    let plan = account.plan();
+    std::fs::remove_file(account.workspace.folder.join("policy.tf")).unwrap();
+    for action in
+        ["ec2:CreateVpc", "ec2:RunInstances", "elasticloadbalancing:CreateListener", "aws:ResourceTag/k8s-hardway/cluster"]
+    {
+        assert!(plan.text.contains(action), "{action} is not in the plan:\n{}", plan.text);
+    }
 }
 
 fn one_apply_makes_each_example_and_the_second_plan_is_empty(Examples(accounts): &mut Examples) {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use protocol::{Function, Provider};
+use protocol::{Function, Parameter, Provider};
 use provider::K8s;
 use schema::{FunctionPage, FunctionParameter, Page, PageKind, Schema, render_function_page, render_resource_page};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,20 +40,18 @@ fn page(kind: PageKind, name: &str, schema: &Schema, example: &str) -> String {
 }
 
 fn function_page(function: &dyn Function) -> String {
-    let parameters: Vec<FunctionParameter> = function
-        .parameters()
-        .into_iter()
-        .map(|parameter| FunctionParameter {
-            name: parameter.name,
-            description: parameter.description,
-            value_type: parameter.value_type,
-        })
-        .collect();
+    let shown = |parameter: Parameter| FunctionParameter {
+        name: parameter.name,
+        description: parameter.description,
+        value_type: parameter.value_type,
+    };
+    let parameters: Vec<FunctionParameter> = function.parameters().into_iter().map(shown).collect();
     render_function_page(&FunctionPage {
         name: function.name(),
         provider: PROVIDER,
         description: function.description(),
         parameters: &parameters,
+        variadic: function.variadic().map(shown),
         result: &function.result(),
         example_hcl: Some(&example(&format!("functions/{}/function.tf", function.name()))),
     })

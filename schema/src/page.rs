@@ -31,6 +31,8 @@ pub struct FunctionPage<'a> {
     /// Markdown.
     pub description: &'a str,
     pub parameters: &'a [FunctionParameter<'a>],
+    /// What follows them, any number of times.
+    pub variadic: Option<FunctionParameter<'a>>,
     pub result: &'a Type,
     pub example_hcl: Option<&'a str>,
 }
@@ -67,18 +69,22 @@ pub fn render_resource_page(page: &Page<'_>) -> String {
 }
 
 pub fn render_function_page(page: &FunctionPage<'_>) -> String {
-    let FunctionPage { name, provider, parameters, result, .. } = page;
+    let FunctionPage { name, provider, parameters, variadic, result, .. } = page;
     let title = format!("{name} function - terraform-provider-{provider}");
     let mut text = render_head(&title, &format!("function: {name}"), page.description);
     text += &render_example(page.example_hcl);
-    let arguments: Vec<_> =
-        parameters.iter().map(|parameter| format!("{} {}", parameter.name, type_in_signature(&parameter.value_type))).collect();
+    let argument = |parameter: &FunctionParameter<'_>| format!("{} {}", parameter.name, type_in_signature(&parameter.value_type));
+    let more = variadic.iter().map(|parameter| argument(parameter) + "...");
+    let arguments: Vec<_> = parameters.iter().map(argument).chain(more).collect();
     text += &format!("## Signature\n\n```text\n{name}({}) {}\n```\n", arguments.join(", "), type_in_signature(result));
-    if !parameters.is_empty() {
+    if !arguments.is_empty() {
         text += "\n## Arguments\n\n";
     }
-    for (position, FunctionParameter { name, description, value_type }) in parameters.iter().enumerate() {
-        text += &format!("{}. `{name}` ({value_type}) {description}\n", position + 1);
+    for (position, FunctionParameter { name, description, value_type }) in (1..).zip(*parameters) {
+        text += &format!("{position}. `{name}` ({value_type}) {description}\n");
+    }
+    if let Some(FunctionParameter { name, description, value_type }) = variadic {
+        text += &format!("{}. `{name}` (Variadic, {value_type}) {description}\n", parameters.len() + 1);
     }
     text
 }
@@ -299,6 +305,7 @@ mod tests {
             provider: "k8s",
             description: "Cuts a network into subnets.",
             parameters: &parameters,
+            variadic: Some(FunctionParameter { name: "more", description: "As long as there are.", value_type: Type::Dynamic }),
             result: &Type::object([]),
             example_hcl: Some("output \"plan\" {\n  value = provider::k8s::cidr_plan(\"10.0.0.0/16\", [\"cp-1\"])\n}"),
         });

@@ -25,5 +25,5 @@ pub use found::{Found, Readiness};
 pub use graph::{Graph, GraphError, Object, Setting, Settings};
 pub use kind::{Kind, Replacement};
 pub use matching::{CLUSTER_TAG, Matching, OBJECT_TAG, match_objects, object_tag};
-pub use policy::{actions, least_policy};
+pub use policy::{Uses, actions};
 pub use reference::{ObjectKey, Resolver};

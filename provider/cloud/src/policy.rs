@@ -1,4 +1,4 @@
-//! The least IAM policy for what a graph uses: a table of the actions by which objects of each kind are found, made, changed and
+//! The least IAM policy for what graphs use: a table of the actions by which objects of each kind are found, made, changed and
 //! deleted, and the statements that follow from it.
 
 use crate::{CLUSTER_TAG, Graph, Kind, Object};
@@ -34,6 +34,7 @@ const ACTIONS: &[Actions] = &[
         read: &[
             "ec2:DescribeVpcs", "ec2:DescribeVpcAttribute", "ec2:DescribeAvailabilityZones", "ec2:DescribeNetworkInterfaces",
             "ec2:DescribeVolumes", "elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeTags",
+            "elasticloadbalancing:DescribeTargetGroups",
             "servicequotas:GetServiceQuota", "servicequotas:ListAWSDefaultServiceQuotas",
         ],
         create: &["ec2:CreateVpc"],
@@ -180,92 +181,135 @@ pub fn actions(kind: Kind) -> BTreeSet<&'static str> {
     all
 }
 
-/// The policy as JSON. The tag that changes are conditioned on is the one that the graph sets.
-pub fn least_policy(graph: &Graph) -> String {
-    let policy = Policy { version: "2012-10-17", statement: statements(graph) };
-    serde_json::to_string_pretty(&policy).unwrap_or_default()
+/// What a cluster's load balancers, volumes and network add-on leave behind carries tags of several makers, or none.
+const DELETE_LEFTOVERS: [&str; 7] = [
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteSecurityGroup",
+    "ec2:DeleteVolume",
+    "ec2:RevokeSecurityGroupEgress",
+    "ec2:RevokeSecurityGroupIngress",
+    "elasticloadbalancing:DeleteLoadBalancer",
+    "elasticloadbalancing:DeleteTargetGroup",
+];
+
+/// What the credentials are for.
+#[derive(Default)]
+pub struct Uses<'a> {
+    objects: Vec<&'a Object>,
+    deletes_leftovers: bool,
 }
 
-fn statements(graph: &Graph) -> Vec<Statement> {
-    let used: Vec<&Actions> = graph.kinds().into_iter().filter_map(of).collect();
-    let tagged = || used.iter().filter(|actions| actions.kind.has_tags());
-    let all = |part: fn(&Actions) -> &'static [&'static str]| {
-        used.iter().flat_map(|actions| part(actions)).copied().collect::<BTreeSet<_>>()
-    };
-    let mut read = all(|actions| actions.read);
-    read.insert(IDENTITY);
-    let mut change: BTreeSet<&str> = tagged().flat_map(|actions| actions.change).copied().collect();
-    let create = all(|actions| actions.create);
-    let mut making: BTreeMap<&'static str, BTreeSet<&'static str>> = BTreeMap::new();
-    for (service, tagging) in TAG_ACTIONS {
-        let of_service: BTreeSet<&str> = create.iter().filter(|action| action.starts_with(service)).copied().collect();
-        if !of_service.is_empty() {
-            change.extend(tagging);
-            making.insert(tagging[0], of_service);
+impl<'a> Uses<'a> {
+    pub fn of(graphs: &'a [Graph]) -> Self {
+        Uses { objects: graphs.iter().flat_map(Graph::iter).collect(), deletes_leftovers: false }
+    }
+
+    /// Also what Kubernetes left in a VPC.
+    pub fn with_leftovers(mut self, deletes_leftovers: bool) -> Self {
+        self.deletes_leftovers = deletes_leftovers;
+        self
+    }
+
+    /// The policy as JSON. The tag that changes are conditioned on is the one that the graphs set.
+    pub fn least_policy(&self) -> String {
+        let policy = Policy { version: "2012-10-17", statement: self.statements() };
+        serde_json::to_string_pretty(&policy).unwrap_or_default()
+    }
+
+    fn statements(&self) -> Vec<Statement> {
+        let kinds: BTreeSet<Kind> = self.objects.iter().map(|object| object.key.kind).collect();
+        let used: Vec<&Actions> = kinds.into_iter().filter_map(of).collect();
+        let tagged = || used.iter().filter(|actions| actions.kind.has_tags());
+        let all = |part: fn(&Actions) -> &'static [&'static str]| {
+            used.iter().flat_map(|actions| part(actions)).copied().collect::<BTreeSet<_>>()
+        };
+        let mut read = all(|actions| actions.read);
+        read.insert(IDENTITY);
+        let mut change: BTreeSet<&str> = tagged().flat_map(|actions| actions.change).copied().collect();
+        let create = all(|actions| actions.create);
+        let mut making: BTreeMap<&'static str, BTreeSet<&'static str>> = BTreeMap::new();
+        for (service, tagging) in TAG_ACTIONS {
+            let of_service: BTreeSet<&str> = create.iter().filter(|action| action.starts_with(service)).copied().collect();
+            if !of_service.is_empty() {
+                change.extend(tagging);
+                making.insert(tagging[0], of_service);
+            }
         }
+        let clusters = self.clusters();
+        let is_owned = (!clusters.is_empty()).then(|| equals(&format!("aws:ResourceTag/{CLUSTER_TAG}"), clusters));
+        let mut statements = vec![
+            Statement::of("Read", read, None),
+            Statement::of("CreateAndAttach", create.union(&all(|actions| actions.open)).copied().collect(), None),
+            Statement::of("ChangeOwn", change, is_owned),
+        ];
+        for (action, creating) in making {
+            let (service, sid) =
+                if action.starts_with("ec2:") { ("ec2", "TagNewOfEc2") } else { ("elasticloadbalancing", "TagNewOfElb") };
+            let names = creating.iter().filter_map(|action| action.split_once(':')).map(|(_, name)| name.to_owned());
+            let condition = equals(&format!("{service}:CreateAction"), names);
+            statements.push(Statement::of(sid, BTreeSet::from([action]), Some(condition)));
+        }
+        if self.deletes_leftovers {
+            statements.push(Statement::of("DeleteLeftovers", DELETE_LEFTOVERS.into(), None));
+        }
+        statements.extend(self.records());
+        statements.extend(self.of_other_services());
+        statements.retain(|statement| !statement.action.is_empty());
+        statements
     }
-    let condition = cluster(graph).map(|cluster| equals(&format!("aws:ResourceTag/{CLUSTER_TAG}"), [cluster]));
-    let mut statements = vec![
-        Statement::of("Read", read, None),
-        Statement::of("CreateAndAttach", create.union(&all(|actions| actions.open)).copied().collect(), None),
-        Statement::of("ChangeOwn", change, condition),
-    ];
-    for (action, creating) in making {
-        let (service, sid) =
-            if action.starts_with("ec2:") { ("ec2", "TagNewOfEc2") } else { ("elasticloadbalancing", "TagNewOfElb") };
-        let names = creating.iter().filter_map(|action| action.split_once(':')).map(|(_, name)| name.to_owned());
-        let condition = equals(&format!("{service}:CreateAction"), names);
-        statements.push(Statement::of(sid, BTreeSet::from([action]), Some(condition)));
-    }
-    statements.extend(records(graph));
-    statements.extend(of_other_services(graph));
-    statements.retain(|statement| !statement.action.is_empty());
-    statements
-}
 
-/// The cluster's name, if the graph knows it.
-fn cluster(graph: &Graph) -> Option<String> {
-    let key = format!("tag {CLUSTER_TAG}");
-    graph.iter().find_map(|object| object.get(&key)).map(str::to_owned)
-}
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &'a Object> {
+        self.objects.iter().copied().filter(move |object| object.key.kind == kind)
+    }
 
-/// Records have no tags, but their zone is a resource.
-fn records(graph: &Graph) -> Option<Statement> {
-    let actions = of(Kind::DnsRecord).filter(|_| graph.of_kind(Kind::DnsRecord).next().is_some())?;
-    let zones: Option<BTreeSet<&str>> = graph.of_kind(Kind::DnsRecord).map(|record| record.get("zone")).collect();
-    let resource = match zones {
-        Some(zones) => zones.into_iter().map(|zone| format!("arn:aws:route53:::hostedzone/{zone}")).collect(),
-        None => vec!["arn:aws:route53:::hostedzone/*".to_owned()],
-    };
-    Some(Statement { resource, ..Statement::of("ChangeRecords", actions.change.iter().copied().collect(), None) })
-}
+    /// The clusters' names, as far as the graphs know them.
+    fn clusters(&self) -> BTreeSet<String> {
+        let key = format!("tag {CLUSTER_TAG}");
+        self.objects.iter().filter_map(|object| object.get(&key)).map(str::to_owned).collect()
+    }
 
-/// What AWS does in the name of the caller while it makes the objects.
-fn of_other_services(graph: &Graph) -> Vec<Statement> {
-    let any = |kind: Kind, is: fn(&Object) -> bool| graph.of_kind(kind).any(is);
-    let mut statements = Vec::new();
-    let mut passed_to = BTreeSet::new();
-    if any(Kind::Instance, |instance| instance.settings.contains_key("profile")) {
-        passed_to.insert("ec2.amazonaws.com".to_owned());
+    /// Records have no tags, but their zone is a resource.
+    fn records(&self) -> Option<Statement> {
+        let actions = of(Kind::DnsRecord).filter(|_| self.of_kind(Kind::DnsRecord).next().is_some())?;
+        let zones: Option<BTreeSet<&str>> = self.of_kind(Kind::DnsRecord).map(|record| record.get("zone")).collect();
+        let resource = match zones {
+            Some(zones) => zones.into_iter().map(|zone| format!("arn:aws:route53:::hostedzone/{zone}")).collect(),
+            None => vec!["arn:aws:route53:::hostedzone/*".to_owned()],
+        };
+        Some(Statement { resource, ..Statement::of("ChangeRecords", actions.change.iter().copied().collect(), None) })
     }
-    if any(Kind::FlowLog, |log| log.settings.contains_key("role")) {
-        passed_to.insert("vpc-flow-logs.amazonaws.com".to_owned());
+
+    /// What AWS does in the name of the caller while it makes the objects.
+    fn of_other_services(&self) -> Vec<Statement> {
+        let any = |kind: Kind, is: fn(&Object) -> bool| self.of_kind(kind).any(is);
+        let mut statements = Vec::new();
+        let mut passed_to = BTreeSet::new();
+        if any(Kind::Instance, |instance| instance.settings.contains_key("profile")) {
+            passed_to.insert("ec2.amazonaws.com".to_owned());
+        }
+        if any(Kind::FlowLog, |log| log.settings.contains_key("role")) {
+            passed_to.insert("vpc-flow-logs.amazonaws.com".to_owned());
+        }
+        if !passed_to.is_empty() {
+            let condition = equals("iam:PassedToService", passed_to);
+            statements.push(Statement::of("PassRole", BTreeSet::from(["iam:PassRole"]), Some(condition)));
+        }
+        if any(Kind::LoadBalancer, |_| true) {
+            let condition = equals("iam:AWSServiceName", ["elasticloadbalancing.amazonaws.com".to_owned()]);
+            statements.push(Statement::of("FirstLoadBalancer", BTreeSet::from(["iam:CreateServiceLinkedRole"]), Some(condition)));
+        }
+        if any(Kind::FlowLog, |log| log.get("destination_type") == Some("s3")) {
+            statements.push(Statement::of(
+                "DeliverLogs",
+                BTreeSet::from(["logs:CreateLogDelivery", "logs:DeleteLogDelivery"]),
+                None,
+            ));
+        }
+        if any(Kind::VpcEndpoint, |endpoint| endpoint.get("private_dns") == Some("true")) {
+            statements.push(Statement::of("PrivateDns", BTreeSet::from(["route53:AssociateVPCWithHostedZone"]), None));
+        }
+        statements
     }
-    if !passed_to.is_empty() {
-        let condition = equals("iam:PassedToService", passed_to);
-        statements.push(Statement::of("PassRole", BTreeSet::from(["iam:PassRole"]), Some(condition)));
-    }
-    if any(Kind::LoadBalancer, |_| true) {
-        let condition = equals("iam:AWSServiceName", ["elasticloadbalancing.amazonaws.com".to_owned()]);
-        statements.push(Statement::of("FirstLoadBalancer", BTreeSet::from(["iam:CreateServiceLinkedRole"]), Some(condition)));
-    }
-    if any(Kind::FlowLog, |log| log.get("destination_type") == Some("s3")) {
-        statements.push(Statement::of("DeliverLogs", BTreeSet::from(["logs:CreateLogDelivery", "logs:DeleteLogDelivery"]), None));
-    }
-    if any(Kind::VpcEndpoint, |endpoint| endpoint.get("private_dns") == Some("true")) {
-        statements.push(Statement::of("PrivateDns", BTreeSet::from(["route53:AssociateVPCWithHostedZone"]), None));
-    }
-    statements
 }
 
 fn of(kind: Kind) -> Option<&'static Actions> {

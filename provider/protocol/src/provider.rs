@@ -156,8 +156,16 @@ pub trait Function: Send + Sync + 'static {
     fn summary(&self) -> &'static str;
     fn description(&self) -> &'static str;
     fn parameters(&self) -> Vec<Parameter>;
+    /// What follows the parameters, any number of times.
+    fn variadic(&self) -> Option<Parameter> {
+        None
+    }
+    /// Whether it is called while something in its arguments is not known. If not, the engine takes its result for unknown.
+    fn accepts_unknown(&self) -> bool {
+        false
+    }
     fn result(&self) -> Type;
-    /// Arguments are known and of the parameters' types. The error names the argument (by position) that it is about.
+    /// Arguments are of the parameters' types. The error names the argument (by position) that it is about.
     fn call(&self, arguments: Vec<Value>) -> Result<Value, FunctionError>;
 }
 

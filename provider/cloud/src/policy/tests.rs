@@ -11,7 +11,7 @@ fn graph(objects: Vec<Object>) -> Graph {
 /// A line for each statement: its name, actions, what they are for and under which condition.
 #[track_caller]
 fn check(objects: Vec<Object>, expect: &[&str]) {
-    let policy: serde_json::Value = serde_json::from_str(&least_policy(&graph(objects))).unwrap();
+    let policy: serde_json::Value = serde_json::from_str(&Uses::of(&[graph(objects)]).least_policy()).unwrap();
     let texts = |value: &serde_json::Value| {
         let items = value.as_array().unwrap().iter().map(|item| item.as_str().unwrap());
         items.collect::<Vec<_>>().join(" ")
@@ -100,11 +100,26 @@ fn every_kind_is_in_the_table() {
 fn the_policy_of_everything_is_one_that_iam_takes() {
     let everything =
         Kind::all().map(|kind| Object::new(kind, "a").with("zone", "Z1").with("profile", "p").with("role", "r")).collect();
-    let graph = graph(everything);
-    let policy = least_policy(&graph);
-    assert_eq!(policy, least_policy(&graph));
+    let graphs = [graph(everything)];
+    let uses = Uses::of(&graphs).with_leftovers(true);
+    let policy = uses.least_policy();
     // A managed policy has at most 6144 characters, white space not counted.
     assert!(policy.chars().filter(|c| !c.is_whitespace()).count() <= 6144);
-    let sids: Vec<&str> = statements(&graph).iter().map(|statement| statement.sid).collect();
+    let sids: Vec<&str> = uses.statements().iter().map(|statement| statement.sid).collect();
     assert_eq!(sids.iter().collect::<BTreeSet<_>>().len(), sids.len());
+}
+
+#[test]
+fn graphs_of_several_resources_come_to_one_policy() {
+    let record = |zone: &str| graph(vec![Object::new(Kind::DnsRecord, "A").with("zone", zone), Object::new(Kind::KeyPair, zone)]);
+    let mut other = record("Z2");
+    other.add(Object::new(Kind::KeyPair, "b").with(format!("tag {CLUSTER_TAG}"), "other"));
+    let graphs = [record("Z1"), other];
+    let policy = Uses::of(&graphs).with_leftovers(true).least_policy();
+    let policy: serde_json::Value = serde_json::from_str(&policy).unwrap();
+    let statement = |sid: &str| policy["Statement"].as_array().unwrap().iter().find(|one| one["Sid"] == sid).unwrap().clone();
+    assert_eq!(statement("ChangeRecords")["Resource"].as_array().unwrap().len(), 2);
+    let clusters = &statement("ChangeOwn")["Condition"]["StringEquals"]["aws:ResourceTag/k8s-hardway/cluster"];
+    assert_eq!(*clusters, serde_json::json!(["demo", "other"]));
+    assert_eq!(statement("DeleteLeftovers")["Action"].as_array().unwrap().len(), DELETE_LEFTOVERS.len());
 }

@@ -3,7 +3,7 @@
 use schema::{Attribute, Kind, Nesting, Schema, Type};
 
 use crate::identity::Identity;
-use crate::provider::Function;
+use crate::provider::{Function, Parameter};
 use crate::wire::tfplugin6 as wire;
 use crate::wire::tfplugin6::StringKind;
 use crate::wire::tfplugin6::resource_identity_schema::IdentityAttribute;
@@ -70,17 +70,17 @@ pub(crate) fn identity_to_wire(identity: &Identity) -> wire::ResourceIdentitySch
 }
 
 pub(crate) fn function_to_wire(function: &dyn Function) -> wire::Function {
-    let parameters = function.parameters().into_iter().map(|parameter| wire::function::Parameter {
+    let parameter = |parameter: Parameter| wire::function::Parameter {
         name: parameter.name.to_owned(),
         r#type: type_to_wire(&parameter.value_type),
         allow_null_value: false,
-        allow_unknown_values: false,
+        allow_unknown_values: function.accepts_unknown(),
         description: parameter.description.to_owned(),
         description_kind: StringKind::Markdown.into(),
-    });
+    };
     wire::Function {
-        parameters: parameters.collect(),
-        variadic_parameter: None,
+        parameters: function.parameters().into_iter().map(parameter).collect(),
+        variadic_parameter: function.variadic().map(parameter),
         r#return: Some(wire::function::Return { r#type: type_to_wire(&function.result()) }),
         summary: function.summary().to_owned(),
         description: function.description().to_owned(),

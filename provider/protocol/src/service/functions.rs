@@ -33,7 +33,10 @@ impl Service {
 }
 
 fn arguments_from_wire(function: &dyn Function, arguments: Vec<wire::DynamicValue>) -> Result<Vec<Value>, FunctionError> {
-    let parameters = function.parameters();
+    let mut parameters = function.parameters();
+    while let Some(parameter) = function.variadic().filter(|_| parameters.len() < arguments.len()) {
+        parameters.push(parameter);
+    }
     if parameters.len() != arguments.len() {
         let found = format!("It has {} parameters and got {} arguments.", parameters.len(), arguments.len());
         return Err(whole_call(bug(&format!("call of function {}", function.name()), &found).into()));

@@ -268,6 +268,14 @@ impl Function for Shout {
         vec![Parameter { name: "text", description: "What to say.", value_type: Type::String }]
     }
 
+    fn variadic(&self) -> Option<Parameter> {
+        Some(Parameter { name: "more", description: "What to add.", value_type: Type::Dynamic })
+    }
+
+    fn accepts_unknown(&self) -> bool {
+        true
+    }
+
     fn result(&self) -> Type {
         Type::String
     }
@@ -276,7 +284,10 @@ impl Function for Shout {
         match arguments[0].as_str().unwrap_or_default() {
             "" => Err(FunctionError { text: "there is nothing to say".to_owned(), argument: Some(0) }),
             "panic" => panic!("as asked"),
-            text => Ok(text.to_uppercase().into()),
+            text => Ok(match &arguments[1..] {
+                more if more.iter().any(Value::is_unknown) => Value::Unknown,
+                more => more.iter().filter_map(Value::as_str).fold(text.to_uppercase(), |all, text| all + text).into(),
+            }),
         }
     }
 }

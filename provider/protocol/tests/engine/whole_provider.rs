@@ -13,7 +13,8 @@ async fn everything_is_announced() {
     assert!(schema.resource_schemas.contains_key("fake_note"));
     assert!(schema.data_source_schemas.contains_key("fake_count"));
     assert!(schema.ephemeral_resource_schemas.contains_key("fake_pass"));
-    assert!(schema.functions.contains_key("shout"));
+    let variadic = schema.functions["shout"].variadic_parameter.as_ref().unwrap();
+    assert!(variadic.allow_unknown_values && !variadic.allow_null_value);
     assert_eq!(schema.resource_schemas["fake_note"].version, 2);
 
     let metadata = engine.provider.get_metadata(get_metadata::Request {}).await.unwrap().into_inner();
@@ -82,4 +83,16 @@ async fn a_function_answers_or_names_the_argument() {
     assert_eq!((refused.text.as_str(), refused.function_argument), ("there is nothing to say", Some(0)));
     let panicked = call("panic").await.error.unwrap();
     assert!(panicked.text.contains("provider bug") && panicked.text.contains("shout"), "{}", panicked.text);
+}
+
+#[tokio::test]
+async fn a_function_takes_any_number_of_arguments_known_or_not() {
+    let mut engine = Engine::start().await;
+    let mut call = async |more: &[Value]| {
+        let text = to_wire(&"hello".into(), &Type::String);
+        let arguments = std::iter::once(text).chain(more.iter().map(|value| to_wire(value, &Type::Dynamic))).collect();
+        engine.provider.call_function(call_function::Request { name: "shout".into(), arguments }).await.unwrap().into_inner()
+    };
+    assert_eq!(call(&["!".into(), "?".into()]).await.result, Some(to_wire(&"HELLO!?".into(), &Type::String)));
+    assert_eq!(call(&[Value::Unknown]).await.result, Some(to_wire(&Value::Unknown, &Type::String)));
 }

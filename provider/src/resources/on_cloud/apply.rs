@@ -22,7 +22,7 @@ impl<R: CloudResource> OnCloud<R> {
             // An import: the configuration is there, what follows from it is not.
             let graph = self.complete_graph(prior)?.unwrap_or_default();
             state.set("objects", state::to_value(&graph));
-            self.set_missing_estimates(&mut state, &graph)?;
+            self.set_missing_cost(&mut state, &graph)?;
         }
         let (graph, ids) = (state::to_graph(state.get("objects")), state::to_ids(state.get("ids")));
         let matching = observe(&*cloud, &owner, &graph, &ids, false).await?;
@@ -75,7 +75,7 @@ impl<R: CloudResource> OnCloud<R> {
         }
         let mut state = planned;
         state.set("objects", state::to_value(graph));
-        if let Err(diagnostic) = self.set_missing_estimates(&mut state, graph) {
+        if let Err(diagnostic) = self.set_missing_cost(&mut state, graph) {
             done.diagnostics.push(diagnostic);
         }
         self.set_found(&mut state, graph, &done.found);

@@ -9,7 +9,7 @@ mod removal;
 mod retry;
 mod state;
 
-pub use state::{Known, attributes};
+pub use state::{Known, attributes, to_graph};
 
 use crate::configuration::Shared;
 use async_trait::async_trait;
@@ -181,7 +181,7 @@ async fn missing_permissions(cloud: &dyn Cloud, planned: &Value) -> Option<Diagn
         Ok(denied) if denied.is_empty() => None,
         Ok(denied) => Some(
             Diagnostic::error(format!("{} is not allowed", denied.join(", ")))
-                .detail("A dry run was refused. The attribute iam_policy holds everything that this resource needs."),
+                .detail("A dry run was refused. provider::k8s::aws_iam_policy(…) gives everything that this resource needs."),
         ),
         Err(error) => Some(failed("cannot find out what is allowed", &error)),
     }
@@ -191,7 +191,7 @@ async fn missing_permissions(cloud: &dyn Cloud, planned: &Value) -> Option<Diagn
 pub fn failed(summary: impl Into<String>, error: &CloudError) -> Diagnostic {
     let way_out = match error.class {
         ErrorClass::Denied => {
-            "Check the credentials and the permissions; the attribute iam_policy of the resource lists what it needs."
+            "Check the credentials and the permissions; provider::k8s::aws_iam_policy(…) gives what a resource needs."
         }
         ErrorClass::Throttled => {
             "AWS refuses requests for being too many. Lower aws.requests_per_second, or apply again later: it is safe."

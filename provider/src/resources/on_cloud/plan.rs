@@ -16,7 +16,7 @@ impl<R: CloudResource> OnCloud<R> {
         let graph = self.complete_graph(&planned)?;
         planned.set("drift", Value::object([]));
         let Some(graph) = graph else {
-            ["objects", "ids", "cost", "iam_policy"].iter().for_each(|name| planned.set(name, Value::Unknown));
+            ["objects", "ids", "cost"].iter().for_each(|name| planned.set(name, Value::Unknown));
             let known = Known { ids: &Value::Unknown };
             self.set_outputs(&mut planned, &known);
             return Ok(PlanResponse { planned, ..PlanResponse::default() });
@@ -27,8 +27,8 @@ impl<R: CloudResource> OnCloud<R> {
         let ids = planned_ids(&graph, &objects, prior);
         planned.set("objects", objects.clone());
         match prior.filter(|_| is_same) {
-            Some(prior) => ["cost", "iam_policy"].iter().for_each(|name| planned.set(name, prior.get(name).clone())),
-            None => self.set_estimates(&mut planned, &graph)?,
+            Some(prior) => planned.set("cost", prior.get("cost").clone()),
+            None => self.set_cost(&mut planned, &graph)?,
         }
         let known = Known { ids: &ids };
         self.set_outputs(&mut planned, &known);
@@ -73,19 +73,18 @@ impl<R: CloudResource> OnCloud<R> {
     }
 
     /// What the plan or the state says already stays: a newer table of prices is no change.
-    pub(super) fn set_missing_estimates(&self, state: &mut Value, graph: &Graph) -> Result<(), Diagnostic> {
-        let is_there = |name: &str| !state.get(name).is_null() && state.get(name).is_wholly_known();
-        if is_there("cost") && is_there("iam_policy") { Ok(()) } else { self.set_estimates(state, graph) }
+    pub(super) fn set_missing_cost(&self, state: &mut Value, graph: &Graph) -> Result<(), Diagnostic> {
+        let is_there = !state.get("cost").is_null() && state.get("cost").is_wholly_known();
+        if is_there { Ok(()) } else { self.set_cost(state, graph) }
     }
 
-    fn set_estimates(&self, planned: &mut Value, graph: &Graph) -> Result<(), Diagnostic> {
+    fn set_cost(&self, planned: &mut Value, graph: &Graph) -> Result<(), Diagnostic> {
         let aws = self.shared.configuration().aws.into_known().unwrap_or_default();
         let region = planned.get("region").as_str().map(str::to_owned).or(aws.region.into_known());
         let cost = super::cost::estimate(graph, region.as_deref(), aws.prices.known().map(String::as_str))?;
         // A price by region is a matter of apply while the region is.
         let waits = planned.get("region").is_unknown();
         planned.set("cost", if waits { Value::Unknown } else { cost });
-        planned.set("iam_policy", cloud::least_policy(graph).into());
         Ok(())
     }
 

@@ -29,9 +29,6 @@ pub fn attributes() -> Vec<Attribute> {
             "Estimate in US dollars a month, object by object, with `total`: fixed prices alone, without data transfer. `unknown` where the \
              table of prices has none.",
         ),
-        Attribute::string("iam_policy").computed().describe(
-            "The least IAM policy (JSON) that finding, making, changing and deleting these objects needs.",
-        ),
     ]
 }
 
