@@ -159,18 +159,31 @@ pub fn further_rows() -> Vec<Row> {
     ]
 }
 
-/// As the cloud controller makes them for a Service of type LoadBalancer.
+/// As the cloud controller makes them for a network load balancer and for a classic one, and the load balancer controller for its
+/// target groups.
 pub fn kubernetes_rules_are_left_alone(account: &Account) {
     let aws = Outside::of(account);
-    let peer = "IpRanges.1.CidrIp=0.0.0.0/0 IpPermissions.1.IpRanges.1.Description=kubernetes.io/rule/nlb/client=a1b2";
-    let call = |action: &str| {
-        aws.ec2(&format!(
-            "{action} GroupId=@security_group/node IpPermissions.1.IpProtocol=tcp IpPermissions.1.FromPort=31000 \
-             IpPermissions.1.ToPort=31000 IpPermissions.1.{peer}"
-        ))
-    };
-    call(AUTHORIZE[0]);
+    let group = aws.ec2(
+        "CreateSecurityGroup GroupName=k8s-elb-a1b2 GroupDescription=made-for-a-service VpcId=@vpc/main \
+         TagSpecification.1.ResourceType=security-group TagSpecification.1.Tag.1.Key=kubernetes.io/cluster/demo \
+         TagSpecification.1.Tag.1.Value=owned",
+    );
+    let group = group.at("groupId").unwrap().text.clone();
+    let tcp = "IpPermissions.1.IpProtocol=tcp IpPermissions.1.FromPort=31000 IpPermissions.1.ToPort=31000";
+    let rules = [
+        format!(
+            "{tcp} IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0 IpPermissions.1.IpRanges.1.Description=kubernetes.io/rule/nlb/client=a1b2"
+        ),
+        format!("IpPermissions.1.IpProtocol=-1 IpPermissions.1.Groups.1.GroupId={group}"),
+        format!(
+            "{tcp} IpPermissions.1.Groups.1.GroupId={group} IpPermissions.1.Groups.1.Description=elbv2.k8s.aws/targetGroupBinding=shared"
+        ),
+    ];
+    let all =
+        |action: &str| rules.iter().for_each(|rule| drop(aws.ec2(&format!("{action} GroupId=@security_group/node {rule}"))));
+    all(AUTHORIZE[0]);
     let plan = account.plan();
-    call(REVOKE[0]);
+    all(REVOKE[0]);
+    aws.ec2(&format!("DeleteSecurityGroup GroupId={group}"));
     plan.is_empty();
 }

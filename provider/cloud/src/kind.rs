@@ -71,6 +71,12 @@ const ALL: &[Traits] = &[
     Traits { kind: Kind::DnsRecord, name: "dns_record", replacement: CreateFirst, immutable: &["zone", "record_name", "type"], exclusive: &["value"], outputs: &[] },
 ];
 
+/// How descriptions of rules begin that the cloud controller makes. An adapter gives it to a rule without a description whose source
+/// is a group of Kubernetes, as for a classic load balancer.
+pub const KUBERNETES_RULE: &str = "kubernetes.io/rule/";
+/// The same of the load balancer controller.
+const TARGET_GROUP_BINDING: &str = "elbv2.k8s.aws/targetGroupBinding=";
+
 impl Kind {
     pub fn all() -> impl Iterator<Item = Kind> {
         ALL.iter().map(|traits| traits.kind)
@@ -111,10 +117,12 @@ impl Kind {
         }
     }
 
-    /// Whether a setting that nobody declared is Kubernetes' own: its cloud controller manages rules of the nodes' group and says so
-    /// in their descriptions.
+    /// Whether a setting that nobody declared is Kubernetes' own: its cloud controller and its load balancer controller manage rules
+    /// of the nodes' group, and say so in their descriptions.
     pub fn is_kubernetes(self, key: &str, value: &str) -> bool {
-        self == Kind::SecurityGroup && first_word(key) == "ingress" && value.starts_with("kubernetes.io/rule/")
+        self == Kind::SecurityGroup
+            && first_word(key) == "ingress"
+            && [KUBERNETES_RULE, TARGET_GROUP_BINDING].iter().any(|maker| value.starts_with(maker))
     }
 
     /// What an object of the kind offers besides its id. Fixed, so that a plan knows of what it will know more.

@@ -23,7 +23,7 @@ pub use difference::{Change, Difference, differences};
 pub use endpoint_policy::is_full_access;
 pub use found::{Found, Readiness};
 pub use graph::{Graph, GraphError, Object, Setting, Settings};
-pub use kind::{Kind, Replacement};
+pub use kind::{KUBERNETES_RULE, Kind, Replacement};
 pub use matching::{CLUSTER_TAG, Matching, OBJECT_TAG, match_objects, object_tag};
 pub use policy::{Uses, actions};
 pub use reference::{ObjectKey, Resolver};

@@ -8,7 +8,7 @@ use crate::error::{failed, incomplete, is_not_found, is_there, unless, unusable}
 use async_trait::async_trait;
 use aws_sdk_ec2::operation::create_security_group::CreateSecurityGroupError;
 use aws_sdk_ec2::types::{IpPermission, ResourceType, SecurityGroup};
-use cloud::{Change, CloudError, Found, Kind, Resolved};
+use cloud::{Change, CloudError, Found, KUBERNETES_RULE, Kind, OBJECT_TAG, Resolved};
 use std::collections::BTreeSet;
 
 pub(crate) struct SecurityGroups;
@@ -26,7 +26,9 @@ impl Objects for SecurityGroups {
     async fn list(&self, clients: &Clients, _names: &BTreeSet<String>) -> Result<Vec<Found>, CloudError> {
         let pages = clients.ec2.describe_security_groups().into_paginator().items().send();
         let groups = pages.try_collect().await.map_err(|error| failed("ec2:DescribeSecurityGroups", error))?;
-        Ok(groups.iter().filter(|group| group.group_name() != Some("default")).filter_map(read).collect())
+        let of_kubernetes = of_kubernetes(&groups);
+        let ours_or_others = groups.iter().filter(|group| group.group_name() != Some("default"));
+        Ok(ours_or_others.filter_map(|group| read(group, &of_kubernetes)).collect())
     }
 
     async fn create(&self, clients: &Clients, object: &Resolved) -> Result<Found, CloudError> {
@@ -169,7 +171,7 @@ async fn describe_rules(clients: &Clients, direction: Direction, id: &str, rules
 async fn describe(clients: &Clients, id: &str) -> Result<Option<Found>, CloudError> {
     let answer = clients.ec2.describe_security_groups().group_ids(id).send().await;
     let answer = answer.map_err(|error| failed("ec2:DescribeSecurityGroups", error))?;
-    Ok(answer.security_groups().iter().find_map(read))
+    Ok(answer.security_groups().iter().find_map(|group| read(group, &BTreeSet::new())))
 }
 
 fn with_default_rule(mut found: Found) -> Found {
@@ -177,14 +179,28 @@ fn with_default_rule(mut found: Found) -> Found {
     found
 }
 
-fn read(group: &SecurityGroup) -> Option<Found> {
+/// The ids of groups that controllers of Kubernetes made, whose rules in other groups come and go with a Service.
+fn of_kubernetes(groups: &[SecurityGroup]) -> BTreeSet<&str> {
+    let is_of_kubernetes = |group: &&SecurityGroup| {
+        let tags = || group.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()));
+        let is_made_for_cluster = |(key, value): (&str, &str)| {
+            (key.starts_with("kubernetes.io/cluster/") && value != "shared") || key == "elbv2.k8s.aws/cluster"
+        };
+        tags().any(is_made_for_cluster) && !tags().any(|(key, _)| key == OBJECT_TAG)
+    };
+    groups.iter().filter(is_of_kubernetes).filter_map(SecurityGroup::group_id).collect()
+}
+
+fn read(group: &SecurityGroup, of_kubernetes: &BTreeSet<&str>) -> Option<Found> {
     let mut found = Found::new(Kind::SecurityGroup, group.group_id()?);
     put(&mut found, "vpc", group.vpc_id());
     put(&mut found, "group_name", group.group_name());
     put(&mut found, "description", group.description());
     for (word, permissions) in [("ingress", group.ip_permissions()), ("egress", group.ip_permissions_egress())] {
         for (rule, description) in permissions.iter().flat_map(rules::texts) {
-            put(&mut found, &format!("{word} {rule}"), Some(description));
+            let peer = rule.rsplit(' ').next().unwrap_or_default();
+            let is_nameless = description.is_empty() && of_kubernetes.contains(peer);
+            put(&mut found, &format!("{word} {rule}"), Some(if is_nameless { KUBERNETES_RULE.into() } else { description }));
         }
     }
     tags::read(Some(group.tags()), &mut found.settings);
