@@ -43,6 +43,9 @@ LAB_DIR=$(mktemp -d --tmpdir terraform-provider-k8s-bench-aws.XXXXXX)
 export LAB_DIR CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
 trap 'rm -rf "$LAB_DIR"' EXIT
 "$here/lab/workspace.sh" "$provider" "$here/bench/aws/k8s" "$LAB_DIR/k8s"
+"$here/lab/workspace.sh" "$provider" "$here/../examples/aws-dual-stack" "$LAB_DIR/example"
+rm "$LAB_DIR/example/lab.auto.tfvars.json" # values for hosts, of which there are none here
 
-"$python" "$here/bench/aws/measure.py" --proxy "$proxy" --terraform "$terraform" --workspace "$LAB_DIR/k8s" \
-  --ansible "$ansible/bin/ansible-playbook" "${zones[@]}"
+# Without compiled files in the tree.
+"$python" -B "$here/bench/aws/measure.py" --proxy "$proxy" --terraform "$terraform" --workspace "$LAB_DIR/k8s" \
+  --example "$LAB_DIR/example" --ansible "$ansible/bin/ansible-playbook" "${zones[@]}"
