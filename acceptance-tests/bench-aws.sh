@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# bench-aws.sh PROVIDER PROXY [ZONES...]: makes the same network on AWS with the provider PROVIDER and with Ansible, over 2 and over 6
-# zones unless other numbers are given, on an emulator behind PROXY (acceptance-aws-proxy), and prints calls, time, memory and lines
-# side by side. Ansible is installed from PyPI into the cache (two minutes). bench/aws/README.md says how it is measured.
-# Nothing else should run meanwhile.
+# bench-aws.sh PROVIDER PROXY [ZONES...]: makes the same network on AWS with the provider PROVIDER, with Ansible and with kops, over 2 and
+# over 6 zones unless other numbers are given, on an emulator behind PROXY (acceptance-aws-proxy), and prints calls, time, memory and
+# lines side by side. The others come into the cache once: Ansible from PyPI (two minutes), kops from Go modules (ten minutes on two
+# cores). bench/aws/README.md says how it is measured. Nothing else should run meanwhile.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
@@ -38,6 +38,7 @@ key=$({
 } | cache_key)
 ansible=$(cache_piece ansible "$key" install_ansible)
 terraform=$("$here/lab/engines/build.sh" --any)
+kops=$("$here/lab/engines/build.sh" kops)
 
 LAB_DIR=$(mktemp -d --tmpdir terraform-provider-k8s-bench-aws.XXXXXX)
 export LAB_DIR CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
@@ -48,4 +49,5 @@ rm "$LAB_DIR/example/lab.auto.tfvars.json" # values for hosts, of which there ar
 
 # Without compiled files in the tree.
 "$python" -B "$here/bench/aws/measure.py" --proxy "$proxy" --terraform "$terraform" --workspace "$LAB_DIR/k8s" \
-  --example "$LAB_DIR/example" --ansible "$ansible/bin/ansible-playbook" "${zones[@]}"
+  --example "$LAB_DIR/example" --ansible "$ansible/bin/ansible-playbook" \
+  --kops "$kops" "${zones[@]}"

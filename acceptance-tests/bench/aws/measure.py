@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""measure.py --proxy PROXY --terraform TERRAFORM --workspace FOLDER --example FOLDER --ansible ANSIBLE_PLAYBOOK ZONES...
+"""measure.py --proxy PROXY --terraform TERRAFORM --workspace FOLDER --example FOLDER --ansible ANSIBLE_PLAYBOOK --kops KOPS ZONES...
 
-Makes the same network with this provider and with Ansible, on one emulator behind the proxy that counts calls, over as many zones as
-each ZONES says; then the example around it, among as many nodes as NODES says; and prints tables. Fails where the networks differ,
-where something is left after a destroy, and where the number of calls of this provider's empty plan depends on zones or nodes.
+Makes the same network with this provider, with Ansible and with kops, on one emulator behind the proxy that counts calls, over as many
+zones as each ZONES says; then the example around it, among as many nodes as NODES says; and prints tables. Fails where the networks
+differ, where something is left after a destroy, and where the number of calls of this provider's empty plan depends on zones or nodes.
 """
 
 import argparse
+import collections
 import json
 import os
 import pathlib
 import sys
 
+import kops
 import nodes
 from phase import Phase
 from proxy import Proxy, REGION
@@ -59,13 +61,17 @@ def of_ansible(options, proxy, zones):
     yield "destroy", phase("destroy.yml")
 
 
-TOOLS = {"k8s_vpc": of_k8s, "amazon.aws": of_ansible}
+TOOLS = {"k8s_vpc": of_k8s, "amazon.aws": of_ansible, "kops": kops.of_kops}
 
 
-def lines(*files):
+def lines(*texts):
     """What is neither blank nor a comment."""
-    texts = [line.strip() for file in files for line in (HERE / file).read_text(encoding="utf-8").splitlines()]
-    return sum(1 for line in texts if line and not line.startswith("#"))
+    stripped = [line.strip() for text in texts for line in text.splitlines()]
+    return sum(1 for line in stripped if line and not line.startswith("#"))
+
+
+def text(file):
+    return (HERE / file).read_text(encoding="utf-8")
 
 
 def table(heads, rows):
@@ -90,9 +96,9 @@ def measure_networks(options, proxy):
                 if name == EMPTY_PLAN:
                     empty_plans.add(len(phase.calls))
             nothing_left(proxy, before, tool)
-        ours, theirs = (set(network) for network in networks.values())
-        if ours != theirs:
-            sys.exit(f"the networks differ:\n{json.dumps(sorted(ours ^ theirs), indent=1)}")
+        ours = networks["k8s_vpc"]
+        same_network(ours, networks["amazon.aws"])
+        same_network([line for line in ours if not line.startswith("security group ")], kops.as_ours(networks["kops"], zones))
     same(empty_plans, "of the network's empty plan depend on the number of zones")
     return rows
 
@@ -119,6 +125,12 @@ def measure_nodes(options, proxy):
     return rows
 
 
+def same_network(ours, theirs):
+    ours, theirs = collections.Counter(ours), collections.Counter(theirs)
+    if ours != theirs:
+        sys.exit(f"the networks differ: {json.dumps({'ours': [*(ours - theirs)], 'theirs': [*(theirs - ours)]}, indent=1)}")
+
+
 def names_of_zones(count):
     return [f"{REGION}{letter}" for letter in "abcdef"[:count]]
 
@@ -139,7 +151,7 @@ COSTS = ["calls", "of them changing", "seconds", "MiB", "lines of output"]
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ["proxy", "terraform", "workspace", "example", "ansible"]:
+    for name in ["proxy", "terraform", "workspace", "example", "ansible", "kops"]:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("zones", nargs="+", type=int, choices=range(1, 7))
     options = parser.parse_args()
@@ -148,8 +160,9 @@ def main():
     table(["with", "zones", "phase", *COSTS], networks)
     table(["zones", "nodes", *COSTS], plans)
     table(["with", "lines to make it", "lines to remove it"],
-          [["k8s_vpc", lines("k8s/main.tf"), 0],
-           ["amazon.aws", lines("ansible/network.yml", "ansible/site.yml"), lines("ansible/destroy.yml")]])
+          [["k8s_vpc", lines(text("k8s/main.tf")), 0],
+           ["amazon.aws", lines(text("ansible/network.yml"), text("ansible/site.yml")), lines(text("ansible/destroy.yml"))],
+           *([f"kops, {count} zones", lines(kops.cluster(names_of_zones(count))), 0] for count in options.zones)])
     proxy.end()
 
 

@@ -2,7 +2,7 @@
 # build.sh [--any | PROGRAM...]: prints the paths of the engines which the tests use, one a line: `terraform`, if a version which is
 # recent enough is on the PATH, and OpenTofu, built from Go modules into the cache (8 minutes on two cores).
 #   --any        only one of them: terraform if there is one, so OpenTofu is built only where nothing else is
-#   PROGRAM...   instead: builds these and prints their paths: opentofu zlint terraform-provider-tls
+#   PROGRAM...   instead: builds these and prints their paths: opentofu zlint terraform-provider-tls kops
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
@@ -47,6 +47,13 @@ build_terraform-provider-tls() {
   printf '%s/terraform-provider-tls\n' "$folder"
 }
 
+# Something to compare with; ten minutes.
+build_kops() {
+  local folder
+  folder=$(go_programs kops "$here/go/kops" '' k8s.io/kops/cmd/kops)
+  printf '%s/kops\n' "$folder"
+}
+
 case ${1:-} in
   '')
     find_terraform
@@ -62,7 +69,7 @@ case ${1:-} in
     ;;
   *)
     for program in "$@"; do
-      declare -F "build_$program" >/dev/null || die "there is no program '$program'; there are: opentofu zlint terraform-provider-tls"
+      declare -F "build_$program" >/dev/null || die "there is no program '$program'; there are: opentofu zlint terraform-provider-tls kops"
       "build_$program"
     done
     ;;
