@@ -40,7 +40,7 @@ bench: lab-build checkout ## the numbers: start, memory, certificates, apply to 
 	cargo build --quiet --release --package terraform-provider-k8s
 	$(as_root) acceptance-tests/bench.sh $(CARGO_TARGET_DIR)/release/terraform-provider-k8s
 
-bench-aws: provider ## a network on AWS beside Ansible, on an emulator: calls, time, memory; with the development build
+bench-aws: provider ## a network on AWS beside Ansible and kops, on an emulator: calls, time, memory; with the development build
 	cargo build --quiet --package acceptance-tests --bin acceptance-aws-proxy
 	acceptance-tests/bench-aws.sh $(CARGO_TARGET_DIR)/debug/terraform-provider-k8s $(CARGO_TARGET_DIR)/debug/acceptance-aws-proxy
 

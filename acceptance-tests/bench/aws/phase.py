@@ -52,11 +52,11 @@ def descendants(root):
     while todo:
         pid = todo.pop()
         found.append(pid)
-        for children in pathlib.Path("/proc", str(pid), "task").glob("*/children"):
-            try:
+        try:
+            for children in pathlib.Path("/proc", str(pid), "task").glob("*/children"):
                 todo += [int(child) for child in children.read_text(encoding="ascii").split()]
-            except (FileNotFoundError, ProcessLookupError):
-                pass
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has ended meanwhile
     return found
 
 
