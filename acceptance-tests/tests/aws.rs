@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         every_call_names_the_provider,
         every_engine_plans_nothing_on_what_is_there,
         what_is_imported_has_an_empty_plan,
+        a_zone_that_a_load_balancer_uses_goes_with_two_applies,
         what_kubernetes_made_blocks_a_destroy_by_name_or_goes_with_it,
         destroy_leaves_nothing_and_can_be_done_twice,
         an_empty_plan_makes_as_many_calls_for_two_zones_as_for_four,
@@ -116,6 +117,23 @@ fn what_is_imported_has_an_empty_plan(Examples(accounts): &mut Examples) {
         assert_eq!(plan.changes(), Vec::<String>::new(), "import of {address} by {id}:\n{}", plan.text);
     }
     assert_same(&account.inventory(), &before);
+}
+
+/// The network changes first, and its subnets are taken out of use only after that.
+fn a_zone_that_a_load_balancer_uses_goes_with_two_applies(Examples(accounts): &mut Examples) {
+    let account = &accounts[0];
+    account.apply();
+    let before = account.inventory();
+    account.set(json!({ "zones": ["us-east-1a", "us-east-1b", "us-east-1c"] }));
+    account.apply();
+    account.set(json!({ "zones": ["us-east-1a", "us-east-1b"] }));
+    let applied = account.apply();
+    assert!(applied.stdout.contains("subnet/private-3") && applied.stdout.contains("stays for now"), "{}", applied.stdout);
+    let plan = account.plan();
+    assert!(plan.text.contains("is not declared"), "{}", plan.text);
+    account.apply();
+    assert_same(&account.inventory(), &before);
+    account.plan().is_empty();
 }
 
 fn what_kubernetes_made_blocks_a_destroy_by_name_or_goes_with_it(Examples(accounts): &mut Examples) {

@@ -127,6 +127,37 @@ async fn what_was_made_twice_is_found_and_one_of_it_removed() {
     stage.settled(&state, &config, "after one of two was removed").await;
 }
 
+/// The engine changes a network before the load balancer in it, which lets go of a subnet only then.
+#[tokio::test]
+async fn what_another_resource_still_uses_goes_with_the_next_apply() {
+    let row = ROWS.iter().find(|row| row.name == "k8s_vpc").unwrap();
+    let mut stage = Stage::of(row).await;
+    let state = stage.create().await;
+    let small = stage.world.memory();
+    let (config, mut two_zones) = (stage.config.clone(), stage.config.clone());
+    two_zones.set("zones", vec!["us-east-1a", "us-east-1b"].into());
+    let state = stage.apply(&state, &two_zones).await;
+    let subnet = state.get("subnet_ids").get("private-2").as_str().unwrap().to_owned();
+    stage.world.change(|memory| {
+        let mut user = Found::new(Kind::LoadBalancer, "lb-of-another");
+        user.settings.insert(format!("subnet {subnet}"), String::new());
+        memory.cloud.objects.insert(user.id.clone(), user);
+    });
+
+    let planned = stage.engine.plan(row.name, &state, &config).await.planned;
+    let applied = stage.engine.apply(row.name, &state, &config, &planned).await;
+    assert_eq!(applied.errors, Vec::<String>::new());
+    assert!(applied.warnings.len() == 1 && applied.warnings[0].contains("subnet/private-2"), "{:?}", applied.warnings);
+    assert!(applied.state.get("subnet_ids").get("private-2").is_null());
+
+    stage.world.change(|memory| drop(memory.cloud.objects.remove("lb-of-another")));
+    let refreshed = stage.engine.refresh(row.name, &applied.state).await;
+    assert!(format!("{:?}", refreshed.state.get("drift")).contains(&format!("{subnet} is not declared")));
+    let state = stage.apply(&refreshed.state, &config).await;
+    stage.world_is(&small, "after the second apply");
+    stage.settled(&state, &config, "after the second apply").await;
+}
+
 #[tokio::test]
 async fn a_plan_that_may_ask_says_what_is_not_allowed() {
     let row = ROWS.iter().find(|row| row.name == "k8s_vpc").unwrap();

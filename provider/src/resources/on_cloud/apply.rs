@@ -1,7 +1,7 @@
 //! Read, apply and destroy of a resource on AWS.
 
 use super::reconcile::{self, Reconciled, Reconciler};
-use super::removal::{OF_DESTROY, Removal};
+use super::removal::{Reason, Removal};
 use super::state::{self, GONE, Known, REPLACED};
 use super::{CloudResource, OnCloud, failed, name_of};
 use crate::progress::Progress;
@@ -114,8 +114,8 @@ impl<R: CloudResource> OnCloud<R> {
             self.resource.before_delete(&*cloud, prior, &ids).await?;
         }
         let progress = self.progress(prior);
-        let removed =
-            Removal { cloud: &*cloud, progress: &progress, cancelled: &call.cancelled, patience: OF_DESTROY }.run(going).await;
+        let removal = Removal { cloud: &*cloud, progress: &progress, cancelled: &call.cancelled, reason: Reason::Destroy };
+        let removed = removal.run(going).await;
         let mut diagnostics = removed.diagnostics;
         if removed.left.is_empty() {
             return Ok(DeleteResponse { left_behind: None, diagnostics });

@@ -1,8 +1,9 @@
 //! Makes what is declared exist. Everything is found first; then, kind by kind, what is missing is made and what differs is changed, and
 //! what is no longer declared goes last. Nothing is remembered: a run that was cut off anywhere is gone on with by the next.
 
+use super::removal::{Reason, Removal};
 use super::retry::{Pauses, patience};
-use super::{failed, removal, wanted};
+use super::{failed, wanted};
 use crate::progress::Progress;
 use cloud::{
     Change, Cloud, CloudError, Difference, ErrorClass, Found, Graph, Kind, Matching, Object, ObjectKey, Readiness, Replacement,
@@ -71,7 +72,7 @@ impl Reconciler<'_> {
         let mut left = std::mem::take(&mut matching.superseded);
         left.append(&mut matching.leaving);
         if !diagnostics.has_errors() && !self.cancelled.is_cancelled() {
-            let removed = self.removal().run(left).await;
+            let removed = self.removal(Reason::Undeclared).run(left).await;
             left = removed.left;
             diagnostics.extend(removed.diagnostics);
         }
@@ -121,14 +122,13 @@ impl Reconciler<'_> {
         matching.leaving = others;
         let mut going: Vec<(ObjectKey, Found)> = in_the_way;
         going.extend::<Vec<_>>(leaving);
-        let removed = self.removal().run(going).await;
+        let removed = self.removal(Reason::Replacement).run(going).await;
         matching.superseded.extend(removed.left);
         removed.diagnostics
     }
 
-    fn removal(&self) -> removal::Removal<'_> {
-        let patience = removal::OF_UPDATE;
-        removal::Removal { cloud: self.cloud, progress: self.progress, cancelled: self.cancelled, patience }
+    fn removal(&self, reason: Reason) -> Removal<'_> {
+        Removal { cloud: self.cloud, progress: self.progress, cancelled: self.cancelled, reason }
     }
 
     /// `None` when the user wants to stop.

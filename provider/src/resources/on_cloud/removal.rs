@@ -3,7 +3,7 @@
 use super::retry::{Pauses, patience};
 use super::{failed, name_of};
 use crate::progress::Progress;
-use cloud::{Cloud, CloudError, Found, Kind, ObjectKey, Readiness, Wanted};
+use cloud::{Cloud, CloudError, ErrorClass, Found, Kind, ObjectKey, Readiness, Wanted};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use schema::{Diagnostic, Diagnostics};
@@ -18,18 +18,36 @@ pub struct Removal<'a> {
     pub cloud: &'a dyn Cloud,
     pub progress: &'a Progress,
     pub cancelled: &'a CancellationToken,
-    /// How long what still uses an object is waited for: after a destroy its interfaces go within minutes, during an update another
-    /// resource of the same apply may keep it, and wait for this one.
-    pub patience: Duration,
+    pub reason: Reason,
 }
 
-pub const OF_DESTROY: Duration = Duration::from_secs(600);
-pub const OF_UPDATE: Duration = Duration::from_secs(60);
+/// Why objects go, and with it how long what still uses them is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Interfaces of what was destroyed before go within minutes.
+    Destroy,
+    /// A new one cannot be made before the old one is gone.
+    Replacement,
+    /// Nobody declares it any more. Another resource of the same apply may still use it and let go of it only after this one: then
+    /// it stays, and the next apply removes it.
+    Undeclared,
+}
 
 #[derive(Default)]
 pub struct Removed {
     pub left: Vec<(ObjectKey, Found)>,
+    /// Warnings, of what stays because it is in use, leave the rest going.
     pub diagnostics: Diagnostics,
+}
+
+impl Reason {
+    fn patience(self) -> Duration {
+        Duration::from_secs(match self {
+            Reason::Destroy => 600,
+            Reason::Replacement => 60,
+            Reason::Undeclared => 20,
+        })
+    }
 }
 
 impl Removal<'_> {
@@ -63,8 +81,8 @@ impl Removal<'_> {
             match outcome {
                 Ok(true) => leaving.push((key, found)),
                 Ok(false) => removed.left.push((key, found)),
-                Err(diagnostic) => {
-                    removed.diagnostics.push(diagnostic);
+                Err(error) => {
+                    removed.diagnostics.push(self.not_removed(&key, &found, &error));
                     removed.left.push((key, found));
                 }
             }
@@ -79,7 +97,7 @@ impl Removal<'_> {
     }
 
     /// `false` when the user wants to stop.
-    async fn delete(&self, key: &ObjectKey, found: &Found) -> Result<bool, Diagnostic> {
+    async fn delete(&self, key: &ObjectKey, found: &Found) -> Result<bool, CloudError> {
         if self.cancelled.is_cancelled() {
             return Ok(false);
         }
@@ -88,18 +106,29 @@ impl Removal<'_> {
         }
         let phase = self.progress.phase(format!("delete {key}"));
         let mut pauses: Option<Pauses> = None;
-        let outcome: Result<bool, CloudError> = loop {
+        let outcome = loop {
             match self.cloud.delete(found).await {
                 Ok(()) => break Ok(true),
                 Err(error) => {
-                    let limit = patience(&error).min(self.patience);
+                    let limit = patience(&error).min(self.reason.patience());
                     if !pauses.get_or_insert_with(|| Pauses::within(limit)).wait(self.cancelled).await {
                         break if self.cancelled.is_cancelled() { Ok(false) } else { Err(error) };
                     }
                 }
             }
         };
-        phase.finish(outcome).map_err(|error| failed(format!("cannot delete {key} ({})", found.id), &error))
+        phase.finish(outcome)
+    }
+
+    fn not_removed(&self, key: &ObjectKey, found: &Found, error: &CloudError) -> Diagnostic {
+        let id = &found.id;
+        if self.reason == Reason::Undeclared && error.class == ErrorClass::Dependency {
+            return Diagnostic::warning(format!("{key} ({id}) is still in use and stays for now")).detail(format!(
+                "{error}\n\nIt is not declared any more. Where another resource of the configuration lets go of it in this same apply, \
+                 apply once more: the next plan names it, and deletes it. Otherwise take it out of use first."
+            ));
+        }
+        failed(format!("cannot delete {key} ({id})"), error)
     }
 
     /// Ids of what is still there because the user wants to stop.
