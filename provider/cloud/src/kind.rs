@@ -77,6 +77,15 @@ pub const KUBERNETES_RULE: &str = "kubernetes.io/rule/";
 /// The same of the load balancer controller.
 const TARGET_GROUP_BINDING: &str = "elbv2.k8s.aws/targetGroupBinding=";
 
+/// Outputs with the settings that they follow. All others stay as long as their object does.
+const RENEWED: [(Kind, &str, &str); 5] = [
+    (Kind::Vpc, "ipv6_cidr", "ipv6"),
+    (Kind::Subnet, "ipv6_cidr", "ipv6_cidr"),
+    (Kind::Instance, "ipv6_address", "ipv6_addresses"),
+    (Kind::Instance, "public_ip", "elastic_ip"),
+    (Kind::Instance, "public_ip", "state"),
+];
+
 impl Kind {
     pub fn all() -> impl Iterator<Item = Kind> {
         ALL.iter().map(|traits| traits.kind)
@@ -130,6 +139,11 @@ impl Kind {
         self.traits().outputs
     }
 
+    /// Whether an output may be another one after a setting was changed in place.
+    pub fn renews(self, output: &str, key: &str) -> bool {
+        RENEWED.contains(&(self, output, first_word(key)))
+    }
+
     /// Records have no tags: what they are is their name and type.
     pub fn has_tags(self) -> bool {
         self != Kind::DnsRecord
@@ -168,6 +182,15 @@ mod tests {
             assert_eq!(kind as usize, index, "{kind}");
             assert_eq!(kind.as_str().parse(), Ok(kind));
         }
+    }
+
+    #[test]
+    fn outputs_that_follow_a_setting_are_those_of_the_table() {
+        for (kind, output, _) in RENEWED {
+            assert!(kind.outputs().contains(&output), "{kind}.{output}");
+        }
+        assert!(Kind::Vpc.renews("ipv6_cidr", "ipv6"));
+        assert!(!Kind::Vpc.renews("ipv6_cidr", "tag Name"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::reconcile::{self, Reconciled, Reconciler};
 use super::removal::{Reason, Removal};
 use super::state::{self, GONE, Known, REPLACED};
-use super::{CloudResource, OnCloud, failed, name_of};
+use super::{CloudResource, OnCloud, adoption, failed, name_of};
 use crate::progress::Progress;
 use cloud::{Cloud, Found, Graph, Kind, Matching, ObjectKey, Resolver, differences};
 use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse};
@@ -52,6 +52,7 @@ impl<R: CloudResource> OnCloud<R> {
             owner: &owner,
             graph: &graph,
             ids: &ids,
+            is_new: request.prior.is_none(),
             progress: &progress,
             cancelled: &call.cancelled,
         };
@@ -63,6 +64,15 @@ impl<R: CloudResource> OnCloud<R> {
             done.diagnostics.push(diagnostic);
         }
         Ok(self.after_apply(planned, &graph, request.prior, done))
+    }
+
+    /// At plan, where the provider block asks for it: of a resource that is about to be created.
+    pub(super) async fn already_there(&self, cloud: &dyn Cloud, planned: &Value) -> Option<Diagnostic> {
+        let (owner, graph) = (self.owner(planned)?, state::to_graph(planned.get("objects")));
+        match observe(cloud, &owner, &graph, &BTreeMap::new(), false).await {
+            Ok(matching) => adoption::check(&owner, &graph, &matching).unwrap_or_else(Some),
+            Err(diagnostic) => Some(diagnostic),
+        }
     }
 
     fn after_apply(&self, planned: Value, graph: &Graph, prior: Option<Value>, mut done: Reconciled) -> ApplyResponse {

@@ -1,6 +1,7 @@
 //! What every resource on AWS does alike: plan from the state alone, read with drift object by object, apply what differs, destroy.
 //! A resource declares a graph of objects; everything else is here.
 
+mod adoption;
 mod apply;
 mod cost;
 mod plan;
@@ -128,6 +129,9 @@ impl<R: CloudResource> Resource for OnCloud<R> {
                 Ok(cloud) => {
                     let found = self.resource.preflight(&*cloud, &response.planned, request.prior.as_ref()).await;
                     response.diagnostics.extend(found);
+                    if request.prior.is_none() {
+                        response.diagnostics.extend(self.already_there(&*cloud, &response.planned).await);
+                    }
                     response.diagnostics.extend(missing_permissions(&*cloud, &response.planned).await);
                 }
                 Err(diagnostic) => response.diagnostics.push(diagnostic),

@@ -23,8 +23,10 @@ impl<R: CloudResource> OnCloud<R> {
         };
         let objects = state::to_value(&graph);
         let is_same = prior.is_some_and(|prior| *prior.get("objects") == objects);
-        let replaced = prior.map(|prior| replacements(&state::to_graph(prior.get("objects")), &graph)).unwrap_or_default();
-        let ids = planned_ids(&graph, &objects, prior);
+        let before = prior.map(|prior| state::to_graph(prior.get("objects")));
+        let replaced = before.as_ref().map(|before| replacements(before, &graph, true)).unwrap_or_default();
+        let renewed = before.as_ref().map(|before| replacements(before, &graph, false)).unwrap_or_default();
+        let ids = planned_ids(&graph, prior);
         planned.set("objects", objects.clone());
         match prior.filter(|_| is_same) {
             Some(prior) => planned.set("cost", prior.get("cost").clone()),
@@ -45,6 +47,12 @@ impl<R: CloudResource> OnCloud<R> {
                 )),
             );
         }
+        if replaced.is_empty() && !renewed.is_empty() && !is_said() {
+            diagnostics.push(Diagnostic::warning(format!("objects of {} are made anew", self.resource.name())).detail(format!(
+                "AWS cannot change this in place. What goes before its successor is there is out of service meanwhile:\n{}",
+                renewed.join("\n")
+            )));
+        }
         Ok(PlanResponse { planned, requires_replace, diagnostics })
     }
 
@@ -61,13 +69,13 @@ impl<R: CloudResource> OnCloud<R> {
         let defaults = defaults.into_known().unwrap_or_default();
         // What is set first stays.
         graph.tag(OBJECT_TAG, |key| cloud::object_tag(&owner, key).into());
+        graph.tag(CLUSTER_TAG, |_| Setting::from(cluster.as_str()));
         for (key, value) in planned.get("tags").as_map().into_iter().flatten() {
             graph.tag(key, |_| value.as_str().map_or(Setting::Unknown, Setting::from));
         }
         for (key, value) in &defaults {
             graph.tag(key, |_| value.known().map_or(Setting::Unknown, |text| Setting::from(text.as_str())));
         }
-        graph.tag(CLUSTER_TAG, |_| Setting::from(cluster.as_str()));
         graph.tag("Name", |key| console_name(&cluster, key).into());
         Ok(Some(graph))
     }
@@ -82,8 +90,8 @@ impl<R: CloudResource> OnCloud<R> {
         let aws = self.shared.configuration().aws.into_known().unwrap_or_default();
         let region = planned.get("region").as_str().map(str::to_owned).or(aws.region.into_known());
         let cost = super::cost::estimate(graph, region.as_deref(), aws.prices.known().map(String::as_str))?;
-        // A price by region is a matter of apply while the region is.
-        let waits = planned.get("region").is_unknown();
+        // A price by region is a matter of apply while the region is: its name may come from the environment or a profile.
+        let waits = planned.get("region").is_unknown() && region.is_none();
         planned.set("cost", if waits { Value::Unknown } else { cost });
         Ok(())
     }
@@ -107,13 +115,18 @@ fn console_name(cluster: &str, key: &ObjectKey) -> String {
     }
 }
 
-/// Sentences on objects that only a new resource can have otherwise.
-fn replacements(prior: &Graph, graph: &Graph) -> Vec<String> {
+/// Sentences on objects that cannot change in place: those that only a new resource can have otherwise, or those that another object
+/// takes the place of.
+fn replacements(prior: &Graph, graph: &Graph, with_resource: bool) -> Vec<String> {
     let mut sentences = Vec::new();
-    for object in graph.iter().filter(|object| object.key.kind.replacement() == Replacement::Resource) {
-        let Some(before) = prior.get(&object.key) else { continue };
+    for object in graph.iter() {
+        let replacement = object.key.kind.replacement();
+        let Some(before) = prior.get(&object.key).filter(|_| with_resource == (replacement == Replacement::Resource)) else {
+            continue;
+        };
+        let order = if replacement == Replacement::DeleteFirst { ", gone before its successor is there" } else { "" };
         for (key, from, to) in immutable_changes(before, object) {
-            sentences.push(format!("{}: {key} from {from} to {to}", object.key));
+            sentences.push(format!("{}: {key} from {from} to {to}{order}", object.key));
         }
     }
     sentences
@@ -138,8 +151,8 @@ fn immutable_changes<'a>(before: &'a Object, object: &'a Object) -> Vec<(&'a str
     changes
 }
 
-/// Ids stay while their objects do. What an object gives to others stays while none of its settings changes.
-fn planned_ids(graph: &Graph, objects: &Value, prior: Option<&Value>) -> Value {
+/// Ids stay while their objects do. What an object gives to others stays too, unless it follows a setting that changes.
+fn planned_ids(graph: &Graph, prior: Option<&Value>) -> Value {
     let unknown = |key: &ObjectKey| state::id_keys(key).map(|key| (key, Value::Unknown)).collect::<Vec<_>>();
     let Some(prior) = prior else { return Value::Map(graph.iter().flat_map(|object| unknown(&object.key)).collect()) };
     let before = state::to_graph(prior.get("objects"));
@@ -147,10 +160,9 @@ fn planned_ids(graph: &Graph, objects: &Value, prior: Option<&Value>) -> Value {
     let mut renewed = Vec::new();
     for object in graph.iter() {
         let name = object.key.to_string();
-        let drift = prior.get("drift").get(&name);
-        let has_drift = drift.as_list().is_some_and(|lines| !lines.is_empty());
-        let is_lost =
-            drift.as_list().into_iter().flatten().filter_map(Value::as_str).any(|line| line == GONE || line.ends_with(REPLACED));
+        let drift = prior.get("drift").get(&name).as_list().unwrap_or_default();
+        let drift: Vec<&str> = drift.iter().filter_map(Value::as_str).collect();
+        let is_lost = drift.iter().any(|line| *line == GONE || line.ends_with(REPLACED));
         let known = before.get(&object.key);
         let refers_to_renewed = immutable_references(object).any(|key| renewed.contains(&key));
         let is_new = known.is_none_or(|before| !immutable_changes(before, object).is_empty()) || is_lost || refers_to_renewed;
@@ -159,13 +171,23 @@ fn planned_ids(graph: &Graph, objects: &Value, prior: Option<&Value>) -> Value {
             ids.extend(unknown(&object.key));
             continue;
         }
-        let is_changed = has_drift || prior.get("objects").get(&name) != objects.get(&name);
-        for key in state::id_keys(&object.key) {
-            let keeps = key == name || !is_changed;
-            ids.insert(key.clone(), if keeps { kept(prior.get("ids").get(&key)) } else { Value::Unknown });
+        ids.insert(name.clone(), kept(prior.get("ids").get(&name)));
+        for output in object.key.kind.outputs() {
+            let key = format!("{name}.{output}");
+            // A line of drift begins with the setting.
+            let is_restored = drift.iter().any(|line| object.key.kind.renews(output, line));
+            let is_renewed = is_restored || known.is_some_and(|before| is_renewed(before, object, output));
+            ids.insert(key.clone(), if is_renewed { Value::Unknown } else { kept(prior.get("ids").get(&key)) });
         }
     }
     Value::Map(ids)
+}
+
+/// Whether a setting changes that an output follows.
+fn is_renewed(before: &Object, object: &Object, output: &str) -> bool {
+    let keys = before.settings.keys().chain(object.settings.keys());
+    let mut changed = keys.filter(|key| before.settings.get(*key) != object.settings.get(*key));
+    changed.any(|key| object.key.kind.renews(output, key))
 }
 
 /// An id that the state does not have will be known after apply.

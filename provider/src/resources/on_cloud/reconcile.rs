@@ -3,7 +3,7 @@
 
 use super::removal::{Reason, Removal};
 use super::retry::{Pauses, patience};
-use super::{failed, wanted};
+use super::{adoption, failed, wanted};
 use crate::progress::Progress;
 use cloud::{
     Change, Cloud, CloudError, Difference, ErrorClass, Found, Graph, Kind, Matching, Object, ObjectKey, Readiness, Replacement,
@@ -32,6 +32,8 @@ pub struct Reconciler<'a> {
     pub owner: &'a str,
     pub graph: &'a Graph,
     pub ids: &'a BTreeMap<ObjectKey, String>,
+    /// No state knows the resource.
+    pub is_new: bool,
     pub progress: &'a Progress,
     pub cancelled: &'a CancellationToken,
 }
@@ -56,6 +58,12 @@ impl Reconciler<'_> {
             }
         };
         let mut diagnostics = Diagnostics::default();
+        if self.is_new {
+            match adoption::check(self.owner, self.graph, &matching) {
+                Ok(warning) => diagnostics.extend(warning),
+                Err(diagnostic) => return Reconciled { diagnostics: diagnostic.into(), ..Reconciled::default() },
+            }
+        }
         for kind in Kind::all().filter(|kind| self.graph.of_kind(*kind).next().is_some()) {
             if self.cancelled.is_cancelled() || diagnostics.has_errors() {
                 break;
@@ -192,7 +200,8 @@ impl Reconciler<'_> {
             wanted.kinds = BTreeSet::from([object.key.kind]);
             let found = self.cloud.find(&wanted).await?;
             let is_it = |found: &&Found| {
-                let by_tag = found.tag(cloud::OBJECT_TAG) == Some(tag.as_str());
+                // One whose place it takes has the same tag.
+                let by_tag = found.tag(cloud::OBJECT_TAG) == Some(tag.as_str()) && is_as_made(object, found);
                 let by_name = object.key.kind == Kind::DnsRecord && found.settings == object.settings;
                 found.readiness != Readiness::Leaving && (by_tag || by_name)
             };
@@ -367,6 +376,12 @@ fn resolve(object: &Object, resolver: &Resolver<'_>, owner: &str) -> Resolved {
     let settings: BTreeMap<String, String> = settings.collect();
     let token = token(owner, &object.key);
     Resolved { key: object.key.clone(), settings, token }
+}
+
+/// Whether it has what only a create can give it.
+fn is_as_made(object: &Resolved, found: &Found) -> bool {
+    let fixed = object.settings.iter().filter(|(key, _)| found.kind.is_immutable(key));
+    fixed.into_iter().all(|(key, value)| found.settings.get(key) == Some(value))
 }
 
 /// New in every run: AWS answers a token that it has seen with what it made then, even where that was deleted meanwhile. What an

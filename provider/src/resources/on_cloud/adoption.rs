@@ -1,0 +1,41 @@
+//! What is there already when a resource is created that no state knows: what a run left that was cut off, or what another state
+//! manages. AWS cannot tell which. The former is gone on with; whatever would take something from the latter is refused.
+
+use cloud::{Found, Graph, Matching, ObjectKey, Replacement};
+use schema::Diagnostic;
+
+/// A warning that names what is adopted; an error where something would have to go for it.
+pub fn check(resource: &str, graph: &Graph, matching: &Matching) -> Result<Option<Diagnostic>, Diagnostic> {
+    let in_the_way: Vec<String> =
+        matching.superseded.iter().filter(|(key, _)| is_foreign(key, graph, matching)).map(shown).collect();
+    if !in_the_way.is_empty() {
+        return Err(Diagnostic::error(format!("{resource} exists already, and not as it is declared")).detail(format!(
+            "Objects with its name are there that the configuration does not have, or has otherwise:\n{}\n\nIf another configuration \
+             manages them, choose another name. If they are this one's, import the resource, then apply.",
+            in_the_way.join("\n")
+        )));
+    }
+    let adopted: Vec<String> = matching.matched.iter().map(|(key, found)| format!("{key} ({})", found.id)).collect();
+    if adopted.is_empty() {
+        return Ok(None);
+    }
+    let many = if adopted.len() > MOST_SHOWN { format!("\nand {} more", adopted.len() - MOST_SHOWN) } else { String::new() };
+    let detail = format!(
+        "They are part of this resource from now on: left by a run that was cut off, as a rule. If another configuration manages them, \
+         remove this resource from the state (`terraform state rm`, `tofu state rm`) and give it another name.\n{}{many}",
+        adopted.iter().take(MOST_SHOWN).cloned().collect::<Vec<_>>().join("\n")
+    );
+    Ok(Some(Diagnostic::warning(format!("objects of {resource} were there already")).detail(detail)))
+}
+
+const MOST_SHOWN: usize = 8;
+
+/// Not declared, or declared in another way that only a new resource can have. A second one of the same is a run's own that lost
+/// its answer, and goes.
+fn is_foreign(key: &ObjectKey, graph: &Graph, matching: &Matching) -> bool {
+    graph.get(key).is_none() || (key.kind.replacement() == Replacement::Resource && !matching.matched.contains_key(key))
+}
+
+fn shown((key, found): &(ObjectKey, Found)) -> String {
+    format!("{key} ({})", found.id)
+}
