@@ -1,6 +1,7 @@
 # A private network for a cluster on AWS: nodes stand in two private subnets without any route to the Internet. AWS itself is reached
 # through endpoints (ec2, sts, ecr.api, ecr.dkr and s3), everything else through an egress proxy with an allow list, which stands in a
-# public subnet. The output `proxy_environment` is what services of nodes get. Give your public key:
+# public subnet and is also where SSH to nodes and the API servers go through. The output `proxy_environment` is for what runs on nodes
+# and has to reach the Internet: units of systemd, package managers, pods. Give your public key:
 #
 #   terraform apply -var 'public_key=ssh-ed25519 AAAA…' -var 'admin_cidrs=["198.51.100.0/24"]'
 #
@@ -45,7 +46,7 @@ resource "k8s_egress_proxy" "main" {
   name               = "${var.name}-proxy"
   cluster_name       = var.name
   subnet_id          = k8s_vpc.main.public_subnet_ids[0]
-  security_group_ids = [k8s_vpc.main.security_group_ids["proxy"]]
+  security_group_ids = [for role in ["proxy", "bastion"] : k8s_vpc.main.security_group_ids[role]]
   image              = var.image
   public_key         = var.public_key
   elastic_ip         = true

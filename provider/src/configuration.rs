@@ -83,8 +83,9 @@ pub fn schema() -> Schema {
     .attribute(ssh::attribute())
     .attribute(aws::attribute())
     .attribute(Attribute::bool("preflight").optional().describe(
-        "Whether plans of resources on AWS ask AWS first: zones, instance types, quotas, overlaps, newer images, missing permissions. When \
-         not set, a plan with `-refresh=false` makes no call.",
+        "Whether plans of resources on AWS ask AWS first: zones, instance types, quotas, overlaps, newer images, objects that are there \
+         already, and, by dry runs, whether a VPC, an Internet gateway, a security group, an Elastic IP and a key pair may be made. `false` \
+         when not given: a plan with `-refresh=false` then makes no call.",
     ))
     .attribute(mirror_attribute())
     .attribute(Attribute::string("progress_file").optional().describe(

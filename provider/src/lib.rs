@@ -26,5 +26,6 @@ mod progress;
 mod provider;
 mod resources;
 mod ssh;
+mod tags;
 
 pub use provider::K8s;

@@ -53,17 +53,17 @@ impl std::fmt::Debug for SecretText {
     }
 }
 
-fn common() -> Vec<Attribute> {
+fn common(user: &'static str) -> Vec<Attribute> {
     vec![
-        Attribute::string("user")
-            .optional()
-            .describe("The user to log in as; `root` when not given. Another user needs `sudo` without a password."),
+        Attribute::string("user").optional().describe(user),
         Attribute::number("port").optional().validator(schema::port()).describe("The port of the SSH server; 22 when not given."),
     ]
 }
 
+const USER: &str = "The user to log in as; `root` when not given. Another user needs `sudo` without a password.";
+
 pub fn attribute() -> Attribute {
-    let mut attributes = common();
+    let mut attributes = common(USER);
     attributes.extend([
         Attribute::string("private_key").optional().sensitive().describe("The private key itself, in PEM or OpenSSH form. Prefer `private_key_file`: on a resource this value is stored in the state."),
         Attribute::string("private_key_file").optional().describe("Path of the private key on the machine that runs the engine; `~` is the home directory."),
@@ -73,12 +73,12 @@ pub fn attribute() -> Attribute {
         Attribute::number("connect_timeout_seconds").optional().describe("How long to wait for a host to answer; 10 when not given."),
         Attribute::nested("jump_host", Nesting::Single, {
             let mut jump = vec![Attribute::string("address").required().describe("Name or address of the jump host.")];
-            jump.extend(common());
+            jump.extend(common("The user to log in as there; that of the hosts when not given."));
             jump.push(Attribute::string("private_key_file").optional().describe("Its private key, where it is another than that of the hosts."));
             jump
         })
         .optional()
-        .describe("A host through which all others are reached."),
+        .describe("A host through which all others are reached, such as a bastion: its key has to be in `known_hosts` too."),
     ]);
     Attribute::nested("ssh", Nesting::Single, attributes).optional().describe(
         "How hosts are reached over SSH. What stands at a host or a resource wins over what stands in the provider block.",
@@ -89,7 +89,7 @@ pub fn host_attribute() -> Attribute {
     let mut attributes = vec![
         Attribute::string("address").optional().describe("Name or address for SSH where it is not the host's primary address."),
     ];
-    attributes.extend(common());
+    attributes.extend(common(USER));
     Attribute::nested("ssh", Nesting::Single, attributes)
         .optional()
         .describe("How this host is reached, where it differs from the others.")

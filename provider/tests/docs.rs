@@ -35,7 +35,9 @@ fn noun(name: &str) -> &str {
 }
 
 fn page(kind: PageKind, name: &str, schema: &Schema, example: &str) -> String {
-    let page = Page { kind, name, provider: PROVIDER, schema, example_hcl: Some(example), import_example: None };
+    let import = std::fs::read_to_string(root().join(format!("examples/resources/{name}/import.sh"))).ok();
+    let import_example = import.as_deref().filter(|_| kind == PageKind::Resource);
+    let page = Page { kind, name, provider: PROVIDER, schema, example_hcl: Some(example), import_example };
     render_resource_page(&page)
 }
 

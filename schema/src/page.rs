@@ -63,7 +63,7 @@ pub fn render_resource_page(page: &Page<'_>) -> String {
     text += &render_groups(&rows, &[]);
     text += &render_sections(&rows, &[]);
     if let Some(example) = page.import_example {
-        text += &format!("\n## Import\n\nImport takes this command:\n\n```shell\n{}\n```\n", example.trim());
+        text += &format!("\n## Import\n\n```shell\n{}\n```\n", example.trim());
     }
     text
 }
@@ -188,7 +188,7 @@ fn text(attribute: &Attribute) -> String {
     sentences.extend(attribute.deprecated.as_ref().map(|text| format!("**Deprecated:** {text}")));
     sentences.extend(attribute.validators.iter().map(|validator| validator.page_rule()));
     sentences.extend(attribute.default.as_ref().map(|default| format!("Defaults to `{}`.", hcl(default))));
-    sentences.extend(attribute.requires_replace.then(|| "A change replaces the object.".to_owned()));
+    sentences.extend(attribute.requires_replace.then(|| "A change replaces this resource.".to_owned()));
     sentences.retain(|sentence| !sentence.is_empty());
     sentences.join(" ")
 }

@@ -4,7 +4,7 @@ resource "k8s_vpc" "main" {
   ipv6  = {}
   zones = ["us-east-1a", "us-east-1b", "us-east-1c"]
 
-  # Tiers that are not given here are `public` and `private`.
+  # Without it there are the tiers `public` and `private`.
   subnets = {
     public  = { type = "public" }
     private = { type = "private" }

@@ -29,7 +29,7 @@ pub fn computed() -> Vec<Attribute> {
         text("ipv6_address", "IPv6 address."),
         text("security_group_id", "Id of the security group that `vpc_id` asks for."),
         text("ssh_host", "Where SSH goes: the public name of `dns`, else the public address, else the IPv6 or the private one."),
-        text("ssh_user", "Who SSH logs in as, as the catalogue knows it of the image; null with `image_id`."),
+        text("ssh_user", "Who SSH logs in as, as the catalogue knows it of `image`; null with `image_id` alone."),
     ]
 }
 
@@ -63,11 +63,11 @@ fn machine(words: &Words) -> Vec<Attribute> {
             "Image by its name in the catalogue: `amazon-linux-2023`, `debian-12` or `ubuntu-24.04`. The newest one of the instance's \
              architecture is chosen when the resource is made, and kept in `image_id`: a newer one is a warning of a plan with \
              `preflight`, never a change. To move on, run `terraform apply -replace=<address of this resource>`, name another image, or \
-             give `image_id`. Either this or `image_id`.",
+             give `image_id` beside it. Either this or `image_id` has to be given.",
         ),
         Attribute::string("image_id").optional_computed().describe(
-            "Id of the image: one of your own (Linux with cloud-init), or what was chosen for `image`. Another one makes a new instance in \
-             place of the old one.",
+            "Id of the image: one of your own (Linux with cloud-init), or one of `image`, which is then not looked for. When not given, what was \
+             chosen for `image`. Another one makes a new instance in place of the old one.",
         ),
         Attribute::number("volume_gib").default(Value::from(8)).validator(between(8, 16_384)).describe(
             "Size of the root volume in GiB; type gp3, encrypted with the key that the account has as its default for EBS. Another size \

@@ -7,6 +7,7 @@ use render::aws::instance::{Dns, DnsAddress, ElasticIp, FirstBoot, InstanceSpec,
 use render::spec::Architecture;
 use schema::{Diagnostic, Field};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 #[derive(Deserialize)]
 pub struct Config {
@@ -96,10 +97,10 @@ impl Config {
         networks(&self.ssh_cidrs)
     }
 
-    /// `None` while one of them is not known.
+    /// `None` while one of them is not known. In whatever order they are given, they make the same instance.
     pub fn more_keys(&self) -> Option<Vec<String>> {
-        let keys = texts(&self.authorized_keys)?;
-        Some(keys.into_iter().map(|key| key.trim().to_owned()).collect())
+        let keys: BTreeSet<String> = texts(&self.authorized_keys)?.into_iter().map(|key| key.trim().to_owned()).collect();
+        Some(keys.into_iter().collect())
     }
 
     /// The catalogue's entry. Unknown while the name is, null with an image of the user's own.

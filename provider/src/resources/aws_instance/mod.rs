@@ -35,6 +35,12 @@ pub fn keep(prior: Option<&Value>, planned: &mut Value) {
         planned.set("public_key", prior.get("public_key").clone());
     }
     let Some(image) = planned.get("image").as_str() else { return };
+    // An id that the state does not have was given beside the name.
+    let is_pinned =
+        planned.get("image_id").as_str().is_some_and(|id| prior.is_none_or(|prior| prior.get("image_id").as_str() != Some(id)));
+    if is_pinned {
+        return;
+    }
     let kept = prior.filter(|prior| prior.get("image").as_str() == Some(image) && architecture(prior) == architecture(planned));
     let image_id = kept.map(|prior| prior.get("image_id").clone()).filter(|id| !id.is_null());
     planned.set("image_id", image_id.unwrap_or(Value::Unknown));
@@ -176,6 +182,8 @@ mod tests {
         check_kept(prior(), values("debian-12", "t4g.small", "ami-1".into()), "ami-1".into());
         check_kept(prior(), values("debian-12", "t3.nano", "ami-1".into()), Value::Unknown);
         check_kept(prior(), values("ubuntu-24.04", "t4g.nano", "ami-1".into()), Value::Unknown);
+        check_kept(None, values("debian-12", "t4g.nano", "ami-7".into()), "ami-7".into());
+        check_kept(prior(), values("debian-12", "t4g.nano", "ami-7".into()), "ami-7".into());
         let mut own = values("", "t4g.nano", "ami-9".into());
         own.set("image", Value::Null);
         check_kept(prior(), own, "ami-9".into());

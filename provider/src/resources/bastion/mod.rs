@@ -23,7 +23,7 @@ impl CloudResource for Bastion {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "A bastion: an instance in a public subnet that nodes are reached through, with `ssh -J` or as `ssh.jump_hosts` of this provider. \
+            "A bastion: an instance in a public subnet that nodes are reached through, with `ssh -J` or as `ssh.jump_host` of this provider and of its hosts. \
              SSH takes keys alone and nobody logs in as root; agents are not forwarded. Security updates install themselves where the image has \
              apt; Amazon Linux gets its updates with a new image. The metadata service answers to version 2 alone (IMDSv2), for this host alone; \
              the root volume is encrypted. Import takes the instance's id or `<cluster_name>/<name>`; `authorized_keys` and `tags` are not told by \

@@ -20,7 +20,8 @@ pub fn schema() -> Schema {
         Attribute::string("name")
             .required()
             .requires_replace()
-            .describe("Name of the cluster. It stands in names and tags of all objects, and in the tag `kubernetes.io/cluster/<name>`."),
+            .describe("Name of the cluster. It stands in names and tags of all objects, and in the tag `kubernetes.io/cluster/<name>`. One network of a \
+                 name in a region: objects are found by it, and another configuration with the same name is refused."),
     )
     .attribute(Attribute::string("cidr").required().requires_replace().describe("IPv4 CIDR of the VPC, from `/16` to `/28`, such as `10.0.0.0/16`."))
     .attribute(strings("secondary_cidrs", "More IPv4 CIDRs. Tiers that find no room in `cidr` get their subnets from these."))

@@ -4,6 +4,7 @@ mod access;
 
 use crate::network::parse_cidr;
 use crate::resources::attributes;
+use crate::tags;
 use cloud::InstanceType;
 use ipnet::IpNet;
 use render::aws::images;
@@ -27,7 +28,7 @@ pub fn validate(config: &Value, ssh: Ssh) -> Diagnostics {
     diagnostics.extend(instance_type(config));
     diagnostics.extend(access::validate(config));
     diagnostics.extend(dns(config));
-    diagnostics.extend(tags(config.get("tags")));
+    diagnostics.extend(tags::mistakes(config.get("tags"), &AttributePath::attribute("tags")));
     diagnostics
 }
 
@@ -138,7 +139,10 @@ fn security(config: &Value, ssh: Ssh) -> Diagnostics {
 
 fn image(config: &Value) -> Diagnostics {
     let mut diagnostics = Diagnostics::default();
-    diagnostics.extend(either(config, "image", "image_id", "image = \"debian-12\""));
+    if config.get("image").is_null() && config.get("image_id").is_null() {
+        let detail = "Give one of them, such as image = \"debian-12\".";
+        diagnostics.push(mistake("neither image nor image_id is given", detail, AttributePath::attribute("image")));
+    }
     let known = images::names().unwrap_or_default();
     if let Some(name) = config.get("image").as_str()
         && !known.iter().any(|known| known == name)
@@ -208,15 +212,4 @@ fn no_address(at: AttributePath) -> Diagnostic {
 fn has_public_address(config: &Value) -> bool {
     let maybe = |name: &str| config.get(name).is_unknown() || config.get(name).as_bool() == Some(true);
     maybe("elastic_ip") || maybe("ipv6") || !config.get("elastic_ip_id").is_null()
-}
-
-fn tags(tags: &Value) -> Diagnostics {
-    let at = AttributePath::attribute("tags");
-    let reserved = |key: &str| key.to_ascii_lowercase().starts_with("aws:") || key.starts_with("k8s-hardway/");
-    let keys = tags.as_map().into_iter().flatten().map(|(key, _)| key).filter(|key| reserved(key));
-    keys.map(|key| {
-        let detail = "Keys that begin with aws: are AWS's, those with k8s-hardway/ the provider's. Choose another, such as team.";
-        mistake(format!("tag {key:?} is reserved"), detail, at.clone().key(key.as_str()))
-    })
-    .collect()
 }

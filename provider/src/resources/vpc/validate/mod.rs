@@ -38,6 +38,10 @@ impl Report<'_> {
     fn warning(&mut self, at: AttributePath, summary: impl Into<String>, detail: impl Into<String>) {
         self.diagnostics.push(Diagnostic::warning(summary).detail(detail).at(at));
     }
+
+    fn extend(&mut self, diagnostics: Vec<Diagnostic>) {
+        self.diagnostics.extend(diagnostics);
+    }
 }
 
 /// Known texts of a list or set, with their paths.

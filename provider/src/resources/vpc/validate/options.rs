@@ -4,27 +4,28 @@ use super::{Report, is_id, set_texts, texts};
 use crate::network::parse_cidr;
 use crate::resources::attributes::is_dns_name;
 use crate::resources::vpc::attributes::{AMAZON_DNS, ROLES};
+use crate::tags;
 use ipnet::IpNet;
 use render::aws::endpoints::{GATEWAY_SERVICES, is_full_name};
 use schema::{AttributePath, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// AWS takes 50; on_cloud sets three, subnets have two of Kubernetes.
-const MOST_TAGS: usize = 45;
-const RESERVED_TAGS: [&str; 3] = ["aws:", "k8s-hardway/", "kubernetes.io/cluster/"];
-
 pub fn validate(config: &Value, report: &mut Report<'_>) {
     validate_dhcp(config.get("dhcp_options"), report);
     validate_endpoints(config, report);
     validate_groups(config, report);
     validate_flow_logs(config.get("flow_logs"), report);
-    let tags = config.get("tags").as_map();
-    validate_tags(tags, tags.map_or(0, BTreeMap::len), &AttributePath::attribute("tags"), report);
+    report.extend(tags::mistakes(config.get("tags"), &AttributePath::attribute("tags")));
     for (name, tier) in config.get("subnets").as_map().into_iter().flatten() {
-        let own = tier.get("tags").as_map();
-        let count = own.into_iter().chain(tags).flatten().map(|(key, _)| key).collect::<BTreeSet<_>>().len();
-        validate_tags(own, count, &AttributePath::attribute("subnets").key(name.as_str()).then("tags"), report);
+        let at = AttributePath::attribute("subnets").key(name.as_str()).then("tags");
+        report.extend(tags::mistakes(tier.get("tags"), &at));
+        let both = [tier.get("tags"), config.get("tags")].into_iter().filter_map(Value::as_map).flatten();
+        let count = both.map(|(key, _)| key).collect::<BTreeSet<_>>().len();
+        if count > tags::MOST {
+            let detail = format!("AWS takes 50, of which the provider needs some: give {} at most.", tags::MOST);
+            report.error(at, format!("{count} tags, with those of the network, are too many"), detail);
+        }
     }
 }
 
@@ -307,30 +308,4 @@ fn validate_flow_logs(logs: &Value, report: &mut Report<'_>) {
 fn is_arn(text: &str, service: &str) -> bool {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     matches!(parts[..], ["arn", partition, of, _, _, resource] if partition.starts_with("aws") && of == service && !resource.is_empty())
-}
-
-fn validate_tags(tags: Option<&BTreeMap<String, Value>>, count: usize, at: &AttributePath, report: &mut Report<'_>) {
-    if count > MOST_TAGS {
-        report.error(
-            at.clone(),
-            format!("{count} tags are too many"),
-            format!("AWS takes 50, of which this resource needs some: give {MOST_TAGS} at most."),
-        );
-    }
-    for (key, value) in tags.into_iter().flatten() {
-        let at = at.clone().key(key.as_str());
-        if let Some(prefix) = RESERVED_TAGS.into_iter().find(|prefix| key.to_ascii_lowercase().starts_with(prefix)) {
-            report.error(
-                at.clone(),
-                format!("tag {key:?} begins with {prefix:?}"),
-                "That prefix is reserved: AWS, Kubernetes or this provider sets such tags. Choose another key, such as \"team\".",
-            );
-        }
-        if key.is_empty() || key.chars().count() > 128 {
-            report.error(at.clone(), "the key of a tag is empty or too long", "It has 1 to 128 characters, such as \"team\".");
-        }
-        if value.as_str().is_some_and(|text| text.chars().count() > 256) {
-            report.error(at, format!("the value of tag {key:?} is too long"), "It has at most 256 characters.");
-        }
-    }
 }
