@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
-use acceptance_tests::aws::{Account, account::ZONE_NAME};
+use acceptance_tests::aws::{Account, account::ZONE_NAME, autoscaling};
 use acceptance_tests::command::run as run_program;
 use acceptance_tests::suite::{Shared, main as run};
 use acceptance_tests::{Engine, assert_same, scenarios, source_folder};
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         what_kubernetes_made_blocks_a_destroy_by_name_or_goes_with_it,
         destroy_leaves_nothing_and_can_be_done_twice,
         an_empty_plan_makes_as_many_calls_for_two_zones_as_for_four,
+        an_auto_scaling_group_is_attached_and_scales_without_a_change,
     ];
     run::<Examples>(None, &scenarios)
 }
@@ -183,4 +184,60 @@ fn an_empty_plan_makes_as_many_calls_for_two_zones_as_for_four(Examples(accounts
     println!("    calls of an empty plan: {counts:?}");
     assert_eq!(counts[0], counts[1]);
     assert!(counts[0] <= 40, "{counts:?}");
+}
+
+/// In the place of the example's listeners.
+const BEFORE_NODES: &str = r#"
+resource "k8s_lb_nlb" "api" {
+  wait_for_healthy_targets = true
+  listeners = {
+    web = {
+      port   = 443
+      target = { type = "instance", port = 30443, autoscaling_group_names = ["demo-nodes"] }
+    }
+  }
+}
+"#;
+
+fn an_auto_scaling_group_is_attached_and_scales_without_a_change(Examples(accounts): &mut Examples) {
+    let account = &mut accounts[1];
+    account.reset();
+    let api = account.proxy.api;
+    autoscaling::make(&api, "demo-nodes", 2);
+    let alone = account.inventory();
+    account.workspace.write("nodes_override.tf", BEFORE_NODES);
+    account.apply();
+    let attached = account.workspace.attribute("k8s_lb_nlb.api", "target_group_arns")["web"].as_str().unwrap().to_owned();
+    assert_eq!(autoscaling::target_groups(&api, "demo-nodes"), [attached.as_str()]);
+    for size in [2, 4, 1, 0, 2] {
+        autoscaling::scale(&api, "demo-nodes", size);
+        account.proxy.clear_log();
+        account.plan().is_empty();
+        let asked = account.calls().iter().filter(|call| call.starts_with("autoscaling ")).count();
+        assert_eq!(asked, 1, "a refresh asks for Auto Scaling groups once");
+    }
+    let detach = [
+        ("Action", "DetachLoadBalancerTargetGroups"),
+        ("AutoScalingGroupName", "demo-nodes"),
+        ("TargetGroupARNs.member.1", attached.as_str()),
+    ];
+    account.emulator.call("autoscaling", &detach);
+    let plan = account.plan();
+    assert_eq!(plan.drift("k8s_lb_nlb.api")["target_group/web"], ["autoscaling_group demo-nodes is missing"]);
+    account.apply();
+    account.plan().is_empty();
+    assert_eq!(autoscaling::target_groups(&api, "demo-nodes"), [attached.as_str()]);
+
+    run_program(account.workspace.command(None, "state").args(["rm", "k8s_lb_nlb.api"])).success();
+    let import = ["-input=false", "-no-color", "k8s_lb_nlb.api", "demo-api"];
+    run_program(account.workspace.command(None, "import").args(import)).success();
+    let plan = account.plan();
+    assert!(!plan.text.contains("autoscaling_group"), "{}", plan.text);
+    account.apply();
+    account.plan().is_empty();
+
+    account.destroy();
+    assert_same(&account.inventory(), &alone);
+    autoscaling::delete(&api, "demo-nodes");
+    std::fs::remove_file(account.workspace.folder.join("nodes_override.tf")).unwrap();
 }

@@ -28,15 +28,15 @@ mod rules;
 #[path = "aws_drift/tags.rs"]
 mod tags;
 
-use acceptance_tests::aws::Account;
+use acceptance_tests::aws::{Account, autoscaling};
 use acceptance_tests::suite::{Shared, main as run};
 use acceptance_tests::{Engine, scenarios};
 use row::check;
 use serde_json::json;
 use std::process::ExitCode;
 
-/// What the example does not have: a policy of an endpoint, and flow logs.
-const MORE_OF_THE_VPC: &str = r#"
+/// What the example does not have: a policy of an endpoint, flow logs, and a listener in front of an Auto Scaling group.
+const MORE: &str = r#"
 resource "k8s_vpc" "main" {
   endpoints = {
     interface = ["ec2", "sts", "ecr.api", "ecr.dkr"]
@@ -51,7 +51,24 @@ resource "k8s_vpc" "main" {
     role_arn         = "arn:aws:iam::123456789012:role/flow-logs"
   }
 }
+
+resource "k8s_lb_nlb" "api" {
+  listeners = {
+    apiserver = {
+      port         = 6443
+      target       = { targets = var.api_servers }
+      health_check = { protocol = "HTTPS", path = "/readyz", matcher = "200" }
+    }
+    web = {
+      port   = 443
+      target = { type = "instance", port = 30443, autoscaling_group_names = ["demo-nodes"] }
+    }
+  }
+}
 "#;
+
+/// The second is nowhere declared.
+const GROUPS: [&str; 2] = ["demo-nodes", "foreign"];
 
 struct Examples {
     dual_stack: Account,
@@ -63,7 +80,7 @@ impl Shared for Examples {
         let engine = Engine::first();
         let account = |example: &str| Account::of_example(&engine, example, &format!("{example}-drift"));
         let mut examples = Examples { dual_stack: account("aws-dual-stack"), private_proxy: account("aws-private-proxy") };
-        examples.private_proxy.workspace.write("more_override.tf", MORE_OF_THE_VPC);
+        examples.private_proxy.workspace.write("more_override.tf", MORE);
         examples.heal();
         examples
     }
@@ -73,6 +90,7 @@ impl Shared for Examples {
             [(&mut self.dual_stack, ["10.0.0.11", "10.0.16.11"]), (&mut self.private_proxy, ["192.168.0.11", "192.168.16.11"])]
         {
             account.reset();
+            GROUPS.iter().for_each(|name| autoscaling::make(&account.proxy.api, name, 2));
             account.set(json!({ "api_servers": servers }));
             account.apply();
         }
@@ -150,6 +168,7 @@ fn instances_that_cannot_be_changed_back_are_made_anew(examples: &mut Examples) 
 fn load_balancers_are_changed_back(examples: &mut Examples) {
     check(&examples.dual_stack, &balancing::rows());
     check(&examples.private_proxy, &balancing::further_rows());
+    check(&examples.private_proxy, &balancing::rows_of_groups());
 }
 
 fn records_are_changed_back(examples: &mut Examples) {
@@ -182,6 +201,7 @@ fn after_all_of_it_the_plan_is_empty(examples: &mut Examples) {
     for account in [&examples.dual_stack, &examples.private_proxy] {
         account.plan().is_empty();
         account.destroy();
+        GROUPS.iter().for_each(|name| autoscaling::delete(&account.proxy.api, name));
         assert_eq!(account.inventory(), Vec::<String>::new());
     }
 }

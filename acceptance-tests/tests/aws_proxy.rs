@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         an_address_in_use_is_not_released,
         what_is_there_once_cannot_be_made_twice,
         two_attributes_are_not_changed_in_one_call,
+        a_target_group_is_attached_to_a_group_that_exists_and_detached_once,
     ];
     let corrections = scenarios![
         attributes_of_subnets_are_read_back,

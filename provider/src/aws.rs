@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Services that can have an endpoint of their own.
-pub const SERVICES: [&str; 6] = ["ec2", "elbv2", "route53", "servicequotas", "ssm", "sts"];
+pub const SERVICES: [&str; 7] = ["autoscaling", "ec2", "elbv2", "route53", "servicequotas", "ssm", "sts"];
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -58,7 +58,7 @@ pub fn attribute() -> Attribute {
             text("endpoint", "URL of an endpoint for every service that has none in `endpoints`, such as an emulator's."),
             Attribute::map("endpoints", Type::String)
                 .optional()
-                .describe("URLs of endpoints by service: `ec2`, `elbv2`, `route53`, `servicequotas`, `ssm`, `sts`."),
+                .describe("URLs of endpoints by service: `autoscaling`, `ec2`, `elbv2`, `route53`, `servicequotas`, `ssm`, `sts`."),
             Attribute::map("default_tags", Type::String).optional().describe("Tags for every object. A resource's own `tags` win."),
             text("retry_mode", "How a call that failed or was throttled is tried again; `adaptive` when not given.")
                 .validator(schema::one_of(&["standard", "adaptive"])),

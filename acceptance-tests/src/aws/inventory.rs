@@ -192,16 +192,19 @@ fn machines(world: &World) -> Vec<String> {
     };
     let group = |group: &Element| {
         let sizes = ["MinSize", "DesiredCapacity", "MaxSize"].map(|path| group.value(path)).join(" to ");
-        format!("auto scaling group {} {sizes}", group.value("AutoScalingGroupName"))
+        // arn:…:targetgroup/<name>/<number>
+        let name_of = |arn: &str| arn.rsplit('/').nth(1).unwrap_or(arn).to_string();
+        let attached: Vec<String> = group.values("TargetGroupARNs/member").into_iter().map(name_of).collect();
+        let to = if attached.is_empty() { String::new() } else { format!(" attached to {}", attached.join(" ")) };
+        format!("auto scaling group {} {sizes}{to}", group.value("AutoScalingGroupName"))
     };
     let list = |action: &str, path: &str| world.api.list("ec2", action, path);
-    let path = "DescribeAutoScalingGroupsResult/AutoScalingGroups/member";
     let mut lines: Vec<String> = list("DescribeKeyPairs", "keySet/item").iter().map(key).collect();
     lines.extend(objects::instances(world.api).iter().map(instance));
     lines.extend(list("DescribeVolumes", "volumeSet/item").iter().map(volume));
     lines.extend(objects::interfaces(world.api).iter().map(interface));
     lines.extend(list("DescribeLaunchTemplates", "launchTemplates/item").iter().map(template));
-    lines.extend(world.api.list("autoscaling", "DescribeAutoScalingGroups", path).iter().map(group));
+    lines.extend(objects::auto_scaling_groups(world.api).iter().map(group));
     lines
 }
 

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod api;
+pub mod autoscaling;
 pub mod emulator;
 pub mod http;
 mod inventory;

@@ -62,6 +62,10 @@ pub fn load_balancers(api: &Api) -> Vec<Element> {
     api.list("elasticloadbalancing", "DescribeLoadBalancers", path)
 }
 
+pub fn auto_scaling_groups(api: &Api) -> Vec<Element> {
+    api.list("autoscaling", "DescribeAutoScalingGroups", "DescribeAutoScalingGroupsResult/AutoScalingGroups/member")
+}
+
 pub fn target_groups(api: &Api) -> Vec<Element> {
     api.list("elasticloadbalancing", "DescribeTargetGroups", "DescribeTargetGroupsResult/TargetGroups/member")
 }

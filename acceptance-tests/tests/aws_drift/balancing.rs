@@ -85,6 +85,46 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
+/// One target group in front of an Auto Scaling group.
+pub fn rows_of_groups() -> Vec<Row> {
+    vec![
+        row(
+            "target group: its Auto Scaling group is detached",
+            |aws| {
+                aws.autoscaling(
+                    "DetachLoadBalancerTargetGroups AutoScalingGroupName=demo-nodes TargetGroupARNs.member.1=@target_group/web",
+                );
+            },
+            "target_group/web",
+            "autoscaling_group demo-nodes is missing",
+            &["AttachLoadBalancerTargetGroups"],
+        ),
+        row(
+            "target group: another Auto Scaling group is attached",
+            |aws| {
+                aws.autoscaling(
+                    "AttachLoadBalancerTargetGroups AutoScalingGroupName=foreign TargetGroupARNs.member.1=@target_group/web",
+                );
+            },
+            "target_group/web",
+            "autoscaling_group foreign is not declared",
+            &["DetachLoadBalancerTargetGroups"],
+        ),
+        row(
+            "target group: an instance that is not of its Auto Scaling group",
+            |aws| {
+                aws.elb(
+                    "RegisterTargets TargetGroupArn=@target_group/web Targets.member.1.Id=@instance/demo-proxy \
+                     Targets.member.1.Port=30443",
+                );
+            },
+            "target_group/web",
+            "target i-… (30443) is not declared",
+            &["DeregisterTargets"],
+        ),
+    ]
+}
+
 pub fn further_rows() -> Vec<Row> {
     const FOREIGN: &str = "CreateTargetGroup Name=foreign Protocol=TCP Port=22 TargetType=ip VpcId=@vpc/main";
     vec![

@@ -31,6 +31,11 @@ impl Outside<'_> {
     }
 
     #[track_caller]
+    pub fn autoscaling(&self, call: &str) -> Element {
+        self.call(self.account.proxy.api, "autoscaling", call)
+    }
+
+    #[track_caller]
     fn call(&self, api: Api, service: &str, call: &str) -> Element {
         let mut words = call.split_whitespace();
         let mut parameters = vec![("Action".to_owned(), words.next().unwrap_or_default().to_owned())];

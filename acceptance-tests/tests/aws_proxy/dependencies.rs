@@ -2,6 +2,7 @@
 
 use crate::topology::{Vpc, address, instance, nat_gateway};
 use crate::{Aws, refused};
+use acceptance_tests::aws::autoscaling;
 
 const DEPENDENCY: &str = "DependencyViolation";
 
@@ -206,4 +207,33 @@ pub fn two_attributes_are_not_changed_in_one_call(aws: &mut Aws) {
     let both = [("VpcId", vpc.id.as_str()), ("EnableDnsSupport.Value", "true"), ("EnableDnsHostnames.Value", "true")];
     refused(aws.try_ec2("ModifyVpcAttribute", &both), "InvalidParameterCombination");
     aws.ec2("ModifyVpcAttribute", &both[..2]);
+}
+
+/// Messages as AWS gives them: all that Auto Scaling refuses has the code ValidationError.
+pub fn a_target_group_is_attached_to_a_group_that_exists_and_detached_once(aws: &mut Aws) {
+    aws.reset();
+    let vpc = Vpc::new(aws);
+    let group = [("Name", "web"), ("Protocol", "TCP"), ("Port", "80"), ("VpcId", &vpc.id), ("TargetType", "instance")];
+    let group = aws.elb("CreateTargetGroup", &group);
+    let group = group.value("CreateTargetGroupResult/TargetGroups/member/TargetGroupArn");
+    let ask = |action: &str, name: &str| {
+        let parameters = [("Action", action), ("AutoScalingGroupName", name), ("TargetGroupARNs.member.1", group)];
+        aws.proxy.api.ask("autoscaling", &parameters)
+    };
+    autoscaling::make(&aws.proxy.api, "nodes", 2);
+    let targets = || {
+        let health = aws.elb("DescribeTargetHealth", &[("TargetGroupArn", group)]);
+        health.all("DescribeTargetHealthResult/TargetHealthDescriptions/member").len()
+    };
+    for action in ["AttachLoadBalancerTargetGroups", "DetachLoadBalancerTargetGroups"] {
+        assert!(ask(action, "none").unwrap_err().message.starts_with("AutoScalingGroup name not found"));
+    }
+    refused(ask("DetachLoadBalancerTargetGroups", "nodes"), "ValidationError");
+    (0..2).for_each(|_| drop(ask("AttachLoadBalancerTargetGroups", "nodes").unwrap()));
+    assert_eq!((targets(), autoscaling::target_groups(&aws.proxy.api, "nodes")), (2, vec![group.to_owned()]));
+    autoscaling::scale(&aws.proxy.api, "nodes", 1);
+    assert_eq!(targets(), 1);
+    ask("DetachLoadBalancerTargetGroups", "nodes").unwrap();
+    assert_eq!(targets(), 0);
+    refused(ask("DetachLoadBalancerTargetGroups", "nodes"), "ValidationError");
 }

@@ -129,6 +129,18 @@ const ROWS: &[Row] = &[
     ),
     bad(
         LB,
+        r#"listeners = { web = { port = 443, target = { autoscaling_group_names = ["nodes"] } } }"#,
+        r#"listeners["web"].target.autoscaling_group_names"#,
+        "Auto Scaling groups register instances, not addresses",
+    ),
+    bad(
+        LB,
+        r#"listeners = { web = { port = 443, target = { type = "instance", autoscaling_group_names = ["two nodes"] } } }"#,
+        r#"listeners["web"].target.autoscaling_group_names"#,
+        r#""two nodes" cannot be the name of an Auto Scaling group"#,
+    ),
+    bad(
+        LB,
         r#"listeners = { api = { port = 6443, target = { address_family = "ipv6" } } }"#,
         r#"listeners["api"].target.address_family"#,
         "IPv6 targets need a dualstack load balancer",

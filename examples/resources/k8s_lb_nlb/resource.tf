@@ -12,6 +12,10 @@ resource "k8s_lb_nlb" "api" {
       target       = { targets = ["10.0.1.4", "10.0.2.4"] }
       health_check = { protocol = "HTTPS", path = "/readyz", matcher = "200" }
     }
+    web = {
+      port   = 443
+      target = { type = "instance", port = 30443, autoscaling_group_names = ["demo-nodes"] }
+    }
   }
 
   dns = { zone_id = "Z0123456789ABCDEFGHIJ", name = "api.demo.example.net" }

@@ -9,6 +9,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 pub(crate) struct Clients {
+    /// Attachments of target groups; the groups themselves are somebody else's.
+    pub autoscaling: aws_sdk_autoscaling::Client,
     pub ec2: aws_sdk_ec2::Client,
     /// Classic load balancers, which Kubernetes makes and nobody else.
     pub elb: aws_sdk_elasticloadbalancing::Client,

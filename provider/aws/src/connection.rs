@@ -102,6 +102,7 @@ fn clients(connection: &Connection, configuration: &SdkConfig, region: &Region, 
         }};
     }
     Clients {
+        autoscaling: client!(aws_sdk_autoscaling, "autoscaling"),
         ec2: client!(aws_sdk_ec2, "ec2"),
         elb: client!(aws_sdk_elasticloadbalancing, "elbv2"),
         elbv2: client!(aws_sdk_elasticloadbalancingv2, "elbv2"),

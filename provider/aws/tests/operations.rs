@@ -6,7 +6,7 @@ use cloud::Kind;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-const SERVICES: [&str; 3] = ["ec2", "elasticloadbalancing", "route53"];
+const SERVICES: [&str; 4] = ["autoscaling", "ec2", "elasticloadbalancing", "route53"];
 
 fn sources(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

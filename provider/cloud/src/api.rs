@@ -57,7 +57,7 @@ pub struct Connection {
     pub assume_role: Option<AssumeRole>,
     /// For every service that has none of its own.
     pub endpoint: Option<String>,
-    /// By service: `ec2`, `elbv2`, `route53`, `sts`, `ssm`, `servicequotas`.
+    /// By service: `autoscaling`, `ec2`, `elbv2`, `route53`, `sts`, `ssm`, `servicequotas`.
     pub endpoints: BTreeMap<String, String>,
     pub retry_mode: Option<String>,
     pub max_attempts: Option<u32>,

@@ -46,14 +46,17 @@ pub fn differences(object: &Object, found: &Found, resolver: &Resolver<'_>) -> V
         });
     }
     let unknown = |key: &str| object.settings.get(key).is_some_and(|setting| *setting == Setting::Unknown);
-    let additional = found.settings.iter().filter(|(key, value)| {
+    let additional = found.settings.iter().filter(|(key, _)| {
         let key = key.as_str();
-        kind.is_exclusive(key) && !kind.is_kubernetes(key, value) && !wanted.contains_key(key) && !unknown(key)
+        kind.is_exclusive(key) && !wanted.contains_key(key) && !unknown(key)
     });
-    differences.extend(additional.map(|(key, value)| Difference {
-        shown: Change { key: resolver.name(key), from: Some(resolver.name(value)), to: None },
-        change: Change { key: key.clone(), from: Some(value.clone()), to: None },
-        immutable: false,
+    let additional = additional.map(|(key, value)| (key, value, found.kept(key, value)));
+    differences.extend(additional.filter(|(_, value, kept)| *kept != Some(value.as_str())).map(|(key, value, kept)| {
+        Difference {
+            shown: Change { key: resolver.name(key), from: Some(resolver.name(value)), to: kept.map(|text| resolver.name(text)) },
+            change: Change { key: key.clone(), from: Some(value.clone()), to: kept.map(str::to_owned) },
+            immutable: false,
+        }
     }));
     differences
 }
@@ -118,5 +121,32 @@ mod tests {
             &[("route 0.0.0.0/0", "nat-1"), ("tag Name", "demo-private"), ("route 10.9.0.0/16", "pcx-1")],
             &["route 10.9.0.0/16 (pcx-1) is not declared"],
         );
+    }
+
+    #[track_caller]
+    fn check_targets(target: &str, value: &str, expect: &[&str]) {
+        let object =
+            Object::new(Kind::TargetGroup, "web").with("port", "80").with("target i-1", "80").with("autoscaling_group nodes", "");
+        let mut found = Found::new(Kind::TargetGroup, "arn");
+        let settings = [
+            ("port", "80"),
+            ("target i-1", "80"),
+            ("autoscaling_group nodes", ""),
+            ("autoscaling_instance i-1", "nodes"),
+            ("autoscaling_instance i-2", "nodes"),
+            (target, value),
+        ];
+        found.settings = settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let said = differences(&object, &found, &Resolver::new(&BTreeMap::new()));
+        assert_eq!(said.iter().map(ToString::to_string).collect::<Vec<_>>(), expect);
+    }
+
+    #[test]
+    fn what_an_attached_group_registers_is_its_own() {
+        check_targets("target i-2", "80", &[]);
+        check_targets("target i-2", "80,81", &["target i-2 is 80,81, should be 80"]);
+        check_targets("target i-2", "81", &["target i-2 (81) is not declared"]);
+        check_targets("target i-3", "80", &["target i-3 (80) is not declared"]);
+        check_targets("autoscaling_group others", "", &["autoscaling_group others is not declared"]);
     }
 }

@@ -3,6 +3,11 @@
 use crate::{Kind, OBJECT_TAG, ObjectKey};
 use std::collections::BTreeMap;
 
+/// The first word of settings of a target group: an Auto Scaling group that is attached to it.
+pub const AUTOSCALING_GROUP: &str = "autoscaling_group";
+/// An instance of an attached group, found and never declared.
+pub const AUTOSCALING_INSTANCE: &str = "autoscaling_instance";
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     pub kind: Kind,
@@ -33,6 +38,18 @@ impl Found {
 
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.settings.get(&format!("tag {key}")).map(String::as_str)
+    }
+
+    /// What stays of a setting that nobody declared, since it is neither ours nor a stranger's: a rule that Kubernetes made, the
+    /// port under which an attached Auto Scaling group registers an instance of its own.
+    pub fn kept<'a>(&'a self, key: &str, value: &'a str) -> Option<&'a str> {
+        if self.kind.is_kubernetes(key, value) {
+            return Some(value);
+        }
+        let instance = key.strip_prefix("target ")?;
+        self.settings.get(&format!("{AUTOSCALING_INSTANCE} {instance}"))?;
+        let port = self.settings.get("port")?;
+        value.split(',').any(|other| other == port).then_some(port)
     }
 
     /// The resource that it belongs to (`k8s_vpc/demo`) and what it is there, by its tag.

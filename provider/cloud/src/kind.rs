@@ -66,7 +66,7 @@ const ALL: &[Traits] = &[
     Traits { kind: Kind::FlowLog, name: "flow_log", replacement: CreateFirst, immutable: &["resource", "traffic", "destination", "destination_type", "role", "interval_seconds"], exclusive: &[], outputs: &[] },
     Traits { kind: Kind::Instance, name: "instance", replacement: DeleteFirst, immutable: &["image", "type", "subnet", "key_name", "user_data_digest", "volume_gib", "volume_type", "volume_encrypted", "profile"], exclusive: &["security_group"], outputs: &["ipv6_address", "private_ip", "public_ip"] },
     Traits { kind: Kind::LoadBalancer, name: "load_balancer", replacement: Resource, immutable: &["load_balancer_name", "scheme", "type"], exclusive: &["security_group", "subnet"], outputs: &["dns_name", "zone_id"] },
-    Traits { kind: Kind::TargetGroup, name: "target_group", replacement: CreateFirst, immutable: &["target_group_name", "vpc", "protocol", "port", "target_type", "address_family"], exclusive: &["target"], outputs: &[] },
+    Traits { kind: Kind::TargetGroup, name: "target_group", replacement: CreateFirst, immutable: &["target_group_name", "vpc", "protocol", "port", "target_type", "address_family"], exclusive: &["autoscaling_group", "target"], outputs: &[] },
     Traits { kind: Kind::Listener, name: "listener", replacement: DeleteFirst, immutable: &["load_balancer"], exclusive: &[], outputs: &[] },
     Traits { kind: Kind::DnsRecord, name: "dns_record", replacement: CreateFirst, immutable: &["zone", "record_name", "type"], exclusive: &["value"], outputs: &[] },
 ];

@@ -139,14 +139,15 @@ const ACTIONS: &[Actions] = &[
         kind: Kind::TargetGroup,
         read: &[
             "elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetGroupAttributes",
-            "elasticloadbalancing:DescribeTargetHealth", "elasticloadbalancing:DescribeTags",
+            "elasticloadbalancing:DescribeTargetHealth", "elasticloadbalancing:DescribeTags", "autoscaling:DescribeAutoScalingGroups",
         ],
         create: &["elasticloadbalancing:CreateTargetGroup"],
         change: &[
             "elasticloadbalancing:ModifyTargetGroup", "elasticloadbalancing:ModifyTargetGroupAttributes",
             "elasticloadbalancing:RegisterTargets", "elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:DeleteTargetGroup",
         ],
-        open: NONE,
+        // Auto Scaling groups are somebody else's.
+        open: &["autoscaling:AttachLoadBalancerTargetGroups", "autoscaling:DetachLoadBalancerTargetGroups"],
     },
     Actions {
         kind: Kind::Listener,
@@ -219,9 +220,12 @@ impl<'a> Uses<'a> {
     fn statements(&self) -> Vec<Statement> {
         let kinds: BTreeSet<Kind> = self.objects.iter().map(|object| object.key.kind).collect();
         let used: Vec<&Actions> = kinds.into_iter().filter_map(of).collect();
+        // Only to targets that are instances can groups be attached.
+        let takes_autoscaling = self.of_kind(Kind::TargetGroup).any(|group| group.get("target_type") != Some("ip"));
         let tagged = || used.iter().filter(|actions| actions.kind.has_tags());
         let all = |part: fn(&Actions) -> &'static [&'static str]| {
-            used.iter().flat_map(|actions| part(actions)).copied().collect::<BTreeSet<_>>()
+            let actions = used.iter().flat_map(|actions| part(actions)).copied();
+            actions.filter(|action| takes_autoscaling || !action.starts_with("autoscaling:")).collect::<BTreeSet<_>>()
         };
         let mut read = all(|actions| actions.read);
         read.insert(IDENTITY);

@@ -97,6 +97,7 @@ impl CloudMemory {
             } else {
                 found.outputs.remove("ipv6_cidr");
             }
+            register_instances(found);
         }
     }
 
@@ -160,6 +161,22 @@ impl CloudMemory {
             .values_mut()
             .filter(|found| kinds.contains(&found.kind))
             .for_each(|found| found.readiness = Readiness::Ready);
+    }
+}
+
+/// Each Auto Scaling group that is attached has one instance, which it registers itself.
+fn register_instances(found: &mut Found) {
+    let of = |found: &Found, word: &str| -> Vec<String> {
+        found.settings.keys().filter_map(|key| key.strip_prefix(word)?.strip_prefix(' ')).map(str::to_owned).collect()
+    };
+    for instance in of(found, AUTOSCALING_INSTANCE) {
+        found.settings.remove(&format!("{AUTOSCALING_INSTANCE} {instance}"));
+        found.settings.remove(&format!("target {instance}"));
+    }
+    let port = found.settings.get("port").cloned().unwrap_or_default();
+    for group in of(found, AUTOSCALING_GROUP) {
+        found.settings.insert(format!("{AUTOSCALING_INSTANCE} i-of-{group}"), group.clone());
+        found.settings.insert(format!("target i-of-{group}"), port.clone());
     }
 }
 

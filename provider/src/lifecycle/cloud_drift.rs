@@ -3,7 +3,7 @@
 
 use super::Stage;
 use super::rows::ROWS;
-use ::cloud::{Found, Kind};
+use ::cloud::{AUTOSCALING_INSTANCE, Found, Kind};
 use schema::Value;
 use std::collections::BTreeMap;
 
@@ -39,7 +39,9 @@ fn damages(stage: &Stage, state: &Value) -> Vec<Damage> {
         let mut add = |says: String, loses: bool, does: Box<dyn Fn(&mut Found)>| {
             damages.push(Damage { object: object.clone(), says, id: id.to_owned(), does, loses });
         };
-        for key in found.settings.keys().filter(|key| !found.kind.is_immutable(key)) {
+        // What an Auto Scaling group registers is nobody's to change.
+        let is_own = |key: &String| key.starts_with(AUTOSCALING_INSTANCE) || found.kept(key, &found.settings[key]).is_some();
+        for key in found.settings.keys().filter(|key| !found.kind.is_immutable(key) && !is_own(key)) {
             let word = key.split(' ').next().unwrap().to_owned();
             let (changed, lost) = (key.clone(), key.clone());
             if found.settings[key] != "drifted" {
@@ -47,8 +49,14 @@ fn damages(stage: &Stage, state: &Value) -> Vec<Damage> {
             }
             add(word, false, Box::new(move |found| drop(found.settings.remove(&lost))));
         }
-        let more =
-            ["route 192.0.2.0/24", "ingress tcp 1 0.0.0.0/0", "subnet subnet-by-hand", "target 192.0.2.9", "value 192.0.2.9"];
+        let more = [
+            "autoscaling_group by-hand",
+            "route 192.0.2.0/24",
+            "ingress tcp 1 0.0.0.0/0",
+            "subnet subnet-by-hand",
+            "target 192.0.2.9",
+            "value 192.0.2.9",
+        ];
         for key in more.into_iter().filter(|key| found.kind.is_exclusive(key)) {
             add(key.to_owned(), false, Box::new(move |found| drop(found.settings.insert(key.into(), String::new()))));
         }

@@ -111,12 +111,15 @@ pub const ROWS: &[Row] = &[
                 ("ip_address_type", "dualstack".into()),
                 ("subnet_ids", vpc.get("private_subnet_ids").clone()),
                 ("security_group_ids", vec![vpc.get("security_group_ids").get("load-balancer").clone()].into()),
-                ("listeners", Value::object([("apiserver", nlb_listener(6443, "10.0.1.4"))])),
+                ("listeners", Value::object([("apiserver", nlb_listener(6443, "10.0.1.4")), ("web", nlb_web(&["nodes"]))])),
                 ("dns", Value::object([("zone_id", "Z0123456789".into()), ("name", "api.example.net".into())])),
             ])
         },
         updates: &[
             ("listeners", || Value::object([("apiserver", nlb_listener(6444, "10.0.1.5"))])),
+            ("listeners", || {
+                Value::object([("apiserver", nlb_listener(6443, "10.0.1.4")), ("web", nlb_web(&["nodes-2", "nodes-3"]))])
+            }),
             ("ip_address_type", || "ipv4".into()),
         ],
         replacement: ("scheme", || "internet-facing".into()),
@@ -156,6 +159,11 @@ fn listener(backend: &str) -> Value {
 
 fn nlb_listener(port: i64, target: &str) -> Value {
     Value::object([("port", port.into()), ("target", Value::object([("targets", vec![target].into())]))])
+}
+
+fn nlb_web(autoscaling_groups: &[&str]) -> Value {
+    let target = [("type", "instance".into()), ("autoscaling_group_names", autoscaling_groups.to_vec().into())];
+    Value::object([("port", 443.into()), ("target", Value::object(target))])
 }
 
 fn instance(states: &States, name: &str, role: &str) -> Value {

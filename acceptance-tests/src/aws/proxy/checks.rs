@@ -10,7 +10,9 @@ use crate::aws::xml::Element;
 
 type Check = fn(&Call, &Api, &Memory) -> Option<Refusal>;
 
-const CHECKS: [(&str, &str, Check); 16] = [
+const CHECKS: [(&str, &str, Check); 18] = [
+    ("autoscaling", "AttachLoadBalancerTargetGroups", attach_target_groups),
+    ("autoscaling", "DetachLoadBalancerTargetGroups", detach_target_groups),
     ("ec2", "AssociateRouteTable", associate_route_table),
     ("ec2", "AttachInternetGateway", attach_internet_gateway),
     ("ec2", "CreateRoute", create_route),
@@ -194,6 +196,30 @@ fn delete_load_balancer(call: &Call, api: &Api, _: &Memory) -> Option<Refusal> {
     let is_protected = attributes.iter().find(is_protection).is_some_and(|attribute| attribute.value("Value") == "true");
     let message = format!("Load balancer '{arn}' cannot be deleted because deletion protection is enabled");
     is_protected.then(|| refusal("OperationNotPermitted", message))
+}
+
+/// moto ends with status 500 here.
+fn no_auto_scaling_group(name: &str) -> Refusal {
+    refusal("ValidationError", format!("AutoScalingGroup name not found - AutoScalingGroup '{name}' not found"))
+}
+
+fn attach_target_groups(call: &Call, api: &Api, _: &Memory) -> Option<Refusal> {
+    let name = call.parameter("AutoScalingGroupName");
+    (!any(&objects::auto_scaling_groups(api), "AutoScalingGroupName", name)).then(|| no_auto_scaling_group(name))
+}
+
+/// moto takes out what is not attached.
+fn detach_target_groups(call: &Call, api: &Api, _: &Memory) -> Option<Refusal> {
+    let name = call.parameter("AutoScalingGroupName");
+    let mut groups = objects::auto_scaling_groups(api);
+    groups.retain(|group| group.value("AutoScalingGroupName") == name);
+    if groups.is_empty() {
+        return Some(no_auto_scaling_group(name));
+    }
+    let foreign: Vec<&str> =
+        call.list("TargetGroupARNs.member").into_iter().filter(|arn| !any(&groups, "TargetGroupARNs/member", arn)).collect();
+    let message = format!("Trying to remove Target Groups that are not part of the group: {}", foreign.join(", "));
+    (!foreign.is_empty()).then(|| refusal("ValidationError", message))
 }
 
 /// A record that is to be deleted must be there, with just these values.

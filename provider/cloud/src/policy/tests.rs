@@ -85,6 +85,18 @@ fn roles_are_passed_to_the_service_that_takes_them() {
 }
 
 #[test]
+fn groups_are_attached_to_targets_that_are_instances() {
+    let with = |target_type: &str| Object::new(Kind::TargetGroup, "web").with("target_type", target_type);
+    let autoscaling = |object: Object| -> Vec<String> {
+        let policy = Uses::of(&[graph(vec![object])]).least_policy();
+        policy.split('"').filter(|text| text.starts_with("autoscaling:")).map(str::to_owned).collect()
+    };
+    assert_eq!(autoscaling(with("ip")), Vec::<String>::new());
+    let actions = ["DescribeAutoScalingGroups", "AttachLoadBalancerTargetGroups", "DetachLoadBalancerTargetGroups"];
+    assert_eq!(autoscaling(with("instance")), actions.map(|action| format!("autoscaling:{action}")));
+}
+
+#[test]
 fn every_kind_is_in_the_table() {
     for kind in Kind::all() {
         let actions = actions(kind);

@@ -9,8 +9,7 @@ pub fn schema() -> Schema {
         "A Network Load Balancer with target groups, listeners and alias records in Route 53. A target group whose port, protocol, \
          type or family changes is made anew beside the old one, and the listener moves over. A target that connects to its own \
          balancer (an API server whose kubelet goes by the balancer) gets no answer while client addresses are preserved, because \
-         it would see its own address as the client's: `preserve_client_ip` is off unless you set it. Attachments of Auto Scaling \
-         groups are not part of this resource.",
+         it would see its own address as the client's: `preserve_client_ip` is off unless you set it.",
     )
     .attribute(text("name").required().requires_replace().describe("Name, unique in region and account: letters, digits and `-`, at most 32."))
     .attribute(text("cluster_name").required().describe("Name of the cluster, for tags."))
@@ -94,6 +93,11 @@ fn target() -> Vec<Attribute> {
         text("protocol").optional().validator(one_of(&PROTOCOLS)).describe("Protocol towards the targets. When not given, that of the listener. `TLS` does not check the targets' certificates."),
         text("address_family").default("ipv4".into()).validator(one_of(&["ipv4", "ipv6"])).describe("Family of the targets' addresses. `ipv6` needs `dualstack` and type `ip`."),
         Attribute::set("targets", Type::String).optional().describe("Addresses, or instance ids with type `instance`. Others that are registered are removed."),
+        Attribute::set("autoscaling_group_names", Type::String).optional().describe(
+            "With type `instance`: Auto Scaling groups that are attached, beside `targets`. They register and deregister their instances \
+             themselves, which is no change here. Others that are attached are detached: leave the target groups out of the groups' own \
+             configuration. The groups stay when this resource goes.",
+        ),
         switch("outside_vpc", false).describe("Whether the addresses are outside the VPC: reached by peering, VPN or Direct Connect."),
         Attribute::bool("preserve_client_ip").optional().describe("Whether targets see the clients' addresses. When not given, only with UDP, where AWS has no choice. A target that connects to itself through the balancer then times out."),
         switch("proxy_protocol", false).describe("Whether connections begin with a proxy protocol header (version 2). API servers do not understand it."),

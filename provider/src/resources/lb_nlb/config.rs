@@ -62,6 +62,7 @@ pub struct TargetConfig {
     pub protocol: Field<String>,
     pub address_family: Field<String>,
     pub targets: Field<Vec<Field<String>>>,
+    pub autoscaling_group_names: Field<Vec<Field<String>>>,
     pub outside_vpc: Field<bool>,
     pub preserve_client_ip: Field<bool>,
     pub proxy_protocol: Field<bool>,
@@ -171,6 +172,7 @@ impl TargetConfig {
             target_type: text(&self.r#type),
             address_family: text_or(&self.address_family, "ipv4"),
             targets: texts(&self.targets).map(|targets| targets.iter().map(|target| normal(target)).collect()),
+            autoscaling_groups: texts(&self.autoscaling_group_names),
             reach: if self.outside_vpc.known() == Some(&true) { Reach::OutsideVpc } else { Reach::InVpc },
             preserve_client_ip: or_of_datagrams(&self.preserve_client_ip, &protocol),
             proxy_protocol_v2: or(&self.proxy_protocol, false),
@@ -317,6 +319,9 @@ mod tests {
         check(listener("TCP", Value::object([])), "health_check_path", None);
         let spelled = Value::object([("targets", vec!["2001:DB8:0::4"].into())]);
         check(listener("TCP", spelled), "target 2001:db8::4", Some("53"));
+        let attached = |names: Value| Value::object([("type", "instance".into()), ("autoscaling_group_names", names)]);
+        check(listener("TCP", attached(vec!["nodes"].into())), "autoscaling_group nodes", Some(""));
+        check(listener("TCP", attached(Value::List(vec![Value::Unknown]))), "*", Some("?"));
         let mut checked = listener("TCP", Value::object([]));
         checked.set("health_check", Value::object([("protocol", "HTTPS".into())]));
         check(checked.clone(), "health_check_path", Some("/"));

@@ -1,28 +1,28 @@
 //! Waiting, after an apply, until the targets of a balancer are healthy.
 
 use crate::resources::on_cloud::failed;
-use cloud::{Cloud, Found, Graph, Kind, Wanted};
+use cloud::{AUTOSCALING_GROUP, Cloud, Found, Graph, Kind, Wanted};
 use render::aws::nlb::{self, NlbSpec};
 use schema::{AttributePath, Diagnostic};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_secs(5);
 
 pub async fn wait_for_healthy_targets(cloud: &dyn Cloud, spec: &NlbSpec, limit: Duration) -> Result<(), Diagnostic> {
-    let names = names_with_targets(&nlb::graph(spec));
-    if names.is_empty() {
+    let groups = groups_with_targets(&nlb::graph(spec));
+    if groups.is_empty() {
         return Ok(());
     }
     let wanted = Wanted {
         kinds: BTreeSet::from([Kind::TargetGroup]),
-        names: names.iter().map(|name| (Kind::TargetGroup, name.clone())).collect(),
+        names: groups.keys().map(|name| (Kind::TargetGroup, name.clone())).collect(),
         fresh: true,
     };
     let began = Instant::now();
     loop {
         let found = cloud.find(&wanted).await.map_err(|error| failed("cannot find out whether targets are healthy", &error))?;
-        let waiting = unhealthy(&names, &found);
+        let waiting = unhealthy(&groups, &found);
         if waiting.is_empty() {
             return Ok(());
         }
@@ -33,23 +33,26 @@ pub async fn wait_for_healthy_targets(cloud: &dyn Cloud, spec: &NlbSpec, limit: 
     }
 }
 
-fn names_with_targets(graph: &Graph) -> BTreeSet<String> {
-    let has_targets = |object: &&cloud::Object| object.settings.keys().any(|key| key.starts_with("target "));
+/// By name: how many targets it has at least. An Auto Scaling group may have been told to have none.
+fn groups_with_targets(graph: &Graph) -> BTreeMap<String, usize> {
+    let count =
+        |object: &cloud::Object, word: &str| object.settings.keys().filter(|key| key.split(' ').next() == Some(word)).count();
+    let has_targets = |object: &&cloud::Object| count(object, "target") + count(object, AUTOSCALING_GROUP) > 0;
     let groups = graph.of_kind(Kind::TargetGroup).filter(has_targets);
-    groups.filter_map(|group| group.get("target_group_name").map(str::to_owned)).collect()
+    groups.filter_map(|group| Some((group.get("target_group_name")?.to_owned(), count(group, "target")))).collect()
 }
 
 /// A line for each group that has targets which are not healthy.
-fn unhealthy(names: &BTreeSet<String>, found: &[Found]) -> Vec<String> {
-    let line = |name: &String| {
+fn unhealthy(groups: &BTreeMap<String, usize>, found: &[Found]) -> Vec<String> {
+    let line = |(name, least): (&String, &usize)| {
         let group = found.iter().find(|found| found.settings.get("target_group_name") == Some(name));
-        let health = group.and_then(|group| group.outputs.get("health")).map_or("0/0", String::as_str);
+        let health = group.and_then(|group| group.outputs.get("health")).map_or("none is", String::as_str);
         match health.split_once('/') {
-            Some((healthy, all)) if healthy == all && all != "0" => None,
+            Some((healthy, all)) if healthy == all && healthy.parse().is_ok_and(|healthy: usize| healthy >= *least) => None,
             _ => Some(format!("{name}: {health} healthy")),
         }
     };
-    names.iter().filter_map(line).collect()
+    groups.iter().filter_map(line).collect()
 }
 
 fn too_late(balancer: &str, waiting: &[String], limit: Duration) -> Diagnostic {
@@ -67,19 +70,28 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(health: Option<&str>, expect: &[&str]) {
+    fn check(health: Option<&str>, least: usize, expect: &[&str]) {
         let mut group = Found::new(Kind::TargetGroup, "arn");
         group.settings.insert("target_group_name".into(), "api-1".into());
         group.outputs.extend(health.map(|health| ("health".to_owned(), health.to_owned())));
-        assert_eq!(unhealthy(&BTreeSet::from(["api-1".to_owned()]), &[group]), expect);
+        assert_eq!(unhealthy(&BTreeMap::from([("api-1".to_owned(), least)]), &[group]), expect);
     }
 
     #[test]
     fn all_targets_have_to_be_healthy() {
-        check(Some("3/3"), &[]);
-        check(Some("2/3"), &["api-1: 2/3 healthy"]);
-        check(Some("0/0"), &["api-1: 0/0 healthy"]);
-        check(None, &["api-1: 0/0 healthy"]);
-        assert_eq!(unhealthy(&BTreeSet::from(["api-1".to_owned()]), &[]), ["api-1: 0/0 healthy"]);
+        check(Some("3/3"), 3, &[]);
+        check(Some("2/3"), 3, &["api-1: 2/3 healthy"]);
+        check(Some("2/2"), 3, &["api-1: 2/2 healthy"]);
+        check(Some("0/0"), 1, &["api-1: 0/0 healthy"]);
+        check(None, 1, &["api-1: none is healthy"]);
+        assert_eq!(unhealthy(&BTreeMap::from([("api-1".to_owned(), 1)]), &[]), ["api-1: none is healthy"]);
+    }
+
+    #[test]
+    fn a_group_of_groups_may_have_none() {
+        check(Some("0/0"), 0, &[]);
+        check(Some("0/2"), 0, &["api-1: 0/2 healthy"]);
+        check(Some("2/2"), 0, &[]);
+        check(None, 0, &["api-1: none is healthy"]);
     }
 }

@@ -1,6 +1,6 @@
 //! Instances: IPv6 addresses, what their interfaces show of them, and interfaces that end with them.
 
-use super::Memory;
+use super::{Memory, target_groups};
 use crate::aws::api::Api;
 use crate::aws::http::{Answer, Request};
 use crate::aws::objects;
@@ -52,9 +52,10 @@ fn protect(call: &Call, id: &str, api: &Api) {
     }
 }
 
-/// Groups that are told to grow or to shrink: new instances get their IPv6 addresses, ended ones leave nothing.
+/// Groups that are told to grow or to shrink: new instances get their IPv6 addresses, ended ones leave nothing and are no targets.
 pub fn follow_auto_scaling(_: &Call, _: &mut Element, api: &Api, _: &mut Memory) {
     objects::remove_leftovers(api);
+    target_groups::deregister_ended(api);
     for instance in objects::instances(api).iter().filter(|instance| !instance.tag("aws:autoscaling:groupName").is_empty()) {
         for interface in instance.all("networkInterfaceSet/item") {
             assign(api, interface, Wish::of_others(api, instance, interface));

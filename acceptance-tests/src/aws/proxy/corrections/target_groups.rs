@@ -1,7 +1,7 @@
 //! Target groups: attributes that moto shows only when they were set, health checks, and targets outside the VPC.
 
-use super::Memory;
 use super::load_balancers::add_attributes;
+use super::{ELB, Memory};
 use crate::aws::api::Api;
 use crate::aws::objects;
 use crate::aws::proxy::call::Call;
@@ -35,6 +35,19 @@ pub fn complete(call: &Call, answer: &mut Element, _: &Api, memory: &mut Memory)
             memory.matchers.get(group.value("TargetGroupArn")).filter(|_| group.value("HealthCheckProtocol") != "TCP")
         {
             group.replace(Element::new("Matcher", vec![Element::leaf("HttpCode", codes)]));
+        }
+    }
+}
+
+/// Auto Scaling deregisters an instance before it ends it; moto leaves it registered.
+pub fn deregister_ended(api: &Api) {
+    let running = objects::instances(api);
+    for group in objects::target_groups(api).iter().filter(|group| group.value("TargetType") == "instance") {
+        let arn = ("TargetGroupArn", group.value("TargetGroupArn"));
+        let Ok(health) = api.ask(ELB, &[("Action", "DescribeTargetHealth"), arn]) else { continue };
+        let ids = health.values("DescribeTargetHealthResult/TargetHealthDescriptions/member/Target/Id");
+        for id in ids.into_iter().filter(|id| !running.iter().any(|instance| instance.value("instanceId") == *id)) {
+            api.call(ELB, &[("Action", "DeregisterTargets"), arn, ("Targets.member.1.Id", id)]);
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Target groups with their targets.
+//! Target groups with their targets and the Auto Scaling groups that are attached to them.
 
+mod autoscaling;
 mod targets;
 
 use super::Objects;
@@ -42,6 +43,11 @@ impl Objects for TargetGroups {
                 Err(error) => return Err(error),
             }
         }
+        // After the targets: what a group registers meanwhile is one of its instances by now.
+        if found.iter().any(autoscaling::can_be_attached) {
+            let groups = autoscaling::all(clients).await?;
+            found.iter_mut().for_each(|found| autoscaling::read(&groups, found));
+        }
         Ok(found)
     }
 
@@ -78,11 +84,16 @@ impl Objects for TargetGroups {
     async fn update(&self, clients: &Clients, found: &Found, changes: &[Change]) -> Result<(), CloudError> {
         set_health_check(clients, found, changes).await?;
         set_attributes(clients, found, changes).await?;
+        // What comes is there before something goes.
+        autoscaling::attach(clients, &found.id, changes).await?;
         targets::update(clients, &found.id, changes).await?;
+        autoscaling::detach(clients, &found.id, autoscaling::leaving(changes)).await?;
         update_tags(clients, &found.id, changes).await
     }
 
+    /// An Auto Scaling group that stays attached to what is gone launches no more instances.
     async fn delete(&self, clients: &Clients, found: &Found) -> Result<(), CloudError> {
+        autoscaling::detach(clients, &found.id, autoscaling::attached(found)).await?;
         let call = clients.elbv2.delete_target_group().target_group_arn(&found.id);
         unless(call.send().await.map(drop).map_err(|error| failed("elasticloadbalancing:DeleteTargetGroup", error)), is_not_found)
     }

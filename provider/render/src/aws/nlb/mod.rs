@@ -5,7 +5,7 @@ mod spec;
 
 pub use spec::{Addresses, Dns, IpAddressType, NlbListener, NlbSpec, Reach, Target, TargetHealthCheck};
 
-use cloud::{Graph, Kind, Object, Setting};
+use cloud::{AUTOSCALING_GROUP, Graph, Kind, Object, Setting};
 use sha2::{Digest, Sha256};
 /// AWS takes no longer name of a load balancer or a target group.
 pub const MAX_NAME: usize = 32;
@@ -77,11 +77,15 @@ fn target_group(spec: &NlbSpec, name: &str, listener: &NlbListener) -> Object {
     for id in target.targets.iter().flatten() {
         object = object.with(format!("target {id}"), target.registration());
     }
+    for name in target.autoscaling_groups.iter().flatten() {
+        object = object.with(format!("{AUTOSCALING_GROUP} {name}"), "");
+    }
     match &listener.health_check {
         Some(check) => object = check.declare(object),
         None => return object.with(UNKNOWN_KEYS, Setting::Unknown),
     }
-    if target.targets.is_none() { object.with(UNKNOWN_KEYS, Setting::Unknown) } else { object }
+    let is_open = target.targets.is_none() || target.autoscaling_groups.is_none();
+    if is_open { object.with(UNKNOWN_KEYS, Setting::Unknown) } else { object }
 }
 
 fn listener_object(balancer: &Object, name: &str, listener: &NlbListener, forward: String) -> Object {
@@ -161,6 +165,7 @@ mod tests {
             target_type: "ip".into(),
             address_family: "ipv4".into(),
             targets: Some(targets.iter().map(ToString::to_string).collect()),
+            autoscaling_groups: Some(BTreeSet::new()),
             reach: Reach::InVpc,
             preserve_client_ip: false.into(),
             proxy_protocol_v2: false.into(),
@@ -287,6 +292,17 @@ mod tests {
         let listener = spec.listeners.get_mut("apiserver").unwrap();
         listener.target.targets = None;
         check(&spec, "target_group/apiserver", &["*", "target "], &["* = ?"]);
+    }
+
+    #[test]
+    fn groups_stand_beside_targets() {
+        let mut spec = spec();
+        let target = &mut spec.listeners.get_mut("apiserver").unwrap().target;
+        target.autoscaling_groups = Some(BTreeSet::from(["nodes".to_owned()]));
+        let expect = ["autoscaling_group nodes = ", "target 10.0.1.4 = 6443"];
+        check(&spec, "target_group/apiserver", &["*", "autoscaling", "target "], &expect);
+        spec.listeners.get_mut("apiserver").unwrap().target.autoscaling_groups = None;
+        check(&spec, "target_group/apiserver", &["*", "autoscaling"], &["* = ?"]);
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub struct Target {
     pub address_family: Setting,
     /// Addresses or instance ids; `None` while one of them is not known.
     pub targets: Option<BTreeSet<String>>,
+    /// Names of groups that register their instances themselves; `None` while one of them is not known.
+    pub autoscaling_groups: Option<BTreeSet<String>>,
     pub reach: Reach,
     pub preserve_client_ip: Setting,
     pub proxy_protocol_v2: Setting,

@@ -3,7 +3,7 @@
 use super::NAME;
 use super::config::{HEALTH_CHECK, MATCHER, SSL_POLICY, is_datagram};
 use crate::resources::on_cloud::failed;
-use cloud::{CLUSTER_TAG, Cloud, Found, Kind, ObjectKey, Wanted};
+use cloud::{AUTOSCALING_GROUP, CLUSTER_TAG, Cloud, Found, Kind, ObjectKey, Wanted};
 use render::aws::nlb::{self, Reach, Target};
 use schema::{Diagnostic, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,7 +158,9 @@ fn infer_target(balancer: &str, name: &str, listener: &Found, group: &Found) -> 
     let own = |setting: &str| text(group, setting) != text(listener, setting);
     let by_default = is_datagram(text(group, "protocol"));
     let unless_default = |setting: &str| Value::from(Some(is(group, setting)).filter(|value| *value != by_default));
-    let targets: Vec<&str> = keyed(group, "target").map(|(id, _)| id).collect();
+    let is_declared = |(key, value): &(&str, &str)| group.kept(&format!("target {key}"), value).is_none();
+    let targets: Vec<&str> = keyed(group, "target").filter(is_declared).map(|(id, _)| id).collect();
+    let groups: Vec<&str> = keyed(group, AUTOSCALING_GROUP).map(|(name, _)| name).collect();
     let group_name = text(group, "target_group_name");
     let is_derived = nlb::target_group_name(balancer, name, &target_of(group)).as_deref() == Some(group_name);
     Value::object([
@@ -168,6 +170,7 @@ fn infer_target(balancer: &str, name: &str, listener: &Found, group: &Found) -> 
         ("protocol", if own("protocol") { text(group, "protocol").into() } else { Value::Null }),
         ("address_family", text(group, "address_family").into()),
         ("targets", if targets.is_empty() { Value::Null } else { targets.into() }),
+        ("autoscaling_group_names", if groups.is_empty() { Value::Null } else { groups.into() }),
         ("outside_vpc", keyed(group, "target").any(|(_, port)| port.ends_with(" all")).into()),
         ("preserve_client_ip", unless_default("preserve_client_ip")),
         ("proxy_protocol", is(group, "proxy_protocol_v2").into()),
@@ -185,6 +188,7 @@ fn target_of(group: &Found) -> Target {
         target_type: setting("target_type"),
         address_family: setting("address_family"),
         targets: None,
+        autoscaling_groups: None,
         reach: Reach::InVpc,
         preserve_client_ip: setting("preserve_client_ip"),
         proxy_protocol_v2: setting("proxy_protocol_v2"),

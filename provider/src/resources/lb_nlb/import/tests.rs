@@ -115,6 +115,24 @@ fn defaults_are_left_out_and_everything_else_is_not() {
 }
 
 #[test]
+fn instances_of_attached_groups_are_not_declared() {
+    let target = Value::object([
+        ("type", "instance".into()),
+        ("targets", vec!["i-1"].into()),
+        ("autoscaling_group_names", vec!["nodes", "others"].into()),
+    ]);
+    let config = config(listener([("target", target)]));
+    check(&config);
+    let mut found = simulate(&graph_of(&complete(&config)));
+    for group in found.iter_mut().filter(|found| found.kind == Kind::TargetGroup) {
+        group.settings.insert("target i-2".into(), "6443".into());
+        group.settings.insert("autoscaling_instance i-2".into(), "nodes".into());
+    }
+    let inferred = infer(&Request { name: "demo-api".into(), record: None }, &found).unwrap();
+    assert_eq!(inferred.get("listeners").get("apiserver").get("target").get("targets"), &Value::from(vec!["i-1"]));
+}
+
+#[test]
 fn fixed_addresses() {
     let mut config = config(listener([]));
     config.set("subnet_ids", Value::Null);

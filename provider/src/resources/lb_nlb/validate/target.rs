@@ -3,7 +3,7 @@
 use super::listeners::Listener;
 use super::{Findings, known_texts, name_mistake, or_default};
 use crate::resources::lb_nlb::config::is_datagram;
-use schema::AttributePath;
+use schema::{AttributePath, Value};
 use std::net::IpAddr;
 
 pub fn validate(listener: &Listener<'_>, findings: &mut Findings) {
@@ -45,6 +45,7 @@ pub fn validate(listener: &Listener<'_>, findings: &mut Findings) {
             "Leave outside_vpc out, or set type to \"ip\".",
         );
     }
+    validate_autoscaling_groups(target.get("autoscaling_group_names"), kind, &path, findings);
     let at = path.then("targets");
     for text in known_texts(target.get("targets")) {
         match kind {
@@ -53,6 +54,30 @@ pub fn validate(listener: &Listener<'_>, findings: &mut Findings) {
             None => {}
         }
     }
+}
+
+/// Sets have no paths to their elements: the summary names the value.
+fn validate_autoscaling_groups(names: &Value, kind: Option<&str>, path: &AttributePath, findings: &mut Findings) {
+    let at = path.clone().then("autoscaling_group_names");
+    if kind == Some("ip") && names.as_list().is_some_and(|names| !names.is_empty()) {
+        findings.error(
+            &at,
+            "Auto Scaling groups register instances, not addresses",
+            "Set type to \"instance\", or leave autoscaling_group_names out.",
+        );
+    }
+    for name in known_texts(names).filter(|name| !is_autoscaling_group_name(name)) {
+        findings.error(
+            &at,
+            format!("{name:?} cannot be the name of an Auto Scaling group"),
+            "Give its name, such as \"demo-nodes\", not its ARN: 1 to 255 letters, digits and punctuation without ':' and spaces.",
+        );
+    }
+}
+
+/// As CreateAutoScalingGroup has it.
+fn is_autoscaling_group_name(name: &str) -> bool {
+    (1..=255).contains(&name.len()) && name.chars().all(|c| c.is_ascii_graphic() && c != ':')
 }
 
 fn validate_protocol(listener: &Listener<'_>, path: &AttributePath, findings: &mut Findings) {
@@ -174,6 +199,23 @@ mod tests {
             &[instance, targets(&[]), ("outside_vpc", true.into())],
             &[("outside_vpc", "targets of type instance are inside the VPC")],
         );
+    }
+
+    #[test]
+    fn autoscaling_groups() {
+        let at = "autoscaling_group_names";
+        let instance = [("type", "instance".into()), ("targets", Value::Null)];
+        let names = |names: &[&str]| [&instance[..], &[(at, names.to_vec().into())]].concat();
+        check(&names(&["demo-nodes", "eks-a_b/c.d"]), &[]);
+        check(&names(&[&"x".repeat(255)]), &[]);
+        let arn = "arn:aws:autoscaling:eu-central-1:123456789012:autoScalingGroup:1:autoScalingGroupName/nodes";
+        for bad in ["", "two nodes", arn, &"x".repeat(256)] {
+            check(&names(&[bad]), &[(at, &format!("{bad:?} cannot be the name of an Auto Scaling group"))]);
+        }
+        check(&[(at, vec!["nodes"].into())], &[(at, "Auto Scaling groups register instances, not addresses")]);
+        check(&[instance[0].clone(), ("targets", vec!["i-1"].into()), (at, vec!["nodes"].into())], &[]);
+        check(&[instance[0].clone(), instance[1].clone(), (at, Value::List(vec![Value::Unknown]))], &[]);
+        check(&[(at, vec![""; 0].into())], &[]);
     }
 
     #[test]
