@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         destroy_leaves_nothing_and_can_be_done_twice,
         an_empty_plan_makes_as_many_calls_for_two_zones_as_for_four,
         an_auto_scaling_group_is_attached_and_scales_without_a_change,
+        a_dual_stack_load_balancer_serves_udp,
     ];
     run::<Examples>(None, &scenarios)
 }
@@ -240,4 +241,55 @@ fn an_auto_scaling_group_is_attached_and_scales_without_a_change(Examples(accoun
     assert_same(&account.inventory(), &alone);
     autoscaling::delete(&api, "demo-nodes");
     std::fs::remove_file(account.workspace.folder.join("nodes_override.tf")).unwrap();
+}
+
+/// In the place of the example's listeners.
+const OVER_UDP: &str = r#"
+resource "k8s_lb_nlb" "api" {
+  listeners = {
+    dns = {
+      port     = 53
+      protocol = "TCP_UDP"
+      target   = { address_family = "ipv6", targets = ["2001:db8::53"] }
+    }
+  }
+}
+"#;
+
+fn a_dual_stack_load_balancer_serves_udp(Examples(accounts): &mut Examples) {
+    let account = &mut accounts[0];
+    let apply = |account: &Account| {
+        account.proxy.clear_log();
+        account.apply();
+        let calls = account.calls().into_iter().filter(|call| call == "elasticloadbalancing SetSubnets").count();
+        account.plan().is_empty();
+        calls
+    };
+    for begins_with_udp in [true, false] {
+        account.reset();
+        account.set(json!({ "zone_count": 2, "zones": null }));
+        if !begins_with_udp {
+            assert_eq!(apply(account), 0);
+        }
+        account.workspace.write("udp_override.tf", OVER_UDP);
+        assert_eq!(apply(account), if begins_with_udp { 0 } else { 1 });
+        assert!(account.inventory().iter().any(|line| line.starts_with("listener demo-api TCP_UDP 53")));
+        // Whoever sets subnets turns it off unless he says otherwise.
+        account.set(json!({ "zone_count": 3, "zones": null }));
+        assert_eq!(apply(account), 1);
+        let state = account.workspace.attribute("k8s_lb_nlb.api", "ids");
+        let balancer = state["load_balancer/demo-api"].as_str().unwrap();
+        let subnets = account.workspace.attribute("k8s_vpc.main", "private_subnet_ids");
+        let names = (1..=3).map(|number| format!("SubnetMappings.member.{number}.SubnetId")).collect::<Vec<_>>();
+        let subnets = names.iter().zip(subnets.as_array().unwrap()).map(|(name, id)| (name.as_str(), id.as_str().unwrap()));
+        let off = [("Action", "SetSubnets"), ("LoadBalancerArn", balancer), ("EnablePrefixForIpv6SourceNat", "off")];
+        account.proxy.api.call("elasticloadbalancing", &off.into_iter().chain(subnets).collect::<Vec<_>>());
+        let drift = account.plan().drift("k8s_lb_nlb.api");
+        assert_eq!(drift["load_balancer/demo-api"], ["ipv6_source_nat_prefix is off, should be on"]);
+        assert_eq!(apply(account), 1);
+        std::fs::remove_file(account.workspace.folder.join("udp_override.tf")).unwrap();
+        assert_eq!(apply(account), 0);
+        account.destroy();
+        assert_same(&account.inventory(), &[]);
+    }
 }

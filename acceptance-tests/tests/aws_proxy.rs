@@ -72,6 +72,7 @@ fn main() -> ExitCode {
         attributes_of_instances_are_read_back,
         an_endpoint_follows_its_subnets_and_route_tables,
         settings_of_load_balancers_and_targets_are_read_back,
+        a_dual_stack_load_balancer_takes_udp_with_source_nat_and_ipv6_targets,
         protocols_of_rules_are_named_as_at_aws_and_need_no_ports,
         a_record_is_deleted_once_and_with_its_own_values,
         what_is_public_at_aws_is_known,

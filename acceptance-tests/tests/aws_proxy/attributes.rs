@@ -131,6 +131,51 @@ pub fn settings_of_load_balancers_and_targets_are_read_back(aws: &mut Aws) {
     assert_eq!(described.at("DescribeListenersResult/Listeners/member/SslPolicy"), None);
 }
 
+/// By AWS' documentation of EnablePrefixForIpv6SourceNat (CreateLoadBalancer, SetSubnets, LoadBalancer) and of listeners for Network
+/// Load Balancers.
+pub fn a_dual_stack_load_balancer_takes_udp_with_source_nat_and_ipv6_targets(aws: &mut Aws) {
+    aws.reset();
+    let vpc = Vpc::new(aws);
+    let (first, second) = (vpc.subnet(1), vpc.subnet(2));
+    let (dual_stack, on) = (("IpAddressType", "dualstack"), ("EnablePrefixForIpv6SourceNat", "on"));
+    let plain = vpc.load_balancer("plain", &first, &[]);
+    let balancer = vpc.load_balancer("api", &first, &[dual_stack]);
+    let source_nat = |arn: &str| {
+        let answer = aws.elb("DescribeLoadBalancers", &[("LoadBalancerArns.member.1", arn)]);
+        answer.value("DescribeLoadBalancersResult/LoadBalancers/member/EnablePrefixForIpv6SourceNat").to_string()
+    };
+    let set = |arn: &str, rest: &[(&str, &str)]| {
+        let subnets =
+            [("SubnetMappings.member.1.SubnetId", first.as_str()), ("SubnetMappings.member.2.SubnetId", second.as_str())];
+        aws.try_elb("SetSubnets", &[&[("LoadBalancerArn", arn)], &subnets[..], rest].concat())
+    };
+    let group = |name: &str, family: &str| {
+        let own = [("Name", name), ("Protocol", "UDP"), ("Port", "53"), ("VpcId", &vpc.id), ("TargetType", "ip")];
+        let made = aws.elb("CreateTargetGroup", &[&own[..], &[("IpAddressType", family)]].concat());
+        made.value("CreateTargetGroupResult/TargetGroups/member/TargetGroupArn").to_string()
+    };
+    let (ipv4, ipv6) = (group("ipv4", "ipv4"), group("ipv6", "ipv6"));
+    let listener = |arn: &str, group: &str| {
+        let action = [("DefaultActions.member.1.Type", "forward"), ("DefaultActions.member.1.TargetGroupArn", group)];
+        let own = [("LoadBalancerArn", arn), ("Port", "53"), ("Protocol", "UDP")];
+        aws.try_elb("CreateListener", &[&own[..], &action].concat())
+    };
+    const CODE: &str = "InvalidConfigurationRequest";
+    refused(set(&plain, &[on]), CODE);
+    listener(&plain, &ipv4).unwrap();
+    assert_eq!(source_nat(&balancer), "off");
+    refused(listener(&balancer, &ipv6), CODE);
+    assert_eq!(set(&balancer, &[on]).unwrap().value("SetSubnetsResult/EnablePrefixForIpv6SourceNat"), "on");
+    refused(listener(&balancer, &ipv4), CODE);
+    listener(&balancer, &ipv6).unwrap();
+    assert_eq!(source_nat(&balancer), "on");
+    // What is not said is off.
+    set(&balancer, &[]).unwrap();
+    assert_eq!(source_nat(&balancer), "off");
+    let third = vpc.load_balancer("third", &first, &[dual_stack, on]);
+    assert_eq!(source_nat(&third), "on");
+}
+
 pub fn protocols_of_rules_are_named_as_at_aws_and_need_no_ports(aws: &mut Aws) {
     aws.reset();
     let vpc = Vpc::new(aws);

@@ -118,8 +118,8 @@ const ROWS: &[Row] = &[
     bad(
         LB,
         "ip_address_type = \"dualstack\"\nlisteners = { dns = { port = 53, protocol = \"TCP_UDP\", target = {} } }",
-        r#"listeners["dns"].protocol"#,
-        "a dualstack load balancer takes no TCP_UDP listener here",
+        r#"listeners["dns"].target.address_family"#,
+        "a TCP_UDP listener of a dualstack load balancer needs IPv6 targets",
     ),
     bad(
         LB,

@@ -12,6 +12,11 @@ resource "k8s_lb_nlb" "api" {
       target       = { targets = ["10.0.1.4", "10.0.2.4"] }
       health_check = { protocol = "HTTPS", path = "/readyz", matcher = "200" }
     }
+    dns = {
+      port     = 53
+      protocol = "TCP_UDP"
+      target   = { address_family = "ipv6", targets = ["2001:db8:12:3400::35"] }
+    }
     web = {
       port   = 443
       target = { type = "instance", port = 30443, autoscaling_group_names = ["demo-nodes"] }

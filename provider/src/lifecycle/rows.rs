@@ -120,6 +120,7 @@ pub const ROWS: &[Row] = &[
             ("listeners", || {
                 Value::object([("apiserver", nlb_listener(6443, "10.0.1.4")), ("web", nlb_web(&["nodes-2", "nodes-3"]))])
             }),
+            ("listeners", || Value::object([("dns", nlb_dns())])),
             ("ip_address_type", || "ipv4".into()),
         ],
         replacement: ("scheme", || "internet-facing".into()),
@@ -164,6 +165,11 @@ fn nlb_listener(port: i64, target: &str) -> Value {
 fn nlb_web(autoscaling_groups: &[&str]) -> Value {
     let target = [("type", "instance".into()), ("autoscaling_group_names", autoscaling_groups.to_vec().into())];
     Value::object([("port", 443.into()), ("target", Value::object(target))])
+}
+
+fn nlb_dns() -> Value {
+    let target = Value::object([("address_family", "ipv6".into()), ("targets", vec!["2001:db8::53"].into())]);
+    Value::object([("port", 53.into()), ("protocol", "UDP".into()), ("target", target)])
 }
 
 fn instance(states: &States, name: &str, role: &str) -> Value {

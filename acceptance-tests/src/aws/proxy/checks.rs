@@ -10,7 +10,7 @@ use crate::aws::xml::Element;
 
 type Check = fn(&Call, &Api, &Memory) -> Option<Refusal>;
 
-const CHECKS: [(&str, &str, Check); 18] = [
+const CHECKS: [(&str, &str, Check); 20] = [
     ("autoscaling", "AttachLoadBalancerTargetGroups", attach_target_groups),
     ("autoscaling", "DetachLoadBalancerTargetGroups", detach_target_groups),
     ("ec2", "AssociateRouteTable", associate_route_table),
@@ -26,8 +26,10 @@ const CHECKS: [(&str, &str, Check); 18] = [
     ("ec2", "ModifySubnetAttribute", one_attribute),
     ("ec2", "ModifyVpcAttribute", one_attribute),
     ("ec2", "ReleaseAddress", release_address),
+    ("elasticloadbalancing", "CreateListener", create_listener),
     ("elasticloadbalancing", "CreateLoadBalancer", create_load_balancer),
     ("elasticloadbalancing", "DeleteLoadBalancer", delete_load_balancer),
+    ("elasticloadbalancing", "SetSubnets", set_subnets),
     ("route53", "ChangeResourceRecordSets", delete_records),
 ];
 
@@ -176,8 +178,43 @@ fn one_attribute(call: &Call, _: &Api, _: &Memory) -> Option<Refusal> {
     (attributes.len() > 1).then(|| refusal("InvalidParameterCombination", message))
 }
 
+/// "You can't use an IPv4 target group with a UDP listener for a dualstack load balancer" (Create a listener for your Network Load
+/// Balancer), and it must have prefixes for source NAT (LoadBalancer: EnablePrefixForIpv6SourceNat).
+fn create_listener(call: &Call, api: &Api, memory: &Memory) -> Option<Refusal> {
+    let (arn, protocol) = (call.parameter("LoadBalancerArn"), call.parameter("Protocol"));
+    let mut balancers = objects::load_balancers(api);
+    balancers.retain(|balancer| balancer.value("LoadBalancerArn") == arn);
+    if !["UDP", "TCP_UDP"].contains(&protocol) || !any(&balancers, "IpAddressType", "dualstack") {
+        return None;
+    }
+    let mut groups = objects::target_groups(api);
+    groups.retain(|group| group.value("TargetGroupArn") == call.parameter("DefaultActions.member.1.TargetGroupArn"));
+    let refused = |message: &str| Some(refusal("InvalidConfigurationRequest", format!("A {protocol} listener {message}")));
+    if memory.source_nat.get(arn).is_none_or(|value| value != "on") {
+        return refused("of a dualstack load balancer needs EnablePrefixForIpv6SourceNat");
+    }
+    if any(&groups, "IpAddressType", "ipv6") { None } else { refused("of a dualstack load balancer needs an IPv6 target group") }
+}
+
+/// "The IP address type must be dualstack" (SetSubnets, CreateLoadBalancer: EnablePrefixForIpv6SourceNat).
+fn source_nat(call: &Call, family: &str) -> Option<Refusal> {
+    let is_on = call.parameter("EnablePrefixForIpv6SourceNat") == "on";
+    let message = "EnablePrefixForIpv6SourceNat needs the IP address type dualstack";
+    (is_on && family != "dualstack").then(|| refusal("InvalidConfigurationRequest", message))
+}
+
+fn set_subnets(call: &Call, api: &Api, _: &Memory) -> Option<Refusal> {
+    let arn = call.parameter("LoadBalancerArn");
+    let balancer = objects::load_balancers(api).into_iter().find(|balancer| balancer.value("LoadBalancerArn") == arn)?;
+    let becomes = call.parameters.get("IpAddressType").map(String::as_str);
+    source_nat(call, becomes.unwrap_or_else(|| balancer.value("IpAddressType")))
+}
+
 /// What faces the internet needs a gateway to it.
 fn create_load_balancer(call: &Call, api: &Api, _: &Memory) -> Option<Refusal> {
+    if let Some(refusal) = source_nat(call, call.parameter("IpAddressType")) {
+        return Some(refusal);
+    }
     let is_public = call.parameter("Scheme") != "internal";
     let is_wanted = |subnet: &Element| call.parameters.values().any(|value| value == subnet.value("subnetId"));
     let subnet = objects::subnets(api).into_iter().find(is_wanted)?;

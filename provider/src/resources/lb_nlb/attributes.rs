@@ -25,7 +25,7 @@ pub fn schema() -> Schema {
         text("ip_address_type")
             .default("ipv4".into())
             .validator(one_of(&["ipv4", "dualstack"]))
-            .describe("Families of its addresses. `dualstack` needs an IPv6 block in each subnet, and takes no listener with UDP."),
+            .describe("Families of its addresses. `dualstack` needs an IPv6 block in each subnet. Listeners with UDP then need IPv6 targets; with the first of them, source NAT from an IPv6 prefix of each subnet is turned on, which AWS asks for, and stays on until `ipv4`."),
     )
     .attribute(Attribute::set("subnet_ids", Type::String).optional().describe("Subnets, one per zone. AWS chooses the addresses."))
     .attribute(Attribute::nested("subnets", Nesting::Set, subnet()).optional().describe("Instead of `subnet_ids`: subnets with fixed addresses."))

@@ -1,7 +1,7 @@
 //! What the user declares of a Network Load Balancer, and the renderer's spec that it makes. Pure.
 
 use cloud::Setting;
-use render::aws::nlb::{Addresses, Dns, IpAddressType, NlbListener, NlbSpec, Reach, Target, TargetHealthCheck};
+use render::aws::nlb::{Addresses, Dns, IpAddressType, NlbListener, NlbSpec, Reach, Target, TargetHealthCheck, is_datagram};
 use schema::Field;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -213,17 +213,12 @@ impl DnsConfig {
     }
 }
 
-/// Whether AWS keeps no connections of this protocol: there, client addresses are always kept and flows end with their target.
-pub fn is_datagram(protocol: &str) -> bool {
-    matches!(protocol, "UDP" | "TCP_UDP")
-}
-
 /// An IPv6 address has many spellings: as AWS is shown to have it. Anything else stays.
 fn normal(text: &str) -> String {
     text.parse::<IpAddr>().map_or_else(|_| text.to_owned(), |address| address.to_string())
 }
 
-/// The field, or what is true of datagrams alone.
+/// The field, or what is true of datagrams alone: clients' addresses are always kept there, and flows end with their target.
 fn or_of_datagrams(field: &Field<bool>, protocol: &Setting) -> Setting {
     match (field, protocol) {
         (Field::Known(value), _) => (*value).into(),

@@ -13,6 +13,9 @@ const PROVISIONING: u32 = 2;
 /// Where Route 53 finds network load balancers of the region.
 const ZONE: &str = "Z26RNL4JYFTOTI";
 
+/// moto does not know it.
+const SOURCE_NAT: &str = "EnablePrefixForIpv6SourceNat";
+
 struct Kind {
     action: &'static str,
     list: &'static str,
@@ -78,14 +81,24 @@ pub fn remember(call: &Call, answer: &mut Element, _: &Api, memory: &mut Memory)
         memory.made.insert(arn.clone(), call.parameters.clone());
         if kind.action == "CreateLoadBalancer" {
             memory.provisioning.insert(arn.clone(), PROVISIONING);
-            memory.mappings.insert(arn, mappings(call));
+            memory.mappings.insert(arn.clone(), mappings(call));
+            memory.source_nat.insert(arn, source_nat(call));
         }
         complete_one(made, memory);
     }
 }
 
+/// What is not said is off: so the API reference has it, of both calls that set it.
+fn source_nat(call: &Call) -> String {
+    call.parameters.get(SOURCE_NAT).map_or("off", String::as_str).to_string()
+}
+
 /// The addresses that a call wants in the subnets of a load balancer.
-pub fn remember_mappings(call: &Call, _: &mut Element, _: &Api, memory: &mut Memory) {
+pub fn remember_mappings(call: &Call, answer: &mut Element, _: &Api, memory: &mut Memory) {
+    for result in answer.all_mut("SetSubnetsResult") {
+        result.set(SOURCE_NAT, &source_nat(call));
+    }
+    memory.source_nat.insert(call.parameter("LoadBalancerArn").to_string(), source_nat(call));
     memory.mappings.insert(call.parameter("LoadBalancerArn").to_string(), mappings(call));
 }
 
@@ -143,6 +156,7 @@ fn complete_load_balancer(balancer: &mut Element, memory: &Memory) {
         let id = arn.rsplit('/').next().unwrap_or_default();
         balancer.set("DNSName", &format!("{}-{id}.elb.{REGION}.amazonaws.com", balancer.value("LoadBalancerName")));
         balancer.set("CanonicalHostedZoneId", ZONE);
+        balancer.set(SOURCE_NAT, memory.source_nat.get(&arn).map_or("off", String::as_str));
     }
 }
 

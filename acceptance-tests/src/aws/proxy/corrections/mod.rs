@@ -37,6 +37,8 @@ pub struct Memory {
     made: HashMap<String, Parameters>,
     /// How many more times a load balancer is described as one that is being provisioned.
     provisioning: HashMap<String, u32>,
+    /// `on` or `off` by load balancer: whether it has a prefix of each subnet for source NAT.
+    pub source_nat: HashMap<String, String>,
     /// Addresses that a load balancer was given in its subnets.
     pub mappings: HashMap<String, Vec<Element>>,
     /// Which HTTP codes a target group takes for healthy.

@@ -5,7 +5,7 @@ mod tags;
 
 pub(crate) use tags::{create_tags, read_tags, tags_of, update_tags};
 
-use super::Objects;
+use super::{Objects, becomes};
 use crate::clients::{Clients, OnlyWhenThrottled};
 use crate::error::{failed, incomplete, is_not_found, unless, unusable};
 use async_trait::async_trait;
@@ -13,12 +13,16 @@ use aws_sdk_elasticloadbalancingv2::config;
 use aws_sdk_elasticloadbalancingv2::error::ProvideErrorMetadata;
 use aws_sdk_elasticloadbalancingv2::operation::create_load_balancer::CreateLoadBalancerError;
 use aws_sdk_elasticloadbalancingv2::types::{
-    IpAddressType, LoadBalancer, LoadBalancerAttribute, LoadBalancerSchemeEnum, LoadBalancerStateEnum, LoadBalancerTypeEnum,
+    EnablePrefixForIpv6SourceNatEnum, IpAddressType, LoadBalancer, LoadBalancerAttribute, LoadBalancerSchemeEnum,
+    LoadBalancerStateEnum, LoadBalancerTypeEnum,
 };
 use cloud::{Change, CloudError, Found, Kind, Readiness, Resolved};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) struct LoadBalancers;
+
+/// Whether it has a prefix of each subnet for source NAT, which only the calls that set subnets set: `on`, `off`.
+const SOURCE_NAT: &str = "ipv6_source_nat_prefix";
 
 /// Settings that are attributes of their own, by AWS' name.
 const ATTRIBUTES: [(&str, &str); 3] = [
@@ -62,6 +66,7 @@ impl Objects for LoadBalancers {
             .set_type(object.get("type").map(LoadBalancerTypeEnum::from))
             .set_ip_address_type(object.get("ip_address_type").map(IpAddressType::from))
             .set_subnet_mappings(Some(addresses::mappings(&subnets)))
+            .set_enable_prefix_for_ipv6_source_nat(object.get(SOURCE_NAT).map(EnablePrefixForIpv6SourceNatEnum::from))
             .set_security_groups((!groups.is_empty()).then_some(groups))
             .set_tags(create_tags(&object))
             .customize()
@@ -79,7 +84,8 @@ impl Objects for LoadBalancers {
         let changed = |word: &str| changes.iter().any(|change| change.key.split(' ').next() == Some(word));
         let family = changes.iter().find(|change| change.key == "ip_address_type").and_then(|change| change.to.as_deref());
         let family = family.map(IpAddressType::from);
-        if changed("subnet") {
+        let loses_ipv6 = family == Some(IpAddressType::Ipv4) && has_source_nat(found);
+        if changed("subnet") || changed(SOURCE_NAT) || loses_ipv6 {
             set_subnets(clients, found, changes, family.clone()).await?;
         }
         if let Some(family) = family {
@@ -155,6 +161,7 @@ fn found(balancer: &LoadBalancer) -> Found {
         ("scheme", balancer.scheme().map(LoadBalancerSchemeEnum::as_str)),
         ("type", balancer.r#type().map(LoadBalancerTypeEnum::as_str)),
         ("ip_address_type", balancer.ip_address_type().map(IpAddressType::as_str)),
+        (SOURCE_NAT, balancer.enable_prefix_for_ipv6_source_nat().map(EnablePrefixForIpv6SourceNatEnum::as_str)),
     ];
     let settings = settings.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())));
     found.settings.extend(settings);
@@ -181,7 +188,7 @@ fn readiness(balancer: &LoadBalancer) -> Readiness {
 }
 
 fn is_set_at_once(key: &str) -> bool {
-    key.starts_with("tag ") || key.starts_with("subnet ")
+    key.starts_with("tag ") || key.starts_with("subnet ") || key == SOURCE_NAT
 }
 
 async fn attributes(clients: &Clients, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
@@ -204,6 +211,17 @@ async fn set_attributes(clients: &Clients, found: &Found, changes: &[Change]) ->
     call.send().await.map(drop).map_err(|error| failed("elasticloadbalancing:ModifyLoadBalancerAttributes", error))
 }
 
+fn has_source_nat(found: &Found) -> bool {
+    found.settings.get(SOURCE_NAT).is_some_and(|value| value == "on")
+}
+
+/// What a call leaves out counts as `off`. Only a dual-stack balancer can have it.
+fn source_nat(found: &Found, changes: &[Change]) -> Option<EnablePrefixForIpv6SourceNatEnum> {
+    let is_on = becomes(changes, SOURCE_NAT).map_or_else(|| has_source_nat(found), |value| value == "on");
+    let becomes_ipv4 = becomes(changes, "ip_address_type") == Some("ipv4");
+    is_on.then_some(if becomes_ipv4 { EnablePrefixForIpv6SourceNatEnum::Off } else { EnablePrefixForIpv6SourceNatEnum::On })
+}
+
 /// The tags go first: what was chosen has to be known when the subnets are.
 async fn set_subnets(
     clients: &Clients,
@@ -217,6 +235,7 @@ async fn set_subnets(
         .elbv2
         .set_subnets()
         .load_balancer_arn(&found.id)
+        .set_enable_prefix_for_ipv6_source_nat(source_nat(found, changes))
         .set_ip_address_type(family)
         .set_subnet_mappings(Some(addresses::mappings(&subnets)));
     call.send().await.map(drop).map_err(|error| failed("elasticloadbalancing:SetSubnets", error))
@@ -225,6 +244,28 @@ async fn set_subnets(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[track_caller]
+    fn check_source_nat(found: Option<&str>, changes: &[(&str, &str)], expect: Option<&str>) {
+        let mut balancer = Found::new(Kind::LoadBalancer, "arn");
+        balancer.settings.extend(found.map(|value| (SOURCE_NAT.to_owned(), value.to_owned())));
+        let change = |(key, to): &(&str, &str)| Change { key: (*key).into(), from: None, to: Some((*to).into()) };
+        let changes: Vec<Change> = changes.iter().map(change).collect();
+        let set = source_nat(&balancer, &changes);
+        assert_eq!(set.as_ref().map(EnablePrefixForIpv6SourceNatEnum::as_str), expect, "{found:?} {changes:?}");
+    }
+
+    #[test]
+    fn source_nat_stays_on_until_there_is_no_ipv6() {
+        let family = |to| [("ip_address_type", to)];
+        check_source_nat(None, &[], None);
+        check_source_nat(Some("off"), &[], None);
+        check_source_nat(Some("off"), &[(SOURCE_NAT, "on")], Some("on"));
+        check_source_nat(None, &[("ip_address_type", "dualstack"), (SOURCE_NAT, "on")], Some("on"));
+        check_source_nat(Some("on"), &[("subnet subnet-1", "")], Some("on"));
+        check_source_nat(Some("on"), &family("ipv4"), Some("off"));
+        check_source_nat(Some("off"), &family("ipv4"), None);
+    }
 
     #[test]
     fn sets_are_merged_with_changes() {

@@ -3,7 +3,7 @@
 
 mod spec;
 
-pub use spec::{Addresses, Dns, IpAddressType, NlbListener, NlbSpec, Reach, Target, TargetHealthCheck};
+pub use spec::{Addresses, Dns, IpAddressType, NlbListener, NlbSpec, Reach, Target, TargetHealthCheck, is_datagram};
 
 use cloud::{AUTOSCALING_GROUP, Graph, Kind, Object, Setting};
 use sha2::{Digest, Sha256};
@@ -56,8 +56,23 @@ fn load_balancer(spec: &NlbSpec) -> Object {
     for group in spec.security_groups.iter().flatten() {
         object = object.with(format!("security_group {group}"), "");
     }
-    let is_open = spec.subnets.is_none() || spec.security_groups.is_none();
+    let source_nat = ipv6_source_nat(spec);
+    let is_open = spec.subnets.is_none() || spec.security_groups.is_none() || source_nat == Some(Setting::Unknown);
+    object = object.with_some("ipv6_source_nat_prefix", source_nat.filter(|setting| *setting != Setting::Unknown));
     if is_open { object.with(UNKNOWN_KEYS, Setting::Unknown) } else { object }
+}
+
+/// Where AWS wants it: a dual-stack balancer takes datagrams only while it has a prefix of each subnet for source NAT. It is never
+/// turned off: listeners go after their balancer was changed, and until then it is needed. Unknown while a protocol is.
+fn ipv6_source_nat(spec: &NlbSpec) -> Option<Setting> {
+    if spec.ip_address_type == IpAddressType::Ipv4 {
+        return None;
+    }
+    let protocols = || spec.listeners.values().map(|listener| listener.protocol.known());
+    match protocols().any(|protocol| protocol.is_some_and(is_datagram)) {
+        true => Some("on".into()),
+        false => protocols().any(|protocol| protocol.is_none()).then_some(Setting::Unknown),
+    }
 }
 
 fn target_group(spec: &NlbSpec, name: &str, listener: &NlbListener) -> Object {
@@ -292,6 +307,23 @@ mod tests {
         let listener = spec.listeners.get_mut("apiserver").unwrap();
         listener.target.targets = None;
         check(&spec, "target_group/apiserver", &["*", "target "], &["* = ?"]);
+    }
+
+    #[test]
+    fn datagrams_over_two_families_need_source_nat() {
+        let key = "load_balancer/demo-api";
+        let with = |protocol: Setting| {
+            let mut spec = spec();
+            spec.listeners.insert("dns".into(), NlbListener { protocol, ..spec.listeners["apiserver"].clone() });
+            spec
+        };
+        for protocol in ["UDP", "TCP_UDP"] {
+            check(&with(protocol.into()), key, &["*", "ipv6_source"], &["ipv6_source_nat_prefix = on"]);
+            let ipv4 = NlbSpec { ip_address_type: IpAddressType::Ipv4, ..with(protocol.into()) };
+            check(&ipv4, key, &["*", "ipv6_source"], &[]);
+        }
+        check(&with("TLS".into()), key, &["*", "ipv6_source"], &[]);
+        check(&with(Setting::Unknown), key, &["*", "ipv6_source"], &["* = ?"]);
     }
 
     #[test]

@@ -69,6 +69,11 @@ pub struct Target {
     pub deregistration_delay_seconds: Setting,
 }
 
+/// Whether a protocol has datagrams, of which AWS keeps no connections.
+pub fn is_datagram(protocol: &str) -> bool {
+    matches!(protocol, "UDP" | "TCP_UDP")
+}
+
 /// Where the targets are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {

@@ -1,10 +1,10 @@
 //! The configuration of a load balancer that exists already, from what is found of it.
 
 use super::NAME;
-use super::config::{HEALTH_CHECK, MATCHER, SSL_POLICY, is_datagram};
+use super::config::{HEALTH_CHECK, MATCHER, SSL_POLICY};
 use crate::resources::on_cloud::failed;
 use cloud::{AUTOSCALING_GROUP, CLUSTER_TAG, Cloud, Found, Kind, ObjectKey, Wanted};
-use render::aws::nlb::{self, Reach, Target};
+use render::aws::nlb::{self, Reach, Target, is_datagram};
 use schema::{Diagnostic, Value};
 use std::collections::{BTreeMap, BTreeSet};
 

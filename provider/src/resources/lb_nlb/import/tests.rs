@@ -80,6 +80,10 @@ fn a_balancer_of_api_servers() {
     let mut config = config(listener([("health_check", health_check)]));
     check(&config);
     config.set("ip_address_type", "dualstack".into());
+    let target = Value::object([("address_family", "ipv6".into()), ("targets", vec!["2001:db8::53"].into())]);
+    let dns = Value::object([("port", 53.into()), ("protocol", "TCP_UDP".into()), ("target", target)]);
+    config.set("listeners", Value::object([("dns", dns)]));
+    check(&config);
     config.set("dns", Value::object([("zone_id", "Z1".into()), ("name", "api.example.net".into())]));
     check(&config);
 }

@@ -1,7 +1,6 @@
 //! Rules of listeners, and between a listener, its balancer and its target group.
 
 use super::{Findings, health_check, or_default, target};
-use crate::resources::lb_nlb::config::is_datagram;
 use schema::{AttributePath, Value};
 use std::collections::BTreeMap;
 
@@ -80,13 +79,6 @@ pub fn validate(config: &Value, findings: &mut Findings) {
 fn validate_protocol(listener: &Listener<'_>, findings: &mut Findings) {
     let Some(protocol) = listener.protocol else { return };
     let at = |name: &str| listener.path.clone().then(name);
-    if is_datagram(protocol) && listener.ip_address_type == Some("dualstack") {
-        findings.error(
-            &at("protocol"),
-            format!("a dualstack load balancer takes no {protocol} listener here"),
-            "AWS asks for source NAT prefixes in each subnet for that, which this resource does not set. Give UDP a balancer of its own with ip_address_type = \"ipv4\".",
-        );
-    }
     let certificate = listener.value.get("certificate_arn");
     if protocol == "TLS" && certificate.is_null() {
         findings.error(
@@ -183,14 +175,5 @@ mod tests {
         check(&[("listeners.api.alpn_policy", "HTTP2Only".into())], &[(&at("alpn_policy"), "alpn_policy has no meaning")]);
         let policy = ("listeners.api.ssl_policy", Value::from("TLS13"));
         check(&[tls, certificate(ARN), policy], &[(&at("ssl_policy"), "not the name of a security policy")]);
-    }
-
-    #[test]
-    fn datagrams_over_two_families() {
-        for protocol in ["UDP", "TCP_UDP"] {
-            let changes = [("listeners.api.protocol", protocol.into()), ("ip_address_type", "dualstack".into())];
-            check(&changes, &[("listeners[\"api\"].protocol", "a dualstack load balancer takes no")]);
-            check(&changes[..1], &[]);
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::listeners::Listener;
 use super::{Findings, known_texts, name_mistake, or_default};
-use crate::resources::lb_nlb::config::is_datagram;
+use render::aws::nlb::is_datagram;
 use schema::{AttributePath, Value};
 use std::net::IpAddr;
 
@@ -29,6 +29,17 @@ pub fn validate(listener: &Listener<'_>, findings: &mut Findings) {
             &at,
             "IPv6 targets need a dualstack load balancer",
             "Set ip_address_type to \"dualstack\", or give IPv4 targets.",
+        );
+    }
+    if let Some(protocol) = listener.protocol.filter(|protocol| is_datagram(protocol))
+        && family == Some("ipv4")
+        && listener.ip_address_type == Some("dualstack")
+    {
+        findings.error(
+            &at,
+            format!("a {protocol} listener of a dualstack load balancer needs IPv6 targets"),
+            "Set address_family to \"ipv6\" and give the IPv6 addresses of the targets, or give UDP a balancer of its own with ip_address_type \
+             = \"ipv4\".",
         );
     }
     if family == Some("ipv6") && kind == Some("instance") {
@@ -233,6 +244,22 @@ mod tests {
             &[dualstack, family, ("listeners.api.target.type", "instance".into()), ("listeners.api.target.targets", Value::Null)],
             &[(&format!("{at}.address_family"), "targets of type instance are IPv4")],
         );
+    }
+
+    #[test]
+    fn datagrams_over_two_families() {
+        for protocol in ["UDP", "TCP_UDP"] {
+            let changes = [
+                ("listeners.api.protocol", protocol.into()),
+                ("ip_address_type", "dualstack".into()),
+                ("listeners.api.target.address_family", "ipv6".into()),
+                ("listeners.api.target.targets", vec!["2001:db8::53"].into()),
+            ];
+            let summary = format!("a {protocol} listener of a dualstack load balancer needs IPv6 targets");
+            sample::check(&changes[..2], &[("listeners[\"api\"].target.address_family", &summary)]);
+            sample::check(&changes[..1], &[]);
+            sample::check(&changes, &[]);
+        }
     }
 
     #[test]
