@@ -45,7 +45,7 @@ pub fn stopped() -> Vec<Row> {
             |aws| {
                 aws.ec2(
                     "ModifyInstanceAttribute InstanceId=@instance/demo-proxy GroupId.1=@security_group/proxy \
-                     GroupId.2=@security_group/node",
+                     GroupId.2=@security_group/bastion GroupId.3=@security_group/node",
                 );
             },
             "instance/demo-proxy",

@@ -2,7 +2,7 @@
 
 use crate::clients::Clients;
 use async_trait::async_trait;
-use cloud::{Change, CloudError, Found, Kind, Resolved};
+use cloud::{Change, CloudError, ErrorClass, Found, Kind, OBJECT_TAG, Resolved};
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
@@ -76,6 +76,26 @@ pub(crate) fn made(mut found: Found, object: &Resolved, set: &[&str]) -> Found {
     found
 }
 
+/// The name of an object that is listed by it.
+pub(crate) fn names_of(object: &Resolved, key: &str) -> BTreeSet<String> {
+    object.get(key).map(ToOwned::to_owned).into_iter().collect()
+}
+
+/// Elastic Load Balancing answers a create with what is there already under the name, if its settings are the same: somebody else's
+/// would become ours, and go with us.
+pub(crate) fn not_taken(found: Vec<Found>, object: &Resolved) -> Result<(), CloudError> {
+    let ours = object.get(&format!("tag {OBJECT_TAG}"));
+    match found.into_iter().find(|found| found.tag(OBJECT_TAG) != ours) {
+        None => Ok(()),
+        Some(found) => Err(CloudError {
+            operation: format!("create {}", object.key.kind),
+            class: ErrorClass::Exists,
+            code: String::new(),
+            message: format!("{} has the name already", found.id),
+        }),
+    }
+}
+
 /// The change of one setting.
 pub(crate) fn change<'a>(changes: &'a [Change], key: &str) -> Option<&'a Change> {
     changes.iter().find(|change| change.key == key)
@@ -89,4 +109,28 @@ pub(crate) fn becomes<'a>(changes: &'a [Change], key: &str) -> Option<&'a str> {
 /// Changes of settings whose key has a word before it: `below(changes, "route")` has `("10.0.0.0/8", change)`.
 pub(crate) fn below<'a>(changes: &'a [Change], word: &'a str) -> impl Iterator<Item = (&'a str, &'a Change)> {
     changes.iter().filter_map(move |change| Some((change.key.strip_prefix(word)?.strip_prefix(' ')?, change)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cloud::ObjectKey;
+    use std::collections::BTreeMap;
+
+    #[track_caller]
+    fn check(tag: Option<&str>, expect: bool) {
+        let key = format!("tag {OBJECT_TAG}");
+        let settings = BTreeMap::from([(key.clone(), "k8s_lb_nlb/api load_balancer/api".to_owned())]);
+        let object = Resolved { key: ObjectKey::new(Kind::LoadBalancer, "api"), settings, token: String::new() };
+        let mut found = Found::new(Kind::LoadBalancer, "arn:loadbalancer/net/api/1");
+        found.settings.extend(tag.map(|tag| (key, tag.to_owned())));
+        assert_eq!(not_taken(vec![found], &object).is_ok(), expect, "{tag:?}");
+    }
+
+    #[test]
+    fn a_name_that_somebody_else_has_is_taken() {
+        check(None, false);
+        check(Some("k8s_lb_nlb/other load_balancer/api"), false);
+        check(Some("k8s_lb_nlb/api load_balancer/api"), true);
+    }
 }

@@ -3,7 +3,7 @@
 mod attributes;
 mod config;
 mod import;
-
+mod replacement;
 mod settle;
 mod validate;
 
@@ -61,8 +61,8 @@ impl CloudResource for LbNlb {
         ]
     }
 
-    async fn preflight(&self, _cloud: &dyn Cloud, planned: &Value, prior: Option<&Value>) -> Diagnostics {
-        prior.and_then(|prior| first_security_group(prior, planned)).map(Diagnostics::from).unwrap_or_default()
+    fn replaces(&self, prior: &Value, planned: &Value) -> Vec<AttributePath> {
+        replacement::paths(prior, planned)
     }
 
     async fn settle(&self, cloud: &dyn Cloud, planned: &Value, limit: Duration) -> Result<(), Diagnostic> {
@@ -98,15 +98,6 @@ fn endpoint_names(dns: &Value, dns_name: &Value) -> Value {
     [dns.get("name").clone(), dns_name.clone()].into_iter().filter(|name| !name.is_null()).collect()
 }
 
-fn first_security_group(prior: &Value, planned: &Value) -> Option<Diagnostic> {
-    let has_some = |value: &Value| value.get("security_group_ids").as_list().is_some_and(|groups| !groups.is_empty());
-    (!has_some(prior) && has_some(planned) && prior.get("name") == planned.get("name")).then(|| {
-        Diagnostic::error("AWS adds no security group to a load balancer that was made without one")
-            .detail("Make it anew: `terraform apply -replace=<address of this resource>`, or leave security_group_ids empty.")
-            .at(AttributePath::attribute("security_group_ids"))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,13 +110,5 @@ mod tests {
         assert_eq!(endpoint_names(&dns, &Value::Unknown), names(vec!["api.example.net".into(), Value::Unknown]));
         assert_eq!(endpoint_names(&Value::Null, &"x.elb".into()), names(vec!["x.elb".into()]));
         assert_eq!(endpoint_names(&Value::Unknown, &"x.elb".into()), Value::Unknown);
-    }
-
-    #[test]
-    fn the_first_security_group_of_a_balancer_is_refused() {
-        let with = |groups: &[&str]| Value::object([("name", "api".into()), ("security_group_ids", groups.to_vec().into())]);
-        assert!(first_security_group(&with(&[]), &with(&["sg-1"])).is_some());
-        assert!(first_security_group(&with(&["sg-2"]), &with(&["sg-1"])).is_none());
-        assert!(first_security_group(&with(&[]), &with(&[])).is_none());
     }
 }

@@ -18,7 +18,7 @@ use cloud::{Cloud, CloudError, ErrorClass, Graph, Kind, ObjectKey};
 use protocol::{
     ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
 };
-use schema::{Diagnostic, Diagnostics, Schema, Value};
+use schema::{AttributePath, Diagnostic, Diagnostics, Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -49,6 +49,11 @@ pub trait CloudResource: Send + Sync + 'static {
 
     /// Computed attributes of the resource's own. Pure.
     fn outputs(&self, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)>;
+
+    /// Attributes whose change AWS takes from nothing but a new resource, where a schema cannot say so. Pure; sees unknown values.
+    fn replaces(&self, _prior: &Value, _planned: &Value) -> Vec<AttributePath> {
+        Vec::new()
+    }
 
     /// At plan, before `graph`: carries what was chosen once into `planned`. What has to be chosen is unknown there. Pure.
     fn keep(&self, _prior: Option<&Value>, _planned: &mut Value) {}

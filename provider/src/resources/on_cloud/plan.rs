@@ -2,7 +2,7 @@
 
 use super::state::{self, GONE, Known, REPLACED};
 use super::{CloudResource, OnCloud};
-use cloud::{CLUSTER_TAG, Graph, OBJECT_TAG, Object, ObjectKey, Replacement, Setting};
+use cloud::{CLUSTER_TAG, Graph, Kind, OBJECT_TAG, Object, ObjectKey, Replacement, Setting};
 use protocol::{PlanRequest, PlanResponse};
 use schema::{AttributePath, Diagnostic, Diagnostics, Value};
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ impl<R: CloudResource> OnCloud<R> {
         let known = Known { ids: &ids };
         self.set_outputs(&mut planned, &known);
         planned.set("ids", ids);
-        let mut requires_replace = Vec::new();
+        let mut requires_replace = prior.map(|prior| self.resource.replaces(prior, &planned)).unwrap_or_default();
         // Where an attribute says so itself, there is nothing to add.
         let is_said = || prior.is_some_and(|prior| !self.resource.schema().replace_paths(prior, &planned).is_empty());
         if !replaced.is_empty() && !is_said() {
@@ -158,6 +158,7 @@ fn planned_ids(graph: &Graph, prior: Option<&Value>) -> Value {
     let before = state::to_graph(prior.get("objects"));
     let mut ids = BTreeMap::new();
     let mut renewed = Vec::new();
+    let moves_addresses = moves_addresses(&before, graph, prior.get("drift"));
     for object in graph.iter() {
         let name = object.key.to_string();
         let drift = prior.get("drift").get(&name).as_list().unwrap_or_default();
@@ -176,11 +177,21 @@ fn planned_ids(graph: &Graph, prior: Option<&Value>) -> Value {
             let key = format!("{name}.{output}");
             // A line of drift begins with the setting.
             let is_restored = drift.iter().any(|line| object.key.kind.renews(output, line));
-            let is_renewed = is_restored || known.is_some_and(|before| is_renewed(before, object, output));
+            let is_moved = moves_addresses && object.key.kind == Kind::Instance && *output == "public_ip";
+            let is_renewed = is_restored || is_moved || known.is_some_and(|before| is_renewed(before, object, output));
             ids.insert(key.clone(), if is_renewed { Value::Unknown } else { kept(prior.get("ids").get(&key)) });
         }
     }
     Value::Map(ids)
+}
+
+/// Whether Elastic IPs, which are the public addresses of instances, come, go or are put back.
+fn moves_addresses(before: &Graph, graph: &Graph, drift: &Value) -> bool {
+    let of = |graph: &Graph| -> Vec<_> {
+        graph.of_kind(Kind::ElasticIp).map(|address| (address.key.clone(), address.settings.get("instance").cloned())).collect()
+    };
+    let is_address = |key: &String| key.parse::<ObjectKey>().is_ok_and(|key| key.kind == Kind::ElasticIp);
+    of(before) != of(graph) || drift.as_map().into_iter().flatten().any(|(key, _)| is_address(key))
 }
 
 /// Whether a setting changes that an output follows.

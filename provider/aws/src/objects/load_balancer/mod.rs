@@ -5,7 +5,7 @@ mod tags;
 
 pub(crate) use tags::{create_tags, read_tags, tags_of, update_tags};
 
-use super::{Objects, becomes};
+use super::{Objects, becomes, names_of, not_taken};
 use crate::clients::{Clients, OnlyWhenThrottled};
 use crate::error::{failed, incomplete, is_not_found, unless, unusable};
 use async_trait::async_trait;
@@ -53,6 +53,7 @@ impl Objects for LoadBalancers {
     }
 
     async fn create(&self, clients: &Clients, object: &Resolved) -> Result<Found, CloudError> {
+        not_taken(self.list(clients, &names_of(object, "load_balancer_name")).await?, object)?;
         let groups: Vec<String> = object.all("security_group").map(|(id, _)| id.to_owned()).collect();
         let subnets: BTreeMap<String, String> =
             object.all("subnet").map(|(id, value)| (id.to_owned(), value.to_owned())).collect();

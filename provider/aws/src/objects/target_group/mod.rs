@@ -3,8 +3,8 @@
 mod autoscaling;
 mod targets;
 
-use super::Objects;
 use super::load_balancer::{create_tags, once, read_tags, tags_of, update_tags};
+use super::{Objects, names_of, not_taken};
 use crate::clients::Clients;
 use crate::error::{failed, incomplete, is_not_found, unless};
 use async_trait::async_trait;
@@ -52,6 +52,7 @@ impl Objects for TargetGroups {
     }
 
     async fn create(&self, clients: &Clients, object: &Resolved) -> Result<Found, CloudError> {
+        not_taken(self.list(clients, &names_of(object, "target_group_name")).await?, object)?;
         let text = |key: &str| object.get(key).map(str::to_owned);
         let number = |key: &str| object.get(key).and_then(|text| text.parse().ok());
         let call = clients
