@@ -9,6 +9,8 @@ pub fn attributes_of_subnets_are_read_back(aws: &mut Aws) {
     let vpc = Vpc::new(aws);
     let (subnet, other) = (vpc.subnet(1), vpc.subnet(2));
     let described = |id: &str| aws.ec2("DescribeSubnets", &[("SubnetId.1", id)]).at("subnetSet/item").unwrap().clone();
+    let assign = [("SubnetId", subnet.as_str()), ("AssignIpv6AddressOnCreation.Value", "true")];
+    refused(aws.try_ec2("ModifySubnetAttribute", &assign), "InvalidParameterValue");
     let state = "ipv6CidrBlockAssociationSet/item/ipv6CidrBlockState/state";
     assert_eq!((described(&subnet).value("enableDns64"), described(&subnet).value(state)), ("false", "associated"));
     let options = "privateDnsNameOptionsOnLaunch";
@@ -134,6 +136,7 @@ pub fn instances_get_the_ipv6_addresses_they_are_launched_with(aws: &mut Aws) {
     let vpc = Vpc::new(aws);
     let (subnet, automatic, group) = (vpc.subnet(1), vpc.subnet(2), vpc.security_group("nodes"));
     let chosen = vpc.ipv6(1).replace("::/64", "::55");
+    aws.ec2("DescribeSubnets", &[("SubnetId.1", &automatic)]);
     aws.ec2("ModifySubnetAttribute", &[("SubnetId", &automatic), ("AssignIpv6AddressOnCreation.Value", "true")]);
     let interface = |field: &'static str, value| {
         let of = [("NetworkInterface.1.DeviceIndex", "0"), ("NetworkInterface.1.SubnetId", subnet.as_str())];

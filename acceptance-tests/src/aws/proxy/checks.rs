@@ -23,7 +23,7 @@ const CHECKS: [(&str, &str, Check); 20] = [
     ("ec2", "DeleteSubnet", delete_subnet),
     ("ec2", "DeleteVpc", delete_vpc),
     ("ec2", "DetachInternetGateway", detach_internet_gateway),
-    ("ec2", "ModifySubnetAttribute", one_attribute),
+    ("ec2", "ModifySubnetAttribute", modify_subnet),
     ("ec2", "ModifyVpcAttribute", one_attribute),
     ("ec2", "ReleaseAddress", release_address),
     ("elasticloadbalancing", "CreateListener", create_listener),
@@ -169,6 +169,17 @@ fn create_subnet(call: &Call, api: &Api, _: &Memory) -> Option<Refusal> {
     subnets.retain(|subnet| subnet.value("vpcId") == vpc);
     let is_taken = !block.is_empty() && any(&subnets, "ipv6CidrBlockAssociationSet/item/ipv6CidrBlock", block);
     is_taken.then(|| refusal("InvalidSubnet.Conflict", format!("The CIDR '{block}' conflicts with another subnet")))
+}
+
+/// What needs the subnet's IPv6 block is refused until that is associated.
+fn modify_subnet(call: &Call, api: &Api, memory: &Memory) -> Option<Refusal> {
+    let (id, parameter) = (call.parameter("SubnetId"), "AssignIpv6AddressOnCreation.Value");
+    let mut subnets = objects::subnets(api);
+    subnets.retain(|subnet| subnet.value("subnetId") == id && subnet.at("ipv6CidrBlockAssociationSet/item").is_some());
+    let has_block = !subnets.is_empty() && !memory.associating.contains(id);
+    let message = format!("Invalid value 'true' for {parameter}. The subnet {id} has no IPv6 CIDR block associated");
+    let refused = call.parameter(parameter) == "true" && !has_block;
+    refused.then(|| refusal("InvalidParameterValue", message)).or_else(|| one_attribute(call, api, memory))
 }
 
 fn one_attribute(call: &Call, _: &Api, _: &Memory) -> Option<Refusal> {

@@ -39,7 +39,11 @@ impl Objects for Subnets {
         let call = call.customize().config_override(once::<CreateSubnetError>());
         let answer = call.send().await.map_err(|error| failed("ec2:CreateSubnet", error))?;
         let found = answer.subnet().and_then(read).ok_or_else(|| incomplete("ec2:CreateSubnet", "subnet"))?;
-        Ok(made(found, object, &["vpc", "zone", "cidr", "ipv6_cidr", "ipv6_native"]))
+        let mut found = made(found, object, &["vpc", "zone", "cidr", "ipv6_cidr", "ipv6_native"]);
+        if object.get("ipv6_cidr").is_some() && !found.outputs.contains_key("ipv6_cidr") {
+            found.readiness = Readiness::Pending;
+        }
+        Ok(found)
     }
 
     /// What needs an IPv6 block is switched off before the block goes, and on after it came.

@@ -9,6 +9,7 @@ mod reconcile;
 mod removal;
 mod retry;
 mod state;
+mod waiting;
 
 pub use state::{Known, attributes, to_graph};
 

@@ -18,14 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 /// How many objects are worked on at once.
 const CONCURRENT: usize = 8;
-/// NAT gateways and load balancers take minutes.
-const READY_LIMIT: Duration = Duration::from_secs(900);
 /// How long a create of which no answer came is looked for before it is tried again.
 const LOOK_LIMIT: Duration = Duration::from_secs(4);
 const ATTEMPTS: usize = 3;
 
 /// Kinds that others can only be made upon when they are ready.
 const AWAITED: [Kind; 5] = [Kind::Vpc, Kind::Subnet, Kind::NatGateway, Kind::Instance, Kind::KeyPair];
+/// Kinds that refuse changes until they are ready: a subnet that assigns IPv6 addresses has to have its block.
+const CHANGED_WHEN_READY: [Kind; 2] = [Kind::Vpc, Kind::Subnet];
 
 pub struct Reconciler<'a> {
     pub cloud: &'a dyn Cloud,
@@ -108,6 +108,9 @@ impl Reconciler<'_> {
                 Ok(None) => {}
                 Err(diagnostic) => diagnostics.push(diagnostic),
             }
+        }
+        if !diagnostics.has_errors() && CHANGED_WHEN_READY.contains(&kind) {
+            diagnostics.extend(self.wait_ready(&BTreeSet::from([kind]), matching).await);
         }
         if !diagnostics.has_errors() {
             diagnostics.extend(self.change(Some(kind), matching).await);
@@ -267,66 +270,6 @@ impl Reconciler<'_> {
             }
         };
         phase.finish(outcome).map_err(|error| failed(format!("cannot change {key}"), &error))
-    }
-
-    /// One call per kind and round, however many objects are waited for.
-    async fn wait_ready(&self, kinds: &BTreeSet<Kind>, matching: &mut Matching) -> Diagnostics {
-        let mut pauses = Pauses::within(READY_LIMIT);
-        let mut phase = None;
-        loop {
-            let waiting: BTreeSet<Kind> = matching
-                .matched
-                .iter()
-                .filter(|(key, found)| kinds.contains(&key.kind) && found.readiness == Readiness::Pending)
-                .map(|(key, _)| key.kind)
-                .collect();
-            if waiting.is_empty() {
-                if let Some(phase) = phase {
-                    let _: Result<(), String> = crate::progress::Phase::finish(phase, Ok(()));
-                }
-                return Diagnostics::default();
-            }
-            let names: Vec<&str> = waiting.iter().map(|kind| kind.as_str()).collect();
-            phase.get_or_insert_with(|| self.progress.phase(format!("wait until {} is ready", names.join(", "))));
-            if !pauses.wait(self.cancelled).await {
-                if self.cancelled.is_cancelled() {
-                    return Diagnostics::default();
-                }
-                return Diagnostic::error(format!(
-                    "{} did not become ready within {} s",
-                    names.join(", "),
-                    READY_LIMIT.as_secs()
-                ))
-                .detail("Look at it in the console. Running apply again is safe: it waits on.")
-                .into();
-            }
-            if let Err(error) = self.look_again(&waiting, matching).await {
-                return failed(format!("cannot find out whether {} is ready", names.join(", ")), &error).into();
-            }
-            let gave_up = matching.matched.iter().find_map(|(key, found)| match &found.readiness {
-                Readiness::Failed(reason) => Some((key, reason)),
-                _ => None,
-            });
-            if let Some((key, reason)) = gave_up {
-                return Diagnostic::error(format!("{key} failed to become ready"))
-                    .detail(format!("AWS says: {reason}. The next apply makes a new one in its place."))
-                    .into();
-            }
-        }
-    }
-
-    async fn look_again(&self, kinds: &BTreeSet<Kind>, matching: &mut Matching) -> Result<(), CloudError> {
-        let mut ids = self.ids.clone();
-        ids.extend(matching.matched.iter().map(|(key, found)| (key.clone(), found.id.clone())));
-        let mut wanted = wanted(self.graph, &ids, true);
-        wanted.kinds.retain(|kind| kinds.contains(kind));
-        for found in self.cloud.find(&wanted).await? {
-            let known = matching.matched.values_mut().find(|known| known.kind == found.kind && known.id == found.id);
-            if let Some(known) = known {
-                *known = found;
-            }
-        }
-        Ok(())
     }
 }
 

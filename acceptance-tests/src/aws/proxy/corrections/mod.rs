@@ -27,6 +27,8 @@ pub struct Memory {
     pub tokens: Tokens,
     /// Attributes by subnet.
     subnets: HashMap<String, Parameters>,
+    /// Subnets whose IPv6 block was not yet described as associated.
+    pub associating: HashSet<String>,
     /// Address families and private DNS by endpoint.
     endpoints: HashMap<String, Parameters>,
     /// Interfaces by endpoint, of subnets that it was given later on.
@@ -85,7 +87,7 @@ const COMPLETIONS: [(&str, &str, Completion); 36] = [
     ("ec2", "AuthorizeSecurityGroupEgress", security_groups::describe_references),
     ("ec2", "AuthorizeSecurityGroupIngress", security_groups::describe_references),
     ("ec2", "CreateDhcpOptions", vpcs::tag_dhcp_options),
-    ("ec2", "CreateSubnet", subnets::complete),
+    ("ec2", "CreateSubnet", subnets::begin_association),
     ("ec2", "CreateVpcEndpoint", endpoints::complete),
     ("ec2", "DeleteNatGateway", remove_leftovers),
     ("ec2", "DeleteRouteTable", endpoints::after_deleting_a_table),

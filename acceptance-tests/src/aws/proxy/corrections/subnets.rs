@@ -22,12 +22,23 @@ pub fn remember(call: &Call, _: &mut Element, _: &Api, memory: &mut Memory) {
     }
 }
 
+/// moto associates a block at once; AWS says that it will, and then describes it so.
+pub fn begin_association(_: &Call, answer: &mut Element, _: &Api, memory: &mut Memory) {
+    for subnet in answer.all_mut("subnet") {
+        complete_one(subnet, memory);
+        for state in subnet.all_mut("ipv6CidrBlockAssociationSet/item/ipv6CidrBlockState/state") {
+            state.text = "associating".into();
+        }
+        if subnet.at("ipv6CidrBlockAssociationSet/item").is_some() {
+            memory.associating.insert(subnet.value("subnetId").to_string());
+        }
+    }
+}
+
 pub fn complete(_: &Call, answer: &mut Element, _: &Api, memory: &mut Memory) {
     for subnet in answer.all_mut("subnetSet/item").into_iter() {
         complete_one(subnet, memory);
-    }
-    for subnet in answer.all_mut("subnet") {
-        complete_one(subnet, memory);
+        memory.associating.remove(subnet.value("subnetId"));
     }
 }
 
