@@ -6,7 +6,7 @@ use crate::error::{failed, incomplete, is_not_found, unless};
 use async_trait::async_trait;
 use aws_sdk_ec2::operation::allocate_address::AllocateAddressError;
 use aws_sdk_ec2::types::{Address, DomainType, ResourceType};
-use cloud::{Change, CloudError, Found, Kind, Resolved};
+use cloud::{Change, CloudError, ErrorClass, Found, Kind, Resolved};
 use std::collections::BTreeSet;
 
 pub(crate) struct ElasticIps;
@@ -47,22 +47,40 @@ impl Objects for ElasticIps {
     async fn delete(&self, clients: &Clients, found: &Found) -> Result<(), CloudError> {
         disassociate(clients, &found.id).await?;
         let answer = clients.ec2.release_address().allocation_id(&found.id).send().await;
-        unless(answer.map(|_| ()).map_err(|error| failed("ec2:ReleaseAddress", error)), is_not_found)
+        let released = unless(answer.map(|_| ()).map_err(|error| failed("ec2:ReleaseAddress", error)), is_not_found);
+        match released.map_err(held) {
+            Err(error) if error.class == ErrorClass::Dependency && describe(clients, &found.id).await?.is_empty() => Ok(()),
+            released => released,
+        }
     }
 }
 
 /// From an instance alone: a NAT gateway gives its address back itself.
 async fn disassociate(clients: &Clients, id: &str) -> Result<(), CloudError> {
-    let answer = clients.ec2.describe_addresses().allocation_ids(id).send().await;
-    let addresses = match answer.map_err(|error| failed("ec2:DescribeAddresses", error)) {
-        Err(error) if is_not_found(&error) => return Ok(()),
-        answer => answer?.addresses.unwrap_or_default(),
-    };
+    let addresses = describe(clients, id).await?;
     for association in addresses.iter().filter(|address| has_instance(address)).filter_map(Address::association_id) {
         let answer = clients.ec2.disassociate_address().association_id(association).send().await;
-        unless(answer.map(|_| ()).map_err(|error| failed("ec2:DisassociateAddress", error)), is_not_found)?;
+        unless(answer.map(|_| ()).map_err(|error| failed("ec2:DisassociateAddress", error)), is_not_found).map_err(held)?;
     }
     Ok(())
+}
+
+/// None when it is gone.
+async fn describe(clients: &Clients, id: &str) -> Result<Vec<Address>, CloudError> {
+    let answer = clients.ec2.describe_addresses().allocation_ids(id).send().await;
+    match answer.map_err(|error| failed("ec2:DescribeAddresses", error)) {
+        Err(error) if is_not_found(&error) => Ok(Vec::new()),
+        answer => Ok(answer?.addresses.unwrap_or_default()),
+    }
+}
+
+/// An address that a NAT gateway had belongs to AWS for a moment after the gateway is gone, and EC2 says so as if the credentials
+/// were wrong. They are not: the address was described with them.
+fn held(mut error: CloudError) -> CloudError {
+    if error.code == "AuthFailure" {
+        error.class = ErrorClass::Dependency;
+    }
+    error
 }
 
 fn has_instance(address: &Address) -> bool {
@@ -75,4 +93,21 @@ fn read(address: &Address) -> Option<Found> {
     found.outputs.extend(address.public_ip().map(|address| ("public_ip".to_owned(), address.to_owned())));
     tags::read(Some(address.tags()), &mut found.settings);
     Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_a_nat_gateway_had_is_waited_for() {
+        let refused = |code: &str| CloudError {
+            operation: "ec2:ReleaseAddress".into(),
+            class: ErrorClass::Denied,
+            code: code.into(),
+            message: "You do not have permission to access the specified resource.".into(),
+        };
+        assert_eq!(held(refused("AuthFailure")).class, ErrorClass::Dependency);
+        assert_eq!(held(refused("UnauthorizedOperation")).class, ErrorClass::Denied);
+    }
 }
