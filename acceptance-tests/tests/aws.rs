@@ -7,7 +7,8 @@ use acceptance_tests::aws::{Account, account::ZONE_NAME, autoscaling};
 use acceptance_tests::command::run as run_program;
 use acceptance_tests::suite::{Shared, main as run};
 use acceptance_tests::{Engine, assert_same, scenarios, source_folder};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 const EXAMPLES: [&str; 2] = ["aws-dual-stack", "aws-private-proxy"];
@@ -24,6 +25,7 @@ impl Shared for Examples {
 fn main() -> ExitCode {
     let scenarios = scenarios![
         a_plan_tells_the_least_policy_before_there_is_anything,
+        the_least_policy_covers_every_call,
         one_apply_makes_each_example_and_the_second_plan_is_empty,
         a_plan_without_refresh_makes_no_call,
         every_call_names_the_provider,
@@ -49,6 +51,35 @@ fn a_plan_tells_the_least_policy_before_there_is_anything(Examples(accounts): &m
         ["ec2:CreateVpc", "ec2:RunInstances", "elasticloadbalancing:CreateListener", "aws:ResourceTag/k8s-hardway/cluster"]
     {
         assert!(plan.text.contains(action), "{action} is not in the plan:\n{}", plan.text);
+    }
+}
+
+/// The emulator allows everything: what AWS would have refused shows in the log.
+fn the_least_policy_covers_every_call(Examples(accounts): &mut Examples) {
+    let resources = ["k8s_vpc.main, k8s_bastion.main, k8s_lb_nlb.api", "k8s_vpc.main, k8s_egress_proxy.main, k8s_lb_nlb.api"];
+    for (account, resources) in accounts.iter_mut().zip(resources) {
+        let output = format!("output \"iam_policy\" {{ value = provider::k8s::aws_iam_policy({resources}) }}\n");
+        account.workspace.write("policy.tf", &output);
+        let plan = account.plan();
+        std::fs::remove_file(account.workspace.folder.join("policy.tf")).unwrap();
+        let policy: Value = serde_json::from_str(plan.json["output_changes"]["iam_policy"]["after"].as_str().unwrap()).unwrap();
+        let statements = policy["Statement"].as_array().unwrap().iter();
+        let allowed: BTreeSet<&str> =
+            statements.flat_map(|one| one["Action"].as_array().unwrap()).map(|action| action.as_str().unwrap()).collect();
+        account.proxy.clear_log();
+        account.apply();
+        account.plan().is_empty();
+        account.destroy();
+        let called: BTreeSet<String> =
+            account.proxy.calls().iter().map(|call| format!("{}:{}", call.service, call.action)).collect();
+        let refused: Vec<&String> = called.iter().filter(|action| !allowed.contains(action.as_str())).collect();
+        assert!(
+            called.len() > 40 && refused.is_empty(),
+            "{}: {refused:?} of {}",
+            account.workspace.folder.display(),
+            called.len()
+        );
+        account.reset();
     }
 }
 

@@ -30,10 +30,13 @@ const ACTIONS: &[Actions] = &[
     },
     Actions {
         kind: Kind::Vpc,
-        // Beyond the VPC itself: the zones, what Kubernetes left in the VPC, and what the account has room for.
+        // Beyond the VPC itself: its DHCP options, the zones, what Kubernetes left in the VPC, and how much the account has of what is
+        // limited.
         read: &[
-            "ec2:DescribeVpcs", "ec2:DescribeVpcAttribute", "ec2:DescribeAvailabilityZones", "ec2:DescribeNetworkInterfaces",
-            "ec2:DescribeVolumes", "elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeTags",
+            "ec2:DescribeVpcs", "ec2:DescribeVpcAttribute", "ec2:DescribeDhcpOptions", "ec2:DescribeAvailabilityZones",
+            "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeVolumes", "ec2:DescribeAddresses",
+            "ec2:DescribeEgressOnlyInternetGateways", "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways", "ec2:DescribeSubnets",
+            "elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeTags",
             "elasticloadbalancing:DescribeTargetGroups",
             "servicequotas:GetServiceQuota", "servicequotas:ListAWSDefaultServiceQuotas",
         ],
@@ -112,7 +115,7 @@ const ACTIONS: &[Actions] = &[
     Actions {
         kind: Kind::Instance,
         read: &[
-            "ec2:DescribeInstances", "ec2:DescribeVolumes", "ec2:DescribeImages", "ec2:DescribeInstanceTypes",
+            "ec2:DescribeInstances", "ec2:DescribeAddresses", "ec2:DescribeVolumes", "ec2:DescribeImages", "ec2:DescribeInstanceTypes",
             "ec2:DescribeInstanceTypeOfferings", "ssm:GetParameter",
         ],
         create: &["ec2:RunInstances"],
@@ -120,13 +123,19 @@ const ACTIONS: &[Actions] = &[
             "ec2:ModifyInstanceMetadataOptions", "ec2:MonitorInstances", "ec2:UnmonitorInstances", "ec2:StartInstances",
             "ec2:StopInstances", "ec2:TerminateInstances",
         ],
-        open: &["ec2:ModifyInstanceAttribute", "ec2:AssignIpv6Addresses", "ec2:UnassignIpv6Addresses"],
+        open: &[
+            "ec2:ModifyInstanceAttribute", "ec2:AssignIpv6Addresses", "ec2:UnassignIpv6Addresses", "ec2:AssociateAddress",
+            "ec2:DisassociateAddress",
+        ],
     },
     Actions {
         kind: Kind::LoadBalancer,
         read: &[
             "elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeLoadBalancerAttributes",
             "elasticloadbalancing:DescribeTags",
+            // What Elastic Load Balancing looks at in the caller's name.
+            "ec2:DescribeAccountAttributes", "ec2:DescribeAddresses", "ec2:DescribeInternetGateways", "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets", "ec2:DescribeVpcs",
         ],
         create: &["elasticloadbalancing:CreateLoadBalancer"],
         change: &[
@@ -140,6 +149,8 @@ const ACTIONS: &[Actions] = &[
         read: &[
             "elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetGroupAttributes",
             "elasticloadbalancing:DescribeTargetHealth", "elasticloadbalancing:DescribeTags", "autoscaling:DescribeAutoScalingGroups",
+            // What Elastic Load Balancing looks at in the caller's name.
+            "ec2:DescribeInstances", "ec2:DescribeInternetGateways", "ec2:DescribeSubnets", "ec2:DescribeVpcs",
         ],
         create: &["elasticloadbalancing:CreateTargetGroup"],
         change: &[
@@ -175,7 +186,7 @@ pub fn actions(kind: Kind) -> BTreeSet<&'static str> {
         of(kind).into_iter().flat_map(|actions| [actions.read, actions.create, actions.change, actions.open]).flatten().copied();
     let mut all: BTreeSet<&str> = of_kind.collect();
     for (service, tagging) in TAG_ACTIONS {
-        if kind.has_tags() && all.iter().any(|action| action.starts_with(service)) {
+        if kind.has_tags() && of(kind).is_some_and(|actions| actions.create.iter().any(|action| action.starts_with(service))) {
             all.extend(tagging);
         }
     }
@@ -272,13 +283,13 @@ impl<'a> Uses<'a> {
         self.objects.iter().filter_map(|object| object.get(&key)).map(str::to_owned).collect()
     }
 
-    /// Records have no tags, but their zone is a resource.
+    /// Records have no tags, but their zone is a resource, whichever partition it is in.
     fn records(&self) -> Option<Statement> {
         let actions = of(Kind::DnsRecord).filter(|_| self.of_kind(Kind::DnsRecord).next().is_some())?;
         let zones: Option<BTreeSet<&str>> = self.of_kind(Kind::DnsRecord).map(|record| record.get("zone")).collect();
         let resource = match zones {
-            Some(zones) => zones.into_iter().map(|zone| format!("arn:aws:route53:::hostedzone/{zone}")).collect(),
-            None => vec!["arn:aws:route53:::hostedzone/*".to_owned()],
+            Some(zones) => zones.into_iter().map(|zone| format!("arn:*:route53:::hostedzone/{zone}")).collect(),
+            None => vec!["arn:*:route53:::hostedzone/*".to_owned()],
         };
         Some(Statement { resource, ..Statement::of("ChangeRecords", actions.change.iter().copied().collect(), None) })
     }

@@ -55,7 +55,7 @@ fn records_are_for_their_zone() {
         vec![record("Z1"), record("Z2")],
         &[
             "Read: route53:ListResourceRecordSets sts:GetCallerIdentity on *",
-            "ChangeRecords: route53:ChangeResourceRecordSets on arn:aws:route53:::hostedzone/Z1 arn:aws:route53:::hostedzone/Z2",
+            "ChangeRecords: route53:ChangeResourceRecordSets on arn:*:route53:::hostedzone/Z1 arn:*:route53:::hostedzone/Z2",
         ],
     );
     let later = Object::new(Kind::DnsRecord, "A").with("zone", crate::Setting::Unknown);
@@ -63,7 +63,7 @@ fn records_are_for_their_zone() {
         vec![later],
         &[
             "Read: route53:ListResourceRecordSets sts:GetCallerIdentity on *",
-            "ChangeRecords: route53:ChangeResourceRecordSets on arn:aws:route53:::hostedzone/*",
+            "ChangeRecords: route53:ChangeResourceRecordSets on arn:*:route53:::hostedzone/*",
         ],
     );
 }
