@@ -6,7 +6,7 @@ use crate::error::{failed, incomplete, is_not_found, unless};
 use async_trait::async_trait;
 use aws_sdk_ec2::operation::create_dhcp_options::CreateDhcpOptionsError;
 use aws_sdk_ec2::types::{DhcpOptions as Options, NewDhcpConfiguration, ResourceType};
-use cloud::{Change, CloudError, Found, Kind, Resolved};
+use cloud::{Change, CloudError, Found, Kind, OBJECT_TAG, Resolved};
 use std::collections::BTreeSet;
 
 pub(crate) struct DhcpOptions;
@@ -48,17 +48,21 @@ impl Objects for DhcpOptions {
     }
 }
 
-/// The set with which a region serves VPCs that have none of their own: AWS made it, as its documentation says that it is.
-pub(super) async fn default_of_region(clients: &Clients) -> Result<Option<String>, CloudError> {
-    let domains = ["ec2.internal".to_owned(), format!("{}.compute.internal", clients.region)];
-    let is_default = |found: &Found| {
-        let setting = |key: &str| found.settings.get(key).map(String::as_str);
-        setting("domain_name_servers") == Some("AmazonProvidedDNS")
-            && setting("domain_name").is_some_and(|domain| domains.iter().any(|default| default == domain))
-            && found.settings.len() == 2
-    };
-    let all = describe(clients).await?;
-    Ok(all.iter().filter_map(read).find(is_default).map(|found| found.id))
+/// The sets with which a region serves VPCs that have none of their own: AWS made one, as its documentation says that it is, and
+/// others of the same content, tagged or not, are as good. None that we made: it is declared.
+pub(super) async fn defaults_of_region(clients: &Clients) -> Result<Vec<String>, CloudError> {
+    let found = describe(clients).await?;
+    let found = found.iter().filter_map(read).filter(|found| is_default(found, &clients.region));
+    Ok(found.map(|found| found.id).collect())
+}
+
+fn is_default(found: &Found, region: &str) -> bool {
+    let setting = |key: &str| found.settings.get(key).map(String::as_str);
+    let has_domain = setting("domain_name")
+        .is_some_and(|domain| domain == "ec2.internal" || domain.strip_suffix(".compute.internal") == Some(region));
+    let count = found.settings.keys().filter(|key| !key.starts_with("tag ")).count();
+    let is_ours = found.tag(OBJECT_TAG).is_some();
+    has_domain && setting("domain_name_servers") == Some("AmazonProvidedDNS") && count == 2 && !is_ours
 }
 
 async fn describe(clients: &Clients) -> Result<Vec<Options>, CloudError> {
@@ -82,6 +86,21 @@ fn read(options: &Options) -> Option<Found> {
 mod tests {
     use super::*;
     use aws_sdk_ec2::types::{AttributeValue, DhcpConfiguration};
+
+    #[test]
+    fn a_set_is_the_regions_by_its_content_whatever_its_tags() {
+        let mut found = Found::new(Kind::DhcpOptions, "dopt-1");
+        put(&mut found, "domain_name", Some("eu-central-1.compute.internal"));
+        put(&mut found, "domain_name_servers", Some("AmazonProvidedDNS"));
+        put(&mut found, "tag Name", Some("default"));
+        assert!(is_default(&found, "eu-central-1"));
+        assert!(!is_default(&found, "eu-west-1"));
+        let mut ours = found.clone();
+        put(&mut ours, &format!("tag {OBJECT_TAG}"), Some("k8s_vpc/demo dhcp_options/main"));
+        assert!(!is_default(&ours, "eu-central-1"));
+        put(&mut found, "ntp_servers", Some("169.254.169.123"));
+        assert!(!is_default(&found, "eu-central-1"));
+    }
 
     #[test]
     fn several_addresses_are_one_setting() {

@@ -2,10 +2,10 @@
 
 mod blocks;
 
-use super::dhcp_options::default_of_region;
+use super::dhcp_options::defaults_of_region;
 use super::{Objects, becomes, change, made, put, tags};
 use crate::clients::{Clients, once};
-use crate::error::{failed, incomplete, is_not_found, unless};
+use crate::error::{failed, incomplete, is_not_found, unless, unusable};
 use async_trait::async_trait;
 use aws_sdk_ec2::operation::create_vpc::CreateVpcError;
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Tenancy, Vpc, VpcAttributeName};
@@ -37,11 +37,11 @@ impl Objects for Vpcs {
         if wanted.is_empty() {
             return Ok(others);
         }
-        let default_options = default_of_region(clients).await?;
+        let default_options = defaults_of_region(clients).await?;
         let wanted = stream::iter(wanted).map(|found| with_attributes(clients, found)).buffered(AT_ONCE);
         let mut all: Vec<Found> = wanted.try_filter_map(|found| async { Ok(found) }).try_collect().await?;
         for options in all.iter_mut().filter_map(|found| found.settings.get_mut("dhcp_options")) {
-            *options = shown_options(options, default_options.as_deref()).to_owned();
+            *options = shown_options(options, &default_options).to_owned();
         }
         all.extend(others);
         Ok(all)
@@ -92,9 +92,8 @@ impl Objects for Vpcs {
             modify(clients, &found.id, attribute, on).await?;
         }
         if let Some(options) = becomes(changes, "dhcp_options") {
-            // "default" means none at all to AWS, which leaves hosts without name servers.
-            let of_region = if options == "default" { default_of_region(clients).await? } else { None };
-            let options = of_region.as_deref().unwrap_or(options);
+            let of_region = if options == "default" { defaults_of_region(clients).await? } else { Vec::new() };
+            let options = options_to_send(options, &of_region)?;
             let call = clients.ec2.associate_dhcp_options().vpc_id(&found.id).dhcp_options_id(options);
             call.send().await.map_err(|error| failed("ec2:AssociateDhcpOptions", error))?;
         }
@@ -118,11 +117,24 @@ async fn modify(clients: &Clients, id: &str, attribute: &VpcAttributeName, on: b
 }
 
 /// The region's own set is what we call "default". To AWS that is none at all, which is another thing where the region has a set.
-fn shown_options<'a>(options: &'a str, of_region: Option<&str>) -> &'a str {
-    match of_region {
-        Some(of_region) if options == of_region => "default",
-        Some(_) if options == "default" => "none",
+fn shown_options<'a>(options: &'a str, of_region: &[String]) -> &'a str {
+    match options {
+        "default" if !of_region.is_empty() => "none",
+        _ if of_region.iter().any(|id| id == options) => "default",
         _ => options,
+    }
+}
+
+/// "default" is never sent: to AWS it means none at all, which leaves hosts without name servers.
+fn options_to_send<'a>(options: &'a str, of_region: &'a [String]) -> Result<&'a str, CloudError> {
+    match (options, of_region.first()) {
+        ("default", Some(id)) => Ok(id),
+        ("default", None) => Err(unusable(
+            "ec2:AssociateDhcpOptions",
+            "the region's own set of DHCP options (AmazonProvidedDNS and the region's domain) is gone: make one of that content, or \
+             declare dhcp_options",
+        )),
+        _ => Ok(options),
     }
 }
 
@@ -166,10 +178,20 @@ mod tests {
 
     #[test]
     fn no_dhcp_options_are_not_the_regions_own() {
-        assert_eq!(shown_options("dopt-1", Some("dopt-1")), "default");
-        assert_eq!(shown_options("dopt-2", Some("dopt-1")), "dopt-2");
-        assert_eq!(shown_options("default", Some("dopt-1")), "none");
+        let of_region = ["dopt-1".to_owned(), "dopt-3".to_owned()];
+        assert_eq!(shown_options("dopt-1", &of_region), "default");
+        assert_eq!(shown_options("dopt-3", &of_region), "default");
+        assert_eq!(shown_options("dopt-2", &of_region), "dopt-2");
+        assert_eq!(shown_options("default", &of_region), "none");
         // Where there is no set of the region's own, none can be associated.
-        assert_eq!(shown_options("default", None), "default");
+        assert_eq!(shown_options("default", &[]), "default");
+    }
+
+    #[test]
+    fn a_vpc_is_not_left_without_name_servers() {
+        let of_region = ["dopt-1".to_owned()];
+        assert_eq!(options_to_send("default", &of_region), Ok("dopt-1"));
+        assert_eq!(options_to_send("dopt-2", &of_region), Ok("dopt-2"));
+        assert!(options_to_send("default", &[]).is_err_and(|error| error.message.contains("DHCP options")));
     }
 }
