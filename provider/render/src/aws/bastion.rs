@@ -41,6 +41,7 @@ pub fn hardened(authorized_keys: &[String], packages: Option<Packages>) -> UserD
         installed.push("unattended-upgrades".to_owned());
     }
     UserData {
+        upgrades: packages != Some(Packages::Dnf),
         packages: installed,
         files,
         authorized_keys: authorized_keys.to_vec(),
