@@ -63,7 +63,7 @@ const ALL: &[Traits] = &[
     Traits { kind: Kind::NatGateway, name: "nat_gateway", replacement: DeleteFirst, immutable: &["subnet", "allocation", "connectivity"], exclusive: &[], outputs: &["public_ip"] },
     Traits { kind: Kind::RouteTable, name: "route_table", replacement: CreateFirst, immutable: &["vpc"], exclusive: &["route", "subnet"], outputs: &[] },
     Traits { kind: Kind::VpcEndpoint, name: "vpc_endpoint", replacement: DeleteFirst, immutable: &["vpc", "service", "type"], exclusive: &["subnet", "security_group", "route_table", "policy"], outputs: &[] },
-    Traits { kind: Kind::FlowLog, name: "flow_log", replacement: CreateFirst, immutable: &["resource", "traffic", "destination", "destination_type", "role", "interval_seconds"], exclusive: &[], outputs: &[] },
+    Traits { kind: Kind::FlowLog, name: "flow_log", replacement: DeleteFirst, immutable: &["resource", "traffic", "destination", "destination_type", "role", "interval_seconds"], exclusive: &[], outputs: &[] },
     Traits { kind: Kind::Instance, name: "instance", replacement: DeleteFirst, immutable: &["image", "type", "subnet", "key_name", "user_data_digest", "volume_gib", "volume_type", "volume_encrypted", "profile"], exclusive: &["security_group"], outputs: &["ipv6_address", "private_ip", "public_ip"] },
     Traits { kind: Kind::LoadBalancer, name: "load_balancer", replacement: Resource, immutable: &["load_balancer_name", "scheme", "type"], exclusive: &["security_group", "subnet"], outputs: &["dns_name", "zone_id"] },
     Traits { kind: Kind::TargetGroup, name: "target_group", replacement: CreateFirst, immutable: &["target_group_name", "vpc", "protocol", "port", "target_type", "address_family"], exclusive: &["autoscaling_group", "target"], outputs: &[] },
@@ -191,6 +191,14 @@ mod tests {
         }
         assert!(Kind::Vpc.renews("ipv6_cidr", "ipv6"));
         assert!(!Kind::Vpc.renews("ipv6_cidr", "tag Name"));
+    }
+
+    #[test]
+    fn what_cannot_be_there_twice_goes_first() {
+        // AWS refuses a second flow log of the same traffic to the same destination, whatever its interval.
+        for kind in [Kind::InternetGateway, Kind::FlowLog, Kind::VpcEndpoint] {
+            assert_eq!(kind.replacement(), Replacement::DeleteFirst, "{kind}");
+        }
     }
 
     #[test]
