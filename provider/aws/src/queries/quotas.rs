@@ -2,9 +2,7 @@
 
 use crate::clients::Clients;
 use crate::error::{failed, is_not_found};
-use crate::objects::load_balancer;
 use aws_sdk_ec2::types::{NatGatewayState, Subnet};
-use aws_sdk_elasticloadbalancingv2::types::LoadBalancerTypeEnum;
 use aws_sdk_servicequotas::types::ServiceQuota;
 use cloud::{CloudError, Quota};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -12,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Subject, service and code. Of what is limited in each zone, `used` is that of the fullest one; of what is limited in each VPC or
 /// group it is 0, since these are about to be made.
-const QUOTAS: [(&str, &str, &str); 10] = [
+const QUOTAS: [(&str, &str, &str); 9] = [
     ("vpc", "vpc", "L-F678F1CE"),
     ("internet_gateway", "vpc", "L-A4707A72"),
     ("egress_only_internet_gateway", "vpc", "L-45FE3B85"),
@@ -22,7 +20,6 @@ const QUOTAS: [(&str, &str, &str); 10] = [
     ("route_table_per_vpc", "vpc", "L-589F43AA"),
     ("rule_per_security_group", "vpc", "L-0EA8095F"),
     ("elastic_ip", "ec2", "L-0263D0A3"),
-    ("load_balancer", "elasticloadbalancing", "L-69A177A2"),
 ];
 /// The service answers only a few requests a second.
 const AT_ONCE: usize = 4;
@@ -78,9 +75,8 @@ async fn used(clients: &Clients) -> Result<BTreeMap<&'static str, u64>, CloudErr
         nat_gateways_of_a_zone(clients),
         security_groups(clients),
         elastic_ips(clients),
-        network_load_balancers(clients),
     )?;
-    let (vpcs, gateways, egress_only, nat, groups, addresses, balancers) = counts;
+    let (vpcs, gateways, egress_only, nat, groups, addresses) = counts;
     let used = [
         ("vpc", vpcs),
         ("internet_gateway", gateways),
@@ -88,7 +84,6 @@ async fn used(clients: &Clients) -> Result<BTreeMap<&'static str, u64>, CloudErr
         ("nat_gateway_per_zone", nat),
         ("security_group", groups),
         ("elastic_ip", addresses),
-        ("load_balancer", balancers),
     ];
     Ok(used.into_iter().map(|(subject, count)| (subject, count as u64)).collect())
 }
@@ -116,11 +111,6 @@ async fn security_groups(clients: &Clients) -> Result<usize, CloudError> {
 async fn elastic_ips(clients: &Clients) -> Result<usize, CloudError> {
     let all = clients.ec2.describe_addresses().send().await;
     all.map(|all| all.addresses().len()).map_err(|error| failed("ec2:DescribeAddresses", error))
-}
-
-async fn network_load_balancers(clients: &Clients) -> Result<usize, CloudError> {
-    let all = load_balancer::all(clients).await?;
-    Ok(all.iter().filter(|balancer| balancer.r#type() == Some(&LoadBalancerTypeEnum::Network)).count())
 }
 
 /// Of the zone that has most of them. One that is being deleted still counts.

@@ -2,8 +2,8 @@
 
 use super::{spec, zones};
 use crate::resources::on_cloud::failed;
-use cloud::{Cloud, Found, Graph, Kind, Quota, Wanted, Zone};
-use ipnet::Ipv4Net;
+use cloud::{Cloud, Found, Graph, Kind, Object, Quota, Wanted, Zone};
+use ipnet::{Ipv4Net, Ipv6Net};
 use render::aws::vpc;
 use schema::{AttributePath, Diagnostic, Diagnostics, Value};
 
@@ -83,13 +83,6 @@ fn check_overlaps(planned: &Value, found: &[Found], own_id: &str) -> Diagnostics
 fn check_quotas(before: &Graph, after: &Graph, quotas: &[Quota]) -> Diagnostics {
     let count = |graph: &Graph, kind: Kind| graph.of_kind(kind).count();
     let more = |kind: Kind| count(after, kind).saturating_sub(count(before, kind));
-    let rules = |object: &cloud::Object| {
-        ["ingress ", "egress "]
-            .map(|word| object.settings.keys().filter(|key| key.starts_with(word)).count())
-            .into_iter()
-            .max()
-            .unwrap_or(0)
-    };
     let needed = |subject: &str| match subject {
         "vpc" => more(Kind::Vpc),
         "internet_gateway" => more(Kind::InternetGateway),
@@ -100,7 +93,7 @@ fn check_quotas(before: &Graph, after: &Graph, quotas: &[Quota]) -> Diagnostics 
         "nat_gateway_per_zone" => more(Kind::NatGateway).min(1),
         "subnet_per_vpc" => count(after, Kind::Subnet),
         "route_table_per_vpc" => count(after, Kind::RouteTable),
-        "rule_per_security_group" => after.of_kind(Kind::SecurityGroup).map(rules).max().unwrap_or(0),
+        "rule_per_security_group" => after.of_kind(Kind::SecurityGroup).map(rules_in_one_list).max().unwrap_or(0),
         _ => 0,
     };
     let exceeded = |quota: &Quota| {
@@ -115,11 +108,20 @@ fn check_quotas(before: &Graph, after: &Graph, quotas: &[Quota]) -> Diagnostics 
     quotas.iter().filter_map(exceeded).collect()
 }
 
+/// AWS counts the rules of each direction and each family on their own, one that names a group or a prefix list in both families.
+fn rules_in_one_list(group: &Object) -> usize {
+    let count = |direction: &str, other_family: fn(&str) -> bool| {
+        let peers = group.settings.keys().filter_map(|key| key.strip_prefix(direction)?.rsplit(' ').next());
+        peers.filter(|peer| !other_family(peer)).count()
+    };
+    let is_v4 = |peer: &str| peer.parse::<Ipv4Net>().is_ok();
+    let is_v6 = |peer: &str| peer.parse::<Ipv6Net>().is_ok();
+    ["ingress ", "egress "].into_iter().map(|direction| count(direction, is_v4).max(count(direction, is_v6))).max().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cloud::Object;
-
     #[track_caller]
     fn check(diagnostics: Diagnostics, expect: &[&str]) {
         assert_eq!(diagnostics.iter().map(|diagnostic| diagnostic.summary.as_str()).collect::<Vec<_>>(), expect);
@@ -132,6 +134,19 @@ mod tests {
         check(check_quotas(&Graph::default(), &vpc, &quota(4)), &[]);
         check(check_quotas(&Graph::default(), &vpc, &quota(5)), &["the quota \"VPCs per Region\" is too small"]);
         check(check_quotas(&vpc, &vpc, &quota(5)), &[]);
+    }
+
+    #[test]
+    fn rules_are_counted_by_direction_and_family() {
+        let rules = [
+            "ingress tcp 1 10.0.0.0/8",
+            "ingress tcp 2 10.0.0.0/8",
+            "ingress tcp 1 fd00::/8",
+            "ingress tcp 1 sg-1",
+            "egress all all ::/0",
+        ];
+        let group = rules.into_iter().fold(Object::new(Kind::SecurityGroup, "node"), |group, rule| group.with(rule, ""));
+        assert_eq!(rules_in_one_list(&group), 3);
     }
 
     #[test]
