@@ -20,7 +20,7 @@ mod reference;
 pub use api::*;
 pub use cost::{Completeness, Cost, Price, PriceError, PriceTable, Usd, total};
 pub use difference::{Change, Difference, differences};
-pub use endpoint_policy::is_full_access;
+pub use endpoint_policy::{canonical_policy, is_full_access};
 pub use found::{AUTOSCALING_GROUP, AUTOSCALING_INSTANCE, Found, Readiness};
 pub use graph::{Graph, GraphError, Object, Setting, Settings};
 pub use kind::{KUBERNETES_RULE, Kind, Replacement};

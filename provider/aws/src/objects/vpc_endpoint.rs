@@ -4,7 +4,7 @@ use super::{Objects, becomes, below, change, made, put, tags};
 use crate::clients::Clients;
 use crate::error::{INCOMPLETE, failed, incomplete, is_not_found, unless, unsuccessful};
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{IpAddressType, ResourceType, VpcEndpoint, VpcEndpointType};
+use aws_sdk_ec2::types::{DnsOptionsSpecification, IpAddressType, ResourceType, VpcEndpoint, VpcEndpointType};
 use cloud::{Change, CloudError, Found, Kind, Readiness, Resolved};
 use std::collections::BTreeSet;
 
@@ -30,6 +30,7 @@ impl Objects for VpcEndpoints {
             .set_vpc_endpoint_type(object.get("type").map(VpcEndpointType::from))
             .set_private_dns_enabled(object.get("private_dns").map(|value| value == "true"))
             .set_ip_address_type(object.get("ip_address_type").map(IpAddressType::from))
+            .set_dns_options(object.get("service").and_then(|service| dns_options(service, object.get("private_dns"))))
             .set_policy_document(text("policy"))
             .set_subnet_ids(ids("subnet"))
             .set_security_group_ids(ids("security_group"))
@@ -60,6 +61,9 @@ impl Objects for VpcEndpoints {
                 .set_remove_route_table_ids(remove_tables)
                 .set_private_dns_enabled(becomes(changes, "private_dns").map(|value| value == "true"))
                 .set_ip_address_type(becomes(changes, "ip_address_type").map(IpAddressType::from))
+                .set_dns_options(
+                    current.settings.get("service").and_then(|one| dns_options(one, becomes(changes, "private_dns"))),
+                )
                 .set_policy_document(becomes(changes, "policy").map(Into::into))
                 .set_reset_policy(change(changes, "policy").filter(|change| change.to.is_none()).map(|_| true));
             call.send().await.map_err(|error| failed("ec2:ModifyVpcEndpoint", error))?;
@@ -80,6 +84,13 @@ impl Objects for VpcEndpoints {
             result => result,
         }
     }
+}
+
+/// The private name of S3 is, unless one says otherwise, for those alone who ask a resolver endpoint from outside, and needs a gateway
+/// endpoint for all others. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/privatelink-interface-endpoints.html>
+fn dns_options(service: &str, private_dns: Option<&str>) -> Option<DnsOptionsSpecification> {
+    let is_wanted = service.ends_with(".s3") && private_dns == Some("true");
+    is_wanted.then(|| DnsOptionsSpecification::builder().private_dns_only_for_inbound_resolver_endpoint(false).build())
 }
 
 type Ids = Option<Vec<String>>;
@@ -104,17 +115,18 @@ async fn describe(clients: &Clients, id: &str) -> Result<Found, CloudError> {
 fn read(endpoint: &VpcEndpoint) -> Option<Found> {
     let mut found = Found::new(Kind::VpcEndpoint, endpoint.vpc_endpoint_id()?);
     found.readiness = readiness(endpoint)?;
-    let kind = endpoint.vpc_endpoint_type().map(VpcEndpointType::as_str);
+    // Gateways were there first: where no type is told, it is one.
+    let kind = Some(endpoint.vpc_endpoint_type().map_or("Gateway", VpcEndpointType::as_str));
     put(&mut found, "vpc", endpoint.vpc_id());
     put(&mut found, "service", endpoint.service_name());
     put(&mut found, "type", kind);
     if kind == Some("Interface") {
         put(&mut found, "private_dns", Some(endpoint.private_dns_enabled().unwrap_or_default()));
-        put(&mut found, "ip_address_type", endpoint.ip_address_type().map(IpAddressType::as_str));
+        put(&mut found, "ip_address_type", endpoint.ip_address_type().map(|kind| kind.as_str().to_ascii_lowercase()));
     }
     // The one that AWS gives by itself is none of ours.
     let policy = endpoint.policy_document().filter(|policy| !cloud::is_full_access(policy));
-    put(&mut found, "policy", policy.map(without_spaces));
+    put(&mut found, "policy", policy.map(cloud::canonical_policy));
     let groups = endpoint.groups().iter().filter_map(|group| group.group_id());
     let ids = endpoint.subnet_ids().iter().map(|id| ("subnet", id.as_str()));
     let ids = ids.chain(groups.map(|id| ("security_group", id)));
@@ -144,20 +156,6 @@ fn readiness(endpoint: &VpcEndpoint) -> Option<Readiness> {
     }
 }
 
-/// JSON as short as it can be: EC2 gives a policy back as it was sent, or with spaces of its own.
-fn without_spaces(json: &str) -> String {
-    let (mut is_text, mut is_escaped) = (false, false);
-    let is_kept = |character: &char| {
-        let kept = is_text || !character.is_ascii_whitespace();
-        if *character == '"' && !is_escaped {
-            is_text = !is_text;
-        }
-        is_escaped = is_text && *character == '\\' && !is_escaped;
-        kept
-    };
-    json.chars().filter(is_kept).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,9 +180,22 @@ mod tests {
     }
 
     #[test]
-    fn spaces_go_from_json_but_not_from_its_texts() {
-        let json = "{\n  \"Sid\": \"a \\\"b c\\\" \\\\\", \"Action\" : \"s3:Get*\" }";
-        assert_eq!(without_spaces(json), "{\"Sid\":\"a \\\"b c\\\" \\\\\",\"Action\":\"s3:Get*\"}");
+    fn what_ec2_spells_otherwise_is_read_alike() {
+        let endpoint = VpcEndpoint::builder().vpc_endpoint_id("vpce-1").policy_document("{ \"Statement\": [] }");
+        let found = read(&endpoint.clone().build()).unwrap();
+        assert_eq!(found.settings.get("type").map(String::as_str), Some("Gateway"));
+        assert_eq!(found.settings.get("policy").map(String::as_str), Some("{\"Statement\":[]}"));
+        let endpoint = endpoint.vpc_endpoint_type(VpcEndpointType::Interface).ip_address_type(IpAddressType::from("DualStack"));
+        let found = read(&endpoint.build()).unwrap();
+        assert_eq!(found.settings.get("ip_address_type").map(String::as_str), Some("dualstack"));
+    }
+
+    #[test]
+    fn the_private_name_of_s3_is_for_all() {
+        let asked = |service: &str, private_dns: &str| dns_options(service, Some(private_dns)).is_some();
+        assert!(asked("com.amazonaws.us-east-1.s3", "true"));
+        assert!(!asked("com.amazonaws.us-east-1.s3", "false"));
+        assert!(!asked("com.amazonaws.us-east-1.ec2", "true"));
     }
 
     #[test]

@@ -223,7 +223,7 @@ impl OverrideConfig {
             // Full access is what an endpoint has without a policy.
             policy: given(&self.policy).and_then(|policy| match policy {
                 Setting::Known(text) if cloud::is_full_access(&text) => None,
-                Setting::Known(text) => Some(Setting::Known(compact(&text))),
+                Setting::Known(text) => Some(Setting::Known(cloud::canonical_policy(&text))),
                 Setting::Unknown => Some(Setting::Unknown),
             }),
             private_dns: optional(&self.private_dns, |value| Some(*value))?.unwrap_or(private_dns),
