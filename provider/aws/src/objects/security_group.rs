@@ -10,8 +10,12 @@ use aws_sdk_ec2::operation::create_security_group::CreateSecurityGroupError;
 use aws_sdk_ec2::types::{IpPermission, ResourceType, SecurityGroup};
 use cloud::{Change, CloudError, Found, KUBERNETES_RULE, Kind, OBJECT_TAG, Resolved};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 pub(crate) struct SecurityGroups;
+
+/// How often a new group is looked for, twice a second.
+const DESCRIPTIONS: usize = 20;
 
 #[derive(Clone, Copy)]
 enum Direction {
@@ -44,9 +48,9 @@ impl Objects for SecurityGroups {
         let answer = call.send().await.map_err(|error| failed("ec2:CreateSecurityGroup", error))?;
         let id = answer.group_id().ok_or_else(|| incomplete("ec2:CreateSecurityGroup", "group id"))?;
         // AWS puts a rule into it that lets everything out, over IPv6 too where the VPC has it: which, only it can tell.
-        let found = match describe(clients, id).await {
-            Ok(Some(found)) => found,
-            _ => with_default_rule(Found::new(Kind::SecurityGroup, id)),
+        let found = match describe_new(clients, id).await {
+            Some(found) => found,
+            None => with_default_rule(Found::new(Kind::SecurityGroup, id)),
         };
         Ok(made(found, object, &["vpc", "group_name", "description"]))
     }
@@ -71,7 +75,7 @@ impl Objects for SecurityGroups {
             if !described.is_empty() {
                 describe_rules(clients, direction, &found.id, described).await?;
             }
-            all_or_each(excess, is_not_found, |rules| revoke(clients, direction, &found.id, rules)).await?;
+            all_or_each(excess, is_revoked, |rules| revoke(clients, direction, &found.id, rules)).await?;
         }
         tags::update(clients, found, changes).await
     }
@@ -82,7 +86,8 @@ impl Objects for SecurityGroups {
             let rules = found.settings.iter().filter_map(|(key, description)| Some((key.strip_prefix(word)?, description)));
             let others = rules.filter(|(rule, _)| rule.contains(" sg-") && !rule.ends_with(&format!(" {}", found.id)));
             let references = others.filter_map(|(rule, description)| rules::permission(rule, description)).collect();
-            all_or_each(references, is_not_found, |rules| revoke(clients, direction, &found.id, rules)).await?;
+            let revoked = all_or_each(references, is_revoked, |rules| revoke(clients, direction, &found.id, rules)).await;
+            unless(revoked, is_not_found)?;
         }
         let answer = clients.ec2.delete_security_group().group_id(&found.id).send().await;
         unless(answer.map(|_| ()).map_err(|error| failed("ec2:DeleteSecurityGroup", error)), is_not_found)
@@ -168,6 +173,23 @@ async fn describe_rules(clients: &Clients, direction: Direction, id: &str, rules
     }
 }
 
+/// EC2 may not know for some seconds of a group that it just made.
+async fn describe_new(clients: &Clients, id: &str) -> Option<Found> {
+    for _ in 0..DESCRIPTIONS {
+        match describe(clients, id).await {
+            Ok(Some(found)) => return Some(found),
+            Err(error) if !is_not_found(&error) => return None,
+            _ => tokio::time::sleep(Duration::from_millis(500)).await,
+        }
+    }
+    None
+}
+
+/// That the group itself is not there does not say so: it may not be seen yet, and still have the rule.
+fn is_revoked(error: &CloudError) -> bool {
+    error.code == "InvalidPermission.NotFound"
+}
+
 async fn describe(clients: &Clients, id: &str) -> Result<Option<Found>, CloudError> {
     let answer = clients.ec2.describe_security_groups().group_ids(id).send().await;
     let answer = answer.map_err(|error| failed("ec2:DescribeSecurityGroups", error))?;
@@ -205,4 +227,22 @@ fn read(group: &SecurityGroup, of_kubernetes: &BTreeSet<&str>) -> Option<Found> 
     }
     tags::read(Some(group.tags()), &mut found.settings);
     Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cloud::ErrorClass;
+
+    #[test]
+    fn a_group_that_is_not_seen_yet_has_its_rules_still() {
+        let refused = |code: &str| CloudError {
+            operation: "ec2:RevokeSecurityGroupEgress".into(),
+            class: ErrorClass::NotFound,
+            code: code.into(),
+            message: String::new(),
+        };
+        assert!(is_revoked(&refused("InvalidPermission.NotFound")));
+        assert!(!is_revoked(&refused("InvalidGroup.NotFound")));
+    }
 }
