@@ -1,6 +1,6 @@
 //! Subnets: blocks of a VPC in one zone, with what instances in them are given at their start.
 
-use super::{Objects, becomes, change, made, put, tags};
+use super::{Objects, becomes, canonical_cidr, change, made, put, tags};
 use crate::clients::{Clients, once};
 use crate::error::{failed, incomplete, is_not_found, unless};
 use async_trait::async_trait;
@@ -87,19 +87,19 @@ async fn modify(clients: &Clients, id: &str, switch: &str, on: bool) -> Result<(
 /// Another block goes first: a subnet has one at most.
 async fn set_ipv6_cidr(clients: &Clients, id: &str, wanted: Option<&str>) -> Result<(), CloudError> {
     let current = describe(clients, id).await?;
-    let others = current.iter().filter(|association| association.ipv6_cidr_block() != wanted);
+    let others = current.iter().filter(|association| block(association).as_deref() != wanted);
     for association in others.filter_map(|association| association.association_id()) {
         let answer = clients.ec2.disassociate_subnet_cidr_block().association_id(association).send().await;
         unless(answer.map(|_| ()).map_err(|error| failed("ec2:DisassociateSubnetCidrBlock", error)), is_not_found)?;
     }
     let Some(wanted) = wanted else { return Ok(()) };
-    if !current.iter().any(|association| association.ipv6_cidr_block() == Some(wanted)) {
+    if !current.iter().any(|association| block(association).as_deref() == Some(wanted)) {
         let call = clients.ec2.associate_subnet_cidr_block().subnet_id(id).ipv6_cidr_block(wanted);
         call.send().await.map_err(|error| failed("ec2:AssociateSubnetCidrBlock", error))?;
     }
     // Attributes that need the block are refused until it is associated.
     for _ in 0..ASSOCIATION_CHECKS {
-        if describe(clients, id).await?.iter().any(|one| one.ipv6_cidr_block() == Some(wanted) && is_associated(one)) {
+        if describe(clients, id).await?.iter().any(|one| block(one).as_deref() == Some(wanted) && is_associated(one)) {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -114,6 +114,10 @@ async fn describe(clients: &Clients, id: &str) -> Result<Vec<SubnetIpv6CidrBlock
     let answer = answer.map_err(|error| failed("ec2:DescribeSubnets", error))?;
     let associations = answer.subnets().iter().flat_map(Subnet::ipv6_cidr_block_association_set);
     Ok(associations.filter(|association| is_there(association)).cloned().collect())
+}
+
+fn block(association: &SubnetIpv6CidrBlockAssociation) -> Option<String> {
+    association.ipv6_cidr_block().map(canonical_cidr)
 }
 
 fn state(association: &SubnetIpv6CidrBlockAssociation) -> Option<&str> {
@@ -131,8 +135,8 @@ fn is_there(association: &SubnetIpv6CidrBlockAssociation) -> bool {
 
 fn read(subnet: &Subnet) -> Option<Found> {
     let mut found = Found::new(Kind::Subnet, subnet.subnet_id()?);
-    let block = subnet.ipv6_cidr_block_association_set().iter().find(|association| is_there(association));
-    if subnet.state().is_some_and(|state| state.as_str() == "pending") || block.is_some_and(|block| !is_associated(block)) {
+    let associated = subnet.ipv6_cidr_block_association_set().iter().find(|association| is_there(association));
+    if subnet.state().is_some_and(|state| state.as_str() == "pending") || associated.is_some_and(|one| !is_associated(one)) {
         found.readiness = Readiness::Pending;
     }
     let native = subnet.ipv6_native().unwrap_or_default();
@@ -151,9 +155,9 @@ fn read(subnet: &Subnet) -> Option<Found> {
     );
     put(&mut found, "resource_name_a_record", Some(a.unwrap_or_default()));
     put(&mut found, "resource_name_aaaa_record", Some(aaaa.unwrap_or_default()));
-    let cidr = block.and_then(|block| block.ipv6_cidr_block());
-    put(&mut found, "ipv6_cidr", cidr);
-    found.outputs.extend(cidr.map(|cidr| ("ipv6_cidr".to_owned(), cidr.to_owned())));
+    let cidr = associated.and_then(block);
+    put(&mut found, "ipv6_cidr", cidr.as_deref());
+    found.outputs.extend(cidr.map(|cidr| ("ipv6_cidr".to_owned(), cidr)));
     tags::read(Some(subnet.tags()), &mut found.settings);
     Some(found)
 }
@@ -185,6 +189,7 @@ mod tests {
             &Readiness::Ready,
         );
         check(&[(Code::Associating, "2001:db8::/64")], Some("2001:db8::/64"), &Readiness::Pending);
+        check(&[(Code::Associated, "2001:0DB8:0::/64")], Some("2001:db8::/64"), &Readiness::Ready);
         check(&[(Code::Disassociating, "2001:db8::/64")], None, &Readiness::Ready);
     }
 }

@@ -147,8 +147,15 @@ impl Ipv6Config {
         match self.source.known()?.as_str() {
             "ipam" if self.netmask_length.is_unknown() => None,
             "ipam" => Some(Ipv6Source::Ipam { pool_id, netmask_length: self.netmask_length.known().copied().unwrap_or(56) }),
-            "pool" => Some(Ipv6Source::Pool { pool_id, cidr: given(&self.cidr).unwrap_or(Setting::Unknown) }),
+            "pool" => Some(Ipv6Source::Pool { pool_id, cidr: self.canonical_cidr() }),
             _ => Some(Ipv6Source::Amazon),
+        }
+    }
+
+    fn canonical_cidr(&self) -> Setting {
+        match given(&self.cidr) {
+            Some(Setting::Known(text)) => Setting::Known(canonical_cidr(&text)),
+            _ => Setting::Unknown,
         }
     }
 }
@@ -255,9 +262,9 @@ impl RuleConfig {
         Some(AdditionalRule {
             role: Role::parse(self.role.known()?)?,
             is_egress: self.direction.known()? == "egress",
-            protocol: self.protocol.known()?.clone(),
+            protocol: canonical_protocol(self.protocol.known()?),
             ports: self.ports.known()?.clone(),
-            peer: self.peer.known()?.clone(),
+            peer: canonical_cidr(self.peer.known()?),
         })
     }
 }
@@ -274,9 +281,22 @@ impl FlowLogsConfig {
     }
 }
 
-/// JSON without white space, so that a policy is the same however it is laid out.
-pub fn compact(text: &str) -> String {
-    serde_json::from_str::<serde_json::Value>(text).map_or_else(|_| text.to_owned(), |json| json.to_string())
+/// As AWS names a protocol that somebody gives by its number: `tcp` for `6`, `4` for `004`. A rule in another spelling than AWS's own
+/// would be taken for one too many, and revoked.
+pub fn canonical_protocol(text: &str) -> String {
+    match text.parse::<u8>() {
+        Ok(1) => "icmp".to_owned(),
+        Ok(6) => "tcp".to_owned(),
+        Ok(17) => "udp".to_owned(),
+        Ok(58) => "icmpv6".to_owned(),
+        Ok(number) => number.to_string(),
+        Err(_) => text.to_owned(),
+    }
+}
+
+/// `2001:db8::/32` for `2001:DB8:0::/32`. What is no CIDR stays as it is.
+pub fn canonical_cidr(text: &str) -> String {
+    text.parse::<IpNet>().map_or_else(|_| text.to_owned(), |network| network.to_string())
 }
 
 /// Nothing where it is null.
@@ -308,4 +328,20 @@ fn texts(field: &Texts) -> Option<Vec<String>> {
 
 fn networks<T: FromStr + Ord>(field: &Texts) -> Option<BTreeSet<T>> {
     texts(field)?.iter().map(|text| text.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_spelled_as_aws_spells_them() {
+        let spellings = [("6", "tcp"), ("17", "udp"), ("1", "icmp"), ("58", "icmpv6"), ("+4", "4"), ("004", "4"), ("all", "all")];
+        for (given, expect) in spellings {
+            assert_eq!(canonical_protocol(given), expect, "{given}");
+        }
+        assert_eq!(canonical_cidr("2001:DB8:0::/32"), "2001:db8::/32");
+        assert_eq!(canonical_cidr("10.0.0.0/8"), "10.0.0.0/8");
+        assert_eq!(canonical_cidr("node"), "node");
+    }
 }

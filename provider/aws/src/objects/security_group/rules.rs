@@ -1,5 +1,6 @@
 //! The text of a rule, `<protocol> <ports> <peer>`, and EC2's permission. Pure.
 
+use crate::objects::canonical_cidr;
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
 
 /// Every pair of a permission and a peer is a rule with a description.
@@ -16,7 +17,7 @@ pub(super) fn texts(permission: &IpPermission) -> Vec<(String, String)> {
     let groups = permission.user_id_group_pairs().iter().map(|pair| (pair.group_id(), pair.description()));
     let peers = v4.chain(v6).chain(lists).chain(groups);
     let text = |(peer, description): (Option<&str>, Option<&str>)| {
-        Some((format!("{protocol} {ports} {}", peer?), description.unwrap_or_default().to_owned()))
+        Some((format!("{protocol} {ports} {}", canonical_cidr(peer?)), description.unwrap_or_default().to_owned()))
     };
     peers.filter_map(text).collect()
 }

@@ -1,6 +1,6 @@
 //! Blocks of addresses of a VPC: the IPv6 one, whoever gave it, and further IPv4 ones.
 
-use super::super::{below, put};
+use super::super::{below, canonical_cidr, put};
 use super::IPV6_TAG;
 use crate::clients::{Clients, once};
 use crate::error::{failed, is_not_found, unless, unusable};
@@ -83,7 +83,7 @@ pub(super) fn read(vpc: &Vpc, found: &mut Found) {
     if let Some(block) = blocks.find(|block| is_coming_or_there(block.ipv6_cidr_block_state())) {
         put(found, "ipv6", Some(source(block, of_tag)));
         match block.ipv6_cidr_block().filter(|cidr| !cidr.is_empty() && !is_coming(block.ipv6_cidr_block_state())) {
-            Some(cidr) => _ = found.outputs.insert("ipv6_cidr".to_owned(), cidr.to_owned()),
+            Some(cidr) => _ = found.outputs.insert("ipv6_cidr".to_owned(), canonical_cidr(cidr)),
             None => found.readiness = Readiness::Pending,
         }
     }
@@ -102,7 +102,7 @@ fn source(block: &VpcIpv6CidrBlockAssociation, of_tag: &str) -> String {
         None | Some("" | "Amazon") => "amazon".to_owned(),
         Some("IPAM Managed") if of_tag.starts_with("ipam ") => of_tag.to_owned(),
         Some("IPAM Managed") => "ipam".to_owned(),
-        Some(pool) => format!("pool {pool} {}", block.ipv6_cidr_block().unwrap_or_default()),
+        Some(pool) => format!("pool {pool} {}", canonical_cidr(block.ipv6_cidr_block().unwrap_or_default())),
     }
 }
 
@@ -169,6 +169,7 @@ mod tests {
         check(&[block(Some("IPAM Managed"), cidr, Code::Associated)], Some("ipam ipam-pool-1 56"), cidr, &Readiness::Ready);
         let own = Some("pool ipv6pool-ec2-1 2001:db8::/56");
         check(&[block(Some("ipv6pool-ec2-1"), cidr, Code::Associated)], own, cidr, &Readiness::Ready);
+        check(&[block(Some("ipv6pool-ec2-1"), Some("2001:DB8:0::/56"), Code::Associated)], own, cidr, &Readiness::Ready);
         let gone = block(Some("Amazon"), cidr, Code::Disassociated);
         let new = block(None, Some("2001:db8:1::/56"), Code::Associated);
         check(&[gone, new], Some("amazon"), Some("2001:db8:1::/56"), &Readiness::Ready);

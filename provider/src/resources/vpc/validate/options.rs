@@ -4,6 +4,7 @@ use super::{Report, is_id, set_texts, texts};
 use crate::network::parse_cidr;
 use crate::resources::attributes::is_dns_name;
 use crate::resources::vpc::attributes::{AMAZON_DNS, ROLES};
+use crate::resources::vpc::config::{canonical_cidr, canonical_protocol};
 use crate::tags;
 use ipnet::IpNet;
 use render::aws::endpoints::{GATEWAY_SERVICES, is_full_name};
@@ -195,15 +196,15 @@ fn validate_groups(config: &Value, report: &mut Report<'_>) {
             }
         }
     }
-    let mut seen: BTreeMap<Vec<&str>, &str> = BTreeMap::new();
+    let mut seen: BTreeMap<[String; 5], &str> = BTreeMap::new();
     for (name, rule) in groups.get("additional_rules").as_map().into_iter().flatten() {
         let at = path("additional_rules").key(name.as_str());
         validate_rule(name, rule, &at, report);
         let or = |key: &str, default: &'static str| rule.get(key).as_str().unwrap_or(default);
-        let words = [("role", ""), ("direction", "ingress"), ("protocol", "tcp"), ("ports", "all"), ("peer", "")]
-            .map(|(key, default)| or(key, default));
+        let (protocol, peer) = (canonical_protocol(or("protocol", "tcp")), canonical_cidr(or("peer", "")));
+        let words = [or("role", ""), or("direction", "ingress"), &protocol, or("ports", "all"), &peer].map(str::to_owned);
         if rule.is_wholly_known()
-            && let Some(other) = seen.insert(words.to_vec(), name)
+            && let Some(other) = seen.insert(words, name)
         {
             report.error(at, format!("rules {other:?} and {name:?} are the same"), "Declare it once.");
         }
@@ -219,9 +220,9 @@ fn validate_rule(name: &str, rule: &Value, at: &AttributePath, report: &mut Repo
             "AWS takes letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, at most 255, such as \"Prometheus node exporter\".",
         );
     }
-    let protocol = rule.get("protocol").as_str().unwrap_or("tcp");
+    let protocol = canonical_protocol(rule.get("protocol").as_str().unwrap_or("tcp"));
     let is_number = protocol.parse::<u8>().is_ok();
-    if !is_number && !["tcp", "udp", "icmp", "icmpv6", "all"].contains(&protocol) {
+    if !is_number && !["tcp", "udp", "icmp", "icmpv6", "all"].contains(&protocol.as_str()) {
         report.error(
             at.clone().then("protocol"),
             format!("{protocol:?} is not a protocol"),
@@ -235,7 +236,7 @@ fn validate_rule(name: &str, rule: &Value, at: &AttributePath, report: &mut Repo
             format!("{ports:?} are not ports"),
             "Give one, a range or all: \"9100\", \"9000-9100\", \"all\".",
         );
-    } else if ports != "all" && (is_number || ["icmp", "icmpv6", "all"].contains(&protocol)) {
+    } else if ports != "all" && (is_number || ["icmp", "icmpv6", "all"].contains(&protocol.as_str())) {
         report.error(
             at.clone().then("ports"),
             format!("protocol {protocol} has no ports"),
