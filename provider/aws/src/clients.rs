@@ -1,6 +1,6 @@
 //! The clients of the services, and what a call is given along that must not be repeated.
 
-use crate::error::is_throttling;
+use crate::error::{is_out_of_capacity, is_throttling};
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -48,9 +48,10 @@ impl<E> fmt::Debug for OnlyWhenThrottled<E> {
 
 impl<E: Error + ProvideErrorMetadata + Send + Sync + 'static> ClassifyRetry for OnlyWhenThrottled<E> {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let Some(Err(error)) = context.output_or_error() else { return RetryAction::NoActionIndicated };
-        let code = error.as_operation_error().and_then(|error| error.downcast_ref::<E>()).and_then(|error| error.code());
-        match code {
+        if !matches!(context.output_or_error(), Some(Err(_))) {
+            return RetryAction::NoActionIndicated;
+        }
+        match code::<E>(context) {
             Some(code) if is_throttling(code) => RetryAction::throttling_error(),
             _ => RetryAction::RetryForbidden,
         }
@@ -64,6 +65,44 @@ impl<E: Error + ProvideErrorMetadata + Send + Sync + 'static> ClassifyRetry for 
     fn priority(&self) -> RetryClassifierPriority {
         RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
     }
+}
+
+/// For calls whose client token makes them safe to repeat: that AWS has no capacity comes as a server error, which is no hiccup.
+pub(crate) fn unless_out_of_capacity<E>() -> aws_sdk_ec2::config::Builder
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    aws_sdk_ec2::config::Config::builder().retry_classifier(Capacity::<E>(PhantomData))
+}
+
+struct Capacity<E>(PhantomData<fn() -> E>);
+
+impl<E> fmt::Debug for Capacity<E> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Capacity")
+    }
+}
+
+impl<E: Error + ProvideErrorMetadata + Send + Sync + 'static> ClassifyRetry for Capacity<E> {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match code::<E>(context) {
+            Some(code) if is_out_of_capacity(code) => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "capacity"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
+}
+
+fn code<E: Error + ProvideErrorMetadata + Send + Sync + 'static>(context: &InterceptorContext) -> Option<&str> {
+    let error = context.output_or_error()?.err()?;
+    error.as_operation_error()?.downcast_ref::<E>()?.code()
 }
 
 #[cfg(test)]
@@ -83,6 +122,17 @@ mod tests {
 
     fn answer(code: &str) -> OrchestratorError<AnyError> {
         OrchestratorError::operation(AnyError::erase(ErrorMetadata::builder().code(code).build()))
+    }
+
+    #[test]
+    fn capacity_is_not_asked_for_again() {
+        let classify = |code: &str| {
+            let mut context = InterceptorContext::new(Input::doesnt_matter());
+            context.set_output_or_error(Err(answer(code)));
+            Capacity::<ErrorMetadata>(PhantomData).classify_retry(&context)
+        };
+        assert_eq!(classify("InsufficientInstanceCapacity"), RetryAction::RetryForbidden);
+        assert_eq!(classify("InternalError"), RetryAction::NoActionIndicated);
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub(crate) const NO_CREDENTIALS: &str = "NoCredentials";
 /// The code of answers that lack what they have to hold.
 pub(crate) const INCOMPLETE: &str = "IncompleteAnswer";
 
+/// What is added to an error for which AWS has no capacity or addresses.
+const OTHER_CAPACITY: &str = "(another instance type, zone or subnet may have room)";
+
 /// `operation` as IAM names it: `ec2:CreateSubnet`.
 pub(crate) fn failed<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> CloudError
 where
@@ -37,6 +40,7 @@ where
         _ => ErrorClass::Refused,
     };
     let message = match metadata.and_then(|metadata| metadata.message()) {
+        Some(message) if is_out_of_capacity(&code) => format!("{message} {OTHER_CAPACITY}"),
         Some(message) => message.to_owned(),
         None if metadata.is_some() => "the answer has no message".to_owned(),
         None => causes(&error),
@@ -80,6 +84,11 @@ pub(crate) fn is_there(error: &CloudError) -> bool {
     error.class == ErrorClass::Exists
 }
 
+/// AWS has none left: it may within hours, which nobody waits for.
+pub(crate) fn is_out_of_capacity(code: &str) -> bool {
+    code.starts_with("Insufficient")
+}
+
 /// Refused before anything happened: safe to repeat for every call.
 pub(crate) fn is_throttling(code: &str) -> bool {
     matches!(
@@ -104,6 +113,8 @@ fn class_of(code: &str, status: u16) -> ErrorClass {
         ErrorClass::Throttled
     } else if is_denial(code) {
         ErrorClass::Denied
+    } else if is_out_of_capacity(code) {
+        ErrorClass::Refused
     } else if code.contains("NotFound") || code.starts_with("NoSuch") {
         ErrorClass::NotFound
     } else if code.contains("Duplicate") || code.contains("AlreadyExists") || code.contains("AlreadyAssociated") {
@@ -202,6 +213,9 @@ mod tests {
         check("ExpiredTokenException", 400, Denied);
         check("AuthFailure", 401, Denied);
         check("InternalError", 500, Ambiguous);
+        check("InsufficientInstanceCapacity", 500, Refused);
+        check("InsufficientAddressCapacity", 500, Refused);
+        assert!(answer("InsufficientInstanceCapacity", 500).message.contains("another instance type"));
         check("ServiceUnavailable", 503, Ambiguous);
         check("", 502, Ambiguous);
         check("InvalidSubnet.Range", 400, Refused);

@@ -1,9 +1,10 @@
 //! The call that makes an instance.
 
 use super::{USER_DATA_TAG, VOLUME_TAG, read};
-use crate::clients::Clients;
+use crate::clients::{Clients, unless_out_of_capacity};
 use crate::error::{failed, incomplete};
 use crate::objects::tags;
+use aws_sdk_ec2::operation::run_instances::RunInstancesError;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
@@ -36,7 +37,8 @@ pub(super) async fn run(clients: &Clients, object: &Resolved) -> Result<Found, C
         .metadata_options(metadata_options(&object))
         .monitoring(monitoring)
         .set_tag_specifications(Some(specifications(&object)));
-    let answer = with_root_volume(clients, call, &object).await?.send().await;
+    let call = with_root_volume(clients, call, &object).await?.customize();
+    let answer = call.config_override(unless_out_of_capacity::<RunInstancesError>()).send().await;
     let answer = answer.map_err(|error| failed("ec2:RunInstances", error))?;
     let instance = answer.instances().first().ok_or_else(|| incomplete("ec2:RunInstances", "instance"))?;
     Ok(read::found(instance, None))

@@ -5,9 +5,10 @@ mod launch;
 mod read;
 
 use super::{Objects, tags};
-use crate::clients::Clients;
+use crate::clients::{Clients, unless_out_of_capacity};
 use crate::error::{failed, is_not_found, unless};
 use async_trait::async_trait;
+use aws_sdk_ec2::operation::start_instances::StartInstancesError;
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, Filter, HttpTokensState, Instance, InstanceMetadataProtocolState, InstanceNetworkInterface, Volume,
 };
@@ -140,7 +141,8 @@ async fn set_monitoring(clients: &Clients, id: &str, to: &str) -> Result<(), Clo
 
 async fn set_state(clients: &Clients, id: &str, to: &str) -> Result<(), CloudError> {
     if to == "running" {
-        let call = clients.ec2.start_instances().instance_ids(id);
+        let call = clients.ec2.start_instances().instance_ids(id).customize();
+        let call = call.config_override(unless_out_of_capacity::<StartInstancesError>());
         return call.send().await.map(drop).map_err(|error| in_transit(failed("ec2:StartInstances", error)));
     }
     let call = clients.ec2.stop_instances().instance_ids(id);
