@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use cache::Cache;
 use clients::Clients;
 use cloud::{
-    Change, Cloud, CloudError, Connection, Connector, Found, Identity, Image, ImageQuery, InstanceType, Leftover, Quota,
-    Resolved, Wanted, Zone,
+    Change, Cloud, CloudError, Connection, Connector, Found, Identity, Image, ImageQuery, InstanceType, Kind, Leftover, Quota,
+    Resolved, Tried, Wanted, Zone,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -127,7 +127,7 @@ impl Cloud for Region {
         self.explained(queries::quotas(self.clients().await?).await)
     }
 
-    async fn denied(&self, actions: &BTreeSet<String>) -> Result<Vec<String>, CloudError> {
+    async fn denied(&self, actions: &Tried) -> Result<Vec<String>, CloudError> {
         self.explained(queries::denied(self.clients().await?, actions).await)
     }
 }

@@ -35,14 +35,18 @@ pub trait Cloud: Send + Sync {
     async fn leftovers(&self, vpc_id: &str, cluster: &str) -> Result<Vec<Leftover>, CloudError>;
     async fn delete_leftover(&self, leftover: &Leftover) -> Result<(), CloudError>;
     async fn quotas(&self) -> Result<Vec<Quota>, CloudError>;
-    /// Those of the IAM actions that a dry run was refused. What has no dry run is not tried.
-    async fn denied(&self, actions: &BTreeSet<String>) -> Result<Vec<String>, CloudError>;
+    /// Those of the IAM actions that a dry run was refused, each tried with the tags that it is to set: organisations refuse what lacks
+    /// some. What has no dry run is not tried.
+    async fn denied(&self, actions: &Tried) -> Result<Vec<String>, CloudError>;
 }
 
 /// Makes a [`Cloud`] from the provider's configuration. Reaches nothing yet.
 pub trait Connector: Send + Sync {
     fn connect(&self, settings: &Connection) -> std::sync::Arc<dyn Cloud>;
 }
+/// IAM actions with the tags of an object that they would make.
+pub type Tried = BTreeMap<String, BTreeMap<String, String>>;
+
 
 /// The `aws` block of the provider, as far as it is set. Where nothing is, the SDK's default chain decides.
 #[derive(Clone, Default, PartialEq, Eq)]

@@ -25,5 +25,5 @@ pub use found::{AUTOSCALING_GROUP, AUTOSCALING_INSTANCE, Found, Readiness};
 pub use graph::{Graph, GraphError, Object, Setting, Settings};
 pub use kind::{KUBERNETES_RULE, Kind, Replacement};
 pub use matching::{CLUSTER_TAG, Matching, OBJECT_TAG, match_objects, object_tag};
-pub use policy::{Uses, actions};
+pub use policy::{Uses, actions, creating};
 pub use reference::{ObjectKey, Resolver};

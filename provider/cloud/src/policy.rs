@@ -194,6 +194,11 @@ pub fn actions(kind: Kind) -> BTreeSet<&'static str> {
 }
 
 /// What a cluster's load balancers, volumes and network add-on leave behind carries tags of several makers, or none.
+/// The actions that make an object of the kind, and tag it.
+pub fn creating(kind: Kind) -> &'static [&'static str] {
+    of(kind).map_or(NONE, |actions| actions.create)
+}
+
 const DELETE_LEFTOVERS: [&str; 7] = [
     "ec2:DeleteNetworkInterface",
     "ec2:DeleteSecurityGroup",

@@ -323,7 +323,7 @@ impl Cloud for FakeCloud {
         Ok(Vec::new())
     }
 
-    async fn denied(&self, actions: &BTreeSet<String>) -> Result<Vec<String>, CloudError> {
-        Ok(self.world.memory().cloud.denied.intersection(actions).cloned().collect())
+    async fn denied(&self, actions: &Tried) -> Result<Vec<String>, CloudError> {
+        Ok(self.world.memory().cloud.denied.into_iter().filter(|action| actions.contains_key(action)).collect())
     }
 }

@@ -3,9 +3,9 @@
 use crate::clients::Clients;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::primitives::Blob;
-use aws_sdk_ec2::types::DomainType;
-use cloud::CloudError;
-use std::collections::BTreeSet;
+use aws_sdk_ec2::types::{DomainType, ResourceType, Tag, TagSpecification};
+use cloud::{CloudError, Tried};
+use std::collections::BTreeMap;
 
 /// Those that can be tried without an object that exists: of any other, EC2 says first that the object does not.
 const TRIABLE: [&str; 5] =
@@ -16,27 +16,43 @@ const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAA
 const NAME: &str = "k8s-hardway-dry-run";
 
 /// What is neither allowed nor denied in so many words is not told.
-pub(crate) async fn denied(clients: &Clients, actions: &BTreeSet<String>) -> Result<Vec<String>, CloudError> {
+pub(crate) async fn denied(clients: &Clients, actions: &Tried) -> Result<Vec<String>, CloudError> {
     let mut denied = Vec::new();
-    for action in TRIABLE.into_iter().filter(|action| actions.contains(*action)) {
-        if is_denied(clients, action).await {
+    for (action, tags) in TRIABLE.into_iter().filter_map(|action| Some((action, actions.get(action)?))) {
+        if is_denied(clients, action, tags).await {
             denied.push(action.to_owned());
         }
     }
     Ok(denied)
 }
 
-async fn is_denied(clients: &Clients, action: &str) -> bool {
-    let ec2 = &clients.ec2;
+fn specification(kind: ResourceType, tags: &BTreeMap<String, String>) -> Option<Vec<TagSpecification>> {
+    let tags: Vec<Tag> = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    (!tags.is_empty()).then(|| vec![TagSpecification::builder().resource_type(kind).set_tags(Some(tags)).build()])
+}
+
+async fn is_denied(clients: &Clients, action: &str, tags: &BTreeMap<String, String>) -> bool {
+    let (ec2, tags) = (&clients.ec2, |kind| specification(kind, tags));
     match action {
-        "ec2:AllocateAddress" => refused(&ec2.allocate_address().domain(DomainType::Vpc).dry_run(true).send().await),
-        "ec2:CreateInternetGateway" => refused(&ec2.create_internet_gateway().dry_run(true).send().await),
-        "ec2:CreateSecurityGroup" => {
-            refused(&ec2.create_security_group().group_name(NAME).description(NAME).dry_run(true).send().await)
+        "ec2:AllocateAddress" => {
+            let call = ec2.allocate_address().domain(DomainType::Vpc).set_tag_specifications(tags(ResourceType::ElasticIp));
+            refused(&call.dry_run(true).send().await)
         }
-        "ec2:CreateVpc" => refused(&ec2.create_vpc().cidr_block(CIDR).dry_run(true).send().await),
+        "ec2:CreateInternetGateway" => {
+            let call = ec2.create_internet_gateway().set_tag_specifications(tags(ResourceType::InternetGateway));
+            refused(&call.dry_run(true).send().await)
+        }
+        "ec2:CreateSecurityGroup" => {
+            let call = ec2.create_security_group().group_name(NAME).description(NAME);
+            refused(&call.set_tag_specifications(tags(ResourceType::SecurityGroup)).dry_run(true).send().await)
+        }
+        "ec2:CreateVpc" => {
+            let call = ec2.create_vpc().cidr_block(CIDR).set_tag_specifications(tags(ResourceType::Vpc));
+            refused(&call.dry_run(true).send().await)
+        }
         "ec2:ImportKeyPair" => {
-            refused(&ec2.import_key_pair().key_name(NAME).public_key_material(Blob::new(KEY)).dry_run(true).send().await)
+            let call = ec2.import_key_pair().key_name(NAME).public_key_material(Blob::new(KEY));
+            refused(&call.set_tag_specifications(tags(ResourceType::KeyPair)).dry_run(true).send().await)
         }
         _ => false,
     }
@@ -55,6 +71,14 @@ mod tests {
     fn check(code: &str, expect: bool) {
         let error = SdkError::service_error(ErrorMetadata::builder().code(code).build(), ());
         assert_eq!(refused::<(), ErrorMetadata, ()>(&Err(error)), expect, "{code}");
+    }
+
+    #[test]
+    fn a_dry_run_carries_the_tags_of_what_is_to_be_made() {
+        let tags = BTreeMap::from([("team".to_owned(), "platform".to_owned())]);
+        let specified = specification(ResourceType::Vpc, &tags).unwrap_or_default();
+        assert_eq!(specified[0].tags()[0].value(), Some("platform"));
+        assert_eq!(specification(ResourceType::Vpc, &BTreeMap::new()), None);
     }
 
     #[test]

@@ -185,9 +185,17 @@ impl<R: CloudResource> Resource for OnCloud<R> {
 
 /// Those that a dry run tells.
 async fn missing_permissions(cloud: &dyn Cloud, planned: &Value) -> Option<Diagnostic> {
-    let kinds = state::to_graph(planned.get("objects")).kinds();
-    let actions: BTreeSet<String> = kinds.into_iter().flat_map(cloud::actions).map(str::to_owned).collect();
-    match cloud.denied(&actions).await {
+    let graph = state::to_graph(planned.get("objects"));
+    let mut tried = cloud::Tried::new();
+    for object in graph.iter() {
+        let tag =
+            |(key, value): (&String, &cloud::Setting)| Some((key.strip_prefix("tag ")?.to_owned(), value.known()?.to_owned()));
+        let tags: BTreeMap<String, String> = object.settings.iter().filter_map(tag).collect();
+        for action in cloud::creating(object.key.kind) {
+            tried.entry((*action).to_owned()).or_insert_with(|| tags.clone());
+        }
+    }
+    match cloud.denied(&tried).await {
         Ok(denied) if denied.is_empty() => None,
         Ok(denied) => Some(
             Diagnostic::error(format!("{} is not allowed", denied.join(", ")))
