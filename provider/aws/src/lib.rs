@@ -95,6 +95,13 @@ impl Cloud for Region {
         self.explained(objects::of(found.kind).delete(clients, found).await)
     }
 
+    async fn end_of(&self, found: &Found) -> Result<Option<String>, CloudError> {
+        if found.kind != Kind::Instance {
+            return Ok(None);
+        }
+        self.explained(objects::end_of_instance(self.clients().await?, &found.id).await)
+    }
+
     async fn identity(&self) -> Result<Identity, CloudError> {
         let clients = self.clients().await?;
         self.explained(self.identity.get_or_try_init(|| queries::identity(clients)).await.cloned())

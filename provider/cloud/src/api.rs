@@ -25,6 +25,10 @@ pub trait Cloud: Send + Sync {
     /// Begins to delete it; what is gone already is no error. `find` shows it as leaving until it is gone.
     async fn delete(&self, found: &Found) -> Result<(), CloudError>;
 
+    /// Why an object that was made ended by itself, where the cloud tells. `None` while it has not ended. Asked of what does not become
+    /// ready alone: it costs a call.
+    async fn end_of(&self, found: &Found) -> Result<Option<String>, CloudError>;
+
     async fn identity(&self) -> Result<Identity, CloudError>;
     /// Zones of the region that are open to this account, local and wavelength zones left out.
     async fn zones(&self) -> Result<Vec<Zone>, CloudError>;

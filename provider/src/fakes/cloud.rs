@@ -14,6 +14,8 @@ pub struct CloudMemory {
     pub leftovers: BTreeSet<Leftover>,
     /// IAM actions that a dry run is refused.
     pub denied: BTreeSet<String>,
+    /// Instances end before they run, and say this.
+    pub end_at_launch: Option<String>,
     next: usize,
 }
 
@@ -254,6 +256,9 @@ impl Cloud for FakeCloud {
             let all = memory.cloud.objects.values();
             let found = all.filter(|found| wanted.kinds.contains(&found.kind) && named(found)).cloned().collect();
             memory.cloud.settle(&wanted.kinds);
+            if memory.cloud.end_at_launch.is_some() {
+                memory.cloud.objects.retain(|_, found| found.kind != Kind::Instance);
+            }
             found
         }))
     }
@@ -270,6 +275,11 @@ impl Cloud for FakeCloud {
     async fn delete(&self, found: &Found) -> Result<(), CloudError> {
         let call = format!("delete {} {}", found.kind, found.tag("Name").unwrap_or(&found.id));
         self.mutate(call, |cloud| cloud.delete(&found.id)).await
+    }
+
+    async fn end_of(&self, found: &Found) -> Result<Option<String>, CloudError> {
+        let memory = self.world.memory().cloud;
+        Ok(memory.end_at_launch.filter(|_| !memory.objects.contains_key(&found.id)))
     }
 
     async fn identity(&self) -> Result<Identity, CloudError> {

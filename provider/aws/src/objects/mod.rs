@@ -39,6 +39,8 @@ pub(crate) trait Objects: Send + Sync {
     async fn delete(&self, clients: &Clients, found: &Found) -> Result<(), CloudError>;
 }
 
+pub(crate) use instance::end_of_instance;
+
 pub(crate) fn of(kind: Kind) -> &'static dyn Objects {
     match kind {
         Kind::DhcpOptions => &dhcp_options::DhcpOptions,

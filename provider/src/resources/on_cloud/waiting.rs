@@ -3,19 +3,22 @@
 use super::reconcile::Reconciler;
 use super::retry::Pauses;
 use super::{failed, wanted};
-use cloud::{CloudError, Found, Kind, Matching, Readiness};
+use cloud::{CloudError, Found, Kind, Matching, ObjectKey, Readiness};
 use schema::{Diagnostic, Diagnostics};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// NAT gateways and load balancers take minutes.
 const READY_LIMIT: Duration = Duration::from_secs(900);
+/// AWS may not show what it just made; what it does not show that often, over most of a minute, is gone.
+const MOST_UNSEEN: usize = 10;
 
 impl Reconciler<'_> {
     /// One call per kind and round, however many objects are waited for.
     pub(super) async fn wait_ready(&self, kinds: &BTreeSet<Kind>, matching: &mut Matching) -> Diagnostics {
         let mut pauses = Pauses::within(READY_LIMIT);
         let mut phase = None;
+        let mut unseen: BTreeMap<ObjectKey, usize> = BTreeMap::new();
         loop {
             let waiting: BTreeSet<Kind> = matching
                 .matched
@@ -43,27 +46,57 @@ impl Reconciler<'_> {
                 .detail("Look at it in the console. Running apply again is safe: it waits on.")
                 .into();
             }
-            if let Err(error) = self.look_again(&waiting, matching).await {
-                return failed(format!("cannot find out whether {} is ready", names.join(", ")), &error).into();
-            }
-            let gave_up = matching.matched.iter().find_map(|(key, found)| match &found.readiness {
-                Readiness::Failed(reason) => Some((key, reason)),
-                _ => None,
-            });
-            if let Some((key, reason)) = gave_up {
-                return Diagnostic::error(format!("{key} failed to become ready"))
-                    .detail(format!("AWS says: {reason}. The next apply makes a new one in its place."))
-                    .into();
+            let looked = self.look_again(&waiting, matching, &mut unseen).await;
+            match looked.map(|()| self.hopeless(matching, &unseen)) {
+                Ok(hopeless) => match hopeless.await {
+                    Ok(None) => {}
+                    Ok(Some(diagnostic)) => return diagnostic.into(),
+                    Err(error) => return unclear(&names, &error),
+                },
+                Err(error) => return unclear(&names, &error),
             }
         }
     }
 
-    async fn look_again(&self, kinds: &BTreeSet<Kind>, matching: &mut Matching) -> Result<(), CloudError> {
+    /// What failed, what is being deleted, and what is not to be seen and has ended.
+    async fn hopeless(&self, matching: &Matching, unseen: &BTreeMap<ObjectKey, usize>) -> Result<Option<Diagnostic>, CloudError> {
+        for (key, found) in &matching.matched {
+            let times_unseen = unseen.get(key).copied().unwrap_or(0);
+            let reason = match &found.readiness {
+                Readiness::Failed(reason) => Some(reason.clone()),
+                Readiness::Leaving => Some(self.cloud.end_of(found).await?.unwrap_or_else(|| "it is being deleted".to_owned())),
+                Readiness::Pending if times_unseen >= MOST_UNSEEN => Some("it is gone".to_owned()),
+                Readiness::Pending if times_unseen > 0 => self.cloud.end_of(found).await?,
+                _ => None,
+            };
+            if let Some(reason) = reason {
+                let reason = reason.trim_end_matches('.');
+                let detail = format!("AWS says: {reason}. The next apply makes a new one in its place.");
+                return Ok(Some(Diagnostic::error(format!("{key} failed to become ready")).detail(detail)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn look_again(
+        &self,
+        kinds: &BTreeSet<Kind>,
+        matching: &mut Matching,
+        unseen: &mut BTreeMap<ObjectKey, usize>,
+    ) -> Result<(), CloudError> {
         let mut ids = self.ids.clone();
         ids.extend(matching.matched.iter().map(|(key, found)| (key.clone(), found.id.clone())));
         let mut wanted = wanted(self.graph, &ids, true);
         wanted.kinds.retain(|kind| kinds.contains(kind));
-        for found in self.cloud.find(&wanted).await? {
+        let all = self.cloud.find(&wanted).await?;
+        let pending =
+            matching.matched.iter().filter(|(key, found)| kinds.contains(&key.kind) && found.readiness == Readiness::Pending);
+        for (key, known) in pending {
+            let is_seen = all.iter().any(|found| found.kind == known.kind && found.id == known.id);
+            let times = unseen.entry(key.clone()).or_default();
+            *times = if is_seen { 0 } else { *times + 1 };
+        }
+        for found in all {
             let known = matching.matched.values_mut().find(|known| known.kind == found.kind && known.id == found.id);
             if let Some(known) = known.filter(|known| !is_without_block(known, &found)) {
                 *known = found;
@@ -71,6 +104,10 @@ impl Reconciler<'_> {
         }
         Ok(())
     }
+}
+
+fn unclear(names: &[&str], error: &CloudError) -> Diagnostics {
+    failed(format!("cannot find out whether {} is ready", names.join(", ")), error).into()
 }
 
 /// AWS may still show what was before a block of IPv6 addresses was associated: a ready object, and no block for others to be in.
@@ -86,6 +123,39 @@ fn is_without_block(known: &Found, found: &Found) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fakes::FakeWorld;
+    use crate::ports::World;
+    use crate::progress::Progress;
+    use cloud::{Connection, Graph, Object};
+    use tokio_util::sync::CancellationToken;
+
+    /// What is said of an instance that does not get far.
+    async fn waited_for(end: Option<&str>) -> String {
+        let (world, _stops) = FakeWorld::new();
+        let reason = end.map(str::to_owned);
+        world.change(|memory| memory.cloud.end_at_launch = reason);
+        let graph: Graph = [Object::new(Kind::Instance, "main")].into_iter().collect();
+        let (ids, progress, cancelled) = (BTreeMap::new(), Progress::new(None), CancellationToken::new());
+        let cloud = world.cloud(&Connection::default());
+        let reconciler = Reconciler {
+            cloud: &*cloud,
+            owner: "k8s_bastion/demo",
+            graph: &graph,
+            ids: &ids,
+            is_new: true,
+            progress: &progress,
+            cancelled: &cancelled,
+        };
+        let diagnostics = reconciler.run().await.diagnostics;
+        diagnostics.iter().map(|diagnostic| format!("{}: {}", diagnostic.summary, diagnostic.detail)).collect()
+    }
+
+    #[tokio::test]
+    async fn an_instance_that_ends_at_its_launch_is_told_with_the_reason() {
+        assert_eq!(waited_for(None).await, "");
+        let said = waited_for(Some("Client.VolumeLimitExceeded")).await;
+        assert!(said.starts_with("instance/main failed to become ready") && said.contains("VolumeLimitExceeded"), "{said}");
+    }
 
     #[test]
     fn a_block_that_was_asked_for_is_waited_for() {

@@ -74,6 +74,15 @@ impl Objects for Instances {
     }
 }
 
+/// EC2 tells it for an hour of an instance that `list` shows no more.
+pub(crate) async fn end_of_instance(clients: &Clients, id: &str) -> Result<Option<String>, CloudError> {
+    let answer = clients.ec2.describe_instances().instance_ids(id).send().await;
+    match answer.map_err(|error| failed("ec2:DescribeInstances", error)) {
+        Err(error) if is_not_found(&error) => Ok(None),
+        answer => Ok(answer?.reservations().iter().flat_map(|one| one.instances()).find_map(read::end)),
+    }
+}
+
 fn is_ours(instance: &Instance) -> bool {
     instance.tags().iter().any(|tag| tag.key().is_some_and(|key| key.starts_with("k8s-hardway/")))
 }

@@ -83,6 +83,14 @@ fn readiness(state: Option<&InstanceStateName>) -> Readiness {
     }
 }
 
+/// Such as "Client.VolumeLimitExceeded: Volume limit exceeded".
+pub(super) fn end(instance: &Instance) -> Option<String> {
+    let state = instance.state().and_then(|state| state.name());
+    let of_state = instance.state_reason().and_then(|reason| reason.message());
+    let reason = of_state.or(instance.state_transition_reason()).filter(|reason| !reason.is_empty());
+    (readiness(state) == Readiness::Leaving).then(|| reason.unwrap_or("the instance was terminated").to_owned())
+}
+
 fn power(state: Option<&InstanceStateName>) -> Option<&'static str> {
     match state? {
         InstanceStateName::Pending | InstanceStateName::Running => Some("running"),
@@ -103,7 +111,7 @@ fn last_segment(arn: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_ec2::types::{InstanceState, Tag};
+    use aws_sdk_ec2::types::{InstanceState, StateReason, Tag};
 
     #[test]
     fn the_volume_of_a_new_instance_is_what_its_tag_says() {
@@ -134,6 +142,17 @@ mod tests {
         check(InstanceStateName::Stopping, Readiness::Pending, Some("stopped"));
         check(InstanceStateName::Stopped, Readiness::Ready, Some("stopped"));
         check(InstanceStateName::ShuttingDown, Readiness::Leaving, None);
+    }
+
+    #[test]
+    fn an_instance_that_ended_says_why() {
+        let instance = |name: InstanceStateName| {
+            let reason = StateReason::builder().message("Client.InternalError: no access to the key of the volume").build();
+            Instance::builder().state(InstanceState::builder().name(name).build()).state_reason(reason).build()
+        };
+        assert_eq!(end(&instance(InstanceStateName::Pending)), None);
+        assert!(end(&instance(InstanceStateName::Terminated)).is_some_and(|reason| reason.contains("the key of the volume")));
+        assert!(end(&instance(InstanceStateName::ShuttingDown)).is_some());
     }
 
     #[test]
