@@ -66,7 +66,10 @@ impl Cache {
 
     /// Kubernetes' objects are of kinds that are ours as well.
     pub(crate) fn changing_leftover(&self) -> Changing<'_> {
-        Changing { cache: self, kinds: vec![Kind::LoadBalancer, Kind::Listener, Kind::TargetGroup, Kind::SecurityGroup] }
+        Changing {
+            cache: self,
+            kinds: vec![Kind::LoadBalancer, Kind::Listener, Kind::TargetGroup, Kind::VpcEndpoint, Kind::SecurityGroup],
+        }
     }
 }
 

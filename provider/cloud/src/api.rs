@@ -44,13 +44,13 @@ pub trait Cloud: Send + Sync {
     async fn denied(&self, actions: &Tried) -> Result<Vec<String>, CloudError>;
 }
 
+/// IAM actions with the tags of an object that they would make.
+pub type Tried = BTreeMap<String, BTreeMap<String, String>>;
+
 /// Makes a [`Cloud`] from the provider's configuration. Reaches nothing yet.
 pub trait Connector: Send + Sync {
     fn connect(&self, settings: &Connection) -> std::sync::Arc<dyn Cloud>;
 }
-/// IAM actions with the tags of an object that they would make.
-pub type Tried = BTreeMap<String, BTreeMap<String, String>>;
-
 
 /// The `aws` block of the provider, as far as it is set. Where nothing is, the SDK's default chain decides.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -183,10 +183,11 @@ pub struct InstanceType {
     pub zones: Vec<String>,
 }
 
-/// Something that Kubernetes made: a load balancer, a target group, a security group, an interface, a volume.
+/// Something that Kubernetes made: a load balancer, a target group, a security group, an interface, a volume. Or `GuardDuty`: an
+/// endpoint, a security group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Leftover {
-    /// `load_balancer`, `classic_load_balancer`, `target_group`, `security_group`, `network_interface`, `volume`.
+    /// `load_balancer`, `classic_load_balancer`, `target_group`, `vpc_endpoint`, `security_group`, `network_interface`, `volume`.
     pub kind: String,
     pub id: String,
     pub name: String,

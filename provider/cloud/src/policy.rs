@@ -34,7 +34,8 @@ const ACTIONS: &[Actions] = &[
         // limited.
         read: &[
             "ec2:DescribeVpcs", "ec2:DescribeVpcAttribute", "ec2:DescribeDhcpOptions", "ec2:DescribeAvailabilityZones",
-            "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeVolumes", "ec2:DescribeAddresses",
+            "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeVolumes", "ec2:DescribeVpcEndpoints",
+            "ec2:DescribeAddresses",
             "ec2:DescribeEgressOnlyInternetGateways", "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways", "ec2:DescribeSubnets",
             "elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeTags",
             "elasticloadbalancing:DescribeTargetGroups",
@@ -193,16 +194,17 @@ pub fn actions(kind: Kind) -> BTreeSet<&'static str> {
     all
 }
 
-/// What a cluster's load balancers, volumes and network add-on leave behind carries tags of several makers, or none.
 /// The actions that make an object of the kind, and tag it.
 pub fn creating(kind: Kind) -> &'static [&'static str] {
     of(kind).map_or(NONE, |actions| actions.create)
 }
 
-const DELETE_LEFTOVERS: [&str; 7] = [
+/// What a cluster's load balancers, volumes and network add-on leave behind carries tags of several makers, or none.
+const DELETE_LEFTOVERS: [&str; 8] = [
     "ec2:DeleteNetworkInterface",
     "ec2:DeleteSecurityGroup",
     "ec2:DeleteVolume",
+    "ec2:DeleteVpcEndpoints",
     "ec2:RevokeSecurityGroupEgress",
     "ec2:RevokeSecurityGroupIngress",
     "elasticloadbalancing:DeleteLoadBalancer",

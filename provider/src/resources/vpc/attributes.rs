@@ -41,8 +41,8 @@ pub fn schema() -> Schema {
     .attribute(flow_logs())
     .attribute(
         Attribute::bool("destroy_leftovers").default(false.into()).describe(
-            "Whether a destroy also deletes what Kubernetes has made in this VPC: load balancers, target groups, security groups, interfaces and \
-             volumes **with their data**. Without it, the error names each of them.",
+            "Whether a destroy also deletes what Kubernetes or GuardDuty has made in this VPC: load balancers, target groups, endpoints, \
+             security groups, interfaces and volumes **with their data**. Without it, the error names each of them.",
         ),
     )
     .attribute(Attribute::map("tags", Type::String).default(Value::object([])).describe("Tags of all objects."))

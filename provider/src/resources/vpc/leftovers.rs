@@ -1,4 +1,4 @@
-//! What Kubernetes has made in a VPC and would block its destroy.
+//! What Kubernetes or GuardDuty has made in a VPC and would block its destroy.
 
 use crate::resources::on_cloud::failed;
 use cloud::{Cloud, ErrorClass, Leftover};
@@ -6,8 +6,8 @@ use schema::{AttributePath, Diagnostic};
 use std::time::{Duration, Instant};
 
 /// What others hang on comes last.
-const ORDER: [&str; 6] =
-    ["load_balancer", "classic_load_balancer", "target_group", "volume", "network_interface", "security_group"];
+const ORDER: [&str; 7] =
+    ["load_balancer", "classic_load_balancer", "target_group", "volume", "vpc_endpoint", "network_interface", "security_group"];
 /// Interfaces of a load balancer go minutes after it.
 const LIMIT: Duration = Duration::from_secs(900);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -58,7 +58,7 @@ fn rank(kind: &str) -> usize {
 }
 
 fn named(vpc_id: &str, leftovers: &[Leftover]) -> Diagnostic {
-    Diagnostic::error(format!("Kubernetes has made {} objects in {vpc_id} that still exist", leftovers.len()))
+    Diagnostic::error(format!("Kubernetes or GuardDuty has made {} objects in {vpc_id} that still exist", leftovers.len()))
         .detail(format!(
             "{}\n\nDelete the services and volume claims that they belong to while the cluster is there, or delete the objects. Or set \
              destroy_leftovers = true and apply, then destroy: that deletes them, volumes with their data.",
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn each_is_named() {
         let error = named("vpc-1", &[leftover("load_balancer", "arn:x", "web"), leftover("volume", "vol-1", "")]);
-        assert_eq!(error.summary, "Kubernetes has made 2 objects in vpc-1 that still exist");
+        assert_eq!(error.summary, "Kubernetes or GuardDuty has made 2 objects in vpc-1 that still exist");
         assert!(error.detail.starts_with("load balancer web (arn:x)\nvolume vol-1\n"), "{}", error.detail);
     }
 

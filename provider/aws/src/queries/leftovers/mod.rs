@@ -1,9 +1,9 @@
-//! What Kubernetes made in a VPC and has left behind, found by the cluster's tags.
+//! What Kubernetes made in a VPC and has left behind, found by the cluster's tags, and what GuardDuty made in it.
 
 use crate::clients::Clients;
 use crate::error::{failed, unusable};
 use crate::objects::{load_balancer, target_group};
-use aws_sdk_ec2::types::{Filter, Tag, VolumeState};
+use aws_sdk_ec2::types::{Filter, Tag, VolumeState, VpcEndpoint};
 use cloud::{CloudError, Leftover, OBJECT_TAG};
 use std::collections::BTreeMap;
 
@@ -17,6 +17,7 @@ type Tags = BTreeMap<String, String>;
 const LOAD_BALANCER: &str = "load_balancer";
 const CLASSIC_LOAD_BALANCER: &str = "classic_load_balancer";
 const TARGET_GROUP: &str = "target_group";
+const VPC_ENDPOINT: &str = "vpc_endpoint";
 const NETWORK_INTERFACE: &str = "network_interface";
 const SECURITY_GROUP: &str = "security_group";
 const VOLUME: &str = "volume";
@@ -25,19 +26,24 @@ const VOLUME: &str = "volume";
 const INTERFACE_DESCRIPTIONS: [&str; 2] = ["aws-K8S-", "ELB "];
 /// Tags that a volume has which was made for a claim.
 const CLAIM_TAGS: [&str; 2] = ["kubernetes.io/created-for/pvc/name", "CSIVolumeName"];
+/// Runtime monitoring of GuardDuty makes an endpoint of this service in a VPC with instances, and a group with this tag for it. Neither
+/// goes with the instances.
+const GUARD_DUTY_SERVICE: &str = ".guardduty-data";
+const GUARD_DUTY_TAG: &str = "GuardDutyManaged";
 /// The cluster's name, as the load balancer controller and the VPC network add-on write it.
 const CLUSTER_NAME_TAGS: [&str; 2] = ["elbv2.k8s.aws/cluster", "cluster.k8s.amazonaws.com/name"];
 
 pub(crate) async fn leftovers(clients: &Clients, vpc_id: &str, cluster: &str) -> Result<Vec<Leftover>, CloudError> {
-    let (balancers, classic, groups, interfaces, security_groups, volumes) = futures::try_join!(
+    let (balancers, classic, groups, endpoints, interfaces, security_groups, volumes) = futures::try_join!(
         of_load_balancing(clients, vpc_id, cluster),
         classic::leftovers(clients, vpc_id, cluster),
         of_target_groups(clients, vpc_id, cluster),
+        of_endpoints(clients, vpc_id),
         of_interfaces(clients, vpc_id, cluster),
         of_security_groups(clients, vpc_id, cluster),
         of_volumes(clients, cluster),
     )?;
-    Ok([balancers, classic, groups, interfaces, security_groups, volumes].concat())
+    Ok([balancers, classic, groups, endpoints, interfaces, security_groups, volumes].concat())
 }
 
 /// What is gone already is no error.
@@ -47,6 +53,7 @@ pub(crate) async fn delete_leftover(clients: &Clients, leftover: &Leftover) -> R
         LOAD_BALANCER => removal::load_balancer(clients, id).await,
         CLASSIC_LOAD_BALANCER => classic::delete(clients, id).await,
         TARGET_GROUP => removal::target_group(clients, id).await,
+        VPC_ENDPOINT => removal::vpc_endpoint(clients, id).await,
         NETWORK_INTERFACE => removal::network_interface(clients, id).await,
         SECURITY_GROUP => removal::security_group(clients, id).await,
         VOLUME => removal::volume(clients, id).await,
@@ -78,6 +85,20 @@ async fn of_arns(clients: &Clients, kind: &str, here: &[(&str, &str)], cluster: 
     Ok(left.map(|(arn, name)| leftover(kind, arn, name)).collect())
 }
 
+async fn of_endpoints(clients: &Clients, vpc_id: &str) -> Result<Vec<Leftover>, CloudError> {
+    let pages = clients.ec2.describe_vpc_endpoints().filters(filter("vpc-id", vpc_id)).into_paginator().items().send();
+    let endpoints = pages.try_collect().await.map_err(|error| failed("ec2:DescribeVpcEndpoints", error))?;
+    Ok(endpoints.iter().filter_map(of_guard_duty).collect())
+}
+
+fn of_guard_duty(endpoint: &VpcEndpoint) -> Option<Leftover> {
+    let state = endpoint.state().map(|state| state.as_str().to_ascii_lowercase());
+    let is_going = state.is_some_and(|state| state.starts_with("delet"));
+    let service = endpoint.service_name().filter(|service| service.ends_with(GUARD_DUTY_SERVICE) && !is_going)?;
+    let is_ours = tags(endpoint.tags()).contains_key(OBJECT_TAG);
+    (!is_ours).then(|| leftover(VPC_ENDPOINT, endpoint.vpc_endpoint_id().unwrap_or_default(), service))
+}
+
 /// Those that nothing uses: the others go with what they are attached to.
 async fn of_interfaces(clients: &Clients, vpc_id: &str, cluster: &str) -> Result<Vec<Leftover>, CloudError> {
     let call = clients.ec2.describe_network_interfaces().filters(filter("vpc-id", vpc_id)).filters(filter("status", "available"));
@@ -94,7 +115,8 @@ async fn of_interfaces(clients: &Clients, vpc_id: &str, cluster: &str) -> Result
 async fn of_security_groups(clients: &Clients, vpc_id: &str, cluster: &str) -> Result<Vec<Leftover>, CloudError> {
     let pages = clients.ec2.describe_security_groups().filters(filter("vpc-id", vpc_id)).into_paginator().items().send();
     let groups = pages.try_collect().await.map_err(|error| failed("ec2:DescribeSecurityGroups", error))?;
-    let left = groups.iter().filter(|group| is_of_cluster(&tags(group.tags()), cluster));
+    let is_left = |tags: &Tags| is_of_cluster(tags, cluster) || is_of_guard_duty(tags);
+    let left = groups.iter().filter(|group| is_left(&tags(group.tags())));
     let shown = |group: &aws_sdk_ec2::types::SecurityGroup| {
         leftover(SECURITY_GROUP, group.group_id().unwrap_or_default(), group.group_name().unwrap_or_default())
     };
@@ -140,6 +162,10 @@ fn is_of_cluster(tags: &Tags, cluster: &str) -> bool {
     (is_owned || is_named) && !tags.contains_key(OBJECT_TAG)
 }
 
+fn is_of_guard_duty(tags: &Tags) -> bool {
+    tags.get(GUARD_DUTY_TAG).is_some_and(|value| value == "true") && !tags.contains_key(OBJECT_TAG)
+}
+
 /// By its tag, or by its description where no tag says that it is another cluster's.
 fn is_left_interface(description: &str, tags: &Tags, cluster: &str) -> bool {
     let is_described = INTERFACE_DESCRIPTIONS.iter().any(|prefix| description.starts_with(prefix));
@@ -169,6 +195,21 @@ mod tests {
         check("", &[("kubernetes.io/cluster/other", "owned")], false, false);
         check("", &[("elbv2.k8s.aws/cluster", "demo")], true, true);
         check("", &[("kubernetes.io/cluster/demo", "owned"), (OBJECT_TAG, "k8s_vpc/demo security_group/node")], false, false);
+    }
+
+    #[test]
+    fn what_guard_duty_made_is_known() {
+        let endpoint = |service: &str, state: &str| {
+            let endpoint = VpcEndpoint::builder().vpc_endpoint_id("vpce-1").service_name(service).state(state.into()).build();
+            of_guard_duty(&endpoint).map(|leftover| leftover.id)
+        };
+        assert_eq!(endpoint("com.amazonaws.eu-central-1.guardduty-data", "Available").as_deref(), Some("vpce-1"));
+        assert_eq!(endpoint("com.amazonaws.eu-central-1.guardduty-data", "deleting"), None);
+        assert_eq!(endpoint("com.amazonaws.eu-central-1.ec2", "available"), None);
+        let mut tags = Tags::from([("GuardDutyManaged".to_owned(), "true".to_owned())]);
+        assert!(is_of_guard_duty(&tags));
+        tags.insert(OBJECT_TAG.to_owned(), "k8s_vpc/demo security_group/node".to_owned());
+        assert!(!is_of_guard_duty(&tags));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::filter;
 use crate::clients::Clients;
-use crate::error::{failed, is_not_found, unless};
+use crate::error::{failed, is_not_found, unless, unsuccessful};
 use aws_sdk_ec2::types::{IpPermission, SecurityGroup};
 use cloud::CloudError;
 
@@ -14,6 +14,12 @@ pub(super) async fn load_balancer(clients: &Clients, arn: &str) -> Result<(), Cl
 pub(super) async fn target_group(clients: &Clients, arn: &str) -> Result<(), CloudError> {
     let call = clients.elbv2.delete_target_group().target_group_arn(arn);
     unless(call.send().await.map(drop).map_err(|error| failed("elasticloadbalancing:DeleteTargetGroup", error)), is_not_found)
+}
+
+pub(super) async fn vpc_endpoint(clients: &Clients, id: &str) -> Result<(), CloudError> {
+    let answer = clients.ec2.delete_vpc_endpoints().vpc_endpoint_ids(id).send().await;
+    let answer = answer.map_err(|error| failed("ec2:DeleteVpcEndpoints", error));
+    unless(answer.and_then(|answer| unsuccessful("ec2:DeleteVpcEndpoints", answer.unsuccessful())), is_not_found)
 }
 
 pub(super) async fn network_interface(clients: &Clients, id: &str) -> Result<(), CloudError> {
