@@ -53,7 +53,7 @@ pub fn rows() -> Vec<Row> {
 
 /// AWS' own policy is full access.
 pub fn policies() -> Vec<Row> {
-    const DENY: &str = r#"{"Statement":[{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}]}"#;
+    const DENY: &str = r#"{"Statement":[{"Action":"*","Effect":"Deny","Principal":"*","Resource":"*"}]}"#;
     let modify = ["ModifyVpcEndpoint"];
     vec![
         row(
@@ -67,7 +67,7 @@ pub fn policies() -> Vec<Row> {
             "an endpoint without a policy lets nothing through",
             |aws| _ = aws.ec2(&format!("ModifyVpcEndpoint VpcEndpointId=@vpc_endpoint/sts PolicyDocument={DENY}")),
             "vpc_endpoint/sts",
-            r#"policy ({"Statement":[{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}]}) is not declared"#,
+            r#"policy ({"Statement":[{"Action":"*","Effect":"Deny","Principal":"*","Resource":"*"}]}) is not declared"#,
             &modify,
         ),
     ]
