@@ -48,6 +48,12 @@ impl Plan {
         resource.unwrap_or_else(|| panic!("the plan knows no {address}"))["values"][attribute].clone()
     }
 
+    /// An attribute as it will be; null while it is not known.
+    #[track_caller]
+    pub fn planned(&self, address: &str, attribute: &str) -> Value {
+        self.change(address)["after"][attribute].clone()
+    }
+
     /// The steps that a plan announces for one resource.
     #[track_caller]
     pub fn rollout(&self, address: &str) -> Vec<String> {

@@ -90,7 +90,11 @@ fn one_apply_makes_each_example_and_the_second_plan_is_empty(Examples(accounts):
             plan.text.contains("route 0.0.0.0/0") && plan.text.contains("ingress tcp"),
             "the plan does not show routes and rules"
         );
-        assert!(plan.text.contains("total"), "the plan does not show what it costs");
+        let total = plan.planned("k8s_vpc.main", "cost")["total"].clone();
+        assert!(
+            total.as_str().is_some_and(|usd| usd.parse::<f64>().is_ok()),
+            "the plan does not show what the network costs: {total}"
+        );
         account.apply();
         assert!(account.inventory().len() > 40, "{:#?}", account.inventory());
         account.plan().is_empty();
