@@ -16,6 +16,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let emulator = Emulator::start();
     let proxy = FaultProxy::start(&emulator);
+    proxy.associate_at_once();
     match serve(&emulator, &proxy) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

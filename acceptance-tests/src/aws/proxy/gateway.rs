@@ -47,8 +47,15 @@ impl Gateway {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub fn associate_at_once(&self) {
+        self.memory().is_instant = true;
+    }
+
     pub fn forget(&self) {
-        *self.memory() = Memory::default();
+        let mut memory = self.memory();
+        let is_instant = memory.is_instant;
+        *memory = Memory::default();
+        memory.is_instant = is_instant;
     }
 
     pub fn clear_log(&self) {

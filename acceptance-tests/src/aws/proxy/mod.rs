@@ -52,6 +52,11 @@ impl FaultProxy {
         ]
     }
 
+    /// From here on, an IPv6 block is associated at once with a subnet, as with the emulator: for programs that do not wait for it.
+    pub fn associate_at_once(&self) {
+        self.gateway.associate_at_once();
+    }
+
     /// As after `start`: no log, no faults, no client tokens, nothing remembered of what the emulator does not store. It belongs
     /// together with `Emulator::reset`.
     pub fn reset(&self) {

@@ -27,6 +27,8 @@ pub struct Memory {
     pub tokens: Tokens,
     /// Attributes by subnet.
     subnets: HashMap<String, Parameters>,
+    /// Blocks are associated at once, as with the emulator.
+    pub is_instant: bool,
     /// Subnets whose IPv6 block was not yet described as associated.
     pub associating: HashSet<String>,
     /// Address families and private DNS by endpoint.
