@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod api;
+mod cidr;
 mod cost;
 mod difference;
 mod endpoint_policy;
@@ -18,6 +19,7 @@ mod policy;
 mod reference;
 
 pub use api::*;
+pub use cidr::canonical_cidr;
 pub use cost::{Completeness, Cost, Price, PriceError, PriceTable, Usd, total};
 pub use difference::{Change, Difference, differences};
 pub use endpoint_policy::{canonical_policy, is_full_access};

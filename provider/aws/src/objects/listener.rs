@@ -1,7 +1,7 @@
 //! Listeners of load balancers, found by the names of these.
 
 use super::Objects;
-use super::load_balancer::{create_tags, named, once, read_tags, tags_of, update_tags};
+use super::load_balancer::{create_tags, named, once, update_tags, with_tags};
 use crate::clients::Clients;
 use crate::error::{failed, incomplete, is_not_found, unless};
 use async_trait::async_trait;
@@ -24,13 +24,7 @@ impl Objects for Listeners {
                 Err(error) => return Err(error),
             }
         }
-        let tags = tags_of(clients, listeners.iter().filter_map(Listener::listener_arn)).await?;
-        let complete = |listener: &Listener| {
-            let mut found = found(listener);
-            read_tags(tags.get(&found.id), &mut found.settings);
-            found
-        };
-        Ok(listeners.iter().map(complete).collect())
+        with_tags(clients, listeners.iter().map(found).collect()).await
     }
 
     async fn create(&self, clients: &Clients, object: &Resolved) -> Result<Found, CloudError> {

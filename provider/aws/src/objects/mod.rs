@@ -5,7 +5,6 @@ use async_trait::async_trait;
 use cloud::{Change, CloudError, ErrorClass, Found, Kind, OBJECT_TAG, Resolved};
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::net::Ipv6Addr;
 
 mod dhcp_options;
 mod dns_record;
@@ -112,12 +111,6 @@ pub(crate) fn becomes<'a>(changes: &'a [Change], key: &str) -> Option<&'a str> {
 /// Changes of settings whose key has a word before it: `below(changes, "route")` has `("10.0.0.0/8", change)`.
 pub(crate) fn below<'a>(changes: &'a [Change], word: &'a str) -> impl Iterator<Item = (&'a str, &'a Change)> {
     changes.iter().filter_map(move |change| Some((change.key.strip_prefix(word)?.strip_prefix(' ')?, change)))
-}
-
-/// `2001:db8::/56`, however many zeros and capitals it is told with.
-pub(crate) fn canonical_cidr(text: &str) -> String {
-    let parsed = text.split_once('/').and_then(|(address, length)| Some((address.parse::<Ipv6Addr>().ok()?, length)));
-    parsed.map_or_else(|| text.to_owned(), |(address, length)| format!("{address}/{length}"))
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Subnets: blocks of a VPC in one zone, with what instances in them are given at their start.
 
-use super::{Objects, becomes, canonical_cidr, change, made, put, tags};
+use super::{Objects, becomes, change, made, put, tags};
 use crate::clients::{Clients, once};
 use crate::error::{failed, incomplete, is_not_found, unless};
 use async_trait::async_trait;
 use aws_sdk_ec2::operation::create_subnet::CreateSubnetError;
 use aws_sdk_ec2::types::{AttributeBooleanValue, HostnameType, ResourceType, Subnet, SubnetIpv6CidrBlockAssociation};
-use cloud::{Change, CloudError, ErrorClass, Found, Kind, Readiness, Resolved};
+use cloud::{Change, CloudError, ErrorClass, Found, Kind, Readiness, Resolved, canonical_cidr};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -8,7 +8,14 @@ use std::collections::BTreeMap;
 
 /// What a call that makes an object takes along.
 pub(crate) fn specification(resource: ResourceType, object: &Resolved) -> Option<TagSpecification> {
-    let tags: Vec<Tag> = object.tags().map(|(key, value)| tag(key, value)).collect();
+    specification_of(resource, object.tags())
+}
+
+pub(crate) fn specification_of<'a>(
+    resource: ResourceType,
+    tags: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Option<TagSpecification> {
+    let tags: Vec<Tag> = tags.map(|(key, value)| tag(key, value)).collect();
     (!tags.is_empty()).then(|| TagSpecification::builder().resource_type(resource).set_tags(Some(tags)).build())
 }
 

@@ -1,9 +1,10 @@
 //! Which actions are not allowed, found out by dry runs: EC2 judges a call and does not carry it out.
 
 use crate::clients::Clients;
+use crate::objects::tags::specification_of;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::primitives::Blob;
-use aws_sdk_ec2::types::{DomainType, ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::types::{DomainType, ResourceType, TagSpecification};
 use cloud::{CloudError, Tried};
 use std::collections::BTreeMap;
 
@@ -27,8 +28,8 @@ pub(crate) async fn denied(clients: &Clients, actions: &Tried) -> Result<Vec<Str
 }
 
 fn specification(kind: ResourceType, tags: &BTreeMap<String, String>) -> Option<Vec<TagSpecification>> {
-    let tags: Vec<Tag> = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
-    (!tags.is_empty()).then(|| vec![TagSpecification::builder().resource_type(kind).set_tags(Some(tags)).build()])
+    let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    specification_of(kind, tags).map(|specification| vec![specification])
 }
 
 async fn is_denied(clients: &Clients, action: &str, tags: &BTreeMap<String, String>) -> bool {

@@ -3,7 +3,7 @@
 mod addresses;
 mod tags;
 
-pub(crate) use tags::{create_tags, read_tags, tags_of, update_tags};
+pub(crate) use tags::{create_tags, tags_of, update_tags, with_tags};
 
 use super::{Objects, becomes, names_of, not_taken};
 use crate::clients::{Clients, OnlyWhenThrottled};
@@ -35,11 +35,9 @@ const ATTRIBUTES: [(&str, &str); 3] = [
 impl Objects for LoadBalancers {
     async fn list(&self, clients: &Clients, names: &BTreeSet<String>) -> Result<Vec<Found>, CloudError> {
         let named = named(clients, names).await?;
-        let tags = tags_of(clients, named.iter().filter_map(LoadBalancer::load_balancer_arn)).await?;
+        let tagged = with_tags(clients, named.iter().map(found).collect()).await?;
         let mut all = Vec::new();
-        for balancer in &named {
-            let mut found = found(balancer);
-            read_tags(tags.get(&found.id), &mut found.settings);
+        for (balancer, mut found) in named.iter().zip(tagged) {
             addresses::read(balancer, &mut found.settings);
             // One that went in the meantime has none.
             match attributes(clients, &found.id).await {
@@ -53,7 +51,8 @@ impl Objects for LoadBalancers {
     }
 
     async fn create(&self, clients: &Clients, object: &Resolved) -> Result<Found, CloudError> {
-        not_taken(self.list(clients, &names_of(object, "load_balancer_name")).await?, object)?;
+        let named = named(clients, &names_of(object, "load_balancer_name")).await?;
+        not_taken(with_tags(clients, named.iter().map(found).collect()).await?, object)?;
         let groups: Vec<String> = object.all("security_group").map(|(id, _)| id.to_owned()).collect();
         let subnets: BTreeMap<String, String> =
             object.all("subnet").map(|(id, value)| (id.to_owned(), value.to_owned())).collect();

@@ -4,7 +4,7 @@ use crate::clients::Clients;
 use crate::error::failed;
 use aws_sdk_elasticloadbalancingv2::error::ProvideErrorMetadata;
 use aws_sdk_elasticloadbalancingv2::types::{Tag, TagDescription};
-use cloud::{Change, CloudError, Resolved};
+use cloud::{Change, CloudError, Found, Resolved};
 use std::collections::BTreeMap;
 
 /// How many objects one call tells the tags of.
@@ -31,11 +31,16 @@ pub(crate) async fn tags_of(
     Ok(tags)
 }
 
-/// Puts tags among settings, as `tag <key>`.
-pub(crate) fn read_tags(tags: Option<&Vec<Tag>>, settings: &mut BTreeMap<String, String>) {
-    for tag in tags.into_iter().flatten() {
-        settings.insert(format!("tag {}", tag.key().unwrap_or_default()), tag.value().unwrap_or_default().to_owned());
+/// Puts the tags of objects, whose ids are ARNs, among their settings, as `tag <key>`.
+pub(crate) async fn with_tags(clients: &Clients, mut all: Vec<Found>) -> Result<Vec<Found>, CloudError> {
+    let tags = tags_of(clients, all.iter().map(|found| found.id.as_str())).await?;
+    for found in &mut all {
+        for tag in tags.get(&found.id).into_iter().flatten() {
+            let key = format!("tag {}", tag.key().unwrap_or_default());
+            found.settings.insert(key, tag.value().unwrap_or_default().to_owned());
+        }
     }
+    Ok(all)
 }
 
 /// Brings about the changes that are about tags: all that are set in one call, all that go in another.

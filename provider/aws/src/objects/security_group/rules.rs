@@ -1,7 +1,7 @@
 //! The text of a rule, `<protocol> <ports> <peer>`, and EC2's permission. Pure.
 
-use crate::objects::canonical_cidr;
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
+use cloud::canonical_cidr;
 
 /// Every pair of a permission and a peer is a rule with a description.
 pub(super) fn texts(permission: &IpPermission) -> Vec<(String, String)> {

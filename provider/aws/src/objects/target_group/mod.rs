@@ -3,7 +3,7 @@
 mod autoscaling;
 mod targets;
 
-use super::load_balancer::{create_tags, once, read_tags, tags_of, update_tags};
+use super::load_balancer::{create_tags, once, update_tags, with_tags};
 use super::{Objects, names_of, not_taken};
 use crate::clients::Clients;
 use crate::error::{failed, incomplete, is_not_found, unless};
@@ -28,15 +28,9 @@ const ATTRIBUTES: [(&str, &str); 4] = [
 #[async_trait]
 impl Objects for TargetGroups {
     async fn list(&self, clients: &Clients, names: &BTreeSet<String>) -> Result<Vec<Found>, CloudError> {
-        if names.is_empty() {
-            return Ok(Vec::new());
-        }
-        let is_named = |group: &TargetGroup| group.target_group_name().is_some_and(|name| names.contains(name));
-        let named: Vec<TargetGroup> = all(clients).await?.into_iter().filter(is_named).collect();
-        let tags = tags_of(clients, named.iter().filter_map(TargetGroup::target_group_arn)).await?;
         let mut found = Vec::new();
-        for group in &named {
-            match complete(clients, group, &tags).await {
+        for group in named(clients, names).await? {
+            match complete(clients, group).await {
                 Ok(group) => found.push(group),
                 // It went in the meantime.
                 Err(error) if is_not_found(&error) => {}
@@ -52,7 +46,7 @@ impl Objects for TargetGroups {
     }
 
     async fn create(&self, clients: &Clients, object: &Resolved) -> Result<Found, CloudError> {
-        not_taken(self.list(clients, &names_of(object, "target_group_name")).await?, object)?;
+        not_taken(named(clients, &names_of(object, "target_group_name")).await?, object)?;
         let text = |key: &str| object.get(key).map(str::to_owned);
         let number = |key: &str| object.get(key).and_then(|text| text.parse().ok());
         let call = clients
@@ -106,13 +100,16 @@ pub(crate) async fn all(clients: &Clients) -> Result<Vec<TargetGroup>, CloudErro
     pages.try_collect().await.map_err(|error| failed("elasticloadbalancing:DescribeTargetGroups", error))
 }
 
-async fn complete(
-    clients: &Clients,
-    group: &TargetGroup,
-    tags: &BTreeMap<String, Vec<aws_sdk_elasticloadbalancingv2::types::Tag>>,
-) -> Result<Found, CloudError> {
-    let mut found = found(group);
-    read_tags(tags.get(&found.id), &mut found.settings);
+/// With their tags, and nothing that is asked of each.
+async fn named(clients: &Clients, names: &BTreeSet<String>) -> Result<Vec<Found>, CloudError> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let is_named = |group: &&TargetGroup| group.target_group_name().is_some_and(|name| names.contains(name));
+    with_tags(clients, all(clients).await?.iter().filter(is_named).map(found).collect()).await
+}
+
+async fn complete(clients: &Clients, mut found: Found) -> Result<Found, CloudError> {
     found.settings.extend(attributes(clients, &found.id).await?);
     targets::read(clients, &mut found).await?;
     Ok(found)

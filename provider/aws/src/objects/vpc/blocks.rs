@@ -1,6 +1,6 @@
 //! Blocks of addresses of a VPC: the IPv6 one, whoever gave it, and further IPv4 ones.
 
-use super::super::{below, canonical_cidr, put};
+use super::super::{below, put};
 use super::IPV6_TAG;
 use crate::clients::{Clients, once};
 use crate::error::{failed, is_not_found, unless, unusable};
@@ -8,7 +8,7 @@ use crate::objects::tags;
 use aws_sdk_ec2::operation::associate_vpc_cidr_block::AssociateVpcCidrBlockError;
 use aws_sdk_ec2::operation::associate_vpc_cidr_block::builders::AssociateVpcCidrBlockFluentBuilder;
 use aws_sdk_ec2::types::{Vpc, VpcCidrBlockState, VpcIpv6CidrBlockAssociation};
-use cloud::{Change, CloudError, Found, Readiness};
+use cloud::{Change, CloudError, Found, Readiness, canonical_cidr};
 
 /// Where a VPC's IPv6 block comes from.
 #[derive(Debug, PartialEq, Eq)]
