@@ -1,7 +1,7 @@
 //! The `aws` block of the provider: how AWS is reached. Where nothing is set, the SDK's default chain decides.
 
+use crate::resources::on_cloud::tags;
 use crate::ssh::SecretText;
-use crate::tags;
 use cloud::{AssumeRole, Connection, Secret};
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Nesting, Type, Value};
 use serde::Deserialize;
@@ -169,7 +169,7 @@ pub fn validate(config: &Value) -> Diagnostics {
             );
         }
     }
-    diagnostics.extend(tags::mistakes(config.get("default_tags"), &root.clone().then("default_tags")));
+    diagnostics.extend(tags::mistakes(config.get("default_tags"), &Value::Null, &root.clone().then("default_tags")));
     diagnostics
 }
 

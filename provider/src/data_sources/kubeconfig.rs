@@ -1,6 +1,6 @@
 //! `k8s_kubeconfig`: a kubeconfig from a cluster and a client certificate of its pki. Reaches nothing.
 
-use crate::resources::hardway_cluster::Join;
+use crate::resources::on_hosts::hardway_cluster::Join;
 use async_trait::async_trait;
 use pki::{Kubeconfig, KubeconfigCredentials, PrivatePem};
 use protocol::{Call, DataSource};

@@ -2,12 +2,11 @@
 //! that was cut off.
 
 use super::Stage;
-use super::rows::ROWS;
+use super::rows::row;
 use schema::Value;
 
 async fn network() -> (Stage, Value) {
-    let row = ROWS.iter().find(|row| row.name == "k8s_vpc").unwrap();
-    let mut stage = Stage::of(row).await;
+    let mut stage = Stage::of(row("k8s_vpc")).await;
     let mut config = stage.config.clone();
     config.set("zones", vec!["us-east-1a", "us-east-1b"].into());
     stage.apply(&Value::Null, &config).await;

@@ -2,7 +2,7 @@
 //! a plan says that may ask AWS.
 
 use super::Stage;
-use super::rows::ROWS;
+use super::rows::{ROWS, row};
 use ::cloud::{AUTOSCALING_INSTANCE, Found, Kind};
 use schema::Value;
 use std::collections::BTreeMap;
@@ -118,7 +118,7 @@ async fn every_change_from_outside_is_named_by_object_and_repaired_alone() {
 
 #[tokio::test]
 async fn what_was_made_twice_is_found_and_one_of_it_removed() {
-    let row = ROWS.iter().find(|row| row.name == "k8s_vpc").unwrap();
+    let row = row("k8s_vpc");
     let mut stage = Stage::of(row).await;
     let state = stage.create().await;
     let healthy = stage.world.memory();
@@ -138,7 +138,7 @@ async fn what_was_made_twice_is_found_and_one_of_it_removed() {
 /// The engine changes a network before the load balancer in it, which lets go of a subnet only then.
 #[tokio::test]
 async fn what_another_resource_still_uses_goes_with_the_next_apply() {
-    let row = ROWS.iter().find(|row| row.name == "k8s_vpc").unwrap();
+    let row = row("k8s_vpc");
     let mut stage = Stage::of(row).await;
     let state = stage.create().await;
     let small = stage.world.memory();
@@ -168,7 +168,7 @@ async fn what_another_resource_still_uses_goes_with_the_next_apply() {
 
 #[tokio::test]
 async fn a_plan_that_may_ask_says_what_is_not_allowed() {
-    let row = ROWS.iter().find(|row| row.name == "k8s_vpc").unwrap();
+    let row = row("k8s_vpc");
     let mut stage = Stage::of(row).await;
     stage.world.change(|memory| memory.cloud.denied = ["ec2:CreateVpc", "ec2:RunInstances"].map(str::to_owned).into());
     let config = stage.config.clone();

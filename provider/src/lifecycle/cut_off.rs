@@ -2,7 +2,7 @@
 //! Whatever happened, the next run ends where an undisturbed one would have, and a destroy finds everything.
 
 use super::engine::Outcome;
-use super::rows::{Change, ROWS, Row};
+use super::rows::{Change, row};
 use super::{Stage, complete};
 use crate::fakes::{Fault, Memory, Moment};
 use schema::Value;
@@ -10,10 +10,6 @@ use schema::Value;
 const FAILURES: [Fault; 2] = [Fault::Fail(Moment::Before), Fault::Fail(Moment::Halfway)];
 /// A death before a call leaves what one after the call before it leaves.
 const DEATHS: [Fault; 2] = [Fault::Die(Moment::Halfway), Fault::Die(Moment::After)];
-
-fn row(name: &str) -> &'static Row {
-    ROWS.iter().find(|row| row.name == name).unwrap()
-}
 
 /// What is done to the resource while something goes wrong.
 #[derive(Clone, Copy, Debug)]

@@ -17,6 +17,10 @@ pub type Change = (&'static str, fn() -> Value);
 
 pub type States = BTreeMap<&'static str, Value>;
 
+pub fn row(name: &str) -> &'static Row {
+    ROWS.iter().find(|row| row.name == name).unwrap()
+}
+
 /// In the order in which a user declares them: each may use the states of those before.
 pub const ROWS: &[Row] = &[
     Row {

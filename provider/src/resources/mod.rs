@@ -1,21 +1,13 @@
 //! The registry of managed resources, one file or folder each, and what those on hosts and those on AWS share.
 
 mod attributes;
-mod aws_instance;
-mod bastion;
-mod egress_proxy;
-pub mod hardway_cluster;
-pub(crate) mod host_state;
-mod lb_nlb;
-mod lb_vrrp;
-mod node_group;
 pub(crate) mod on_cloud;
-mod on_hosts;
+pub mod on_hosts;
 pub mod pki;
-mod vpc;
 
 use crate::configuration::Shared;
-use on_cloud::OnCloud;
+use on_cloud::{OnCloud, bastion, egress_proxy, lb_nlb, vpc};
+use on_hosts::{hardway_cluster, lb_vrrp, node_group};
 use protocol::Resource;
 
 pub fn all(shared: &Shared) -> Vec<Box<dyn Resource>> {

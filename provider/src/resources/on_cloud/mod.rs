@@ -3,12 +3,18 @@
 
 mod adoption;
 mod apply;
+mod aws_instance;
+pub(crate) mod bastion;
 mod cost;
+pub(crate) mod egress_proxy;
+pub(crate) mod lb_nlb;
 mod plan;
 mod reconcile;
 mod removal;
 mod retry;
 mod state;
+pub(crate) mod tags;
+pub(crate) mod vpc;
 mod waiting;
 
 pub use state::{Known, attributes, to_graph};

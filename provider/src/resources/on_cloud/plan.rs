@@ -24,9 +24,8 @@ impl<R: CloudResource> OnCloud<R> {
         let objects = state::to_value(&graph);
         let is_same = prior.is_some_and(|prior| *prior.get("objects") == objects);
         let before = prior.map(|prior| state::to_graph(prior.get("objects")));
-        let replaced = before.as_ref().map(|before| replacements(before, &graph, true)).unwrap_or_default();
-        let renewed = before.as_ref().map(|before| replacements(before, &graph, false)).unwrap_or_default();
-        let ids = planned_ids(&graph, prior);
+        let Replacements { replaced, renewed } = before.as_ref().map(|before| replacements(before, &graph)).unwrap_or_default();
+        let ids = planned_ids(&graph, before.as_ref(), prior.unwrap_or(&Value::Null));
         planned.set("objects", objects.clone());
         match prior.filter(|_| is_same) {
             Some(prior) => planned.set("cost", prior.get("cost").clone()),
@@ -115,21 +114,28 @@ fn console_name(cluster: &str, key: &ObjectKey) -> String {
     }
 }
 
-/// Sentences on objects that cannot change in place: those that only a new resource can have otherwise, or those that another object
-/// takes the place of.
-fn replacements(prior: &Graph, graph: &Graph, with_resource: bool) -> Vec<String> {
-    let mut sentences = Vec::new();
+/// Sentences on objects that cannot change in place.
+#[derive(Default)]
+struct Replacements {
+    /// Only a new resource can have them otherwise.
+    replaced: Vec<String>,
+    /// Another object takes the place of these.
+    renewed: Vec<String>,
+}
+
+fn replacements(prior: &Graph, graph: &Graph) -> Replacements {
+    let mut all = Replacements::default();
     for object in graph.iter() {
-        let replacement = object.key.kind.replacement();
-        let Some(before) = prior.get(&object.key).filter(|_| with_resource == (replacement == Replacement::Resource)) else {
-            continue;
+        let Some(before) = prior.get(&object.key) else { continue };
+        let (sentences, order) = match object.key.kind.replacement() {
+            Replacement::Resource => (&mut all.replaced, ""),
+            Replacement::CreateFirst => (&mut all.renewed, ""),
+            Replacement::DeleteFirst => (&mut all.renewed, ", gone before its successor is there"),
         };
-        let order = if replacement == Replacement::DeleteFirst { ", gone before its successor is there" } else { "" };
-        for (key, from, to) in immutable_changes(before, object) {
-            sentences.push(format!("{}: {key} from {from} to {to}{order}", object.key));
-        }
+        let changes = immutable_changes(before, object).into_iter();
+        sentences.extend(changes.map(|(key, from, to)| format!("{}: {key} from {from} to {to}{order}", object.key)));
     }
-    sentences
+    all
 }
 
 /// Settings that cannot be changed in place and do change.
@@ -152,13 +158,12 @@ fn immutable_changes<'a>(before: &'a Object, object: &'a Object) -> Vec<(&'a str
 }
 
 /// Ids stay while their objects do. What an object gives to others stays too, unless it follows a setting that changes.
-fn planned_ids(graph: &Graph, prior: Option<&Value>) -> Value {
+fn planned_ids(graph: &Graph, before: Option<&Graph>, prior: &Value) -> Value {
     let unknown = |key: &ObjectKey| state::id_keys(key).map(|key| (key, Value::Unknown)).collect::<Vec<_>>();
-    let Some(prior) = prior else { return Value::Map(graph.iter().flat_map(|object| unknown(&object.key)).collect()) };
-    let before = state::to_graph(prior.get("objects"));
+    let Some(before) = before else { return Value::Map(graph.iter().flat_map(|object| unknown(&object.key)).collect()) };
     let mut ids = BTreeMap::new();
     let mut renewed = Vec::new();
-    let moves_addresses = moves_addresses(&before, graph, prior.get("drift"));
+    let moves_addresses = moves_addresses(before, graph, prior.get("drift"));
     for object in graph.iter() {
         let name = object.key.to_string();
         let drift = prior.get("drift").get(&name).as_list().unwrap_or_default();

@@ -1,0 +1,78 @@
+//! `k8s_bastion`: an instance that nodes are reached through by SSH.
+
+mod config;
+mod validate;
+
+use crate::resources::on_cloud::aws_instance::attributes::{Words, computed, declared};
+use crate::resources::on_cloud::aws_instance::{self, Config};
+use crate::resources::on_cloud::{CloudResource, Known};
+use async_trait::async_trait;
+use cloud::{Cloud, Graph, ObjectKey};
+use render::aws::instance::{self, DnsAddress};
+use schema::{Diagnostic, Diagnostics, Schema, Value, decode};
+
+pub struct Bastion;
+
+const NAME: &str = "k8s_bastion";
+
+#[async_trait]
+impl CloudResource for Bastion {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn schema(&self) -> Schema {
+        Schema::new(
+            "A bastion: an instance in a public subnet that nodes are reached through, with `ssh -J` or as `ssh.jump_host` of this provider and of its hosts. \
+             SSH takes keys alone and nobody logs in as root; agents are not forwarded. Security updates install themselves where the image has \
+             apt; Amazon Linux gets its updates with a new image. The metadata service answers to version 2 alone (IMDSv2), for this host alone; \
+             the root volume is encrypted. Import takes the instance's id or `<cluster_name>/<name>`; `authorized_keys` and `tags` are not told by \
+             AWS and come with the next apply, which changes no object for them.",
+        )
+        .attributes(declared(&Words {
+            instance_type: "t4g.nano",
+            ssh_cidrs: "Networks that SSH is let in from, of both families. Required with `vpc_id`, not possible without.",
+            user_data: "More public keys that may log in. They are part of the user data, which EC2 reads on the first boot alone: a change makes \
+                        a new instance in place of the old one.",
+            address: "Which address the A record names: `public` (when not given), the Elastic IP, or `private`.",
+        }))
+        .attributes(computed())
+    }
+
+    fn validate(&self, config: &Value) -> Diagnostics {
+        validate::validate(config)
+    }
+
+    fn owner_name(&self, planned: &Value) -> Option<String> {
+        aws_instance::owner_name(planned)
+    }
+
+    fn main_object(&self, planned: &Value) -> ObjectKey {
+        aws_instance::main_object(planned)
+    }
+
+    fn graph(&self, planned: &Value) -> Result<Option<Graph>, Diagnostic> {
+        let config: Config = decode(planned)?;
+        Ok(config::spec(&config)?.as_ref().map(instance::graph))
+    }
+
+    fn outputs(&self, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {
+        aws_instance::outputs(planned, known, DnsAddress::Public)
+    }
+
+    fn keep(&self, prior: Option<&Value>, planned: &mut Value) {
+        aws_instance::keep(prior, planned);
+    }
+
+    async fn choose(&self, cloud: &dyn Cloud, planned: &mut Value) -> Result<(), Diagnostic> {
+        aws_instance::choose(cloud, planned).await
+    }
+
+    async fn preflight(&self, cloud: &dyn Cloud, planned: &Value, _prior: Option<&Value>) -> Diagnostics {
+        aws_instance::preflight(cloud, planned).await
+    }
+
+    async fn import(&self, cloud: &dyn Cloud, id: &str) -> Result<Value, Diagnostics> {
+        aws_instance::find(cloud, NAME, id).await?.values("public")
+    }
+}

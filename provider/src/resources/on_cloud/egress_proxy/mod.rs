@@ -1,0 +1,184 @@
+//! `k8s_egress_proxy`: an instance with Squid, through which nodes of a private network reach what is on its allow list.
+
+mod config;
+mod validate;
+
+use crate::resources::on_cloud::aws_instance::attributes::{Words, computed, declared};
+use crate::resources::on_cloud::aws_instance::{self, Config, Imported};
+use crate::resources::on_cloud::{CloudResource, Known};
+use async_trait::async_trait;
+use cloud::{Cloud, Graph, ObjectKey};
+use config::ProxyConfig;
+use render::aws::egress_proxy::{environment, url};
+use render::aws::instance::{self, DnsAddress};
+use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode, port};
+
+pub struct EgressProxy;
+
+const NAME: &str = "k8s_egress_proxy";
+const DEFAULT_PORT: u16 = 3128;
+
+#[async_trait]
+impl CloudResource for EgressProxy {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn schema(&self) -> Schema {
+        Schema::new(
+            "An egress proxy: an instance with Squid, through which nodes without a route to the Internet reach what is on the allow list and \
+             nothing else. Ports are 80 and 443, and `CONNECT` goes to 443 alone; nothing is cached; who asked is not told on. The metadata \
+             service and link-local addresses are never reached through it. A change of port, clients or allow list is one of the user data, which \
+             EC2 reads on the first boot alone: it makes a new instance in place of the old one, and clients wait some minutes. With `dns` they keep \
+             its name; without, `proxy_environment` has a new address. The instance is hardened as that of `k8s_bastion`. Import takes the instance's \
+             id or `<cluster_name>/<name>`; allow lists, `no_proxy`, `authorized_keys` and `tags` are not told by AWS and come with the next apply.",
+        )
+        .attributes(declared(&Words {
+            instance_type: "t4g.small",
+            ssh_cidrs: "Networks that SSH is let in from, of both families. Only with `vpc_id`; when not given, none.",
+            user_data: "More public keys that may log in. A change makes a new instance in place of the old one.",
+            address: "Which address the A record names: `private` (when not given), which clients in the VPC use, or `public`, the Elastic IP.",
+        }))
+        .attributes(proxy_attributes())
+        .attributes(computed())
+        .attribute(Attribute::map("proxy_environment", Type::String).computed().describe(
+            "`HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, and the same in lower case, for services of nodes. Exceptions, besides those of \
+             `no_proxy`: this host, the metadata service in both families, `.svc` and the cluster's domain. CIDRs among them are understood by Go \
+             (kubelet, containerd, kubectl), by curl since 7.86 and, IPv4 alone, by Python's requests; wget and Java do not, and need names \
+             or single addresses in `no_proxy.extra`.",
+        ))
+    }
+
+    fn validate(&self, config: &Value) -> Diagnostics {
+        validate::validate(config)
+    }
+
+    fn owner_name(&self, planned: &Value) -> Option<String> {
+        aws_instance::owner_name(planned)
+    }
+
+    fn main_object(&self, planned: &Value) -> ObjectKey {
+        aws_instance::main_object(planned)
+    }
+
+    fn graph(&self, planned: &Value) -> Result<Option<Graph>, Diagnostic> {
+        let (config, proxy): (Config, ProxyConfig) = (decode(planned)?, decode(planned)?);
+        Ok(config::spec(&config, &proxy)?.as_ref().map(instance::graph))
+    }
+
+    fn outputs(&self, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {
+        let mut outputs = aws_instance::outputs(planned, known, DnsAddress::Private);
+        let private_ip = outputs.iter().find(|(name, _)| *name == "private_ip").map(|(_, value)| value.clone());
+        outputs.push(("proxy_environment", proxy_environment(planned, private_ip.unwrap_or_default())));
+        outputs
+    }
+
+    fn keep(&self, prior: Option<&Value>, planned: &mut Value) {
+        aws_instance::keep(prior, planned);
+    }
+
+    async fn choose(&self, cloud: &dyn Cloud, planned: &mut Value) -> Result<(), Diagnostic> {
+        aws_instance::choose(cloud, planned).await
+    }
+
+    async fn preflight(&self, cloud: &dyn Cloud, planned: &Value, _prior: Option<&Value>) -> Diagnostics {
+        aws_instance::preflight(cloud, planned).await
+    }
+
+    async fn import(&self, cloud: &dyn Cloud, id: &str) -> Result<Value, Diagnostics> {
+        let imported = aws_instance::find(cloud, NAME, id).await?;
+        with_clients(imported.values("private")?, &imported).map_err(Diagnostics::from)
+    }
+}
+
+fn proxy_attributes() -> Vec<Attribute> {
+    let cidrs = |name, describe: &'static str| Attribute::list(name, Type::String).optional().describe(describe);
+    let no_proxy = vec![
+        cidrs("service_cidrs", "Service CIDRs of the cluster."),
+        cidrs("pod_cidrs", "Pod CIDRs of the cluster."),
+        cidrs("vpc_cidrs", "CIDRs of the VPC, of both families."),
+        cidrs(
+            "endpoints",
+            "Short names of the VPC's endpoints, such as `ec2`, `ecr.api`, `ecr.dkr`, `s3`, `sts`: their host names are exceptions.",
+        ),
+        Attribute::string("region").optional().describe("Region of these endpoints; required with `endpoints`."),
+        Attribute::string("api_endpoint").optional().describe("URL or name of the API servers."),
+        Attribute::string("cluster_domain").optional().describe("DNS domain of services; `cluster.local` when not given."),
+        cidrs("extra", "More names, addresses and CIDRs. A dot in front means all names below."),
+    ];
+    vec![
+        Attribute::number("port").default(Value::from(DEFAULT_PORT)).validator(port()).describe("Port of the proxy."),
+        Attribute::list("client_cidrs", Type::String).required().describe("Networks that may use it, of both families: in Squid and, with `vpc_id`, in the security group."),
+        Attribute::list("allowed_domains", Type::String).optional().describe(
+            "Domains that may be reached, as Squid's `dstdomain` has them: `registry.k8s.io` is that name alone, `.pkg.dev` all names below it and \
+             itself. A name that anyone can get below a domain (`.amazonaws.com` holds everyone's instances and buckets) lets data out: prefer \
+             whole names.",
+        ),
+        Attribute::list("allowed_cidrs", Type::String).optional().describe(
+            "Networks that may be reached by address. A name is judged by `allowed_domains` alone and not looked up for this list.",
+        ),
+        Attribute::nested("no_proxy", Nesting::Single, no_proxy).optional().describe("What clients reach without the proxy, for `proxy_environment`."),
+    ]
+}
+
+/// By name where the records say the private address: it stays when the instance is made anew.
+fn proxy_environment(planned: &Value, private_ip: Value) -> Value {
+    let host = match aws_instance::dns_address(planned, DnsAddress::Private) {
+        Some(DnsAddress::Private) => planned.get("dns").get("name").clone(),
+        _ => private_ip,
+    };
+    let port = planned.get("port").as_i64().and_then(|port| u16::try_from(port).ok());
+    let url = host.as_str().zip(port).map(|(host, port)| url(host, port));
+    let no_proxy = decode::<ProxyConfig>(planned).ok().and_then(|proxy| proxy.no_proxy());
+    // What is not there, because the instance is gone, is null; what will be there is unknown.
+    let missing = if host.is_null() { Value::Null } else { Value::Unknown };
+    let value = |name: &str, value: Option<String>| match value {
+        Some(text) => text.into(),
+        None if name.eq_ignore_ascii_case("NO_PROXY") => Value::Unknown,
+        None => missing.clone(),
+    };
+    let variables = environment(url.as_deref(), no_proxy.as_deref()).into_iter();
+    Value::Map(variables.map(|(name, text)| (name.clone(), value(&name, text))).collect())
+}
+
+/// The security group tells port and clients, as far as it is one of the proxy's own.
+fn with_clients(mut values: Value, imported: &Imported) -> Result<Value, Diagnostic> {
+    let ports = imported.ports();
+    let own = ports.iter().find(|ports| *ports != "tcp 22");
+    let port = own.and_then(|ports| ports.strip_prefix("tcp ")?.parse::<u16>().ok());
+    values.set("port", port.unwrap_or(DEFAULT_PORT).into());
+    if let Some(ports) = own {
+        values.set("client_cidrs", imported.peers(ports).into());
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(dns: Value) -> Value {
+        let no_proxy = Value::object([("vpc_cidrs", vec!["10.0.0.0/16"].into())]);
+        Value::object([("port", 3128.into()), ("dns", dns), ("no_proxy", no_proxy)])
+    }
+
+    fn dns(address: Value) -> Value {
+        Value::object([("zone_id", "Z1".into()), ("name", "proxy.demo.internal".into()), ("address", address)])
+    }
+
+    #[track_caller]
+    fn check(dns: Value, private_ip: Value, expect: Value) {
+        let environment = proxy_environment(&planned(dns), private_ip);
+        assert_eq!(environment.get("HTTPS_PROXY"), &expect);
+        assert_eq!(environment.get("http_proxy"), &expect);
+        assert!(environment.get("no_proxy").as_str().is_some_and(|text| text.ends_with(",10.0.0.0/16")));
+    }
+
+    #[test]
+    fn clients_go_by_the_private_name_or_else_by_the_private_address() {
+        check(Value::Null, "10.0.0.5".into(), "http://10.0.0.5:3128".into());
+        check(Value::Null, Value::Unknown, Value::Unknown);
+        check(dns(Value::Null), Value::Unknown, "http://proxy.demo.internal:3128".into());
+        check(dns("public".into()), "10.0.0.5".into(), "http://10.0.0.5:3128".into());
+    }
+}

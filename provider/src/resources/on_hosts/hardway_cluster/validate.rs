@@ -1,0 +1,326 @@
+//! What is wrong with a cluster, said at plan with the attribute and a value that would do. Pure.
+
+use super::config::parse_endpoint;
+use crate::hosts;
+use crate::network;
+use crate::resources::attributes;
+use ipnet::IpNet;
+use schema::{AttributePath, Diagnostic, Diagnostics, Value};
+use std::net::IpAddr;
+
+pub fn validate(config: &Value) -> Diagnostics {
+    let mut diagnostics = hosts::validate(config.get("hosts"));
+    diagnostics.extend(attributes::validate_cluster_name(config.get("name"), "name"));
+    diagnostics.extend(validate_version(config.get("kubernetes_version")));
+    diagnostics.extend(validate_endpoint(config.get("endpoint")));
+    diagnostics.extend(validate_members(config.get("hosts")));
+    validate_network(config, &mut diagnostics);
+    for component in ["etcd", "api_server", "controller_manager", "scheduler"] {
+        validate_flags(component, config.get(component).get("flags"), &mut diagnostics);
+    }
+    validate_audit_policy(config.get("api_server").get("audit_policy"), &mut diagnostics);
+    crate::resources::on_hosts::downloads::validate(config.get("checksums"), &mut diagnostics);
+    diagnostics
+}
+
+fn validate_version(value: &Value) -> Option<Diagnostic> {
+    let version = value.as_str()?;
+    if render::catalogue::release(version).is_ok() {
+        return None;
+    }
+    let at = AttributePath::attribute("kubernetes_version");
+    let known = render::catalogue::versions().unwrap_or_default();
+    let newest = known.last().cloned().unwrap_or_default();
+    if let Some(bare) = version.strip_prefix('v') {
+        return Some(
+            Diagnostic::error("kubernetes_version is written without a leading v").detail(format!("Write {bare:?}.")).at(at),
+        );
+    }
+    Some(
+        Diagnostic::error(format!("unknown Kubernetes version {version:?}"))
+            .detail(format!("The catalogue knows {}. For example {newest:?}.", known.join(", ")))
+            .at(at),
+    )
+}
+
+fn validate_endpoint(value: &Value) -> Option<Diagnostic> {
+    let text = value.as_str()?;
+    if parse_endpoint(text).is_some() {
+        return None;
+    }
+    Some(
+        Diagnostic::error(format!("{text:?} is not the URL of an API endpoint"))
+            .detail("Give https://, a name or address, and the port, without a path: https://api.demo.internal:6443 or https://[2001:db8::100]:6443.")
+            .at(AttributePath::attribute("endpoint")),
+    )
+}
+
+fn validate_members(hosts: &Value) -> Option<Diagnostic> {
+    let count = hosts.as_map()?.len();
+    if count == 0 || !count.is_multiple_of(2) {
+        return None;
+    }
+    Some(
+        Diagnostic::error(format!("{count} control-plane hosts make an even number of etcd members"))
+            .detail(format!(
+                "{count} members survive the loss of {}, no more than {} do, and are more likely to lose one. Use {} or {} hosts.",
+                (count - 1) / 2,
+                count - 1,
+                count - 1,
+                count + 1
+            ))
+            .at(AttributePath::attribute("hosts")),
+    )
+}
+
+fn validate_network(config: &Value, diagnostics: &mut Diagnostics) {
+    let network = config.get("network");
+    let at = |name: &str| AttributePath::attribute("network").then(name);
+    let pods = network::validate_cidrs(network.get("pod_cidrs"), &at("pod_cidrs"), diagnostics);
+    let services = network::validate_cidrs(network.get("service_cidrs"), &at("service_cidrs"), diagnostics);
+    network::validate_services(&services, &at("service_cidrs"), diagnostics);
+    let numbered = |name: &str, networks: &[IpNet]| -> Vec<(AttributePath, IpNet)> {
+        networks.iter().enumerate().map(|(index, network)| (at(name).index(index), *network)).collect()
+    };
+    let all: Vec<(AttributePath, IpNet)> =
+        numbered("pod_cidrs", &pods).into_iter().chain(numbered("service_cidrs", &services)).collect();
+    network::validate_disjoint(&all, diagnostics);
+    if !pods.is_empty() && !services.is_empty() && network.is_wholly_known() {
+        let families = |networks: &[IpNet]| networks.iter().map(network::is_ipv4).collect::<Vec<bool>>();
+        if families(&pods) != families(&services) {
+            diagnostics.push(
+                Diagnostic::error("pod_cidrs and service_cidrs are not of the same families in the same order")
+                    .detail("Pods and services share their families, and the first one is the primary one: pods [\"172.18.0.0/16\", \"fd00:18::/56\"] go with services [\"10.96.0.0/16\", \"fd00:96::/112\"].")
+                    .at(at("service_cidrs")),
+            );
+        }
+    }
+    validate_node_masks(network, &pods, diagnostics);
+    for (name, host) in config.get("hosts").as_map().into_iter().flatten() {
+        let at = AttributePath::attribute("hosts").key(name.as_str());
+        for attribute in ["address", "secondary_address"] {
+            let Some(Ok(address)) = host.get(attribute).as_str().map(str::parse::<IpAddr>) else { continue };
+            network::validate_outside(address, &format!("host {name}"), &at.clone().then(attribute), &all, diagnostics);
+        }
+        validate_families(name, host, &pods, &at, diagnostics);
+    }
+}
+
+fn validate_families(name: &str, host: &Value, pods: &[IpNet], at: &AttributePath, diagnostics: &mut Diagnostics) {
+    if !host.get("address").is_wholly_known() || !host.get("secondary_address").is_wholly_known() {
+        return;
+    }
+    let addresses: Vec<IpAddr> =
+        ["address", "secondary_address"].iter().filter_map(|attribute| host.get(attribute).as_str()?.parse().ok()).collect();
+    for network in pods {
+        if !addresses.is_empty() && !addresses.iter().any(|address| address.is_ipv4() == network::is_ipv4(network)) {
+            let family = if network::is_ipv4(network) { "IPv4" } else { "IPv6" };
+            diagnostics.push(
+                Diagnostic::error(format!("host {name} has no {family} address, but pods have {network}"))
+                    .detail("Give it a secondary_address of that family, or take the CIDR out of pod_cidrs and service_cidrs.")
+                    .at(at.clone().then("secondary_address")),
+            );
+        }
+    }
+}
+
+fn validate_node_masks(network: &Value, pods: &[IpNet], diagnostics: &mut Diagnostics) {
+    for pod_cidr in pods {
+        let (attribute, default) = if network::is_ipv4(pod_cidr) { ("node_mask_ipv4", 24) } else { ("node_mask_ipv6", 64) };
+        let mask = match network.get(attribute) {
+            Value::Null => default,
+            other => match other.as_i64() {
+                Some(mask) => mask,
+                None => continue,
+            },
+        };
+        let bits = mask - i64::from(pod_cidr.prefix_len());
+        // kube-controller-manager keeps a bit map of at most 2^16 node networks per family.
+        let fault = match bits {
+            ..0 => Some(format!("a node's /{mask} is larger than the whole of {pod_cidr}")),
+            17.. => Some(format!("{pod_cidr} would be cut into more than 65536 networks of /{mask}")),
+            _ => None,
+        };
+        if let Some(fault) = fault {
+            diagnostics.push(
+                Diagnostic::error(fault)
+                    .detail(format!(
+                        "Choose a prefix length from {} to {}, such as {}.",
+                        pod_cidr.prefix_len(),
+                        pod_cidr.prefix_len() + 16,
+                        pod_cidr.prefix_len() + 8
+                    ))
+                    .at(AttributePath::attribute("network").then(attribute)),
+            );
+        }
+    }
+}
+
+fn validate_flags(component: &str, flags: &Value, diagnostics: &mut Diagnostics) {
+    for (name, value) in flags.as_map().into_iter().flatten() {
+        let at = AttributePath::attribute(component).then("flags").key(name.as_str());
+        if name.starts_with('-') {
+            diagnostics.push(
+                Diagnostic::error(format!("flag {name:?} is written with its dashes"))
+                    .detail(format!("Write {:?}.", name.trim_start_matches('-')))
+                    .at(at.clone()),
+            );
+        } else if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+            diagnostics.push(
+                Diagnostic::error(format!("{name:?} is not the name of a flag"))
+                    .detail("Write it as the program's --help does, without dashes in front, such as \"v\".")
+                    .at(at.clone()),
+            );
+        }
+        if value.as_str().is_some_and(|text| text.contains(['\n', '\r'])) {
+            diagnostics.push(
+                Diagnostic::error(format!("the value of flag {name:?} has a line break"))
+                    .detail("A flag stands on one line of a systemd unit.")
+                    .at(at),
+            );
+        }
+    }
+}
+
+fn validate_audit_policy(policy: &Value, diagnostics: &mut Diagnostics) {
+    let Some(text) = policy.as_str() else { return };
+    let parsed: Option<serde_json::Value> = serde_saphyr::from_str(text).ok();
+    if parsed.as_ref().and_then(|policy| policy.get("kind")).and_then(|kind| kind.as_str()) != Some("Policy") {
+        diagnostics.push(
+            Diagnostic::error("audit_policy is not an audit policy in YAML")
+                .detail("It begins with apiVersion: audit.k8s.io/v1 and kind: Policy, followed by rules.")
+                .at(AttributePath::attribute("api_server").then("audit_policy")),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(all: &[(&str, &str)]) -> Value {
+        let host = |address: &str| Value::object([("address", address.into())]);
+        Value::Map(all.iter().map(|(name, address)| (name.to_string(), host(address))).collect())
+    }
+
+    fn network(pods: &[&str], services: &[&str]) -> Value {
+        Value::object([("pod_cidrs", pods.to_vec().into()), ("service_cidrs", services.to_vec().into())])
+    }
+
+    fn flags(name: &str, value: &str) -> Value {
+        Value::object([("flags", Value::object([(name, value.into())]))])
+    }
+
+    /// What is said of a good cluster with one attribute changed.
+    #[track_caller]
+    fn check(attribute: &str, value: Value, expect: &[(&str, &str)]) {
+        let mut config = Value::object([
+            ("name", "demo".into()),
+            ("kubernetes_version", "1.36.3".into()),
+            ("endpoint", "https://api.demo.internal:6443".into()),
+            ("hosts", hosts(&[("cp-1", "192.0.2.11")])),
+            ("network", network(&["172.18.0.0/16"], &["10.96.0.0/16"])),
+        ]);
+        config.set(attribute, value);
+        let found = validate(&config);
+        let said: Vec<(String, &str)> =
+            found.iter().map(|d| (d.path.as_ref().map(ToString::to_string).unwrap_or_default(), d.summary.as_str())).collect();
+        let said: Vec<(&str, &str)> = said.iter().map(|(path, summary)| (path.as_str(), *summary)).collect();
+        assert_eq!(said, expect);
+    }
+
+    #[test]
+    fn names_versions_and_endpoints() {
+        check("name", "demo".into(), &[]);
+        check("name", "Demo".into(), &[("name", "\"Demo\" is not a usable name")]);
+        check(
+            "kubernetes_version",
+            "v1.36.3".into(),
+            &[("kubernetes_version", "kubernetes_version is written without a leading v")],
+        );
+        check("kubernetes_version", "1.99.0".into(), &[("kubernetes_version", "unknown Kubernetes version \"1.99.0\"")]);
+        check("kubernetes_version", Value::Unknown, &[]);
+        check("endpoint", "api:6443".into(), &[("endpoint", "\"api:6443\" is not the URL of an API endpoint")]);
+        check("endpoint", "https://api/x".into(), &[("endpoint", "\"https://api/x\" is not the URL of an API endpoint")]);
+    }
+
+    #[test]
+    fn members_of_etcd() {
+        check("hosts", hosts(&[]), &[("hosts", "hosts is empty")]);
+        let even = "2 control-plane hosts make an even number of etcd members";
+        check("hosts", hosts(&[("cp-1", "192.0.2.11"), ("cp-2", "192.0.2.12")]), &[("hosts", even)]);
+        check("hosts", hosts(&[("cp-1", "192.0.2.11"), ("cp-2", "192.0.2.12"), ("cp-3", "192.0.2.13")]), &[]);
+        check("hosts", hosts(&[("cp_1", "192.0.2.11")]), &[("hosts[\"cp_1\"]", "\"cp_1\" cannot be the name of a node")]);
+    }
+
+    #[test]
+    fn networks() {
+        let at = |name: &str| format!("network.{name}");
+        check("network", network(&[], &["10.96.0.0/16"]), &[(&at("pod_cidrs"), "network.pod_cidrs is empty")]);
+        check("network", network(&["172.18.0.0"], &["10.96.0.0/16"]), &[(&at("pod_cidrs[0]"), "\"172.18.0.0\" is not a CIDR")]);
+        check(
+            "network",
+            network(&["172.18.0.1/16"], &["10.96.0.0/16"]),
+            &[(&at("pod_cidrs[0]"), "172.18.0.1/16 has host bits set")],
+        );
+        check(
+            "network",
+            network(&["172.18.0.0/16", "172.19.0.0/16"], &["10.96.0.0/16"]),
+            &[(&at("pod_cidrs[1]"), "network.pod_cidrs has two CIDRs of one family")],
+        );
+        check(
+            "network",
+            network(&["172.18.0.0/16"], &["10.0.0.0/8"]),
+            &[(&at("service_cidrs[0]"), "service CIDR 10.0.0.0/8 is too large")],
+        );
+        check(
+            "network",
+            network(&["172.18.0.0/16"], &["10.96.0.0/29"]),
+            &[(&at("service_cidrs[0]"), "service CIDR 10.96.0.0/29 is too small")],
+        );
+        check(
+            "network",
+            network(&["10.96.0.0/14"], &["10.96.0.0/16"]),
+            &[(&at("service_cidrs[0]"), "network.service_cidrs[0] 10.96.0.0/16 overlaps network.pod_cidrs[0] 10.96.0.0/14")],
+        );
+        check(
+            "network",
+            network(&["192.0.2.0/24"], &["10.96.0.0/16"]),
+            &[("hosts[\"cp-1\"].address", "host cp-1 192.0.2.11 lies inside network.pod_cidrs[0] 192.0.2.0/24")],
+        );
+        check(
+            "network",
+            network(&["172.18.0.0/16", "fd00:18::/56"], &["10.96.0.0/16"]),
+            &[
+                (&at("service_cidrs"), "pod_cidrs and service_cidrs are not of the same families in the same order"),
+                ("hosts[\"cp-1\"].secondary_address", "host cp-1 has no IPv6 address, but pods have fd00:18::/56"),
+            ],
+        );
+    }
+
+    #[test]
+    fn shares_of_nodes() {
+        let with_mask = |mask: i64| {
+            let mut network = network(&["172.18.0.0/16"], &["10.96.0.0/16"]);
+            network.set("node_mask_ipv4", mask.into());
+            network
+        };
+        check("network", with_mask(24), &[]);
+        check("network", with_mask(12), &[("network.node_mask_ipv4", "a node's /12 is larger than the whole of 172.18.0.0/16")]);
+        let mut wide = network(&["172.0.0.0/9"], &["10.96.0.0/16"]);
+        wide.set("node_mask_ipv4", 28.into());
+        let cut = "172.0.0.0/9 would be cut into more than 65536 networks of /28";
+        check("network", wide, &[("network.node_mask_ipv4", cut)]);
+    }
+
+    #[test]
+    fn flags_and_policies() {
+        let at = |name: &str| format!("api_server.flags[{name:?}]");
+        check("api_server", flags("v", "4"), &[]);
+        check("api_server", flags("--v", "4"), &[(&at("--v"), "flag \"--v\" is written with its dashes")]);
+        check("api_server", flags("a b", "4"), &[(&at("a b"), "\"a b\" is not the name of a flag")]);
+        check("api_server", flags("v", "4\nExecStart=x"), &[(&at("v"), "the value of flag \"v\" has a line break")]);
+        let policy = Value::object([("audit_policy", "kind: Pod".into())]);
+        check("api_server", policy, &[("api_server.audit_policy", "audit_policy is not an audit policy in YAML")]);
+    }
+}
