@@ -7,15 +7,15 @@ pub mod pki;
 
 use crate::configuration::Shared;
 use on_cloud::{OnCloud, bastion, egress_proxy, lb_nlb, vpc};
-use on_hosts::{hardway_cluster, lb_vrrp, node_group};
+use on_hosts::{OnHosts, hardway_cluster, lb_vrrp, node_group};
 use protocol::Resource;
 
 pub fn all(shared: &Shared) -> Vec<Box<dyn Resource>> {
     vec![
         Box::new(pki::Pki { shared: shared.clone() }),
-        Box::new(lb_vrrp::LbVrrp { shared: shared.clone() }),
-        Box::new(hardway_cluster::HardwayCluster { shared: shared.clone() }),
-        Box::new(node_group::NodeGroup { shared: shared.clone() }),
+        Box::new(OnHosts::new(lb_vrrp::LbVrrp, shared)),
+        Box::new(OnHosts::new(hardway_cluster::HardwayCluster, shared)),
+        Box::new(OnHosts::new(node_group::NodeGroup, shared)),
         Box::new(OnCloud::new(vpc::Vpc, shared)),
         Box::new(OnCloud::new(lb_nlb::LbNlb, shared)),
         Box::new(OnCloud::new(bastion::Bastion, shared)),

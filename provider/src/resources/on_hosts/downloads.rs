@@ -1,6 +1,7 @@
 //! Which binaries a host needs, and the digest of each: from the user, from the state, from the catalogue, or looked up in the
 //! origin's (or the mirror's) checksum file at plan, then shown and pinned in the state. None is ever invented.
 
+use crate::configuration::Shared;
 use crate::ports::World;
 use bundle::{Binary, HostPath};
 use render::Hosts;
@@ -17,7 +18,7 @@ pub fn attribute() -> Attribute {
 }
 
 /// The resource's mirror, or else the provider's. Nested: unknown is not the same as absent.
-pub fn mirror<'a>(resource: &'a Field<String>, provider: &'a Field<String>) -> Field<&'a str> {
+fn mirror<'a>(resource: &'a Field<String>, provider: &'a Field<String>) -> Field<&'a str> {
     match (resource, provider) {
         (Field::Null, provider) => provider.as_ref().map(String::as_str),
         (resource, _) => resource.as_ref().map(String::as_str),
@@ -69,32 +70,36 @@ pub fn planned(resolved: Option<&Resolved>) -> Value {
     value
 }
 
+/// What a resource declares of its downloads.
+pub struct Wanted<'a> {
+    pub version: &'a str,
+    pub role: Role,
+    pub hosts: Hosts,
+    pub mirror: &'a Field<String>,
+    pub checksums: &'a Field<BTreeMap<String, Field<String>>>,
+}
+
 /// `None` while the mirror or a given digest is unknown. Reaches the network only for digests that neither the configuration, the
 /// state nor the catalogue has.
-pub async fn resolve(
-    world: &dyn World,
-    version: &str,
-    role: Role,
-    hosts: &Hosts,
-    mirror: Field<&str>,
-    given: &Field<BTreeMap<String, Field<String>>>,
-    state: Option<&Value>,
-) -> Result<Option<Resolved>, Diagnostic> {
+pub async fn resolve(shared: &Shared, wanted: Wanted<'_>, state: Option<&Value>) -> Result<Option<Resolved>, Diagnostic> {
+    let configuration = shared.configuration();
+    let mirror = mirror(wanted.mirror, &configuration.mirror);
     if mirror.is_unknown() {
         return Ok(None);
     }
     let mirror = mirror.into_known();
-    let release = catalogue::release(version).map_err(|error| Diagnostic::error(error.to_string()))?;
-    let architectures: BTreeSet<Architecture> = hosts.values().map(|host| host.architecture).collect();
+    let release = catalogue::release(wanted.version).map_err(|error| Diagnostic::error(error.to_string()))?;
+    let architectures: BTreeSet<Architecture> = wanted.hosts.values().map(|host| host.architecture).collect();
     let mut downloads = Vec::new();
     for architecture in architectures {
-        downloads.extend(release.downloads(role, architecture, mirror).map_err(|error| Diagnostic::error(error.to_string()))?);
+        downloads
+            .extend(release.downloads(wanted.role, architecture, mirror).map_err(|error| Diagnostic::error(error.to_string()))?);
     }
-    let given = given.known().cloned().unwrap_or_default();
+    let given = wanted.checksums.known().cloned().unwrap_or_default();
     let pinned = state.map(|state| state.get("checksums").clone()).unwrap_or_default();
     let mut resolved = Resolved {
         release,
-        role,
+        role: wanted.role,
         mirror: mirror.map(str::to_string),
         downloads,
         checksums: Checksums::new(),
@@ -115,7 +120,7 @@ pub async fn resolve(
             }
         }
     }
-    resolved.look_up(world).await;
+    resolved.look_up(shared.world.as_ref()).await;
     Ok(Some(resolved))
 }
 

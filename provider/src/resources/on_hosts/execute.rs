@@ -1,9 +1,10 @@
 //! Runs the steps of a rollout on real hosts. Ordering and safety are the planner's (crate `rollout`); here each step is done
 //! once, timed, and stopped at the next safe point when the engine asks for it.
 
+use super::errors::machine_error;
+use super::fleet::Fleet;
 use crate::kubernetes::KubernetesError;
 use crate::ports::Host;
-use crate::resources::on_hosts::fleet::{Fleet, machine_error};
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, Manifest, Observed, UnitName};
 use machines::MachineError;

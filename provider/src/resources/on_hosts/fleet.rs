@@ -1,66 +1,35 @@
-//! The hosts of one resource while a call lasts: connections, what was observed, and one `read`, `apply` and `delete` that
-//! every host-based resource is made of.
+//! The hosts of one resource while a call lasts: each answers or does not. Reading, stopping and removing, all hosts at once; steps
+//! are run by `execute`.
 
-use crate::configuration::Shared;
-use crate::hosts::{self, HostConfigs};
+use super::errors::machine_error;
 use crate::ports::Host;
 use crate::progress::Progress;
-use crate::resources::on_hosts::execute::{Actions, Execution};
-use crate::resources::on_hosts::host_state::{Rollout, refused};
-use crate::resources::on_hosts::preflight;
-use crate::ssh::{self, Ssh};
-use bundle::{Bundle, Difference, HostName, Manifest, Observed, UnitName};
-use futures::StreamExt;
-use machines::{MachineError, Owner, Target};
-use rollout::HostState;
-use schema::{Diagnostic, Diagnostics, Field};
+use bundle::{Difference, HostName, Manifest, Observed, UnitName};
+use machines::{MachineError, Owner};
+use schema::{Diagnostic, Diagnostics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub struct Fleet {
     pub owner: Owner,
-    hosts: render::Hosts,
     pub machines: BTreeMap<HostName, Arc<dyn Host>>,
     pub unreachable: BTreeMap<HostName, String>,
     pub progress: Progress,
     pub cancelled: CancellationToken,
 }
 
-/// What an apply left on the hosts: the manifests that are there now, and what went wrong.
-pub struct Applied {
-    pub manifests: BTreeMap<HostName, Manifest>,
-    pub diagnostics: Diagnostics,
-    /// Ctrl-C: what was done is kept and the next apply goes on; not an error of the resource.
-    pub cancelled: bool,
-}
-
 impl Fleet {
-    /// Connects to every host, many at once. A host that does not answer is remembered with its reason.
-    pub async fn connect(
-        shared: &Shared,
+    /// Hosts that answered, and those that did not with the reason.
+    pub fn new(
         owner: Owner,
-        configs: &HostConfigs,
-        resource_ssh: &Field<Ssh>,
-        cancelled: &CancellationToken,
-    ) -> Result<Fleet, Diagnostic> {
-        let configuration = shared.configuration();
-        let targets = targets(configs, &[resource_ssh, &configuration.ssh])?;
-        let progress = configuration.progress(owner.to_string());
-        let parallel_hosts = configuration.parallel_hosts();
-        let connections =
-            targets.into_iter().map(|target| async move { (target.name.clone(), shared.world.connect(&target).await) });
-        let results: Vec<_> = futures::stream::iter(connections).buffer_unordered(parallel_hosts).collect().await;
-        let mut fleet = Fleet {
-            owner,
-            hosts: hosts::resolve(configs).unwrap_or_default(),
-            machines: BTreeMap::new(),
-            unreachable: BTreeMap::new(),
-            progress,
-            cancelled: cancelled.clone(),
-        };
-        for (name, result) in results {
-            match result {
+        answers: impl IntoIterator<Item = (HostName, Result<Arc<dyn Host>, MachineError>)>,
+        progress: Progress,
+        cancelled: CancellationToken,
+    ) -> Fleet {
+        let mut fleet = Fleet { owner, machines: BTreeMap::new(), unreachable: BTreeMap::new(), progress, cancelled };
+        for (name, answer) in answers {
+            match answer {
                 Ok(machine) => drop(fleet.machines.insert(name, machine)),
                 Err(error) => {
                     fleet.progress.line(&format!("{name}: {error}"));
@@ -68,7 +37,7 @@ impl Fleet {
                 }
             }
         }
-        Ok(fleet)
+        fleet
     }
 
     pub fn unreachable_warnings(&self) -> Diagnostics {
@@ -88,7 +57,8 @@ impl Fleet {
             .collect()
     }
 
-    async fn observe(&mut self, manifests: &BTreeMap<HostName, Manifest>) -> BTreeMap<HostName, Observed> {
+    /// What each host that answers has of its manifest.
+    pub async fn observe(&mut self, manifests: &BTreeMap<HostName, Manifest>) -> BTreeMap<HostName, Observed> {
         let questions: Vec<(Arc<dyn Host>, Manifest)> =
             manifests.iter().filter_map(|(host, manifest)| Some((self.machines.get(host)?.clone(), manifest.clone()))).collect();
         let reads = questions.into_iter().map(|(machine, manifest)| {
@@ -106,103 +76,6 @@ impl Fleet {
             }
         }
         all
-    }
-
-    /// Brings every host from what it has to what it should have. `recorded` is what the state said before.
-    pub async fn apply(
-        &mut self,
-        recorded: &BTreeMap<HostName, Manifest>,
-        desired: &BTreeMap<HostName, Bundle>,
-        rollout: &Rollout<'_>,
-        actions: &dyn Actions,
-    ) -> Applied {
-        let manifests: BTreeMap<HostName, Manifest> =
-            desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
-        let mut asked = recorded.clone();
-        asked.extend(manifests.clone());
-        let observed = self.observe(&asked).await;
-        let states: Vec<HostState> = asked
-            .keys()
-            .map(|host| {
-                let observed = observed.get(host).cloned();
-                HostState::new(host.clone(), desired.get(host), observed, rollout.tiers.clone())
-                    .in_state(recorded.contains_key(host))
-            })
-            .collect();
-        let mut applied = Applied { manifests: recorded.clone(), diagnostics: Diagnostics::default(), cancelled: false };
-        let faults = self.preflight(recorded, desired).await;
-        if faults.has_errors() {
-            applied.diagnostics = faults;
-            return applied;
-        }
-        let steps = match (rollout.plan)(&states) {
-            Ok(steps) => steps,
-            Err(refusal) => {
-                applied.diagnostics.push(refused(&refusal));
-                return applied;
-            }
-        };
-        let execution = Execution::new(self, desired, recorded, &observed, actions);
-        let outcome = execution.run(&steps).await;
-        for host in &outcome.touched {
-            if let Some(manifest) = manifests.get(host) {
-                applied.manifests.insert(host.clone(), manifest.clone());
-            }
-        }
-        if recorded.is_empty() && !outcome.touched.is_empty() {
-            // A create that was cut off: hosts that answer belong to the state, and what they lack is drift for the next apply.
-            applied.manifests.extend(
-                manifests
-                    .iter()
-                    .filter(|(host, _)| self.machines.contains_key(*host))
-                    .map(|(host, manifest)| (host.clone(), manifest.clone())),
-            );
-        }
-        outcome.removed.iter().for_each(|host| drop(applied.manifests.remove(host)));
-        match outcome.error {
-            None => self.settle(&manifests, &mut applied),
-            Some(error) if error.is_cancelled() => applied.cancelled = true,
-            Some(error) => applied.diagnostics.push(error.diagnostic()),
-        }
-        applied
-    }
-
-    /// Looks at hosts that get something for the first time.
-    async fn preflight(&self, recorded: &BTreeMap<HostName, Manifest>, desired: &BTreeMap<HostName, Bundle>) -> Diagnostics {
-        let new = desired.keys().filter(|host| !recorded.contains_key(*host));
-        let looks = new.filter_map(|host| Some((host, self.hosts.get(host)?, self.machines.get(host)?))).map(
-            |(name, host, machine)| async move {
-                match machine.facts().await {
-                    Ok(facts) => preflight::check(name.as_str(), host, &facts),
-                    Err(error) => machine_error(&error).into(),
-                }
-            },
-        );
-        futures::future::join_all(looks).await.into_iter().flatten().collect()
-    }
-
-    /// Every step ran: hosts that answer have what was planned; the others are named.
-    fn settle(&self, manifests: &BTreeMap<HostName, Manifest>, applied: &mut Applied) {
-        for host in applied.manifests.keys().filter(|host| !manifests.contains_key(*host)) {
-            if let Some(reason) = self.unreachable.get(host) {
-                applied.diagnostics.push(
-                    Diagnostic::warning(format!("{host} does not answer, so nothing was removed from it")).detail(format!(
-                        "{reason}\n\nIt is not part of this resource any more. Should it come back, install it anew before it is used for something else."
-                    )),
-                );
-            }
-        }
-        for (host, manifest) in manifests {
-            let pending = applied.manifests.get(host) != Some(manifest);
-            match self.unreachable.get(host) {
-                Some(reason) if pending => applied.diagnostics.push(
-                    Diagnostic::error(format!("{host} does not answer and still has to be changed"))
-                        .detail(format!("{reason}\n\nEvery other host is done. Running apply again once it answers is safe, or take it out of hosts.")),
-                ),
-                Some(_) => {}
-                None => drop(applied.manifests.insert(host.clone(), manifest.clone())),
-            }
-        }
     }
 
     /// Stops units on all hosts at once, for components that would wait for each other if their hosts were removed one by one.
@@ -255,24 +128,4 @@ impl Fleet {
     pub fn names(&self) -> BTreeSet<HostName> {
         self.machines.keys().chain(self.unreachable.keys()).cloned().collect()
     }
-}
-
-/// The operation, the object and the host come first in every error of a machine; what follows the colon is the detail.
-pub fn machine_error(error: &MachineError) -> Diagnostic {
-    let text = error.to_string();
-    match text.split_once(": ") {
-        Some((summary, detail)) => Diagnostic::error(summary).detail(detail),
-        None => Diagnostic::error(text),
-    }
-}
-
-pub fn targets(hosts: &HostConfigs, layers: &[&Field<Ssh>]) -> Result<Vec<Target>, Diagnostic> {
-    hosts
-        .iter()
-        .map(|(name, host)| {
-            let name = HostName::parse(name.as_str()).map_err(|error| Diagnostic::error(error.to_string()))?;
-            let address = host.address.known().map(String::as_str).unwrap_or_default();
-            ssh::target(&name, address, &host.ssh, layers)
-        })
-        .collect()
 }

@@ -1,197 +1,273 @@
-//! What every host-based resource does alike: read, delete, the bookkeeping around an apply, and waiting for units.
+//! What every resource on Linux hosts does alike: plan from the state alone, read with drift host by host, apply in steps that are
+//! each healthy before the next, remove. A resource declares its schema, what each host should have, and what its steps mean;
+//! everything else is here.
 
+mod apply;
+mod connect;
 pub(crate) mod downloads;
+mod errors;
 pub(crate) mod execute;
 pub(crate) mod fleet;
 pub mod hardway_cluster;
-pub(crate) mod host_state;
 pub(crate) mod lb_vrrp;
 pub(crate) mod node_group;
+mod plan;
 mod preflight;
+mod recorded;
+mod units;
 
-use self::execute::{Actions, StepError};
+use self::apply::Apply;
+use self::execute::Actions;
 use self::fleet::Fleet;
-use self::host_state::{Recorded, Rollout};
+use self::plan::Rollout;
+use self::recorded::Recorded;
 use crate::configuration::Shared;
-use crate::hosts::HostConfigs;
+use crate::hosts::{self, HostConfigs};
 use crate::ssh::Ssh;
-use bundle::{Bundle, HostName, Manifest, UnitName};
+use async_trait::async_trait;
+use bundle::{Bundle, HostName, UnitName};
 use machines::Owner;
-use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse, ReadResponse};
-use schema::{Diagnostic, Field, Value, decode, encode};
+use protocol::{
+    ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
+};
+use schema::{Diagnostic, Diagnostics, Field, Schema, Value, decode, encode};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
-/// A read of any host-based resource: drift and unreachable hosts into the state, a warning for each that does not answer.
-pub(crate) async fn read_hosts(
-    shared: &Shared,
-    call: &Call,
-    prior: Value,
-    owner_of: fn(&Value) -> Result<Owner, Diagnostic>,
-    config: Result<(Field<HostConfigs>, Field<Ssh>), Diagnostic>,
-) -> ReadResponse {
-    let outcome = async {
-        let (_, resource_ssh) = config?;
-        let recorded = Recorded::of(Some(&prior))?.manifests()?;
-        let hosts = all_hosts(None, Some(&prior))?;
-        let mut fleet = Fleet::connect(shared, owner_of(&prior)?, &hosts, &resource_ssh, &call.cancelled).await?;
+/// A resource whose objects are files, programs and units on hosts. Its schema has `id`, `hosts` and `ssh`.
+#[async_trait]
+pub trait HostResource: Send + Sync + 'static {
+    /// The configuration, decoded; it carries unknown values.
+    type Config: DeserializeOwned + Send + Sync;
+    type Actions: Actions;
+    /// What the planner has to know besides what each host has; the default while no host is asked.
+    type Facts: Default + Send + Sync;
+
+    fn name(&self) -> &'static str;
+
+    /// Without what [`recorded::attributes`] adds.
+    fn schema(&self) -> Schema;
+
+    fn identity(&self) -> IdentityAttribute;
+
+    /// Pure; sees unknown values.
+    fn validate(&self, config: &Value) -> Diagnostics;
+
+    /// The value of `id`, which also stands in the record that hosts keep. `None` while it is unknown. Pure.
+    fn id(&self, config: &Self::Config) -> Option<String>;
+
+    /// What each host should have, and computed attributes of the resource's own into `planned`. `None` while something that goes
+    /// into a bundle is unknown. Called at plan, and again at apply, where nothing is unknown any more.
+    async fn desired(
+        &self,
+        declared: &Declared<'_, Self>,
+        planned: &mut Value,
+    ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic>;
+
+    /// The planner and the order in which units start. Pure.
+    fn rollout<'a>(&self, config: &'a Self::Config, facts: &'a Self::Facts) -> Rollout<'a>;
+
+    /// At apply, before any host is reached.
+    async fn actions(&self, shared: &Shared, config: &Self::Config, call: &Call) -> Result<Self::Actions, Diagnostic>;
+
+    /// At apply, before the steps are planned; may tell others what is about to change.
+    async fn observe(&self, _actions: &Self::Actions, _fleet: &Fleet, _prior: Option<&Value>) -> Result<Self::Facts, Diagnostic> {
+        Ok(Self::Facts::default())
+    }
+
+    /// After the steps, whether they all ran or not.
+    async fn settle(&self, _actions: &Self::Actions, _call: &Call, _prior: Option<&Value>, _response: &mut ApplyResponse) {}
+
+    /// Warnings about what a destroy will do. Pure.
+    fn plan_destroy(&self, _prior: &Value) -> Diagnostics {
+        Diagnostics::default()
+    }
+
+    /// Before the hosts are cleaned. `Err` stops the destroy; an error among the diagnostics keeps the state once they are clean.
+    async fn leave(&self, _shared: &Shared, _config: &Self::Config, _call: &Call) -> Result<Diagnostics, Diagnostic> {
+        Ok(Diagnostics::default())
+    }
+
+    /// Units that stop on all hosts at once before anything is removed from one of them.
+    fn stopped_first(&self) -> Vec<UnitName> {
+        Vec::new()
+    }
+
+    /// Why there is no import, and what to do instead.
+    fn instead_of_import(&self) -> &'static str;
+}
+
+/// What a resource on hosts is planned or applied from.
+pub struct Declared<'a, R: HostResource + ?Sized> {
+    pub shared: &'a Shared,
+    pub config: &'a R::Config,
+    /// Has the write-only values, which `config` has not.
+    pub with_secrets: &'a R::Config,
+    /// The prior state at plan, the planned one at apply.
+    pub state: Option<&'a Value>,
+    /// At apply.
+    pub actions: Option<&'a R::Actions>,
+}
+
+/// Where a resource lives, whatever else it declares.
+#[derive(Deserialize)]
+struct Place {
+    hosts: Field<HostConfigs>,
+    ssh: Field<Ssh>,
+}
+
+/// A [`HostResource`] as the engine sees it.
+pub struct OnHosts<R> {
+    resource: R,
+    shared: Shared,
+}
+
+impl<R: HostResource> OnHosts<R> {
+    pub fn new(resource: R, shared: &Shared) -> Self {
+        OnHosts { resource, shared: shared.clone() }
+    }
+
+    /// `k8s_hardway_cluster.demo`: under this name hosts keep the record of what belongs to the resource.
+    fn owner(&self, values: &Value) -> Result<Owner, Diagnostic> {
+        Owner::parse(format!("{}.{}", self.resource.name(), values.get("id").as_str().unwrap_or_default()))
+            .map_err(|error| Diagnostic::error(error.to_string()))
+    }
+
+    async fn connect_to_recorded(&self, call: &Call, prior: &Value) -> Result<Fleet, Diagnostic> {
+        let place: Place = decode(prior)?;
+        let hosts = recorded::all_hosts(None, Some(prior))?;
+        connect::connect(&self.shared, self.owner(prior)?, &hosts, &place.ssh, call).await
+    }
+
+    async fn plan_hosts(&self, request: &PlanRequest) -> Result<PlanResponse, Diagnostic> {
+        let config: R::Config = decode(&request.proposed)?;
+        let with_secrets: R::Config = decode(&request.config)?;
+        let mut planned = request.proposed.clone();
+        planned.set("id", self.resource.id(&config).map_or(Value::Unknown, Value::from));
+        let declared = Declared {
+            shared: &self.shared,
+            config: &config,
+            with_secrets: &with_secrets,
+            state: request.prior.as_ref(),
+            actions: None,
+        };
+        let desired = self.resource.desired(&declared, &mut planned).await?;
+        plan::plan(request, planned, desired.as_ref(), &self.resource.rollout(&config, &R::Facts::default()))
+    }
+
+    async fn read_hosts(&self, call: &Call, prior: &Value) -> Result<ReadResponse, Diagnostic> {
+        let recorded = Recorded::of(Some(prior))?.manifests()?;
+        let mut fleet = self.connect_to_recorded(call, prior).await?;
         let drift = fleet.read(&recorded).await;
-        Ok::<_, Diagnostic>((drift, fleet))
-    };
-    match outcome.await {
-        Ok((drift, fleet)) => ReadResponse {
+        Ok(ReadResponse {
             diagnostics: fleet.unreachable_warnings(),
-            state: Some(host_state::after_read(prior, &drift, &fleet.unreachable)),
-        },
-        Err(diagnostic) => ReadResponse { state: Some(prior), diagnostics: diagnostic.into() },
+            state: Some(recorded::after_read(prior.clone(), &drift, &fleet.unreachable)),
+        })
     }
-}
 
-pub(crate) async fn delete_hosts(
-    shared: &Shared,
-    call: &Call,
-    prior: Value,
-    owner_of: fn(&Value) -> Result<Owner, Diagnostic>,
-    config: Result<(Field<HostConfigs>, Field<Ssh>), Diagnostic>,
-    stop_first: &[UnitName],
-) -> DeleteResponse {
-    let outcome = async {
-        let (_, resource_ssh) = config?;
-        let recorded = Recorded::of(Some(&prior))?.manifests()?;
-        let hosts = all_hosts(None, Some(&prior))?;
-        let fleet = Fleet::connect(shared, owner_of(&prior)?, &hosts, &resource_ssh, &call.cancelled).await?;
-        if !stop_first.is_empty() {
-            fleet.stop_everywhere(stop_first).await;
+    async fn apply_hosts(&self, call: &Call, mut request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
+        let config: R::Config = decode(&request.planned)?;
+        let with_secrets: R::Config = decode(&request.config)?;
+        let place: Place = decode(&request.planned)?;
+        let actions = self.resource.actions(&self.shared, &config, call).await?;
+        let mut planned = request.planned.clone();
+        let declared = Declared {
+            shared: &self.shared,
+            config: &config,
+            with_secrets: &with_secrets,
+            state: Some(&request.planned),
+            actions: Some(&actions),
+        };
+        let desired = self.resource.desired(&declared, &mut planned).await?.ok_or_else(errors::unknown_at_apply)?;
+        let manifests = desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
+        planned.set("bundles", encode(&recorded::to_lines(&manifests)));
+        let all = recorded::all_hosts(place.hosts.known(), request.prior.as_ref())?;
+        let fleet = connect::connect(&self.shared, self.owner(&planned)?, &all, &place.ssh, call).await?;
+        let prior = request.prior.clone();
+        let facts = self.resource.observe(&actions, &fleet, prior.as_ref()).await?;
+        request.planned = planned;
+        let apply = Apply {
+            hosts: &place.hosts.known().and_then(hosts::resolve).unwrap_or_default(),
+            desired: &desired,
+            rollout: &self.resource.rollout(&config, &facts),
+            actions: &actions,
+        };
+        let mut response = apply.run(fleet, request).await?;
+        self.resource.settle(&actions, call, prior.as_ref(), &mut response).await;
+        Ok(response)
+    }
+
+    async fn delete_hosts(&self, call: &Call, prior: &Value) -> Result<DeleteResponse, Diagnostic> {
+        let config: R::Config = decode(prior)?;
+        let mut diagnostics = self.resource.leave(&self.shared, &config, call).await?;
+        let is_left = diagnostics.has_errors();
+        let recorded = Recorded::of(Some(prior))?.manifests()?;
+        let fleet = self.connect_to_recorded(call, prior).await?;
+        let first = self.resource.stopped_first();
+        if !first.is_empty() {
+            fleet.stop_everywhere(&first).await;
         }
-        Ok::<_, Diagnostic>(fleet.remove(&recorded).await)
-    };
-    match outcome.await {
-        Ok((left, diagnostics)) => DeleteResponse { left_behind: left_behind(prior, &left), diagnostics },
-        Err(diagnostic) => DeleteResponse { left_behind: Some(prior), diagnostics: diagnostic.into() },
+        let (left, found) = fleet.remove(&recorded).await;
+        diagnostics.extend(found);
+        let left_behind = recorded::left_behind(prior.clone(), &left);
+        let left_behind = left_behind.or_else(|| is_left.then(|| recorded::with_clean_hosts(prior.clone())));
+        Ok(DeleteResponse { left_behind, diagnostics })
     }
 }
 
-/// The state that still names what could not be removed; `None` when nothing is left.
-fn left_behind(mut prior: Value, left: &BTreeMap<HostName, Manifest>) -> Option<Value> {
-    if left.is_empty() {
-        return None;
+#[async_trait]
+impl<R: HostResource> Resource for OnHosts<R> {
+    fn name(&self) -> &'static str {
+        self.resource.name()
     }
-    prior.set("bundles", encode(&host_state::to_lines(left)));
-    Some(prior)
-}
 
-/// The hosts of the plan, and those of the prior state that the plan no longer names but that still have something.
-pub(crate) fn all_hosts(planned: Option<&HostConfigs>, prior: Option<&Value>) -> Result<HostConfigs, Diagnostic> {
-    #[derive(Deserialize)]
-    struct Hosts {
-        hosts: Field<HostConfigs>,
+    fn schema(&self) -> Schema {
+        self.resource.schema().attributes(recorded::attributes())
     }
-    let mut hosts = match prior {
-        Some(prior) => decode::<Hosts>(prior)?.hosts.into_known().unwrap_or_default(),
-        None => HostConfigs::new(),
-    };
-    if let Some(prior) = prior {
-        let recorded = Recorded::of(Some(prior))?.bundles.unwrap_or_default();
-        hosts.retain(|name, _| recorded.contains_key(name));
+
+    fn identity(&self) -> Vec<IdentityAttribute> {
+        vec![self.resource.identity()]
     }
-    hosts.extend(planned.cloned().unwrap_or_default());
-    Ok(hosts)
-}
 
-/// Runs the rollout and makes the state of what came of it.
-pub(crate) async fn finish_apply(
-    mut fleet: Fleet,
-    request: ApplyRequest,
-    desired: &BTreeMap<HostName, Bundle>,
-    rollout: &Rollout<'_>,
-    actions: &dyn Actions,
-) -> Result<ApplyResponse, Diagnostic> {
-    let recorded = Recorded::of(request.prior.as_ref())?.manifests()?;
-    let mut applied = fleet.apply(&recorded, desired, rollout, actions).await;
-    let failed = applied.diagnostics.has_errors();
-    let created = request.prior.is_none();
-    if applied.manifests.is_empty() && failed {
-        return Ok(ApplyResponse { state: request.prior, diagnostics: applied.diagnostics });
+    fn validate(&self, config: &Value) -> Diagnostics {
+        self.resource.validate(config)
     }
-    let mut state = request.planned;
-    if applied.cancelled && created {
-        // An engine takes no state but the planned one without an error, and an error would taint: the next refresh finds what is
-        // missing.
-        applied.diagnostics.push(
-            Diagnostic::warning("stopped on request").detail("What was done is kept. Running apply again goes on from here."),
-        );
-        return Ok(ApplyResponse { state: Some(state), diagnostics: applied.diagnostics });
+
+    async fn plan(&self, _call: &Call, request: PlanRequest) -> PlanResponse {
+        self.plan_hosts(&request).await.unwrap_or_else(|diagnostic| PlanResponse {
+            planned: request.proposed.clone(),
+            diagnostics: diagnostic.into(),
+            ..PlanResponse::default()
+        })
     }
-    if failed || applied.cancelled {
-        // What the hosts have now, so that the next plan goes on from there even without a refresh.
-        let drift = fleet.read(&applied.manifests).await;
-        state.set("bundles", encode(&host_state::to_lines(&applied.manifests)));
-        state.set("hosts", hosts_left(&state, request.prior.as_ref(), &applied.manifests));
-        state = host_state::after_read(state, &drift, &fleet.unreachable);
-        if failed && created {
-            applied.diagnostics.push(Diagnostic::warning("what was done so far is kept, and the resource is marked as tainted").detail(
-                "An apply would destroy it and begin anew. To go on from here instead, run `terraform untaint` (or `tofu untaint`) with \
-                 the address of this resource, then apply.",
-            ));
-        }
-        if applied.cancelled {
-            applied.diagnostics.push(
-                Diagnostic::error("stopped on request").detail("What was done is kept. Running apply again goes on from here."),
-            );
-        }
+
+    async fn plan_destroy(&self, _call: &Call, prior: Value) -> Diagnostics {
+        self.resource.plan_destroy(&prior)
     }
-    Ok(ApplyResponse { state: Some(state), diagnostics: applied.diagnostics })
-}
 
-/// The hosts of the plan, and those that were to leave and still have something: the next apply must find them.
-fn hosts_left(planned: &Value, prior: Option<&Value>, manifests: &BTreeMap<HostName, Manifest>) -> Value {
-    let mut hosts = planned.get("hosts").clone();
-    for name in manifests.keys().filter(|name| hosts.get(name.as_str()).is_null()).cloned().collect::<Vec<_>>() {
-        if let Some(prior) = prior {
-            hosts.set(name.as_str(), prior.get("hosts").get(name.as_str()).clone());
-        }
+    async fn read(&self, call: &Call, prior: Value) -> ReadResponse {
+        self.read_hosts(call, &prior)
+            .await
+            .unwrap_or_else(|diagnostic| ReadResponse { state: Some(prior), diagnostics: diagnostic.into() })
     }
-    hosts
-}
 
-const UNITS_LIMIT: Duration = Duration::from_secs(30);
-
-pub(crate) async fn wait_units_active(fleet: &Fleet, host: &HostName, units: &[UnitName]) -> Result<(), StepError> {
-    let Some(machine) = fleet.machines.get(host) else { return Ok(()) };
-    let names: Vec<&str> = units.iter().map(UnitName::as_str).collect();
-    let command = format!("systemctl is-active {}", names.join(" "));
-    let began = Instant::now();
-    loop {
-        let output = machine.run(&command).await?;
-        if output.status == 0 {
-            return Ok(());
-        }
-        if began.elapsed() > UNITS_LIMIT {
-            let states = String::from_utf8_lossy(&output.stdout).replace('\n', " ");
-            return Err(StepError::Gate {
-                summary: format!("{} on {host} did not become active within {} s", names.join(", "), UNITS_LIMIT.as_secs()),
-                detail: format!(
-                    "systemd says: {states}\n\nLook at `journalctl -u {}` there. Running apply again is safe.",
-                    names.first().unwrap_or(&"")
-                ),
-            });
-        }
-        tokio::time::sleep(Duration::from_millis(250)).await;
+    async fn apply(&self, call: &Call, request: ApplyRequest) -> ApplyResponse {
+        let left_behind = request.prior.clone();
+        self.apply_hosts(call, request)
+            .await
+            .unwrap_or_else(|diagnostic| ApplyResponse { state: left_behind, diagnostics: diagnostic.into() })
     }
-}
 
-pub(crate) fn render_error(error: render::RenderError) -> Diagnostic {
-    Diagnostic::error("the bundle of a host cannot be rendered").detail(error.to_string())
-}
+    async fn delete(&self, call: &Call, prior: Value) -> DeleteResponse {
+        self.delete_hosts(call, &prior)
+            .await
+            .unwrap_or_else(|diagnostic| DeleteResponse { left_behind: Some(prior), diagnostics: diagnostic.into() })
+    }
 
-pub(crate) fn unknown_at_apply() -> Diagnostic {
-    Diagnostic::error("provider bug: apply was called with unknown values")
-        .detail("Please report this with the versions of the provider and the engine.")
-}
-
-/// `k8s_hardway_cluster.demo`: under this name hosts keep the record of what belongs to the resource.
-pub(crate) fn owner(resource: &str, name: &Value) -> Result<Owner, Diagnostic> {
-    Owner::parse(format!("{resource}.{}", name.as_str().unwrap_or_default()))
-        .map_err(|error| Diagnostic::error(error.to_string()))
+    async fn import(&self, _call: &Call, _id: &str) -> Result<Value, Diagnostics> {
+        Err(Diagnostic::error(format!("{} cannot be imported", self.resource.name()))
+            .detail(self.resource.instead_of_import())
+            .into())
+    }
 }

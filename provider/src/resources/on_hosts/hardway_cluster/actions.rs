@@ -3,7 +3,7 @@
 use crate::ports::Host;
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
-use crate::resources::on_hosts::wait_units_active;
+use crate::resources::on_hosts::units::wait_units_active;
 use async_trait::async_trait;
 use bundle::{HostName, UnitName};
 use rollout::Gate;

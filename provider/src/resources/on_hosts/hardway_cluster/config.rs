@@ -3,7 +3,6 @@
 use crate::hosts::{self, HostConfigs};
 use crate::network;
 use crate::resources::pki::BundleObject;
-use crate::ssh::Ssh;
 use ipnet::IpNet;
 use render::spec::{ClusterSpec, Endpoint, Network};
 use schema::Field;
@@ -29,7 +28,6 @@ pub struct Config {
     pub scheduler: Field<Component>,
     pub mirror: Field<String>,
     pub checksums: Field<BTreeMap<String, Field<String>>>,
-    pub ssh: Field<Ssh>,
 }
 
 #[derive(Deserialize)]

@@ -1,12 +1,12 @@
 //! The `join` object: what a node group needs to know of its cluster. No secret is in it; what a node must hold of secrets is
 //! fetched from a control-plane host when it joins.
 
-use super::{Desired, config::Config};
+use super::config::Config;
 use crate::network;
-use crate::resources::on_hosts;
+use crate::resources::on_hosts::errors::render_error;
 use bundle::Digest;
 use ipnet::IpNet;
-use render::spec::{Endpoint, Network};
+use render::spec::{ClusterSpec, Credentials, Endpoint, Network};
 use schema::{Diagnostic, Type};
 use serde::{Deserialize, Serialize};
 
@@ -62,11 +62,9 @@ impl Join {
         ])
     }
 
-    pub(super) fn of(desired: &Desired, config: &Config) -> Result<Join, Diagnostic> {
-        let spec = &desired.spec;
-        let certificate = |name: &str| desired.credentials.certificates.get(name).cloned().unwrap_or_default();
-        let kube_proxy =
-            render::control_plane::kube_proxy_kubeconfig(spec, &desired.credentials).map_err(on_hosts::render_error)?;
+    pub(super) fn of(spec: &ClusterSpec, credentials: &Credentials, config: &Config) -> Result<Join, Diagnostic> {
+        let certificate = |name: &str| credentials.certificates.get(name).cloned().unwrap_or_default();
+        let kube_proxy = render::control_plane::kube_proxy_kubeconfig(spec, credentials).map_err(render_error)?;
         let texts = |networks: &[IpNet]| networks.iter().map(ToString::to_string).collect();
         let hosts = config.hosts.known().into_iter().flatten().map(|(name, host)| {
             let ssh = host.ssh.known();

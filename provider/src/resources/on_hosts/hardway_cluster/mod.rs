@@ -8,32 +8,32 @@ mod version;
 
 pub use join::Join;
 
+use super::errors::render_error;
+use super::{Declared, HostResource, plan::Rollout};
 use crate::configuration::{self, Shared};
 use crate::hosts;
 use crate::resources::attributes;
-use crate::resources::on_hosts::downloads::{self, Resolved};
-use crate::resources::on_hosts::fleet::Fleet;
-use crate::resources::on_hosts::host_state::Rollout;
-use crate::resources::on_hosts::{self, host_state};
+use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
+use crate::resources::on_hosts::errors::unknown_at_apply;
 use crate::resources::pki::BundleObject;
 use crate::ssh;
+use actions::ControlPlaneActions;
 use async_trait::async_trait;
 use bundle::{Bundle, HostName, UnitName};
 use config::Config;
-use machines::Owner;
-use protocol::{
-    ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
-};
+use protocol::{Call, IdentityAttribute};
 use render::spec::{ClusterSpec, Credentials};
-use schema::{Attribute, Diagnostic, Diagnostics, Field, Nesting, Schema, Type, Value, decode, encode};
+use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, encode};
 use std::collections::BTreeMap;
 
-pub struct HardwayCluster {
-    pub shared: Shared,
-}
+pub struct HardwayCluster;
 
 #[async_trait]
-impl Resource for HardwayCluster {
+impl HostResource for HardwayCluster {
+    type Config = Config;
+    type Actions = ControlPlaneActions;
+    type Facts = ();
+
     fn name(&self) -> &'static str {
         "k8s_hardway_cluster"
     }
@@ -87,162 +87,104 @@ impl Resource for HardwayCluster {
                 .computed()
                 .describe("What `k8s_node_group.cluster` takes: how nodes reach the cluster and what they must trust. It holds no secret."),
         )
-        .attributes(host_state::attributes())
     }
 
-    fn identity(&self) -> Vec<IdentityAttribute> {
-        vec![IdentityAttribute { name: "name", description: "Name of the cluster." }]
+    fn identity(&self) -> IdentityAttribute {
+        IdentityAttribute { name: "name", description: "Name of the cluster." }
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
         validate::validate(config)
     }
 
-    async fn plan(&self, _call: &Call, request: PlanRequest) -> PlanResponse {
-        self.plan_rollout(&request).await.unwrap_or_else(|diagnostic| PlanResponse {
-            planned: request.proposed.clone(),
-            diagnostics: diagnostic.into(),
-            ..PlanResponse::default()
-        })
+    fn id(&self, config: &Config) -> Option<String> {
+        config.name.known().cloned()
     }
 
-    async fn plan_destroy(&self, _call: &Call, prior: Value) -> Diagnostics {
-        let name = prior.get("name").as_str().unwrap_or_default().to_string();
+    async fn desired(
+        &self,
+        declared: &Declared<'_, Self>,
+        planned: &mut Value,
+    ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
+        let config = declared.config;
+        if let (None, Some(prior)) = (declared.actions, declared.state) {
+            version::check_step(prior.get("kubernetes_version").as_str(), config.kubernetes_version.known().map(String::as_str))?;
+        }
+        let resolved = resolve(config, declared).await?;
+        planned.set("checksums", downloads::planned(resolved.as_ref()));
+        planned.set("join", Value::Unknown);
+        if let (Some(_), Some(resolved)) = (declared.actions, &resolved) {
+            resolved.require_all()?;
+        }
+        let (Some(resolved), Some(spec), Some(pki)) = (resolved, config.spec(), declared.with_secrets.pki.known()) else {
+            return Ok(None);
+        };
+        if !resolved.is_complete() {
+            return Ok(None);
+        }
+        let credentials = credentials(pki);
+        planned.set("join", encode(&Join::of(&spec, &credentials, config)?));
+        bundles(&spec, &credentials, &resolved).map(Some)
+    }
+
+    fn rollout<'a>(&self, _config: &'a Config, _facts: &'a ()) -> Rollout<'a> {
+        Rollout { plan: Box::new(rollout::control_plane::plan), tiers: rollout::control_plane::tiers() }
+    }
+
+    async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<ControlPlaneActions, Diagnostic> {
+        let spec = config.spec().ok_or_else(unknown_at_apply)?;
+        Ok(ControlPlaneActions { objects: render::objects::bootstrap_objects(&spec).map_err(render_error)? })
+    }
+
+    fn plan_destroy(&self, prior: &Value) -> Diagnostics {
+        let name = prior.get("name").as_str().unwrap_or_default();
         Diagnostic::warning(format!("destroying cluster {name} deletes all that is stored in its etcd"))
             .detail("Every object of the cluster is lost. Take a snapshot first if any of it is still needed.")
             .into()
     }
 
-    async fn read(&self, call: &Call, prior: Value) -> ReadResponse {
-        let config = decode(&prior).map(|config: Config| (config.hosts, config.ssh));
-        on_hosts::read_hosts(&self.shared, call, prior, owner_of, config).await
-    }
-
-    async fn apply(&self, call: &Call, request: ApplyRequest) -> ApplyResponse {
-        let left_behind = request.prior.clone();
-        self.apply_rollout(call, request)
-            .await
-            .unwrap_or_else(|diagnostic| ApplyResponse { state: left_behind, diagnostics: diagnostic.into() })
-    }
-
-    async fn delete(&self, call: &Call, prior: Value) -> DeleteResponse {
-        let config = decode(&prior).map(|config: Config| (config.hosts, config.ssh));
-        // API servers that have lost etcd take a minute to stop: they go first, on all hosts at once.
+    /// API servers that have lost etcd take a minute to stop.
+    fn stopped_first(&self) -> Vec<UnitName> {
         let clients =
             ["kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service", "k8s-csr-approver.service"];
-        on_hosts::delete_hosts(&self.shared, call, prior, owner_of, config, &clients.map(UnitName::literal)).await
+        clients.map(UnitName::literal).to_vec()
     }
 
-    async fn import(&self, _call: &Call, _id: &str) -> Result<Value, Diagnostics> {
-        Err(Diagnostic::error("k8s_hardway_cluster cannot be imported")
-            .detail("Declare it and apply: hosts that this provider set up before are left as they are, and only what differs is changed.")
-            .into())
+    fn instead_of_import(&self) -> &'static str {
+        "Declare it and apply: hosts that this provider set up before are left as they are, and only what differs is changed."
     }
 }
 
-/// Everything that is known of the cluster once nothing is unknown.
-struct Desired {
-    spec: ClusterSpec,
-    credentials: Credentials,
-    bundles: BTreeMap<HostName, Bundle>,
+async fn resolve(config: &Config, declared: &Declared<'_, HardwayCluster>) -> Result<Option<Resolved>, Diagnostic> {
+    let (Some(version), Some(hosts)) = (config.kubernetes_version.known(), config.hosts.known().and_then(hosts::resolve)) else {
+        return Ok(None);
+    };
+    let wanted = Wanted {
+        version,
+        role: render::catalogue::Role::ControlPlane,
+        hosts,
+        mirror: &config.mirror,
+        checksums: &config.checksums,
+    };
+    downloads::resolve(declared.shared, wanted, declared.state).await
 }
 
-impl HardwayCluster {
-    async fn plan_rollout(&self, request: &PlanRequest) -> Result<PlanResponse, Diagnostic> {
-        let config: Config = decode(&request.proposed)?;
-        let with_secrets: Config = decode(&request.config)?;
-        if let Some(prior) = &request.prior {
-            version::check_step(prior.get("kubernetes_version").as_str(), config.kubernetes_version.known().map(String::as_str))?;
-        }
-        let mut planned = request.proposed.clone();
-        planned.set("id", config.name.known().map_or(Value::Unknown, |name| name.as_str().into()));
-        let resolved = self.resolve(&config, request.prior.as_ref()).await?;
-        planned.set("checksums", downloads::planned(resolved.as_ref()));
-        let desired = match &resolved {
-            Some(resolved) => self.desired(&config, &with_secrets.pki, resolved)?,
-            None => None,
-        };
-        planned.set(
-            "join",
-            match &desired {
-                Some(desired) => encode(&Join::of(desired, &config)?),
-                None => Value::Unknown,
-            },
-        );
-        let bundles = desired.as_ref().map(|desired| &desired.bundles);
-        host_state::plan(request, planned, bundles, &control_plane())
-    }
-
-    async fn apply_rollout(&self, call: &Call, request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
-        let config: Config = decode(&request.planned)?;
-        let with_secrets: Config = decode(&request.config)?;
-        let resolved = self.resolve(&config, Some(&request.planned)).await?.ok_or_else(on_hosts::unknown_at_apply)?;
-        resolved.require_all()?;
-        let desired = self.desired(&config, &with_secrets.pki, &resolved)?.ok_or_else(on_hosts::unknown_at_apply)?;
-        let hosts = on_hosts::all_hosts(config.hosts.known(), request.prior.as_ref())?;
-        let fleet = Fleet::connect(&self.shared, owner_of(&request.planned)?, &hosts, &config.ssh, &call.cancelled).await?;
-        let mut request = request;
-        request.planned.set("checksums", resolved.value());
-        request.planned.set("join", encode(&Join::of(&desired, &config)?));
-        request.planned.set(
-            "bundles",
-            encode(&host_state::to_lines(
-                &desired.bundles.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect(),
-            )),
-        );
-        let actions = actions::ControlPlaneActions {
-            objects: render::objects::bootstrap_objects(&desired.spec).map_err(on_hosts::render_error)?,
-        };
-        on_hosts::finish_apply(fleet, request, &desired.bundles, &control_plane(), &actions).await
-    }
-
-    async fn resolve(&self, config: &Config, state: Option<&Value>) -> Result<Option<Resolved>, Diagnostic> {
-        let (Some(version), Some(hosts)) = (config.kubernetes_version.known(), config.hosts.known().and_then(hosts::resolve))
-        else {
-            return Ok(None);
-        };
-        let configuration = self.shared.configuration();
-        let mirror = downloads::mirror(&config.mirror, &configuration.mirror);
-        downloads::resolve(
-            self.shared.world.as_ref(),
-            version,
-            render::catalogue::Role::ControlPlane,
-            &hosts,
-            mirror,
-            &config.checksums,
-            state,
-        )
-        .await
-    }
-
-    /// `None` while something that goes into a bundle is unknown.
-    fn desired(&self, config: &Config, pki: &Field<BundleObject>, resolved: &Resolved) -> Result<Option<Desired>, Diagnostic> {
-        let (Some(spec), Some(pki)) = (config.spec(), pki.known()) else { return Ok(None) };
-        if !resolved.is_complete() {
-            return Ok(None);
-        }
-        let credentials = Credentials {
-            certificates: pki.certificates.clone(),
-            private_keys: pki.private_keys.clone(),
-            public_keys: pki.public_keys.clone(),
-            encryption_keys: pki.encryption_keys.clone(),
-        };
-        let mut bundles = BTreeMap::new();
-        for (name, host) in &spec.hosts {
-            let binaries = resolved.binaries(host.architecture)?;
-            let bundle = render::control_plane::render(&spec, &credentials, &binaries, name).map_err(on_hosts::render_error)?;
-            bundles.insert(name.clone(), bundle);
-        }
-        Ok(Some(Desired { spec, credentials, bundles }))
+fn credentials(pki: &BundleObject) -> Credentials {
+    Credentials {
+        certificates: pki.certificates.clone(),
+        private_keys: pki.private_keys.clone(),
+        public_keys: pki.public_keys.clone(),
+        encryption_keys: pki.encryption_keys.clone(),
     }
 }
 
-fn control_plane() -> Rollout<'static> {
-    Rollout { plan: &rollout::control_plane::plan, tiers: rollout::control_plane::tiers() }
-}
-
-fn owner_of(state: &Value) -> Result<Owner, Diagnostic> {
-    on_hosts::owner("k8s_hardway_cluster", state.get("name"))
+fn bundles(spec: &ClusterSpec, credentials: &Credentials, resolved: &Resolved) -> Result<BTreeMap<HostName, Bundle>, Diagnostic> {
+    let bundle = |(name, host): (&HostName, &render::Host)| {
+        let binaries = resolved.binaries(host.architecture)?;
+        let bundle = render::control_plane::render(spec, credentials, &binaries, name).map_err(render_error)?;
+        Ok((name.clone(), bundle))
+    };
+    spec.hosts.iter().map(bundle).collect()
 }
 
 fn component(name: &'static str, program: &'static str, more: Vec<Attribute>) -> Attribute {

@@ -1,9 +1,9 @@
 //! What the planner's steps and gates mean for a load balancer: who holds the virtual addresses, and handing them over.
 
 use crate::ports::Host;
-use crate::resources::on_hosts;
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
+use crate::resources::on_hosts::units::wait_units_active;
 use async_trait::async_trait;
 use bundle::HostName;
 use ipnet::IpNet;
@@ -22,7 +22,7 @@ impl Actions for VrrpActions {
     async fn gate(&self, fleet: &Fleet, gate: &Gate) -> Result<(), StepError> {
         match gate {
             Gate::VirtualAddressServed => self.wait_until_held(fleet, None).await,
-            Gate::UnitsActive { host, units } => on_hosts::wait_units_active(fleet, host, units).await,
+            Gate::UnitsActive { host, units } => wait_units_active(fleet, host, units).await,
             _ => Ok(()),
         }
     }

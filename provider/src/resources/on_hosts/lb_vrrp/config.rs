@@ -1,8 +1,7 @@
 //! What the user declares of a load balancer, and the renderer's spec that it makes once everything is known.
 
 use crate::hosts::{self, HostConfigs};
-use crate::resources::on_hosts;
-use crate::ssh::Ssh;
+use crate::resources::on_hosts::errors::render_error;
 use bundle::{Bundle, HostName, UnitName};
 use ipnet::IpNet;
 use render::spec::{HealthCheck, Listener, LoadBalancerSpec};
@@ -19,7 +18,6 @@ pub struct Config {
     pub virtual_router_id: Field<u8>,
     pub advertisement_interval_ms: Field<u32>,
     pub interface: Field<String>,
-    pub ssh: Field<Ssh>,
 }
 
 #[derive(Deserialize)]
@@ -39,7 +37,7 @@ impl Config {
         let Some(spec) = self.spec() else { return Ok(None) };
         spec.hosts
             .keys()
-            .map(|host| Ok((host.clone(), render::load_balancer::render(&spec, host).map_err(on_hosts::render_error)?)))
+            .map(|host| Ok((host.clone(), render::load_balancer::render(&spec, host).map_err(render_error)?)))
             .collect::<Result<_, _>>()
             .map(Some)
     }

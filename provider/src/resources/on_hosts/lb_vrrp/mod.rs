@@ -4,28 +4,29 @@ mod actions;
 mod config;
 mod validate;
 
+use super::{Declared, HostResource, plan::Rollout};
 use crate::configuration::Shared;
 use crate::hosts;
 use crate::resources::attributes;
 use crate::resources::on_hosts::fleet::Fleet;
-use crate::resources::on_hosts::host_state::Rollout;
-use crate::resources::on_hosts::{self, host_state};
 use crate::ssh;
 use actions::VrrpActions;
 use async_trait::async_trait;
+use bundle::{Bundle, HostName};
 use config::Config;
-use machines::Owner;
-use protocol::{
-    ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
-};
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode};
+use protocol::{Call, IdentityAttribute};
+use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value};
+use std::collections::BTreeMap;
 
-pub struct LbVrrp {
-    pub shared: Shared,
-}
+pub struct LbVrrp;
 
 #[async_trait]
-impl Resource for LbVrrp {
+impl HostResource for LbVrrp {
+    type Config = Config;
+    type Actions = VrrpActions;
+    /// The host that has the virtual addresses.
+    type Facts = Option<HostName>;
+
     fn name(&self) -> &'static str {
         "k8s_lb_vrrp"
     }
@@ -79,11 +80,10 @@ impl Resource for LbVrrp {
         )
         .attribute(Attribute::string("interface").optional().describe("Interface that carries the virtual addresses. When not given, each host takes the one with its own address."))
         .attribute(ssh::attribute())
-        .attributes(host_state::attributes())
     }
 
-    fn identity(&self) -> Vec<IdentityAttribute> {
-        vec![IdentityAttribute { name: "id", description: "Name and hosts of the load balancer." }]
+    fn identity(&self) -> IdentityAttribute {
+        IdentityAttribute { name: "id", description: "Name and hosts of the load balancer." }
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
@@ -101,62 +101,39 @@ impl Resource for LbVrrp {
         diagnostics
     }
 
-    async fn plan(&self, _call: &Call, request: PlanRequest) -> PlanResponse {
-        self.plan_rollout(&request).unwrap_or_else(|diagnostic| PlanResponse {
-            planned: request.proposed.clone(),
-            diagnostics: diagnostic.into(),
-            ..PlanResponse::default()
+    fn id(&self, config: &Config) -> Option<String> {
+        config.name.known().cloned()
+    }
+
+    async fn desired(
+        &self,
+        declared: &Declared<'_, Self>,
+        _planned: &mut Value,
+    ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
+        declared.config.desired()
+    }
+
+    fn rollout<'a>(&self, config: &'a Config, holder: &'a Option<HostName>) -> Rollout<'a> {
+        Rollout { plan: Box::new(|hosts| rollout::load_balancer::plan(hosts, holder.as_ref())), tiers: config.tiers() }
+    }
+
+    async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<VrrpActions, Diagnostic> {
+        Ok(VrrpActions {
+            name: config.name.known().cloned().unwrap_or_default(),
+            virtual_addresses: config.spec().map(|spec| spec.virtual_addresses).unwrap_or_default(),
         })
     }
 
-    async fn read(&self, call: &Call, prior: Value) -> ReadResponse {
-        let config = decode(&prior).map(|config: Config| (config.hosts, config.ssh));
-        on_hosts::read_hosts(&self.shared, call, prior, owner_of, config).await
+    async fn observe(
+        &self,
+        actions: &VrrpActions,
+        fleet: &Fleet,
+        _prior: Option<&Value>,
+    ) -> Result<Option<HostName>, Diagnostic> {
+        Ok(actions.holder(fleet).await)
     }
 
-    async fn apply(&self, call: &Call, request: ApplyRequest) -> ApplyResponse {
-        let left_behind = request.prior.clone();
-        self.apply_rollout(call, request)
-            .await
-            .unwrap_or_else(|diagnostic| ApplyResponse { state: left_behind, diagnostics: diagnostic.into() })
+    fn instead_of_import(&self) -> &'static str {
+        "Declare it and apply: hosts that already have what is declared are left as they are."
     }
-
-    async fn delete(&self, call: &Call, prior: Value) -> DeleteResponse {
-        let config = decode(&prior).map(|config: Config| (config.hosts, config.ssh));
-        on_hosts::delete_hosts(&self.shared, call, prior, owner_of, config, &[]).await
-    }
-
-    async fn import(&self, _call: &Call, _id: &str) -> Result<Value, Diagnostics> {
-        Err(Diagnostic::error("k8s_lb_vrrp cannot be imported")
-            .detail("Declare it and apply: hosts that already have what is declared are left as they are.")
-            .into())
-    }
-}
-
-impl LbVrrp {
-    fn plan_rollout(&self, request: &PlanRequest) -> Result<PlanResponse, Diagnostic> {
-        let config: Config = decode(&request.proposed)?;
-        let mut planned = request.proposed.clone();
-        planned.set("id", config.name.known().map_or(Value::Unknown, |name| name.as_str().into()));
-        let desired = config.desired()?;
-        let rollout = Rollout { plan: &|hosts| rollout::load_balancer::plan(hosts, None), tiers: config.tiers() };
-        host_state::plan(request, planned, desired.as_ref(), &rollout)
-    }
-
-    async fn apply_rollout(&self, call: &Call, request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
-        let config: Config = decode(&request.planned)?;
-        let desired = config.desired()?.ok_or_else(on_hosts::unknown_at_apply)?;
-        let hosts = on_hosts::all_hosts(config.hosts.known(), request.prior.as_ref())?;
-        let owner = owner_of(&request.planned)?;
-        let fleet = Fleet::connect(&self.shared, owner, &hosts, &config.ssh, &call.cancelled).await?;
-        let addresses = config.spec().map(|spec| spec.virtual_addresses).unwrap_or_default();
-        let actions = VrrpActions { name: config.name.known().cloned().unwrap_or_default(), virtual_addresses: addresses };
-        let holder = actions.holder(&fleet).await;
-        let rollout = Rollout { plan: &|hosts| rollout::load_balancer::plan(hosts, holder.as_ref()), tiers: config.tiers() };
-        on_hosts::finish_apply(fleet, request, &desired, &rollout, &actions).await
-    }
-}
-
-fn owner_of(state: &Value) -> Result<Owner, Diagnostic> {
-    on_hosts::owner("k8s_lb_vrrp", state.get("name"))
 }

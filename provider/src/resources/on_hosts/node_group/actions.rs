@@ -6,10 +6,11 @@ use crate::configuration::Shared;
 use crate::kubernetes::{BootstrapToken, KubernetesError};
 use crate::ports::{Host, Kubernetes, World};
 use crate::progress::Progress;
+use crate::resources::on_hosts::errors::{machine_error, unknown_at_apply};
 use crate::resources::on_hosts::execute::{Actions, StepError};
-use crate::resources::on_hosts::fleet::{Fleet, machine_error};
-use crate::resources::on_hosts::host_state::Recorded;
-use crate::resources::on_hosts::wait_units_active;
+use crate::resources::on_hosts::fleet::Fleet;
+use crate::resources::on_hosts::recorded::Recorded;
+use crate::resources::on_hosts::units::wait_units_active;
 use crate::ssh::{self, HostSsh};
 use async_trait::async_trait;
 use bundle::{Content, HostName, HostPath};
@@ -43,10 +44,10 @@ pub struct NodeActions {
 
 impl NodeActions {
     pub async fn connect(shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, Diagnostic> {
-        let join = config.cluster.known().ok_or_else(crate::resources::on_hosts::unknown_at_apply)?;
+        let join = config.cluster.known().ok_or_else(unknown_at_apply)?;
         let configuration = shared.configuration();
         // What the API is asked for needs no kubeconfig of kube-proxy.
-        let spec = config.spec(Content::new([])).ok_or_else(crate::resources::on_hosts::unknown_at_apply)?;
+        let spec = config.spec(Content::new([])).ok_or_else(unknown_at_apply)?;
         let mut reasons = Vec::new();
         for host in &join.control_plane {
             let name = HostName::parse(host.name.as_str()).map_err(|error| Diagnostic::error(error.to_string()))?;

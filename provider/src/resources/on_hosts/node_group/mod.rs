@@ -3,31 +3,31 @@
 mod actions;
 mod config;
 
+use super::errors::render_error;
+use super::{Declared, HostResource, plan::Rollout};
 use crate::configuration::{self, Shared};
 use crate::hosts;
 use crate::resources::attributes;
-use crate::resources::on_hosts::downloads::{self, Resolved};
+use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::fleet::Fleet;
-use crate::resources::on_hosts::host_state::Rollout;
-use crate::resources::on_hosts::{self, hardway_cluster, host_state};
+use crate::resources::on_hosts::hardway_cluster;
 use crate::ssh;
 use actions::NodeActions;
 use async_trait::async_trait;
 use bundle::{Bundle, Content, Digest, HostName, UnitName};
 use config::Config;
-use machines::Owner;
-use protocol::{
-    ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
-};
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode, encode};
+use protocol::{ApplyResponse, Call, IdentityAttribute};
+use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value};
 use std::collections::BTreeMap;
 
-pub struct NodeGroup {
-    pub shared: Shared,
-}
+pub struct NodeGroup;
 
 #[async_trait]
-impl Resource for NodeGroup {
+impl HostResource for NodeGroup {
+    type Config = Config;
+    type Actions = NodeActions;
+    type Facts = ();
+
     fn name(&self) -> &'static str {
         "k8s_node_group"
     }
@@ -90,11 +90,10 @@ impl Resource for NodeGroup {
         .attribute(configuration::mirror_attribute())
         .attribute(downloads::attribute())
         .attribute(ssh::attribute())
-        .attributes(host_state::attributes())
     }
 
-    fn identity(&self) -> Vec<IdentityAttribute> {
-        vec![IdentityAttribute { name: "id", description: "Cluster and name of the node group." }]
+    fn identity(&self) -> IdentityAttribute {
+        IdentityAttribute { name: "id", description: "Cluster and name of the node group." }
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
@@ -105,82 +104,49 @@ impl Resource for NodeGroup {
         diagnostics
     }
 
-    async fn plan(&self, _call: &Call, request: PlanRequest) -> PlanResponse {
-        self.plan_rollout(&request).await.unwrap_or_else(|diagnostic| PlanResponse {
-            planned: request.proposed.clone(),
-            diagnostics: diagnostic.into(),
-            ..PlanResponse::default()
-        })
+    fn id(&self, config: &Config) -> Option<String> {
+        config.id()
     }
 
-    async fn read(&self, call: &Call, prior: Value) -> ReadResponse {
-        let config = decode(&prior).map(|config: Config| (config.hosts, config.ssh));
-        on_hosts::read_hosts(&self.shared, call, prior, owner_of, config).await
-    }
-
-    async fn apply(&self, call: &Call, request: ApplyRequest) -> ApplyResponse {
-        let left_behind = request.prior.clone();
-        self.apply_rollout(call, request)
-            .await
-            .unwrap_or_else(|diagnostic| ApplyResponse { state: left_behind, diagnostics: diagnostic.into() })
-    }
-
-    async fn delete(&self, call: &Call, prior: Value) -> DeleteResponse {
-        self.leave(call, &prior)
-            .await
-            .unwrap_or_else(|diagnostic| DeleteResponse { left_behind: Some(prior.clone()), diagnostics: diagnostic.into() })
-    }
-
-    async fn import(&self, _call: &Call, _id: &str) -> Result<Value, Diagnostics> {
-        Err(Diagnostic::error("k8s_node_group cannot be imported")
-            .detail("Declare it and apply: hosts that are nodes already are left as they are, and only what differs is changed.")
-            .into())
-    }
-}
-
-impl NodeGroup {
-    async fn plan_rollout(&self, request: &PlanRequest) -> Result<PlanResponse, Diagnostic> {
-        let config: Config = decode(&request.proposed)?;
-        let mut planned = request.proposed.clone();
-        planned.set("id", config.id().map_or(Value::Unknown, Value::from));
-        let resolved = self.resolve(&config, request.prior.as_ref()).await?;
+    async fn desired(
+        &self,
+        declared: &Declared<'_, Self>,
+        planned: &mut Value,
+    ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
+        let config = declared.config;
+        let resolved = resolve(config, declared).await?;
         planned.set("checksums", downloads::planned(resolved.as_ref()));
-        let desired = match &resolved {
-            Some(resolved) if resolved.is_complete() => bundles(&config, resolved, None)?,
-            _ => None,
+        let Some(resolved) = resolved else { return Ok(None) };
+        let kubeconfig = match declared.actions {
+            Some(actions) => {
+                resolved.require_all()?;
+                Some(actions.kube_proxy_kubeconfig().await?)
+            }
+            None => None,
         };
-        let bounds = config.bounds();
-        host_state::plan(
-            request,
-            planned,
-            desired.as_ref(),
-            &Rollout { plan: &|hosts| rollout::nodes::plan(hosts, bounds), tiers: tiers() },
-        )
+        if resolved.is_complete() { bundles(config, &resolved, kubeconfig) } else { Ok(None) }
     }
 
-    async fn apply_rollout(&self, call: &Call, mut request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
-        let config: Config = decode(&request.planned)?;
-        let resolved = self.resolve(&config, Some(&request.planned)).await?.ok_or_else(on_hosts::unknown_at_apply)?;
-        resolved.require_all()?;
-        let actions = NodeActions::connect(&self.shared, &config, call).await?;
-        let kubeconfig = actions.kube_proxy_kubeconfig().await?;
-        let desired = bundles(&config, &resolved, Some(kubeconfig))?.ok_or_else(on_hosts::unknown_at_apply)?;
-        let hosts = on_hosts::all_hosts(config.hosts.known(), request.prior.as_ref())?;
-        let fleet = Fleet::connect(&self.shared, owner_of(&request.planned)?, &hosts, &config.ssh, &call.cancelled).await?;
-        request.planned.set("checksums", resolved.value());
-        let manifests = desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
-        request.planned.set("bundles", encode(&host_state::to_lines(&manifests)));
-        actions.declare_known(request.prior.as_ref()).await?;
+    fn rollout<'a>(&self, config: &'a Config, _facts: &'a ()) -> Rollout<'a> {
         let bounds = config.bounds();
-        let rollout = Rollout { plan: &|hosts| rollout::nodes::plan(hosts, bounds), tiers: tiers() };
-        let prior = request.prior.clone();
-        let mut response = on_hosts::finish_apply(fleet, request, &desired, &rollout, &actions).await?;
+        Rollout { plan: Box::new(move |hosts| rollout::nodes::plan(hosts, bounds)), tiers: tiers() }
+    }
+
+    async fn actions(&self, shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, Diagnostic> {
+        NodeActions::connect(shared, config, call).await
+    }
+
+    async fn observe(&self, actions: &NodeActions, _fleet: &Fleet, prior: Option<&Value>) -> Result<(), Diagnostic> {
+        actions.declare_known(prior).await
+    }
+
+    async fn settle(&self, actions: &NodeActions, call: &Call, prior: Option<&Value>, response: &mut ApplyResponse) {
         actions.finish().await;
         // Nodes that registered just now have their labels; a create that was stopped may lack nodes.
         let has_nodes = prior.is_some() || !call.cancelled.is_cancelled();
         if has_nodes
             && !response.diagnostics.has_errors()
-            && let Err(diagnostic) = actions.set_labels(prior.as_ref()).await
+            && let Err(diagnostic) = actions.set_labels(prior).await
         {
             response.diagnostics.push(diagnostic);
         }
@@ -190,57 +156,43 @@ impl NodeGroup {
             // Not set (yet) on every node: the next plan sees that they differ.
             state.set("labels", prior.get("labels").clone());
         }
-        Ok(response)
     }
 
-    /// Drains while other nodes can take the pods, deletes the node objects, then cleans the hosts. When the cluster itself does
-    /// not answer any more there is nothing to drain to, and the hosts are cleaned all the same.
-    async fn leave(&self, call: &Call, prior: &Value) -> Result<DeleteResponse, Diagnostic> {
-        let config: Config = decode(prior)?;
-        let mut warnings = Diagnostics::default();
-        match NodeActions::connect(&self.shared, &config, call).await {
+    /// Drains while other nodes can take the pods, and deletes the node objects. When the cluster itself does not answer any more
+    /// there is nothing to drain to, and the hosts are cleaned all the same.
+    async fn leave(&self, shared: &Shared, config: &Config, call: &Call) -> Result<Diagnostics, Diagnostic> {
+        match NodeActions::connect(shared, config, call).await {
             Ok(actions) => {
-                warnings.extend(actions.leave_all().await);
+                let diagnostics = actions.leave_all().await;
                 if call.cancelled.is_cancelled() {
                     return Err(Diagnostic::error("stopped on request")
                         .detail("No host was cleaned yet. Destroying again goes on from here."));
                 }
+                Ok(diagnostics)
             }
-            Err(error) => warnings.push(
-                Diagnostic::warning("the cluster does not answer, so its node objects were not deleted")
-                    .detail(format!("{}\n{}", error.summary, error.detail)),
-            ),
+            Err(error) => Ok(Diagnostic::warning("the cluster does not answer, so its node objects were not deleted")
+                .detail(format!("{}\n{}", error.summary, error.detail))
+                .into()),
         }
-        let mut response =
-            on_hosts::delete_hosts(&self.shared, call, prior.clone(), owner_of, Ok((config.hosts, config.ssh)), &[]).await;
-        if warnings.has_errors() && response.left_behind.is_none() {
-            // Hosts are clean; the state stays until the node objects are gone as well.
-            let mut left = prior.clone();
-            left.set("bundles", encode(&BTreeMap::<String, String>::new()));
-            response.left_behind = Some(left);
-        }
-        warnings.extend(response.diagnostics);
-        response.diagnostics = warnings;
-        Ok(response)
     }
 
-    async fn resolve(&self, config: &Config, state: Option<&Value>) -> Result<Option<Resolved>, Diagnostic> {
-        let (Some(join), Some(hosts)) = (config.cluster.known(), config.hosts.known().and_then(hosts::resolve)) else {
-            return Ok(None);
-        };
-        let configuration = self.shared.configuration();
-        let mirror = downloads::mirror(&config.mirror, &configuration.mirror);
-        downloads::resolve(
-            self.shared.world.as_ref(),
-            &join.kubernetes_version,
-            render::catalogue::Role::Node,
-            &hosts,
-            mirror,
-            &config.checksums,
-            state,
-        )
-        .await
+    fn instead_of_import(&self) -> &'static str {
+        "Declare it and apply: hosts that are nodes already are left as they are, and only what differs is changed."
     }
+}
+
+async fn resolve(config: &Config, declared: &Declared<'_, NodeGroup>) -> Result<Option<Resolved>, Diagnostic> {
+    let (Some(join), Some(hosts)) = (config.cluster.known(), config.hosts.known().and_then(hosts::resolve)) else {
+        return Ok(None);
+    };
+    let wanted = Wanted {
+        version: &join.kubernetes_version,
+        role: render::catalogue::Role::Node,
+        hosts,
+        mirror: &config.mirror,
+        checksums: &config.checksums,
+    };
+    downloads::resolve(declared.shared, wanted, declared.state).await
 }
 
 /// `None` while something is unknown. At plan the kubeconfig of kube-proxy is known by its digest only.
@@ -264,7 +216,7 @@ fn bundles(
     let mut bundles = BTreeMap::new();
     for (name, host) in &spec.hosts {
         let binaries = resolved.binaries(host.architecture)?;
-        bundles.insert(name.clone(), render::node::render(&spec, &binaries, name).map_err(on_hosts::render_error)?);
+        bundles.insert(name.clone(), render::node::render(&spec, &binaries, name).map_err(render_error)?);
     }
     Ok(Some(bundles))
 }
@@ -273,8 +225,4 @@ fn bundles(
 fn tiers() -> Vec<Vec<UnitName>> {
     let tiers: [&[&str]; 2] = [&["containerd.service"], &["kubelet.service", "kube-proxy.service", "k8s-pod-network.service"]];
     tiers.iter().map(|tier| tier.iter().map(|unit| UnitName::literal(unit)).collect()).collect()
-}
-
-fn owner_of(state: &Value) -> Result<Owner, Diagnostic> {
-    on_hosts::owner("k8s_node_group", state.get("id"))
 }

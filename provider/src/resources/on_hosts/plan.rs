@@ -1,63 +1,13 @@
-//! The computed attributes of every resource that lives on hosts: what each host should have (`bundles`), what differs there
-//! (`drift`), who did not answer (`unreachable`), and the steps of the last change (`rollout`). Pure: planning and bookkeeping.
+//! The plan of a resource on hosts: what each host should have, compared with what the state says that it has, put into steps.
+//! Pure.
 
-use bundle::{Bundle, Difference, HostName, HostPath, Manifest, Observed, Sysctl, UnitName};
+use super::errors::refused;
+use super::recorded::{Recorded, to_lines};
+use bundle::{Bundle, HostName, HostPath, Manifest, Observed, Sysctl, UnitName};
 use protocol::{PlanRequest, PlanResponse};
 use rollout::{Disruption, HostState, Refusal, Step};
-use schema::{Attribute, Diagnostic, Diagnostics, Type, Value, decode, encode};
-use serde::Deserialize;
+use schema::{Diagnostic, Diagnostics, Value, encode};
 use std::collections::BTreeMap;
-
-pub type Lines = BTreeMap<String, BTreeMap<String, String>>;
-
-/// The four attributes as the state keeps them.
-#[derive(Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Recorded {
-    pub bundles: Option<Lines>,
-    pub drift: Option<BTreeMap<String, Vec<String>>>,
-    pub unreachable: Option<BTreeMap<String, String>>,
-    pub rollout: Option<Vec<String>>,
-}
-
-pub fn attributes() -> Vec<Attribute> {
-    vec![
-        Attribute::of("bundles", Type::map(Type::map(Type::String))).computed().describe(
-            "What each host should have, item by item: files with mode, owner and digest, binaries, systemd units with a digest of all \
-             that they read, kernel modules and sysctls. The diff of a plan names the files and units that change.",
-        ),
-        Attribute::of("drift", Type::map(Type::list(Type::String)))
-            .computed()
-            .describe("What was found to differ on each host by the last refresh. A plan sets it to empty; apply repairs what it names."),
-        Attribute::map("unreachable", Type::String).computed().describe("Hosts that did not answer the last refresh, with the reason."),
-        Attribute::list("rollout", Type::String).computed().describe("The steps of the last change in their order, as the plan showed them."),
-    ]
-}
-
-impl Recorded {
-    pub fn of(state: Option<&Value>) -> Result<Recorded, Diagnostic> {
-        state.map_or_else(|| Ok(Recorded::default()), decode)
-    }
-
-    pub fn manifests(&self) -> Result<BTreeMap<HostName, Manifest>, Diagnostic> {
-        let damaged = |error: &dyn std::fmt::Display| {
-            Diagnostic::error("the state of this resource is damaged")
-                .detail(format!("{error}. Restore the state from a backup."))
-        };
-        self.bundles
-            .iter()
-            .flatten()
-            .map(|(host, lines)| {
-                let name = HostName::parse(host.as_str()).map_err(|error| damaged(&error))?;
-                Ok((name, Manifest::from_lines(lines).map_err(|error| damaged(&error))?))
-            })
-            .collect()
-    }
-}
-
-pub fn to_lines(manifests: &BTreeMap<HostName, Manifest>) -> Lines {
-    manifests.iter().map(|(host, manifest)| (host.to_string(), manifest.to_lines())).collect()
-}
 
 /// Fills in the four attributes of a plan. `desired` is `None` while something that goes into a bundle is unknown.
 pub fn plan(
@@ -91,20 +41,12 @@ pub fn plan(
     Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() })
 }
 
-pub type Planner<'a> = dyn Fn(&[HostState]) -> Result<Vec<Step>, Refusal> + Send + Sync + 'a;
+type Planner<'a> = dyn Fn(&[HostState]) -> Result<Vec<Step>, Refusal> + Send + Sync + 'a;
 
 /// The planner of a resource, and the order in which the units of its hosts start.
 pub struct Rollout<'a> {
-    pub plan: &'a Planner<'a>,
+    pub plan: Box<Planner<'a>>,
     pub tiers: Vec<Vec<UnitName>>,
-}
-
-pub fn refused(refusal: &Refusal) -> Diagnostic {
-    let text = refusal.to_string();
-    match text.split_once(": ") {
-        Some((summary, detail)) => Diagnostic::error(summary).detail(detail),
-        None => Diagnostic::error(text),
-    }
 }
 
 /// One line for the user per step; steps that run side by side are spelled out one by one.
@@ -174,26 +116,9 @@ fn forget(observed: &mut Observed, sentence: &str) {
     }
 }
 
-/// The state after a read: drift and unreachable hosts, everything else as it was.
-pub fn after_read(
-    mut state: Value,
-    drift: &BTreeMap<HostName, Vec<Difference>>,
-    unreachable: &BTreeMap<HostName, String>,
-) -> Value {
-    let drift: BTreeMap<String, Vec<String>> = drift
-        .iter()
-        .filter(|(_, differences)| !differences.is_empty())
-        .map(|(host, differences)| (host.to_string(), differences.iter().map(ToString::to_string).collect()))
-        .collect();
-    let unreachable: BTreeMap<String, String> =
-        unreachable.iter().map(|(host, reason)| (host.to_string(), reason.clone())).collect();
-    state.set("drift", encode(&drift));
-    state.set("unreachable", encode(&unreachable));
-    state
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::recorded::after_read;
     use super::*;
     use bundle::{File, OnChange};
 
@@ -211,7 +136,7 @@ mod tests {
     }
 
     fn load_balancer() -> Rollout<'static> {
-        Rollout { plan: &|hosts| rollout::load_balancer::plan(hosts, None), tiers: Vec::new() }
+        Rollout { plan: Box::new(|hosts| rollout::load_balancer::plan(hosts, None)), tiers: Vec::new() }
     }
 
     fn create(desired: &BTreeMap<HostName, Bundle>) -> Value {

@@ -1,0 +1,175 @@
+//! One apply of a resource on hosts: observe, look at new hosts, plan from what they really have, run the steps, and make the state
+//! of what came of it.
+
+use super::errors::{machine_error, refused};
+use super::execute::{Actions, Execution, Outcome};
+use super::fleet::Fleet;
+use super::plan::Rollout;
+use super::preflight;
+use super::recorded::{self, Recorded, to_lines};
+use bundle::{Bundle, HostName, Manifest, Observed};
+use protocol::{ApplyRequest, ApplyResponse};
+use rollout::HostState;
+use schema::{Diagnostic, Diagnostics, Value, encode};
+use std::collections::BTreeMap;
+
+/// What an apply starts from.
+pub struct Apply<'a> {
+    /// Those of the configuration, for the look at new ones.
+    pub hosts: &'a render::Hosts,
+    pub desired: &'a BTreeMap<HostName, Bundle>,
+    pub rollout: &'a Rollout<'a>,
+    pub actions: &'a dyn Actions,
+}
+
+/// What an apply left on the hosts: the manifests that are there now, and what went wrong.
+struct Applied {
+    manifests: BTreeMap<HostName, Manifest>,
+    diagnostics: Diagnostics,
+    /// Ctrl-C: what was done is kept and the next apply goes on; not an error of the resource.
+    cancelled: bool,
+}
+
+impl Apply<'_> {
+    /// Brings every host from what it has to what it should have.
+    pub async fn run(&self, mut fleet: Fleet, request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
+        let recorded = Recorded::of(request.prior.as_ref())?.manifests()?;
+        let mut applied = self.roll(&mut fleet, &recorded).await;
+        let failed = applied.diagnostics.has_errors();
+        let created = request.prior.is_none();
+        if applied.manifests.is_empty() && failed {
+            return Ok(ApplyResponse { state: request.prior, diagnostics: applied.diagnostics });
+        }
+        let mut state = request.planned;
+        if applied.cancelled && created {
+            // An engine takes no state but the planned one without an error, and an error would taint: the next refresh finds what
+            // is missing.
+            applied.diagnostics.push(
+                Diagnostic::warning("stopped on request").detail("What was done is kept. Running apply again goes on from here."),
+            );
+        } else if failed || applied.cancelled {
+            state = state_left(&mut fleet, state, request.prior.as_ref(), &applied.manifests).await;
+            applied.diagnostics.extend(applied.way_on(created));
+        }
+        Ok(ApplyResponse { state: Some(state), diagnostics: applied.diagnostics })
+    }
+
+    async fn roll(&self, fleet: &mut Fleet, recorded: &BTreeMap<HostName, Manifest>) -> Applied {
+        let manifests: BTreeMap<HostName, Manifest> =
+            self.desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
+        let mut asked = recorded.clone();
+        asked.extend(manifests.clone());
+        let observed = fleet.observe(&asked).await;
+        let mut applied = Applied { manifests: recorded.clone(), diagnostics: Diagnostics::default(), cancelled: false };
+        let faults = self.preflight(fleet, recorded).await;
+        if faults.has_errors() {
+            applied.diagnostics = faults;
+            return applied;
+        }
+        let steps = match (self.rollout.plan)(&self.host_states(&asked, recorded, &observed)) {
+            Ok(steps) => steps,
+            Err(refusal) => {
+                applied.diagnostics.push(refused(&refusal));
+                return applied;
+            }
+        };
+        let outcome = Execution::new(fleet, self.desired, recorded, &observed, self.actions).run(&steps).await;
+        applied.take(fleet, &manifests, outcome);
+        applied
+    }
+
+    fn host_states(
+        &self,
+        asked: &BTreeMap<HostName, Manifest>,
+        recorded: &BTreeMap<HostName, Manifest>,
+        observed: &BTreeMap<HostName, Observed>,
+    ) -> Vec<HostState> {
+        let state = |host: &HostName| {
+            let observed = observed.get(host).cloned();
+            HostState::new(host.clone(), self.desired.get(host), observed, self.rollout.tiers.clone())
+                .in_state(recorded.contains_key(host))
+        };
+        asked.keys().map(state).collect()
+    }
+
+    /// Looks at hosts that get something for the first time.
+    async fn preflight(&self, fleet: &Fleet, recorded: &BTreeMap<HostName, Manifest>) -> Diagnostics {
+        let new = self.desired.keys().filter(|host| !recorded.contains_key(*host));
+        let looks = new.filter_map(|host| Some((host, self.hosts.get(host)?, fleet.machines.get(host)?))).map(
+            |(name, host, machine)| async move {
+                match machine.facts().await {
+                    Ok(facts) => preflight::check(name.as_str(), host, &facts),
+                    Err(error) => machine_error(&error).into(),
+                }
+            },
+        );
+        futures::future::join_all(looks).await.into_iter().flatten().collect()
+    }
+}
+
+impl Applied {
+    fn take(&mut self, fleet: &Fleet, manifests: &BTreeMap<HostName, Manifest>, outcome: Outcome) {
+        let is_create = self.manifests.is_empty();
+        // Of a create that was cut off, hosts that answer belong to the state, and what they lack is drift for the next apply.
+        let is_kept = |host: &HostName| {
+            outcome.touched.contains(host) || (is_create && !outcome.touched.is_empty() && fleet.machines.contains_key(host))
+        };
+        let kept = manifests.iter().filter(|(host, _)| is_kept(host));
+        self.manifests.extend(kept.map(|(host, manifest)| (host.clone(), manifest.clone())));
+        outcome.removed.iter().for_each(|host| drop(self.manifests.remove(host)));
+        match outcome.error {
+            None => self.settle(fleet, manifests),
+            Some(error) if error.is_cancelled() => self.cancelled = true,
+            Some(error) => self.diagnostics.push(error.diagnostic()),
+        }
+    }
+
+    /// Every step ran: hosts that answer have what was planned; the others are named.
+    fn settle(&mut self, fleet: &Fleet, manifests: &BTreeMap<HostName, Manifest>) {
+        for host in self.manifests.keys().filter(|host| !manifests.contains_key(*host)) {
+            if let Some(reason) = fleet.unreachable.get(host) {
+                self.diagnostics.push(
+                    Diagnostic::warning(format!("{host} does not answer, so nothing was removed from it")).detail(format!(
+                        "{reason}\n\nIt is not part of this resource any more. Should it come back, install it anew before it is used for something else."
+                    )),
+                );
+            }
+        }
+        for (host, manifest) in manifests {
+            let pending = self.manifests.get(host) != Some(manifest);
+            match fleet.unreachable.get(host) {
+                Some(reason) if pending => self.diagnostics.push(
+                    Diagnostic::error(format!("{host} does not answer and still has to be changed"))
+                        .detail(format!("{reason}\n\nEvery other host is done. Running apply again once it answers is safe, or take it out of hosts.")),
+                ),
+                Some(_) => {}
+                None => drop(self.manifests.insert(host.clone(), manifest.clone())),
+            }
+        }
+    }
+
+    fn way_on(&self, created: bool) -> Vec<Diagnostic> {
+        let mut ways = Vec::new();
+        if self.diagnostics.has_errors() && created {
+            ways.push(Diagnostic::warning("what was done so far is kept, and the resource is marked as tainted").detail(
+                "An apply would destroy it and begin anew. To go on from here instead, run `terraform untaint` (or `tofu untaint`) with \
+                 the address of this resource, then apply.",
+            ));
+        }
+        if self.cancelled {
+            ways.push(
+                Diagnostic::error("stopped on request").detail("What was done is kept. Running apply again goes on from here."),
+            );
+        }
+        ways
+    }
+}
+
+/// What the hosts have now, so that the next plan goes on from there even without a refresh.
+async fn state_left(fleet: &mut Fleet, planned: Value, prior: Option<&Value>, manifests: &BTreeMap<HostName, Manifest>) -> Value {
+    let mut state = planned;
+    let drift = fleet.read(manifests).await;
+    state.set("bundles", encode(&to_lines(manifests)));
+    state.set("hosts", recorded::hosts_left(&state, prior, manifests));
+    recorded::after_read(state, &drift, &fleet.unreachable)
+}
