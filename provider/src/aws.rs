@@ -58,8 +58,9 @@ pub fn attribute() -> Attribute {
             text("endpoint", "URL of an endpoint for every service that has none in `endpoints`, such as an emulator's."),
             Attribute::map("endpoints", Type::String)
                 .optional()
+                .null_means_absent()
                 .describe("URLs of endpoints by service: `autoscaling`, `ec2`, `elbv2`, `route53`, `servicequotas`, `ssm`, `sts`."),
-            Attribute::map("default_tags", Type::String).optional().describe("Tags for every object. A resource's own `tags` win."),
+            Attribute::map("default_tags", Type::String).optional().null_means_absent().describe("Tags for every object. A resource's own `tags` win."),
             text("retry_mode", "How a call that failed or was throttled is tried again; `adaptive` when not given.")
                 .validator(schema::one_of(&["standard", "adaptive"])),
             Attribute::number("max_attempts")

@@ -22,6 +22,19 @@ pub struct Attribute {
     pub write_only: bool,
     /// A change makes a new object.
     pub requires_replace: bool,
+    /// What a null element of a list, set or map means.
+    pub null_elements: NullElements,
+    /// Computed, and no apply leaves it null: an unknown value of it is sent with that refinement, so that an expression such as
+    /// `k8s_pki.main.id != null` is known at plan.
+    pub never_null: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NullElements {
+    /// An error at the path of the element.
+    Refused,
+    /// Only in maps: the key is not there. Resources never see it; plan and state keep it, as engines demand.
+    Absent,
 }
 
 #[derive(Clone, Debug)]
@@ -115,6 +128,15 @@ impl Attribute {
         Attribute { requires_replace: true, ..self }
     }
 
+    /// A null element of this map is left out, as if its key were not there.
+    pub fn null_means_absent(self) -> Self {
+        Attribute { null_elements: NullElements::Absent, ..self }
+    }
+
+    pub fn never_null(self) -> Self {
+        Attribute { never_null: true, ..self }
+    }
+
     pub fn describe(self, markdown: impl Into<Cow<'static, str>>) -> Self {
         Attribute { description: markdown.into(), ..self }
     }
@@ -163,6 +185,8 @@ impl Attribute {
             sensitive: false,
             write_only: false,
             requires_replace: false,
+            null_elements: NullElements::Refused,
+            never_null: false,
         }
     }
 }

@@ -13,6 +13,7 @@ mod json;
 mod mistake;
 mod msgpack;
 mod nested;
+mod nulls;
 mod number;
 pub mod page;
 mod path;
@@ -21,7 +22,7 @@ mod types;
 mod validator;
 mod value;
 
-pub use attribute::{Attribute, Kind, Nesting, Requirement};
+pub use attribute::{Attribute, Kind, Nesting, NullElements, Requirement};
 pub use codec::CodecError;
 pub use decode::decode;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};

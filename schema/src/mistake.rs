@@ -1,6 +1,6 @@
 //! What the engine would refuse in a schema, found before an engine sees it: for one test over the registry of resources.
 
-use crate::{Attribute, AttributePath, Kind, Nesting, Requirement, Schema, Type};
+use crate::{Attribute, AttributePath, Kind, Nesting, NullElements, Requirement, Schema, Type};
 
 /// Meta-arguments of the language: the engine takes them before the provider sees them.
 const RESERVED: [&str; 7] = ["connection", "count", "depends_on", "for_each", "lifecycle", "provider", "provisioner"];
@@ -43,6 +43,8 @@ fn attribute_mistakes(attribute: &Attribute) -> Vec<&'static str> {
         (!defaulted_wrongly, "has a default, but is not optional and computed"),
         (default_fits, "has a default of another type"),
         (!(attribute.write_only && attribute.is_computed()), "is write-only, but computed"),
+        (attribute.null_elements == NullElements::Refused || is_map(attribute), "leaves null elements out, but is no map"),
+        (!attribute.never_null || attribute.requirement == Requirement::Computed, "is never null, but not computed only"),
         (!holds_write_only_in_set(attribute), "is a set with something write-only in it"),
         (!holds_dynamic_in_collection(&ty), "has a collection with something dynamic in it"),
     ];
@@ -52,6 +54,11 @@ fn attribute_mistakes(attribute: &Attribute) -> Vec<&'static str> {
 fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_')
+}
+
+/// Without an element, those of a list or set would have other positions.
+fn is_map(attribute: &Attribute) -> bool {
+    matches!(attribute.kind, Kind::Nested(Nesting::Map, _) | Kind::Value(Type::Map(_)))
 }
 
 fn holds_write_only_in_set(attribute: &Attribute) -> bool {
@@ -112,6 +119,9 @@ mod tests {
         check(attribute("a").default("x".into()).computed(), &["a has a default, but is not optional and computed"]);
         check(attribute("a").default(1.into()), &["a has a default of another type"]);
         check(attribute("a").optional_computed().write_only(), &["a is write-only, but computed"]);
+        check(attribute("a").never_null(), &["a is never null, but not computed only"]);
+        let list = Attribute::list("a", Type::String).describe("A sample.").null_means_absent();
+        check(list, &["a leaves null elements out, but is no map"]);
         let dynamic = Attribute::list("a", Type::Dynamic).describe("A sample.");
         check(dynamic, &["a has a collection with something dynamic in it"]);
         let secret = || vec![attribute("b").write_only()];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rmpv::Value as Msgpack;
 
 use crate::codec::index;
-use crate::{CodecError, Number, Step, Type, Value};
+use crate::{Attribute, CodecError, Kind, Nesting, Number, Step, Type, Value};
 
 impl Value {
     /// The same bytes for the same value: names are sorted, sets too, and each number has one form.
@@ -22,6 +22,31 @@ impl Value {
         }
         decode(&msgpack, ty)
     }
+}
+
+pub(crate) fn planned_to_bytes(attributes: &[Attribute], planned: &Value, ty: &Type) -> Result<Vec<u8>, CodecError> {
+    let mut msgpack = encode(planned, ty)?;
+    refine(attributes, &mut msgpack);
+    to_bytes(&msgpack)
+}
+
+fn refine(attributes: &[Attribute], object: &mut Msgpack) {
+    let Msgpack::Map(entries) = object else { return };
+    for (name, value) in entries {
+        let Some(attribute) = attributes.iter().find(|attribute| name.as_str() == Some(attribute.name)) else { continue };
+        match (&attribute.kind, value) {
+            (_, value @ Msgpack::Ext(..)) if attribute.never_null => *value = unknown_but_not_null(),
+            (Kind::Nested(Nesting::Single, below), value) => refine(below, value),
+            (Kind::Nested(_, below), Msgpack::Array(items)) => items.iter_mut().for_each(|item| refine(below, item)),
+            (Kind::Nested(_, below), Msgpack::Map(items)) => items.iter_mut().for_each(|(_, item)| refine(below, item)),
+            _ => {}
+        }
+    }
+}
+
+/// Extension 12 holds a map of refinements, in which 1 says whether the value is null (cty/msgpack/unknown.go of zclconf/go-cty).
+fn unknown_but_not_null() -> Msgpack {
+    Msgpack::Ext(12, vec![0x81, 0x01, 0xc2])
 }
 
 fn to_bytes(msgpack: &Msgpack) -> Result<Vec<u8>, CodecError> {
@@ -199,6 +224,7 @@ fn decode_dynamic(parts: &[Msgpack]) -> Result<Value, CodecError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Schema;
 
     #[track_caller]
     fn check(value: impl Into<Value>, ty: &Type, expect: &[u8]) {
@@ -262,6 +288,30 @@ mod tests {
     #[test]
     fn refined_unknown_values_are_unknown() {
         check_read(b"\xc7\x03\x0c\x81\x01\xc2", &Type::String, Value::Unknown);
+    }
+
+    #[test]
+    fn what_is_never_null_is_sent_with_that_refinement() {
+        let below = || vec![Attribute::string("id").computed().never_null(), Attribute::string("b").computed()];
+        let schema = Schema::new("")
+            .attribute(Attribute::string("id").computed().never_null())
+            .attribute(Attribute::nested("map", Nesting::Map, below()))
+            .attribute(Attribute::nested("list", Nesting::List, below()))
+            .attribute(Attribute::nested("one", Nesting::Single, below()).computed().never_null());
+        let object = || Value::object([("id", Value::Unknown), ("b", Value::Unknown)]);
+        let planned = Value::object([
+            ("id", Value::Unknown),
+            ("map", Value::object([("k", object())])),
+            ("list", Value::List(vec![object()])),
+            ("one", Value::Unknown),
+        ]);
+        let bytes = schema.planned_to_msgpack(&planned).unwrap();
+        let refined = bytes.windows(6).filter(|window| *window == b"\xc7\x03\x0c\x81\x01\xc2").count();
+        let plain = bytes.windows(3).filter(|window| *window == b"\xd4\0\0").count();
+        assert_eq!((refined, plain), (4, 2));
+        assert!(Value::from_msgpack(&bytes, &schema.value_type()).unwrap().equal(&planned, &schema.value_type()));
+        let known = Value::object([("id", "a".into())]);
+        assert_eq!(schema.planned_to_msgpack(&known), known.to_msgpack(&schema.value_type()));
     }
 
     #[test]

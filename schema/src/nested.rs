@@ -38,7 +38,7 @@ pub(crate) fn without_write_only(attributes: &[Attribute], object: Value) -> Val
 }
 
 /// Null and unknown objects have no attributes to change.
-fn change_attributes(attributes: &[Attribute], object: Value, change: impl Fn(&Attribute, Value) -> Value) -> Value {
+pub(crate) fn change_attributes(attributes: &[Attribute], object: Value, change: impl Fn(&Attribute, Value) -> Value) -> Value {
     let Value::Map(mut entries) = object else { return object };
     for attribute in attributes {
         let value = entries.remove(attribute.name).unwrap_or_default();
@@ -48,7 +48,7 @@ fn change_attributes(attributes: &[Attribute], object: Value, change: impl Fn(&A
 }
 
 /// Changes each nested object, next to the object of the configuration that it comes from.
-fn change_nested(
+pub(crate) fn change_nested(
     attribute: &Attribute,
     value: Value,
     config: &Value,
@@ -187,7 +187,7 @@ fn objects(nesting: Nesting, value: &Value, path: AttributePath) -> Vec<(&Value,
     }
 }
 
-fn elements(value: &Value, path: AttributePath) -> Vec<(&Value, AttributePath)> {
+pub(crate) fn elements(value: &Value, path: AttributePath) -> Vec<(&Value, AttributePath)> {
     match value.untyped() {
         Value::List(items) => items.iter().enumerate().map(|(position, item)| (item, path.clone().index(position))).collect(),
         Value::Map(entries) => entries.iter().map(|(key, value)| (value, path.clone().key(key))).collect(),

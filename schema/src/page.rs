@@ -1,6 +1,6 @@
 //! Registry pages in the layout of HashiCorp's tfplugindocs, which both registries show, from the text in the schema.
 
-use crate::{Attribute, Kind, Nesting, Requirement, Schema, Type, Value};
+use crate::{Attribute, Kind, Nesting, NullElements, Requirement, Schema, Type, Value};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageKind {
@@ -187,6 +187,8 @@ fn text(attribute: &Attribute) -> String {
     let mut sentences = vec![attribute.description.trim().to_owned()];
     sentences.extend(attribute.deprecated.as_ref().map(|text| format!("**Deprecated:** {text}")));
     sentences.extend(attribute.validators.iter().map(|validator| validator.page_rule()));
+    sentences
+        .extend((attribute.null_elements == NullElements::Absent).then(|| "Keys whose value is null are left out.".to_owned()));
     sentences.extend(attribute.default.as_ref().map(|default| format!("Defaults to `{}`.", hcl(default))));
     sentences.extend(attribute.requires_replace.then(|| "A change replaces this resource.".to_owned()));
     sentences.retain(|sentence| !sentence.is_empty());

@@ -36,6 +36,13 @@ pub(crate) fn applied_keeps_planned(resource: &str, schema: &Schema, planned: &V
     findings.into_iter().map(|finding| finding.into_bug(&what, schema)).collect()
 }
 
+/// What is declared never to be null is not: the engine was told so at plan.
+pub(crate) fn never_null(resource: &str, schema: &Schema, state: &Value) -> Diagnostics {
+    let what = format!("apply of {resource} left a value null");
+    let paths = schema.wrongly_null(state).into_iter();
+    paths.map(|path| bug(&what, &format!("`{path}` is declared never to be null.")).at(path)).collect()
+}
+
 /// A state holds nothing unknown.
 pub(crate) fn is_wholly_known(operation: &str, schema: &Schema, state: &Value) -> Diagnostics {
     let mut findings = Vec::new();

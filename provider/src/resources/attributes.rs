@@ -3,7 +3,7 @@
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Value};
 
 pub fn id() -> Attribute {
-    Attribute::string("id").computed().describe("Identifier of the resource.")
+    Attribute::string("id").computed().never_null().describe("Identifier of the resource.")
 }
 
 /// Names of clusters and load balancers stand in paths, unit names and certificate subjects.

@@ -8,7 +8,7 @@ use super::Service;
 use super::catalogue::ManagedResource;
 use super::proposed::complete_proposal;
 use crate::bug::bug;
-use crate::check::{Planned, applied_keeps_planned, planned_keeps_config};
+use crate::check::{Planned, applied_keeps_planned, never_null, planned_keeps_config};
 use crate::convert::{diagnostics_to_wire, object_from_wire, path_to_wire, value_from_wire};
 use crate::provider::{ApplyRequest, PlanRequest};
 use crate::wire::tfplugin6::*;
@@ -37,6 +37,7 @@ impl Service {
         request: plan_resource_change::Request,
         prior: Value,
     ) -> Result<plan_resource_change::Response, Diagnostics> {
+        let prior = entry.schema.without_absent(prior);
         let plan = |call| async move { entry.resource.plan_destroy(&call, prior).await };
         let diagnostics = self.calls.run(format!("plan to destroy {}", request.type_name), plan).await?;
         Ok(plan_resource_change::Response {
@@ -57,8 +58,10 @@ impl Service {
     ) -> Result<plan_resource_change::Response, Diagnostics> {
         let name = entry.name;
         let config = value_from_wire(request.config, &entry.value_type, &format!("configuration of {name}"))?;
-        let proposed = complete_proposal(&entry.schema, prior.as_ref(), &config, proposed);
-        let plan_request = PlanRequest { prior: prior.clone(), config: config.clone(), proposed };
+        let seen = |value: Value| entry.schema.without_absent(value);
+        let (prior_seen, config_seen) = (prior.clone().map(seen), seen(config.clone()));
+        let proposed = complete_proposal(&entry.schema, prior_seen.as_ref(), &config_seen, seen(proposed));
+        let plan_request = PlanRequest { prior: prior_seen, config: config_seen, proposed };
         let resource = entry.clone();
         let plan = |call| async move { resource.resource.plan(&call, plan_request).await };
         let response = self.calls.run(format!("plan of {name}"), plan).await?;
@@ -67,7 +70,7 @@ impl Service {
         if diagnostics.has_errors() {
             return Err(diagnostics);
         }
-        let planned = entry.schema.without_write_only(response.planned);
+        let planned = entry.schema.with_absent(entry.schema.without_write_only(response.planned), &config);
         let before = prior.as_ref().unwrap_or(&Value::Null);
         diagnostics.extend(planned_keeps_config(
             name,
@@ -82,7 +85,7 @@ impl Service {
         // A replacement is another object: what the old one was called says nothing.
         let identity_before = request.prior_identity.filter(|_| requires_replace.is_empty());
         Ok(plan_resource_change::Response {
-            planned_state: Some(entry.to_wire(&planned)?),
+            planned_state: Some(entry.plan_to_wire(&planned)?),
             planned_identity: entry.identity.beside(Some(&planned), identity_before)?,
             requires_replace: requires_replace.iter().map(path_to_wire).collect(),
             planned_private: request.prior_private,
@@ -123,6 +126,9 @@ impl Service {
 
     async fn apply_object(&self, entry: &Arc<ManagedResource>, request: ApplyRequest) -> Applied {
         let (prior, planned) = (request.prior.clone(), request.planned.clone());
+        let seen = |value: Value| entry.schema.without_absent(value);
+        let request =
+            ApplyRequest { prior: request.prior.map(seen), planned: seen(request.planned), config: seen(request.config) };
         let resource = entry.clone();
         let apply = |call| async move { resource.resource.apply(&call, request).await };
         match self.calls.run(format!("apply of {}", entry.name), apply).await {
@@ -136,7 +142,7 @@ impl Service {
     }
 
     async fn delete_object(&self, entry: &Arc<ManagedResource>, prior: Value) -> Applied {
-        let (resource, before) = (entry.clone(), prior.clone());
+        let (resource, before) = (entry.clone(), entry.schema.without_absent(prior.clone()));
         let delete = |call| async move { resource.resource.delete(&call, before).await };
         match self.calls.run(format!("delete of {}", entry.name), delete).await {
             Ok(response) => {
@@ -145,7 +151,10 @@ impl Service {
                     let found = "It left something behind and reported no error.";
                     diagnostics.push(bug(&format!("delete of {} is incomplete", entry.name), found));
                 }
-                Applied { state: response.left_behind.map(known_part), diagnostics }
+                Applied {
+                    state: response.left_behind.map(|left| entry.schema.with_absent(known_part(left), &prior)),
+                    diagnostics,
+                }
             }
             Err(panic) => Applied { state: Some(prior), diagnostics: panic.into() },
         }
@@ -169,8 +178,9 @@ impl ManagedResource {
             // An update that failed before it began has nothing new to tell: the object is still there.
             return Applied { state: prior, diagnostics };
         };
-        let state = self.schema.without_write_only(state);
+        let state = self.schema.with_absent(self.schema.without_write_only(state), planned);
         if !diagnostics.has_errors() {
+            diagnostics.extend(never_null(self.name, &self.schema, &state));
             diagnostics.extend(applied_keeps_planned(self.name, &self.schema, planned, &state));
         }
         let state = known_part(state);

@@ -21,7 +21,8 @@ impl Service {
         let name = request.type_name;
         let config = value_from_wire(request.config, &entry.value_type, &format!("configuration of {name}"))?;
         let mut diagnostics = entry.schema.validate(&config);
-        diagnostics.extend(panic::catch(&format!("validation of {name}"), || entry.it.validate(&config))?);
+        diagnostics
+            .extend(panic::catch(&format!("validation of {name}"), || entry.it.validate(&entry.schema.without_absent(config)))?);
         Ok(validate_data_resource_config::Response { diagnostics: diagnostics_to_wire(diagnostics) })
     }
 
@@ -29,10 +30,11 @@ impl Service {
         let entry = find(self.catalogue()?, &request.type_name)?;
         let name = request.type_name;
         let config = value_from_wire(request.config, &entry.value_type, &format!("configuration of {name}"))?;
-        let (source, filled) = (entry.it.clone(), entry.schema.with_defaults(config.clone(), &config));
+        let (source, seen) = (entry.it.clone(), entry.schema.without_absent(config.clone()));
+        let filled = entry.schema.with_defaults(seen.clone(), &seen);
         let read = |call| async move { source.read(&call, filled).await };
         let operation = format!("read of {name}");
-        let state = self.calls.run(operation.clone(), read).await??;
+        let state = entry.schema.with_absent(self.calls.run(operation.clone(), read).await??, &config);
 
         let mut diagnostics = is_wholly_known(&operation, &entry.schema, &state);
         let objects = Planned { prior: &Value::Null, config: &config, planned: &state };

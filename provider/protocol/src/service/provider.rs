@@ -74,7 +74,8 @@ impl Service {
         let entry = &self.catalogue()?.provider;
         let config = value_from_wire(request.config, &entry.value_type, CONFIGURATION)?;
         let mut diagnostics = entry.schema.validate(&config);
-        diagnostics.extend(panic::catch("validation of the provider", || self.provider.validate(&config))?);
+        diagnostics
+            .extend(panic::catch("validation of the provider", || self.provider.validate(&entry.schema.without_absent(config)))?);
         Ok(validate_provider_config::Response { diagnostics: diagnostics_to_wire(diagnostics) })
     }
 
@@ -84,6 +85,7 @@ impl Service {
     ) -> Result<configure_provider::Response, Diagnostics> {
         let entry = &self.catalogue()?.provider;
         let config = value_from_wire(request.config, &entry.value_type, CONFIGURATION)?;
+        let config = entry.schema.without_absent(config);
         self.calls.begin();
         let (provider, version) = (self.provider.clone(), request.terraform_version);
         let configure = |_call| async move { provider.configure(config, &version).await };

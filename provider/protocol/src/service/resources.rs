@@ -22,6 +22,7 @@ impl Service {
         let name = entry.name;
         let config = value_from_wire(request.config, &entry.value_type, &format!("configuration of {name}"))?;
         let mut diagnostics = entry.schema.validate(&config);
+        let seen = entry.schema.without_absent(config.clone());
         if !request.client_capabilities.unwrap_or_default().write_only_attributes_allowed {
             diagnostics.extend(configured_write_only(&entry.schema, &config).into_iter().map(|path| {
                 Diagnostic::error(format!("this engine cannot take the write-only attribute {path}"))
@@ -29,7 +30,7 @@ impl Service {
                     .at(path)
             }));
         }
-        diagnostics.extend(panic::catch(&format!("validation of {name}"), || entry.resource.validate(&config))?);
+        diagnostics.extend(panic::catch(&format!("validation of {name}"), || entry.resource.validate(&seen))?);
         Ok(validate_resource_config::Response { diagnostics: diagnostics_to_wire(diagnostics) })
     }
 
@@ -102,13 +103,13 @@ impl Service {
         let Some(prior) = object_from_wire(request.current_state.clone(), &entry.value_type, &entry.state())? else {
             return Ok(read_resource::Response { new_state: request.current_state, ..Default::default() });
         };
-        let resource = entry.clone();
+        let (resource, seen) = (entry.clone(), entry.schema.without_absent(prior.clone()));
         let operation = format!("read of {}", entry.name);
-        let read = |call| async move { resource.resource.read(&call, prior).await };
+        let read = |call| async move { resource.resource.read(&call, seen).await };
         let response = self.calls.run(operation.clone(), read).await?;
 
         let mut diagnostics = response.diagnostics;
-        let state = response.state.map(|state| entry.schema.without_write_only(state));
+        let state = response.state.map(|state| entry.schema.with_absent(entry.schema.without_write_only(state), &prior));
         if let Some(state) = &state {
             diagnostics.extend(is_wholly_known(&operation, &entry.schema, state));
         }
@@ -137,6 +138,13 @@ impl ManagedResource {
 
     pub(super) fn to_wire(&self, state: &Value) -> Result<DynamicValue, Diagnostics> {
         value_to_wire(state, &self.value_type, &self.state())
+    }
+
+    pub(super) fn plan_to_wire(&self, planned: &Value) -> Result<DynamicValue, Diagnostics> {
+        match self.schema.planned_to_msgpack(planned) {
+            Ok(msgpack) => Ok(DynamicValue { msgpack, json: Vec::new() }),
+            Err(error) => Err(bug(&format!("the plan of {} does not fit the schema", self.name), &error.to_string()).into()),
+        }
     }
 
     /// A state as a state file has it, brought to the current schema version.

@@ -67,7 +67,7 @@ impl Engine {
     /// Proposes as the engine does: the configuration, and prior values where it has none.
     pub async fn plan(&mut self, prior: &Value, config: &Value) -> plan_resource_change::Response {
         let mut proposed = config.clone();
-        for name in ["copies", "sealed", "uid"] {
+        for name in ["copies", "sealed", "tag_count", "uid"] {
             if proposed.get(name).is_null() && !proposed.is_null() {
                 proposed.set(name, prior.get(name).clone());
             }

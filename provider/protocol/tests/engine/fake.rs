@@ -12,6 +12,7 @@ pub const PANICS_IN_PLAN: &str = "panic in plan";
 pub const PANICS_IN_APPLY: &str = "panic in apply";
 pub const CHANGES_CONFIG: &str = "change my configuration";
 pub const FORGETS_PLAN: &str = "forget the plan";
+pub const FORGETS_ID: &str = "forget the id";
 pub const FAILS_HALFWAY: &str = "fail halfway";
 pub const WAITS_FOR_STOP: &str = "wait for stop";
 
@@ -71,6 +72,8 @@ impl Note {
         let name = state.get("name").as_str().unwrap_or_default().to_owned();
         state.set("uid", format!("uid of {name}").into());
         state.set("sealed", Value::Bool(seal.as_str().is_some()));
+        let tags = state.get("tags").as_map().map_or(0, |tags| tags.len());
+        state.set("tag_count", i64::try_from(tags).unwrap().into());
         let hosts = state.get("hosts").as_map().cloned().unwrap_or_default();
         let hosts = hosts.into_iter().map(|(key, mut host)| {
             host.set("machine_id", format!("machine {key}").into());
@@ -103,8 +106,10 @@ impl Resource for Note {
             .attribute(Attribute::number("copies").default(Value::from(1)))
             .attribute(Attribute::string("seal").optional().write_only())
             .attribute(Attribute::nested("hosts", Nesting::Map, host).optional())
+            .attribute(Attribute::map("tags", Type::String).optional().null_means_absent())
+            .attribute(Attribute::number("tag_count").computed())
             .attribute(Attribute::bool("sealed").computed())
-            .attribute(Attribute::string("uid").computed())
+            .attribute(Attribute::string("uid").computed().never_null())
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
@@ -155,6 +160,9 @@ impl Resource for Note {
         if text == WAITS_FOR_STOP {
             call.cancelled.cancelled().await;
             diagnostics.push(Diagnostic::error("stopped"));
+        }
+        if text == FORGETS_ID {
+            state.set("uid", Value::Null);
         }
         if text == FORGETS_PLAN {
             state.set("text", "another".into());

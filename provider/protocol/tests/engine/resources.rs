@@ -108,6 +108,48 @@ async fn an_invalid_configuration_is_told_with_its_attribute() {
 }
 
 #[tokio::test]
+async fn what_is_required_and_null_is_told_with_its_path() {
+    let mut engine = Engine::start().await;
+    let host = Value::object([("address", Value::Null)]);
+    let config = Value::object([("name", Value::Null), ("hosts", Value::object([("a", host), ("b", Value::Null)]))]);
+    let config = engine.note(&config);
+    let request = validate_resource_config::Request { type_name: "fake_note".into(), config, ..Default::default() };
+    let diagnostics = engine.provider.validate_resource_config(request).await.unwrap().into_inner().diagnostics;
+    let summaries: Vec<_> = diagnostics.iter().map(|diagnostic| diagnostic.summary.as_str()).collect();
+    let expect = ["`name` is required, but null", "`hosts[\"a\"].address` is required, but null", "`hosts[\"b\"]` is null"];
+    assert_eq!(summaries, expect);
+    assert!(diagnostics.iter().all(|diagnostic| diagnostic.attribute.is_some()));
+}
+
+#[tokio::test]
+async fn an_element_that_is_null_to_be_absent_is_kept_in_plan_and_state_and_seen_by_nobody() {
+    let mut engine = Engine::start().await;
+    let mut config = note("a", "hello");
+    config.set("tags", Value::object([("team", "x".into()), ("none", Value::Null)]));
+    let created = engine.change(&Value::Null, &config).await;
+    assert_eq!((created.get("tags"), created.get("tag_count")), (config.get("tags"), &Value::from(1)));
+    let read = engine.read(&created).await;
+    assert_eq!(engine.note_from(read.new_state), created);
+    let again = engine.plan(&created, &config).await;
+    assert_eq!(engine.note_from(again.planned_state), created);
+}
+
+#[tokio::test]
+async fn what_is_never_null_is_so_at_plan_already() {
+    let mut engine = Engine::start().await;
+    let planned = engine.plan(&Value::Null, &note("a", "hello")).await;
+    let bytes = planned.planned_state.unwrap().msgpack;
+    let of = |name: &[u8], value: &[u8]| [name, value].concat();
+    let has = |part: Vec<u8>| bytes.windows(part.len()).any(|window| window == part);
+    assert!(has(of(b"\xa3uid", b"\xc7\x03\x0c\x81\x01\xc2")) && has(of(b"\xa6sealed", b"\xd4\0\0")));
+
+    let config = note("a", fake::FORGETS_ID);
+    let planned = engine.plan(&Value::Null, &config).await;
+    let applied = engine.apply(&Value::Null, &config, planned.planned_state).await;
+    assert_bug(&applied.diagnostics, "`uid` is declared never to be null");
+}
+
+#[tokio::test]
 async fn an_import_is_by_id_or_by_identity() {
     let mut engine = Engine::start().await;
     engine.change(&Value::Null, &note("a", "hello")).await;

@@ -14,12 +14,12 @@ pub const GONE: &str = "is gone";
 
 pub fn attributes() -> Vec<Attribute> {
     vec![
-        Attribute::string("id").computed().describe("Id of the main object, as AWS gives it."),
-        Attribute::of("objects", Type::map(Type::map(Type::String))).computed().describe(
+        Attribute::string("id").computed().never_null().describe("Id of the main object, as AWS gives it."),
+        Attribute::of("objects", Type::map(Type::map(Type::String))).computed().never_null().describe(
             "What there should be on AWS, object by object: `<kind>/<name>` with its settings. A word that begins with `@` is a \
              reference to another of these objects. The diff of a plan names every object and setting that changes.",
         ),
-        Attribute::map("ids", Type::String).computed().describe(
+        Attribute::map("ids", Type::String).computed().never_null().describe(
             "What AWS calls these objects, and what it gave them: `vpc/main` is an id, `vpc/main.ipv6_cidr` an address block.",
         ),
         Attribute::of("drift", Type::map(Type::list(Type::String)))

@@ -11,7 +11,7 @@ use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Type, Val
 use std::collections::{BTreeMap, BTreeSet};
 
 pub fn attribute() -> Attribute {
-    Attribute::map("checksums", Type::String).optional_computed().describe(
+    Attribute::map("checksums", Type::String).optional_computed().null_means_absent().describe(
         "SHA-256 of each download by its URL. What is not given here is looked up in the checksum file of the origin or of the mirror at \
          the first plan, shown there, and pinned in the state.",
     )

@@ -21,15 +21,16 @@ pub struct Recorded {
 
 pub fn attributes() -> Vec<Attribute> {
     vec![
-        Attribute::of("bundles", Type::map(Type::map(Type::String))).computed().describe(
+        Attribute::of("bundles", Type::map(Type::map(Type::String))).computed().never_null().describe(
             "What each host should have, item by item: files with mode, owner and digest, binaries, systemd units with a digest of all \
              that they read, kernel modules and sysctls. The diff of a plan names the files and units that change.",
         ),
         Attribute::of("drift", Type::map(Type::list(Type::String)))
             .computed()
+            .never_null()
             .describe("What was found to differ on each host by the last refresh. A plan sets it to empty; apply repairs what it names."),
-        Attribute::map("unreachable", Type::String).computed().describe("Hosts that did not answer the last refresh, with the reason."),
-        Attribute::list("rollout", Type::String).computed().describe("The steps of the last change in their order, as the plan showed them."),
+        Attribute::map("unreachable", Type::String).computed().never_null().describe("Hosts that did not answer the last refresh, with the reason."),
+        Attribute::list("rollout", Type::String).computed().never_null().describe("The steps of the last change in their order, as the plan showed them."),
     ]
 }
 

@@ -84,13 +84,14 @@ impl Resource for Pki {
                 ],
             )
             .optional()
+            .null_means_absent()
             .describe("Certificates of your own, signed by the authorities of this cluster."),
         )
-        .attribute(Attribute::of("bundle", BundleObject::value_type()).computed().sensitive().describe("Everything, in the form that `k8s_hardway_cluster.pki` takes."))
-        .attribute(Attribute::map("certificates", Type::String).computed().describe("Certificates in PEM by name, such as `cluster-ca`, `admin` or `apiserver/cp-1`."))
-        .attribute(Attribute::map("private_keys", Type::String).computed().sensitive().describe("Private keys in PEM (PKCS #8) by the same names."))
-        .attribute(Attribute::map("fingerprints", Type::String).computed().describe("SHA-256 fingerprint of each certificate."))
-        .attribute(Attribute::map("expires_at", Type::String).computed().describe("When each certificate expires, in RFC 3339."))
+        .attribute(Attribute::of("bundle", BundleObject::value_type()).computed().never_null().sensitive().describe("Everything, in the form that `k8s_hardway_cluster.pki` takes."))
+        .attribute(Attribute::map("certificates", Type::String).computed().never_null().describe("Certificates in PEM by name, such as `cluster-ca`, `admin` or `apiserver/cp-1`."))
+        .attribute(Attribute::map("private_keys", Type::String).computed().never_null().sensitive().describe("Private keys in PEM (PKCS #8) by the same names."))
+        .attribute(Attribute::map("fingerprints", Type::String).computed().never_null().describe("SHA-256 fingerprint of each certificate."))
+        .attribute(Attribute::map("expires_at", Type::String).computed().never_null().describe("When each certificate expires, in RFC 3339."))
     }
 
     fn identity(&self) -> Vec<IdentityAttribute> {

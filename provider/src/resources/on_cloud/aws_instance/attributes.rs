@@ -102,6 +102,6 @@ fn addresses(words: &Words) -> Vec<Attribute> {
              where the subnet assigns them.",
         ),
         Attribute::nested("dns", Nesting::Single, dns).optional().describe("Records in Route 53: A, and AAAA with `ipv6`, for 60 seconds."),
-        Attribute::map("tags", Type::String).optional().describe("Tags of every object."),
+        Attribute::map("tags", Type::String).optional().null_means_absent().describe("Tags of every object."),
     ]
 }

@@ -42,10 +42,10 @@ pub fn schema() -> Schema {
             .validator(one_of(&["any_availability_zone", "partial_availability_zone_affinity", "availability_zone_affinity"]))
             .describe("Which zone's address clients in the VPC get from DNS: any, mostly or only that of their own."),
     )
-    .attribute(Attribute::nested("listeners", Nesting::Map, listener()).required().describe("Listeners by name, each with its target group."))
+    .attribute(Attribute::nested("listeners", Nesting::Map, listener()).required().null_means_absent().describe("Listeners by name, each with its target group."))
     .attribute(Attribute::nested("dns", Nesting::Single, dns()).optional().describe("Alias records for the balancer: A, and AAAA with `dualstack`."))
     .attribute(switch("wait_for_healthy_targets", false).describe("Whether apply waits until all targets are healthy, at most ten minutes. Leave it off while the targets are still to be set up."))
-    .attribute(Attribute::map("tags", Type::String).optional().describe("Tags of every object."))
+    .attribute(Attribute::map("tags", Type::String).optional().null_means_absent().describe("Tags of every object."))
     .attribute(text("arn").computed().describe("ARN of the load balancer."))
     .attribute(text("dns_name").computed().describe("DNS name that AWS gave it."))
     .attribute(text("dns_zone_id").computed().describe("Hosted zone of that name, for alias records of your own."))

@@ -45,7 +45,7 @@ pub fn schema() -> Schema {
              security groups, interfaces and volumes **with their data**. Without it, the error names each of them.",
         ),
     )
-    .attribute(Attribute::map("tags", Type::String).default(Value::object([])).describe("Tags of all objects."))
+    .attribute(Attribute::map("tags", Type::String).default(Value::object([])).null_means_absent().describe("Tags of all objects."))
     .attributes(computed())
 }
 
@@ -120,10 +120,11 @@ fn subnets() -> Attribute {
             Attribute::bool("dns64").default(false.into()).describe(
                 "Names that have IPv4 addresses alone are answered with addresses of `64:ff9b::/96`, which are routed to a NAT gateway.",
             ),
-            Attribute::map("tags", Type::String).default(Value::object([])).describe("Tags of these subnets."),
+            Attribute::map("tags", Type::String).default(Value::object([])).null_means_absent().describe("Tags of these subnets."),
         ],
     )
     .default(Value::object([("private", tier("private")), ("public", tier("public"))]))
+    .null_means_absent()
     .describe("Tiers of subnets: each has one subnet per zone. A tier keeps room for eight zones, or as many as fit.")
 }
 
@@ -187,6 +188,7 @@ fn endpoints() -> Attribute {
                 ],
             )
             .default(Value::object([]))
+            .null_means_absent()
             .describe("What is otherwise for single services."),
         ],
     )
@@ -223,6 +225,7 @@ fn security_groups() -> Attribute {
                 ],
             )
             .default(Value::object([]))
+            .null_means_absent()
             .describe("Rules by description. A rule that is not declared here or made for a role is drift, and is removed."),
         ],
     )

@@ -85,6 +85,7 @@ impl HostResource for HardwayCluster {
         .attribute(
             Attribute::of("join", Join::value_type())
                 .computed()
+                .never_null()
                 .describe("What `k8s_node_group.cluster` takes: how nodes reach the cluster and what they must trust. It holds no secret."),
         )
     }
@@ -188,7 +189,7 @@ fn bundles(spec: &ClusterSpec, credentials: &Credentials, resolved: &Resolved) -
 }
 
 fn component(name: &'static str, program: &'static str, more: Vec<Attribute>) -> Attribute {
-    let flags = Attribute::map("flags", Type::String).optional().describe(format!(
+    let flags = Attribute::map("flags", Type::String).optional().null_means_absent().describe(format!(
         "Flags of `{program}` without the leading dashes, such as `{{ v = \"4\" }}`. They win over those that the provider sets."
     ));
     let mut attributes = vec![flags];

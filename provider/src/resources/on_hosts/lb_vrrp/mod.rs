@@ -62,6 +62,7 @@ impl HostResource for LbVrrp {
                 ],
             )
             .required()
+            .null_means_absent()
             .describe("TCP listeners by name."),
         )
         .attribute(

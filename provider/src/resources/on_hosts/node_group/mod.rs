@@ -42,7 +42,7 @@ impl HostResource for NodeGroup {
         .attribute(Attribute::string("name").optional_computed().default("nodes".into()).requires_replace().describe("Tells the node groups of one cluster apart."))
         .attribute(Attribute::of("cluster", hardway_cluster::Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`."))
         .attribute(hosts::attribute("Hosts by name, which is the name of the node."))
-        .attribute(Attribute::map("labels", Type::String).optional().describe("Labels of the nodes."))
+        .attribute(Attribute::map("labels", Type::String).optional().null_means_absent().describe("Labels of the nodes."))
         .attribute(
             Attribute::nested(
                 "taints",
@@ -69,6 +69,7 @@ impl HostResource for NodeGroup {
         .attribute(
             Attribute::map("registry_mirrors", Type::String)
                 .optional()
+                .null_means_absent()
                 .describe("Image registries and the URL of the mirror that containerd asks in their place, such as `{ \"registry.k8s.io\" = \"https://mirror.example.net\" }`."),
         )
         .attribute(Attribute::string("kubelet_config").optional().describe("Settings in JSON that are merged into the KubeletConfiguration; use `jsonencode({ maxPods = 200 })`."))
