@@ -22,5 +22,6 @@ mod progress;
 mod provider;
 mod resources;
 mod ssh;
+mod wait;
 
 pub use provider::K8s;

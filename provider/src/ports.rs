@@ -10,17 +10,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 #[async_trait]
 pub trait World: Send + Sync {
     fn now(&self) -> OffsetDateTime;
+    /// By which calls wait.
+    fn clock(&self) -> Arc<dyn Clock>;
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Host>, MachineError>;
     /// The text of a checksum file; the error is a reason for the user.
     async fn fetch_text(&self, url: &str) -> Result<String, String>;
     /// Reaches nothing yet.
     fn cloud(&self, connection: &Connection) -> Arc<dyn Cloud>;
 }
+
+/// The time that passes, apart from what the calendar says; and the chance that spreads pauses.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    fn instant(&self) -> Instant;
+    async fn sleep(&self, pause: Duration);
+    /// Another number each time, from 0 up to 1.
+    fn jitter(&self) -> f64;
+}
+
+/// The runtime's clock.
+pub struct SystemClock;
 
 /// One host that answered. Contracts are those of `machines::Machine`.
 #[async_trait]
@@ -72,6 +87,10 @@ impl World for RealWorld {
         OffsetDateTime::now_utc()
     }
 
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(SystemClock)
+    }
+
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Host>, MachineError> {
         Ok(Arc::new(Machine::connect(target).await?))
     }
@@ -86,6 +105,21 @@ impl World for RealWorld {
 
     fn cloud(&self, connection: &Connection) -> Arc<dyn Cloud> {
         self.connector.connect(connection)
+    }
+}
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    async fn sleep(&self, pause: Duration) {
+        tokio::time::sleep(pause).await;
+    }
+
+    fn jitter(&self) -> f64 {
+        rand::random()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A world in memory: hosts, the API of one cluster, a clock and checksum files. It keeps what is done to it as the real one would,
 //! and fails, stops or dies at a call that a test names. Nothing here reaches anything.
 
+mod clock;
 mod cloud;
 mod commands;
 mod faults;
@@ -11,10 +12,11 @@ mod push;
 mod releases;
 mod units;
 
+pub use clock::FakeClock;
 pub use faults::{Fault, Moment};
 pub use memory::{FakeFile, HostMemory, Memory};
 
-use crate::ports::{Host, World};
+use crate::ports::{Clock, Host, World};
 use ::cloud::{Cloud, Connection};
 use async_trait::async_trait;
 use bundle::HostName;
@@ -38,6 +40,7 @@ struct Inside {
     memory: Mutex<Memory>,
     faults: Mutex<Faults>,
     now: Mutex<OffsetDateTime>,
+    clock: FakeClock,
     fetches: Mutex<Vec<String>>,
     stops: mpsc::UnboundedSender<Stop>,
 }
@@ -47,8 +50,14 @@ impl FakeWorld {
     pub fn new() -> (FakeWorld, mpsc::UnboundedReceiver<Stop>) {
         let (stops, heard) = mpsc::unbounded_channel();
         let now = time::macros::datetime!(2026-11-21 12:00 UTC);
-        let inside =
-            Inside { memory: Mutex::default(), faults: Mutex::default(), now: Mutex::new(now), fetches: Mutex::default(), stops };
+        let inside = Inside {
+            memory: Mutex::default(),
+            faults: Mutex::default(),
+            now: Mutex::new(now),
+            clock: FakeClock::default(),
+            fetches: Mutex::default(),
+            stops,
+        };
         (FakeWorld { inside: Arc::new(inside) }, heard)
     }
 
@@ -124,6 +133,10 @@ impl FakeWorld {
 impl World for FakeWorld {
     fn now(&self) -> OffsetDateTime {
         *self.inside.now.lock().unwrap()
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(self.inside.clock.clone())
     }
 
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Host>, MachineError> {

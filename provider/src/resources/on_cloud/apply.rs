@@ -5,6 +5,7 @@ use super::removal::{Reason, Removal};
 use super::state::{self, GONE, Known, REPLACED};
 use super::{CloudResource, OnCloud, adoption, failed, name_of};
 use crate::progress::Progress;
+use crate::wait::Waiter;
 use cloud::{Cloud, Found, Graph, Kind, Matching, ObjectKey, Resolver, differences};
 use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse};
 use schema::{Diagnostic, Value};
@@ -47,6 +48,8 @@ impl<R: CloudResource> OnCloud<R> {
         let owner = self.owner(&planned).ok_or_else(unknown)?;
         let ids = request.prior.as_ref().map(|prior| state::to_ids(prior.get("ids"))).unwrap_or_default();
         let progress = self.progress(&planned);
+        let clock = self.shared.world.clock();
+        let waiter = Waiter { clock: &*clock, cancelled: &call.cancelled };
         let reconciler = Reconciler {
             cloud: &*cloud,
             owner: &owner,
@@ -54,15 +57,16 @@ impl<R: CloudResource> OnCloud<R> {
             ids: &ids,
             is_new: request.prior.is_none(),
             progress: &progress,
-            cancelled: &call.cancelled,
+            waiter,
         };
         let mut done = reconciler.run().await;
         if !done.diagnostics.has_errors()
             && !done.cancelled
-            && let Err(diagnostic) = self.resource.settle(&*cloud, &planned, SETTLE_LIMIT).await
+            && let Err(diagnostic) = self.resource.settle(&*cloud, &planned, waiter, SETTLE_LIMIT).await
         {
             done.diagnostics.push(diagnostic);
         }
+        done.cancelled |= call.cancelled.is_cancelled();
         Ok(self.after_apply(planned, &graph, request.prior, done))
     }
 
@@ -119,12 +123,14 @@ impl<R: CloudResource> OnCloud<R> {
         going.retain(|(key, _)| key.kind != Kind::DnsRecord || ids.contains_key(key));
         going.extend(matching.superseded);
         going.extend(matching.leaving);
+        let clock = self.shared.world.clock();
+        let waiter = Waiter { clock: &*clock, cancelled: &call.cancelled };
         if !going.is_empty() {
             let ids = going.iter().map(|(key, found)| (key.clone(), found.id.clone())).collect();
-            self.resource.before_delete(&*cloud, prior, &ids).await?;
+            self.resource.before_delete(&*cloud, prior, &ids, waiter).await?;
         }
         let progress = self.progress(prior);
-        let removal = Removal { cloud: &*cloud, progress: &progress, cancelled: &call.cancelled, reason: Reason::Destroy };
+        let removal = Removal { cloud: &*cloud, progress: &progress, waiter, reason: Reason::Destroy };
         let removed = removal.run(going).await;
         let mut diagnostics = removed.diagnostics;
         if removed.left.is_empty() {
@@ -215,7 +221,7 @@ fn add_left(state: &mut Value, left: &[(ObjectKey, Found)]) {
     state.set("ids", ids);
 }
 
-fn stopped(severity: fn(&'static str) -> Diagnostic) -> Diagnostic {
+pub(super) fn stopped(severity: fn(&'static str) -> Diagnostic) -> Diagnostic {
     severity("stopped on request").detail("What was done is kept. Running apply again goes on from here.")
 }
 

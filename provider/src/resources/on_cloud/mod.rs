@@ -13,13 +13,17 @@ mod reconcile;
 mod removal;
 mod retry;
 mod state;
+#[cfg(test)]
+mod stopping;
 pub(crate) mod tags;
 pub(crate) mod vpc;
 mod waiting;
 
+use apply::stopped;
 pub use state::{Known, attributes, to_graph};
 
 use crate::configuration::Shared;
+use crate::wait::Waiter;
 use async_trait::async_trait;
 use cloud::{Cloud, CloudError, ErrorClass, Graph, Kind, ObjectKey};
 use protocol::{
@@ -75,8 +79,14 @@ pub trait CloudResource: Send + Sync + 'static {
         Diagnostics::default()
     }
 
-    /// After an apply, when everything exists and is ready.
-    async fn settle(&self, _cloud: &dyn Cloud, _planned: &Value, _limit: Duration) -> Result<(), Diagnostic> {
+    /// After an apply, when everything exists and is ready. Without an error also where the user wants to stop.
+    async fn settle(
+        &self,
+        _cloud: &dyn Cloud,
+        _planned: &Value,
+        _waiter: Waiter<'_>,
+        _limit: Duration,
+    ) -> Result<(), Diagnostic> {
         Ok(())
     }
 
@@ -86,6 +96,7 @@ pub trait CloudResource: Send + Sync + 'static {
         _cloud: &dyn Cloud,
         _state: &Value,
         _ids: &BTreeMap<ObjectKey, String>,
+        _waiter: Waiter<'_>,
     ) -> Result<(), Diagnostic> {
         Ok(())
     }

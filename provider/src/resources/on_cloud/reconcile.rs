@@ -2,9 +2,10 @@
 //! what is no longer declared goes last. Nothing is remembered: a run that was cut off anywhere is gone on with by the next.
 
 use super::removal::{Reason, Removal};
-use super::retry::{Pauses, patience};
+use super::retry::{PACE, Tries};
 use super::{adoption, failed, wanted};
 use crate::progress::Progress;
+use crate::wait::Waiter;
 use cloud::{
     Change, Cloud, CloudError, Difference, ErrorClass, Found, Graph, Kind, Matching, Object, ObjectKey, Readiness, Replacement,
     Resolved, Resolver, differences, match_objects,
@@ -14,12 +15,13 @@ use futures::future::BoxFuture;
 use schema::{Diagnostic, Diagnostics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// How many objects are worked on at once.
 const CONCURRENT: usize = 8;
 /// How long a create of which no answer came is looked for before it is tried again.
 const LOOK_LIMIT: Duration = Duration::from_secs(4);
+/// How long a create or a change that AWS refuses for what passes is tried again.
+const TRY_LIMIT: Duration = Duration::from_secs(60);
 const ATTEMPTS: usize = 3;
 
 /// Kinds that others can only be made upon when they are ready.
@@ -35,7 +37,7 @@ pub struct Reconciler<'a> {
     /// No state knows the resource.
     pub is_new: bool,
     pub progress: &'a Progress,
-    pub cancelled: &'a CancellationToken,
+    pub waiter: Waiter<'a>,
 }
 
 /// What came of it.
@@ -65,7 +67,7 @@ impl Reconciler<'_> {
             }
         }
         for kind in Kind::all().filter(|kind| self.graph.of_kind(*kind).next().is_some()) {
-            if self.cancelled.is_cancelled() || diagnostics.has_errors() {
+            if self.is_cancelled() || diagnostics.has_errors() {
                 break;
             }
             diagnostics.extend(self.bring_about(kind, &mut matching).await);
@@ -79,12 +81,12 @@ impl Reconciler<'_> {
         }
         let mut left = std::mem::take(&mut matching.superseded);
         left.append(&mut matching.leaving);
-        if !diagnostics.has_errors() && !self.cancelled.is_cancelled() {
+        if !diagnostics.has_errors() && !self.is_cancelled() {
             let removed = self.removal(Reason::Undeclared).run(left).await;
             left = removed.left;
             diagnostics.extend(removed.diagnostics);
         }
-        Reconciled { found: matching.matched, left, diagnostics, cancelled: self.cancelled.is_cancelled() }
+        Reconciled { found: matching.matched, left, diagnostics, cancelled: self.is_cancelled() }
     }
 
     async fn bring_about(&self, kind: Kind, matching: &mut Matching) -> Diagnostics {
@@ -139,7 +141,11 @@ impl Reconciler<'_> {
     }
 
     fn removal(&self, reason: Reason) -> Removal<'_> {
-        Removal { cloud: self.cloud, progress: self.progress, cancelled: self.cancelled, reason }
+        Removal { cloud: self.cloud, progress: self.progress, waiter: self.waiter, reason }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.waiter.cancelled.is_cancelled()
     }
 
     /// `None` when the user wants to stop.
@@ -156,7 +162,7 @@ impl Reconciler<'_> {
     async fn make_once(&self, object: &Resolved) -> Result<Option<Found>, CloudError> {
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            if self.cancelled.is_cancelled() {
+            if self.is_cancelled() {
                 return Ok(None);
             }
             let error = match self.make_waiting(object).await {
@@ -181,15 +187,14 @@ impl Reconciler<'_> {
 
     /// What it refers to may not be seen everywhere yet, or still be taken.
     async fn make_waiting(&self, object: &Resolved) -> Result<Found, CloudError> {
-        let mut pauses: Option<Pauses> = None;
+        let mut tries = Tries::within(self.waiter, TRY_LIMIT);
         loop {
             let error = match self.cloud.create(object).await {
                 Ok(found) => return Ok(found),
                 Err(error) => error,
             };
             let waits = matches!(error.class, ErrorClass::NotFound | ErrorClass::Dependency | ErrorClass::Throttled);
-            let pauses = pauses.get_or_insert_with(|| Pauses::within(patience(&error).min(Duration::from_secs(60))));
-            if !waits || !pauses.wait(self.cancelled).await {
+            if !waits || tries.again(&error).await.is_err() {
                 return Err(error);
             }
         }
@@ -197,7 +202,7 @@ impl Reconciler<'_> {
 
     async fn look_for(&self, object: &Resolved) -> Result<Option<Found>, CloudError> {
         let tag = cloud::object_tag(self.owner, &object.key);
-        let mut pauses = Pauses::within(LOOK_LIMIT);
+        let mut wait = self.waiter.until(format!("{} is seen", object.key), LOOK_LIMIT, PACE);
         loop {
             let mut wanted = wanted(self.graph, self.ids, true);
             wanted.kinds = BTreeSet::from([object.key.kind]);
@@ -211,7 +216,7 @@ impl Reconciler<'_> {
             if let Some(found) = found.iter().find(is_it) {
                 return Ok(Some(found.clone()));
             }
-            if !pauses.wait(self.cancelled).await {
+            if wait.pause().await.is_err() {
                 return Ok(None);
             }
         }
@@ -251,19 +256,18 @@ impl Reconciler<'_> {
 
     /// The changes that were made: none when the user wants to stop.
     async fn change_one(&self, key: &ObjectKey, found: &Found, differences: &[Difference]) -> Result<Vec<Change>, Diagnostic> {
-        if self.cancelled.is_cancelled() {
+        if self.is_cancelled() {
             return Ok(Vec::new());
         }
         let changes: Vec<Change> = differences.iter().map(|difference| difference.change.clone()).collect();
         let words: Vec<String> = differences.iter().map(ToString::to_string).collect();
         let phase = self.progress.phase(format!("change {key} ({})", words.join(", ")));
-        let mut pauses: Option<Pauses> = None;
+        let mut tries = Tries::within(self.waiter, TRY_LIMIT);
         let outcome = loop {
             match self.cloud.update(found, &changes).await {
                 Ok(()) => break Ok(changes),
                 Err(error) => {
-                    let limit = patience(&error).min(Duration::from_secs(60));
-                    if !pauses.get_or_insert_with(|| Pauses::within(limit)).wait(self.cancelled).await {
+                    if tries.again(&error).await.is_err() {
                         break Err(error);
                     }
                 }

@@ -1,15 +1,15 @@
 //! Deletes objects in the opposite of the order in which they are made, and waits until they are gone.
 
-use super::retry::{Pauses, patience};
+use super::retry::{PACE, Tries};
 use super::{failed, name_of};
 use crate::progress::Progress;
+use crate::wait::{Ended, Waiter};
 use cloud::{Cloud, CloudError, ErrorClass, Found, Kind, ObjectKey, Readiness, Wanted};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use schema::{Diagnostic, Diagnostics};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 const CONCURRENT: usize = 8;
 const GONE_LIMIT: Duration = Duration::from_secs(900);
@@ -17,7 +17,7 @@ const GONE_LIMIT: Duration = Duration::from_secs(900);
 pub struct Removal<'a> {
     pub cloud: &'a dyn Cloud,
     pub progress: &'a Progress,
-    pub cancelled: &'a CancellationToken,
+    pub waiter: Waiter<'a>,
     pub reason: Reason,
 }
 
@@ -57,7 +57,7 @@ impl Removal<'_> {
         for kind in kinds.into_iter().rev() {
             let (of_kind, others): (Vec<_>, Vec<_>) = going.into_iter().partition(|(key, _)| key.kind == kind);
             going = others;
-            if self.cancelled.is_cancelled() || removed.diagnostics.has_errors() {
+            if self.waiter.cancelled.is_cancelled() || removed.diagnostics.has_errors() {
                 removed.left.extend(of_kind);
                 continue;
             }
@@ -98,23 +98,22 @@ impl Removal<'_> {
 
     /// `false` when the user wants to stop.
     async fn delete(&self, key: &ObjectKey, found: &Found) -> Result<bool, CloudError> {
-        if self.cancelled.is_cancelled() {
+        if self.waiter.cancelled.is_cancelled() {
             return Ok(false);
         }
         if found.readiness == Readiness::Leaving {
             return Ok(true);
         }
         let phase = self.progress.phase(format!("delete {key}"));
-        let mut pauses: Option<Pauses> = None;
+        let mut tries = Tries::within(self.waiter, self.reason.patience());
         let outcome = loop {
             match self.cloud.delete(found).await {
                 Ok(()) => break Ok(true),
-                Err(error) => {
-                    let limit = patience(&error).min(self.reason.patience());
-                    if !pauses.get_or_insert_with(|| Pauses::within(limit)).wait(self.cancelled).await {
-                        break if self.cancelled.is_cancelled() { Ok(false) } else { Err(error) };
-                    }
-                }
+                Err(error) => match tries.again(&error).await {
+                    Ok(()) => {}
+                    Err(Ended::Cancelled { .. }) => break Ok(false),
+                    Err(Ended::TimedOut { .. }) => break Err(error),
+                },
             }
         };
         phase.finish(outcome)
@@ -139,22 +138,26 @@ impl Removal<'_> {
         }
         let names = leaving.iter().filter_map(|(_, found)| name_of(found.kind, &found.id)).collect();
         let wanted = Wanted { kinds: BTreeSet::from([kind]), names, fresh: true };
-        let mut pauses = Pauses::within(GONE_LIMIT);
+        let mut wait = self.waiter.until(format!("{kind} is gone"), GONE_LIMIT, PACE);
+        let mut still: BTreeSet<String> = ids.iter().map(|id| (*id).clone()).collect();
         loop {
-            let found = self.cloud.find(&wanted).await;
+            let Ok(found) = wait.ask(self.cloud.find(&wanted)).await else { return Ok(still) };
             let found = found.map_err(|error| failed(format!("cannot find out whether {kind} is gone"), &error))?;
-            let still: BTreeSet<String> = found.into_iter().map(|found| found.id).filter(|id| ids.contains(id)).collect();
+            still = found.into_iter().map(|found| found.id).filter(|id| ids.contains(id)).collect();
             if still.is_empty() {
                 return Ok(still);
             }
-            if !pauses.wait(self.cancelled).await {
-                if self.cancelled.is_cancelled() {
-                    return Ok(still);
-                }
-                let ids: Vec<String> = still.into_iter().collect();
-                return Err(Diagnostic::error(format!("{kind} {} is still there", ids.join(", ")))
-                    .detail("AWS accepted the deletion and did not finish it. Running the same again is safe: it waits on."));
+            match wait.pause().await {
+                Ok(()) => {}
+                Err(Ended::Cancelled { .. }) => return Ok(still),
+                Err(Ended::TimedOut { .. }) => return Err(still_there(kind, still)),
             }
         }
     }
+}
+
+fn still_there(kind: Kind, ids: BTreeSet<String>) -> Diagnostic {
+    let ids: Vec<String> = ids.into_iter().collect();
+    Diagnostic::error(format!("{kind} {} is still there", ids.join(", ")))
+        .detail("AWS accepted the deletion and did not finish it. Running the same again is safe: it waits on.")
 }

@@ -1,39 +1,11 @@
-//! Asking again: how long, how often, after which kind of error.
+//! Asking again: how often, and how long after which kind of error.
 
+use crate::wait::{Ended, Pace, Wait, Waiter};
 use cloud::{CloudError, ErrorClass};
 use std::time::Duration;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// Tests on fakes wait thousands of times, for what comes at once or never.
-const HASTE: u32 = if cfg!(test) { 1000 } else { 1 };
-
-/// Pauses that double up to a limit in all.
-pub struct Pauses {
-    next: Duration,
-    until: Instant,
-}
-
-impl Pauses {
-    pub fn within(limit: Duration) -> Self {
-        Pauses { next: FIRST_PAUSE / HASTE, until: Instant::now() + limit / HASTE }
-    }
-
-    /// Waits. `false` when the time is up or the user wants to stop.
-    pub async fn wait(&mut self, cancelled: &CancellationToken) -> bool {
-        if Instant::now() + self.next > self.until || cancelled.is_cancelled() {
-            return false;
-        }
-        let pause = self.next;
-        self.next = (pause * 2).min(LONGEST_PAUSE / HASTE);
-        tokio::select! {
-            () = tokio::time::sleep(pause) => true,
-            () = cancelled.cancelled() => false,
-        }
-    }
-}
+/// Between two looks at AWS, and between two tries of a call that it refused.
+pub const PACE: Pace = Pace::doubling(Duration::from_millis(200), Duration::from_secs(10));
 
 /// How long an error of this class is worth waiting for.
 pub fn patience(error: &CloudError) -> Duration {
@@ -44,5 +16,27 @@ pub fn patience(error: &CloudError) -> Duration {
         ErrorClass::NotFound => Duration::from_secs(30),
         ErrorClass::Throttled | ErrorClass::Ambiguous => Duration::from_secs(60),
         ErrorClass::Denied | ErrorClass::Exists | ErrorClass::Refused => Duration::ZERO,
+    }
+}
+
+/// Tries of one call. The first error says how long it is tried again.
+pub struct Tries<'a> {
+    waiter: Waiter<'a>,
+    most: Duration,
+    wait: Option<Wait<'a>>,
+}
+
+impl<'a> Tries<'a> {
+    /// For `most` in all, whatever the error.
+    pub fn within(waiter: Waiter<'a>, most: Duration) -> Self {
+        Tries { waiter, most, wait: None }
+    }
+
+    /// Pauses before the next try; an error when there is none.
+    pub async fn again(&mut self, error: &CloudError) -> Result<(), Ended> {
+        let limit = patience(error).min(self.most);
+        let (waiter, operation) = (self.waiter, &error.operation);
+        let wait = self.wait.get_or_insert_with(|| waiter.until(format!("AWS takes {operation}"), limit, PACE));
+        wait.pause().await
     }
 }

@@ -1,8 +1,9 @@
 //! Waits until objects are ready.
 
 use super::reconcile::Reconciler;
-use super::retry::Pauses;
+use super::retry::PACE;
 use super::{failed, wanted};
+use crate::wait::{Ended, Wait};
 use cloud::{CloudError, Found, Kind, Matching, ObjectKey, Readiness};
 use schema::{Diagnostic, Diagnostics};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,7 @@ const MOST_UNSEEN: usize = 10;
 impl Reconciler<'_> {
     /// One call per kind and round, however many objects are waited for.
     pub(super) async fn wait_ready(&self, kinds: &BTreeSet<Kind>, matching: &mut Matching) -> Diagnostics {
-        let mut pauses = Pauses::within(READY_LIMIT);
+        let mut wait: Option<Wait<'_>> = None;
         let mut phase = None;
         let mut unseen: BTreeMap<ObjectKey, usize> = BTreeMap::new();
         loop {
@@ -34,26 +35,22 @@ impl Reconciler<'_> {
             }
             let names: Vec<&str> = waiting.iter().map(|kind| kind.as_str()).collect();
             phase.get_or_insert_with(|| self.progress.phase(format!("wait until {} is ready", names.join(", "))));
-            if !pauses.wait(self.cancelled).await {
-                if self.cancelled.is_cancelled() {
-                    return Diagnostics::default();
-                }
-                return Diagnostic::error(format!(
-                    "{} did not become ready within {} s",
-                    names.join(", "),
-                    READY_LIMIT.as_secs()
-                ))
-                .detail("Look at it in the console. Running apply again is safe: it waits on.")
-                .into();
+            let what = || format!("{} is ready", names.join(", "));
+            let wait = wait.get_or_insert_with(|| self.waiter.until(what(), READY_LIMIT, PACE));
+            match wait.pause().await {
+                Ok(()) => {}
+                Err(Ended::Cancelled { .. }) => return Diagnostics::default(),
+                Err(Ended::TimedOut { .. }) => return not_ready(&names),
             }
-            let looked = self.look_again(&waiting, matching, &mut unseen).await;
-            match looked.map(|()| self.hopeless(matching, &unseen)) {
-                Ok(hopeless) => match hopeless.await {
-                    Ok(None) => {}
-                    Ok(Some(diagnostic)) => return diagnostic.into(),
-                    Err(error) => return unclear(&names, &error),
-                },
-                Err(error) => return unclear(&names, &error),
+            let looked = async {
+                self.look_again(&waiting, matching, &mut unseen).await?;
+                self.hopeless(matching, &unseen).await
+            };
+            match wait.ask(looked).await {
+                Err(_) => return Diagnostics::default(),
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(diagnostic))) => return diagnostic.into(),
+                Ok(Err(error)) => return unclear(&names, &error),
             }
         }
     }
@@ -106,6 +103,12 @@ impl Reconciler<'_> {
     }
 }
 
+fn not_ready(names: &[&str]) -> Diagnostics {
+    Diagnostic::error(format!("{} did not become ready within {} s", names.join(", "), READY_LIMIT.as_secs()))
+        .detail("Look at it in the console. Running apply again is safe: it waits on.")
+        .into()
+}
+
 fn unclear(names: &[&str], error: &CloudError) -> Diagnostics {
     failed(format!("cannot find out whether {} is ready", names.join(", ")), error).into()
 }
@@ -123,9 +126,10 @@ fn is_without_block(known: &Found, found: &Found) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::FakeWorld;
+    use crate::fakes::{FakeClock, FakeWorld};
     use crate::ports::World;
     use crate::progress::Progress;
+    use crate::wait::Waiter;
     use cloud::{Connection, Graph, Object};
     use tokio_util::sync::CancellationToken;
 
@@ -135,7 +139,8 @@ mod tests {
         let reason = end.map(str::to_owned);
         world.change(|memory| memory.cloud.end_at_launch = reason);
         let graph: Graph = [Object::new(Kind::Instance, "main")].into_iter().collect();
-        let (ids, progress, cancelled) = (BTreeMap::new(), Progress::new(None), CancellationToken::new());
+        let (ids, progress) = (BTreeMap::new(), Progress::new(None));
+        let (clock, cancelled) = (FakeClock::default(), CancellationToken::new());
         let cloud = world.cloud(&Connection::default());
         let reconciler = Reconciler {
             cloud: &*cloud,
@@ -144,7 +149,7 @@ mod tests {
             ids: &ids,
             is_new: true,
             progress: &progress,
-            cancelled: &cancelled,
+            waiter: Waiter { clock: &clock, cancelled: &cancelled },
         };
         let diagnostics = reconciler.run().await.diagnostics;
         diagnostics.iter().map(|diagnostic| format!("{}: {}", diagnostic.summary, diagnostic.detail)).collect()

@@ -8,6 +8,7 @@ mod settle;
 mod validate;
 
 use crate::resources::on_cloud::{CloudResource, Known};
+use crate::wait::Waiter;
 use async_trait::async_trait;
 use cloud::{Cloud, Graph, Kind, ObjectKey};
 use config::Config;
@@ -65,11 +66,11 @@ impl CloudResource for LbNlb {
         replacement::paths(prior, planned)
     }
 
-    async fn settle(&self, cloud: &dyn Cloud, planned: &Value, limit: Duration) -> Result<(), Diagnostic> {
+    async fn settle(&self, cloud: &dyn Cloud, planned: &Value, waiter: Waiter<'_>, limit: Duration) -> Result<(), Diagnostic> {
         let config: Config = decode(planned)?;
         match config.spec() {
             Some(spec) if config.wait_for_healthy_targets.known() == Some(&true) => {
-                settle::wait_for_healthy_targets(cloud, &spec, limit).await
+                settle::wait_for_healthy_targets(cloud, &spec, waiter, limit).await
             }
             _ => Ok(()),
         }

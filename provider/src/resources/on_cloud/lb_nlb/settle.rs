@@ -1,15 +1,22 @@
 //! Waiting, after an apply, until the targets of a balancer are healthy.
 
 use crate::resources::on_cloud::failed;
+use crate::wait::{Ended, Pace, Waiter};
 use cloud::{AUTOSCALING_GROUP, Cloud, Found, Graph, Kind, Wanted};
 use render::aws::nlb::{self, NlbSpec};
 use schema::{AttributePath, Diagnostic};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-const POLL: Duration = Duration::from_secs(5);
+const PACE: Pace = Pace::every(Duration::from_secs(5));
 
-pub async fn wait_for_healthy_targets(cloud: &dyn Cloud, spec: &NlbSpec, limit: Duration) -> Result<(), Diagnostic> {
+/// Ends without an error when the user wants to stop.
+pub async fn wait_for_healthy_targets(
+    cloud: &dyn Cloud,
+    spec: &NlbSpec,
+    waiter: Waiter<'_>,
+    limit: Duration,
+) -> Result<(), Diagnostic> {
     let groups = groups_with_targets(&nlb::graph(spec));
     if groups.is_empty() {
         return Ok(());
@@ -19,17 +26,19 @@ pub async fn wait_for_healthy_targets(cloud: &dyn Cloud, spec: &NlbSpec, limit: 
         names: groups.keys().map(|name| (Kind::TargetGroup, name.clone())).collect(),
         fresh: true,
     };
-    let began = Instant::now();
+    let mut wait = waiter.until(format!("targets of {} are healthy", spec.name), limit, PACE);
     loop {
-        let found = cloud.find(&wanted).await.map_err(|error| failed("cannot find out whether targets are healthy", &error))?;
+        let Ok(found) = wait.ask(cloud.find(&wanted)).await else { return Ok(()) };
+        let found = found.map_err(|error| failed("cannot find out whether targets are healthy", &error))?;
         let waiting = unhealthy(&groups, &found);
         if waiting.is_empty() {
             return Ok(());
         }
-        if began.elapsed() + POLL > limit {
-            return Err(too_late(&spec.name, &waiting, limit));
+        match wait.pause().await {
+            Ok(()) => {}
+            Err(Ended::Cancelled { .. }) => return Ok(()),
+            Err(Ended::TimedOut { .. }) => return Err(too_late(&spec.name, &waiting, limit)),
         }
-        tokio::time::sleep(POLL).await;
     }
 }
 

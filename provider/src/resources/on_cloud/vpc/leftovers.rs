@@ -1,43 +1,53 @@
 //! What Kubernetes or GuardDuty has made in a VPC and would block its destroy.
 
-use crate::resources::on_cloud::failed;
+use crate::resources::on_cloud::retry::PACE;
+use crate::resources::on_cloud::{failed, stopped};
+use crate::wait::{Ended, Waiter};
 use cloud::{Cloud, ErrorClass, Leftover};
 use schema::{AttributePath, Diagnostic};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What others hang on comes last.
 const ORDER: [&str; 7] =
     ["load_balancer", "classic_load_balancer", "target_group", "volume", "vpc_endpoint", "network_interface", "security_group"];
 /// Interfaces of a load balancer go minutes after it.
 const LIMIT: Duration = Duration::from_secs(900);
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Where they are, and to which cluster they belong.
+pub struct Network<'a> {
+    pub vpc_id: &'a str,
+    pub cluster: &'a str,
+}
 
 /// Deletes them where the user asks for it, and waits until they are gone; else the error names each.
-pub async fn clear(cloud: &dyn Cloud, vpc_id: &str, cluster: &str, destroy: bool) -> Result<(), Diagnostic> {
-    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+pub async fn clear(cloud: &dyn Cloud, network: &Network<'_>, destroy: bool, waiter: Waiter<'_>) -> Result<(), Diagnostic> {
+    let vpc_id = network.vpc_id;
+    let mut wait = waiter.until(format!("what Kubernetes made in {vpc_id} is gone"), LIMIT, PACE);
     loop {
-        let mut leftovers = list(cloud, vpc_id, cluster).await?;
+        let mut leftovers = wait.ask(list(cloud, network)).await.map_err(|_| stopped(Diagnostic::error))??;
         if leftovers.is_empty() {
             return Ok(());
         }
         if !destroy {
             return Err(named(vpc_id, &leftovers));
         }
-        if began.elapsed() > LIMIT {
-            return Err(still_there(vpc_id, &leftovers));
-        }
         leftovers.sort_by_key(|leftover| (rank(&leftover.kind), leftover.clone()));
-        delete_all(cloud, &leftovers).await?;
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        delete_all(cloud, &leftovers, waiter).await?;
+        match wait.pause().await {
+            Ok(()) => {}
+            Err(Ended::Cancelled { .. }) => return Err(stopped(Diagnostic::error)),
+            Err(Ended::TimedOut { .. }) => return Err(still_there(vpc_id, &leftovers)),
+        }
     }
 }
 
 /// What still hangs on something else is tried again by the next round.
-async fn delete_all(cloud: &dyn Cloud, leftovers: &[Leftover]) -> Result<(), Diagnostic> {
+async fn delete_all(cloud: &dyn Cloud, leftovers: &[Leftover], waiter: Waiter<'_>) -> Result<(), Diagnostic> {
     use ErrorClass::{Ambiguous, Dependency, NotFound, Throttled};
     for leftover in leftovers {
+        if waiter.cancelled.is_cancelled() {
+            break;
+        }
         match cloud.delete_leftover(leftover).await {
             Err(error) if !matches!(error.class, NotFound | Dependency | Throttled | Ambiguous) => {
                 return Err(failed(format!("cannot delete {}, which Kubernetes made", text(leftover)), &error));
@@ -48,7 +58,8 @@ async fn delete_all(cloud: &dyn Cloud, leftovers: &[Leftover]) -> Result<(), Dia
     Ok(())
 }
 
-async fn list(cloud: &dyn Cloud, vpc_id: &str, cluster: &str) -> Result<Vec<Leftover>, Diagnostic> {
+async fn list(cloud: &dyn Cloud, network: &Network<'_>) -> Result<Vec<Leftover>, Diagnostic> {
+    let Network { vpc_id, cluster } = network;
     let leftovers = cloud.leftovers(vpc_id, cluster).await;
     leftovers.map_err(|error| failed(format!("cannot list what Kubernetes made in {vpc_id}"), &error))
 }

@@ -4,7 +4,7 @@ mod attributes;
 mod config;
 mod import;
 mod infer;
-mod leftovers;
+pub(super) mod leftovers;
 mod outputs;
 mod preflight;
 #[cfg(test)]
@@ -13,6 +13,7 @@ mod validate;
 mod zones;
 
 use crate::resources::on_cloud::{CloudResource, Known, failed};
+use crate::wait::Waiter;
 use async_trait::async_trait;
 use cloud::{Cloud, Graph, Kind, ObjectKey};
 use render::aws::vpc::{self, VpcSpec};
@@ -78,11 +79,19 @@ impl CloudResource for Vpc {
         preflight::preflight(cloud, planned, prior).await
     }
 
-    async fn before_delete(&self, cloud: &dyn Cloud, state: &Value, ids: &BTreeMap<ObjectKey, String>) -> Result<(), Diagnostic> {
+    async fn before_delete(
+        &self,
+        cloud: &dyn Cloud,
+        state: &Value,
+        ids: &BTreeMap<ObjectKey, String>,
+        waiter: Waiter<'_>,
+    ) -> Result<(), Diagnostic> {
         let id = ids.get(&self.main_object(state)).map(String::as_str).or(state.get("vpc_id").as_str());
         match (id, state.get("name").as_str()) {
             (Some(id), Some(name)) => {
-                leftovers::clear(cloud, id, name, state.get("destroy_leftovers").as_bool() == Some(true)).await
+                let network = leftovers::Network { vpc_id: id, cluster: name };
+                let destroy = state.get("destroy_leftovers").as_bool() == Some(true);
+                leftovers::clear(cloud, &network, destroy, waiter).await
             }
             _ => Ok(()),
         }

@@ -1,0 +1,58 @@
+//! A clock whose pauses take no time: it goes on by each.
+
+use crate::ports::Clock;
+use async_trait::async_trait;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Every clone is the same clock.
+#[derive(Clone)]
+pub struct FakeClock {
+    inside: Arc<Mutex<Inside>>,
+}
+
+struct Inside {
+    now: Instant,
+    jitter: f64,
+    stops: Option<CancellationToken>,
+}
+
+impl Default for FakeClock {
+    fn default() -> Self {
+        FakeClock { inside: Arc::new(Mutex::new(Inside { now: Instant::now(), jitter: 0.5, stops: None })) }
+    }
+}
+
+impl FakeClock {
+    pub fn set_jitter(&self, jitter: f64) {
+        self.inside.lock().unwrap().jitter = jitter;
+    }
+
+    /// The user wants to stop in the middle of the next pause, which never ends by itself.
+    pub fn stop_at_pause(&self, cancelled: &CancellationToken) {
+        self.inside.lock().unwrap().stops = Some(cancelled.clone());
+    }
+}
+
+#[async_trait]
+impl Clock for FakeClock {
+    fn instant(&self) -> Instant {
+        self.inside.lock().unwrap().now
+    }
+
+    async fn sleep(&self, pause: Duration) {
+        let stops = self.inside.lock().unwrap().stops.take();
+        if let Some(cancelled) = stops {
+            cancelled.cancel();
+            return std::future::pending().await;
+        }
+        self.inside.lock().unwrap().now += pause;
+        tokio::task::yield_now().await;
+    }
+
+    fn jitter(&self) -> f64 {
+        self.inside.lock().unwrap().jitter
+    }
+}

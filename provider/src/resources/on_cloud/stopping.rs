@@ -1,0 +1,129 @@
+//! Ctrl-C ends every wait on AWS within two seconds, however long AWS takes.
+
+use super::CloudResource;
+use super::lb_nlb::LbNlb;
+use super::reconcile::Reconciler;
+use super::removal::{Reason, Removal};
+use super::vpc::leftovers;
+use crate::fakes::{FakeClock, FakeWorld};
+use crate::ports::World;
+use crate::progress::Progress;
+use crate::wait::Waiter;
+use cloud::{Cloud, Connection, Found, Graph, Kind, Leftover, Object, ObjectKey};
+use schema::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The user stops in the middle of the first pause, which would never end by itself.
+async fn stopped<T>(prepare: impl FnOnce(&FakeWorld), wait: impl AsyncFnOnce(&dyn Cloud, Waiter<'_>) -> T) -> T {
+    let (world, _stops) = FakeWorld::new();
+    prepare(&world);
+    let (clock, cancelled) = (FakeClock::default(), CancellationToken::new());
+    clock.stop_at_pause(&cancelled);
+    let cloud = world.cloud(&Connection::default());
+    let waiter = Waiter { clock: &clock, cancelled: &cancelled };
+    let ended = tokio::time::timeout(Duration::from_secs(2), wait(&*cloud, waiter)).await;
+    assert!(cancelled.is_cancelled(), "nothing was waited for");
+    ended.unwrap()
+}
+
+fn object(kind: Kind, id: &str) -> Found {
+    Found::new(kind, id)
+}
+
+#[tokio::test]
+async fn what_becomes_ready() {
+    let graph: Graph = [Object::new(Kind::NatGateway, "main")].into_iter().collect();
+    let (ids, progress) = (BTreeMap::new(), Progress::new(None));
+    let reconciled = stopped(
+        |_| {},
+        async |cloud, waiter| {
+            let owner = "k8s_vpc/demo";
+            let (graph, ids, progress) = (&graph, &ids, &progress);
+            Reconciler { cloud, owner, graph, ids, is_new: true, progress, waiter }.run().await
+        },
+    );
+    let reconciled = reconciled.await;
+    assert!(reconciled.cancelled && !reconciled.diagnostics.has_errors());
+    assert_eq!(reconciled.found.len(), 1, "what was made is kept");
+}
+
+#[tokio::test]
+async fn a_create_that_is_tried_again() {
+    // It refers to what AWS does not show yet.
+    let graph: Graph = [Object::new(Kind::Subnet, "a").with("vpc", "vpc-1")].into_iter().collect();
+    let (ids, progress) = (BTreeMap::new(), Progress::new(None));
+    let reconciled = stopped(
+        |_| {},
+        async |cloud, waiter| {
+            let owner = "k8s_vpc/demo";
+            let (graph, ids, progress) = (&graph, &ids, &progress);
+            Reconciler { cloud, owner, graph, ids, is_new: true, progress, waiter }.run().await
+        },
+    );
+    assert!(reconciled.await.cancelled);
+}
+
+async fn removed(prepare: impl FnOnce(&FakeWorld)) -> usize {
+    let progress = Progress::new(None);
+    let going = vec![(ObjectKey::new(Kind::NatGateway, "main"), object(Kind::NatGateway, "nat-1"))];
+    let removed = stopped(prepare, async |cloud, waiter| {
+        Removal { cloud, progress: &progress, waiter, reason: Reason::Destroy }.run(going).await
+    });
+    let removed = removed.await;
+    assert!(!removed.diagnostics.has_errors());
+    removed.left.len()
+}
+
+#[tokio::test]
+async fn what_is_being_deleted() {
+    let there = |world: &FakeWorld| {
+        world.change(|memory| memory.cloud.objects.insert("nat-1".into(), object(Kind::NatGateway, "nat-1")));
+    };
+    assert_eq!(removed(there).await, 1);
+}
+
+#[tokio::test]
+async fn what_is_still_in_use() {
+    let used = |world: &FakeWorld| {
+        let mut user = object(Kind::FlowLog, "fl-1");
+        user.settings.insert("resource".into(), "nat-1".into());
+        world.change(|memory| {
+            memory.cloud.objects.insert("nat-1".into(), object(Kind::NatGateway, "nat-1"));
+            memory.cloud.objects.insert("fl-1".into(), user);
+        });
+    };
+    assert_eq!(removed(used).await, 1);
+}
+
+#[tokio::test]
+async fn what_kubernetes_left_in_a_network() {
+    let volume = Leftover { kind: "volume".into(), id: "vol-1".into(), name: String::new() };
+    let cleared = stopped(
+        |world| {
+            world.change(|memory| memory.cloud.leftovers.insert(volume));
+        },
+        async |cloud, waiter| {
+            leftovers::clear(cloud, &leftovers::Network { vpc_id: "vpc-1", cluster: "demo" }, true, waiter).await
+        },
+    );
+    assert_eq!(cleared.await.unwrap_err().summary, "stopped on request");
+}
+
+#[tokio::test]
+async fn targets_that_become_healthy() {
+    let targets = Value::object([("targets", vec!["10.0.1.4"].into())]);
+    let listener = Value::object([("port", 6443.into()), ("target", targets)]);
+    let planned = Value::object([
+        ("name", "demo-api".into()),
+        ("cluster_name", "demo".into()),
+        ("vpc_id", "vpc-1".into()),
+        ("subnet_ids", vec!["subnet-1"].into()),
+        ("listeners", Value::object([("apiserver", listener)])),
+        ("wait_for_healthy_targets", true.into()),
+    ]);
+    let planned = LbNlb.schema().with_defaults(planned.clone(), &planned);
+    let settled = stopped(|_| {}, async |cloud, waiter| LbNlb.settle(cloud, &planned, waiter, Duration::from_secs(600)).await);
+    assert_eq!(settled.await.map_err(|error| error.summary), Ok(()));
+}
