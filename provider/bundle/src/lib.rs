@@ -5,11 +5,13 @@ mod difference;
 mod manifest;
 mod names;
 mod observed;
+mod unit;
 
 pub use difference::{Difference, differences};
 pub use manifest::{Manifest, ManifestError, ManifestFile};
 pub use names::{Digest, HostName, HostPath, NameError, Sysctl, UnitName};
 pub use observed::{Observed, ObservedBinary, ObservedFile, ObservedUnit};
+pub use unit::{Disruption, Health, OnChange, Unit, UnitTraits};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,22 +86,6 @@ impl PartialEq for Content {
 
 impl Eq for Content {}
 
-/// A systemd unit that the bundle enables and keeps running. Its unit file is one of the bundle's files,
-/// `/etc/systemd/system/<name>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unit {
-    /// Files and binaries whose change makes a restart (or reload) necessary; the unit file always is one of them.
-    pub reads: BTreeSet<HostPath>,
-    pub on_change: OnChange,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnChange {
-    Restart,
-    /// `systemctl reload`; a change of the unit file itself still restarts.
-    Reload,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directory {
     pub mode: u32,
@@ -117,19 +103,12 @@ pub struct Binary {
 }
 
 impl Bundle {
-    /// Adds a unit with its unit file; everything it reads is named so that it restarts exactly when one of these changes.
-    pub fn add_unit(
-        &mut self,
-        name: UnitName,
-        unit_file: String,
-        reads: impl IntoIterator<Item = HostPath>,
-        on_change: OnChange,
-    ) {
+    /// Adds a unit with its unit file, which is added to what the unit reads.
+    pub fn add_unit(&mut self, name: UnitName, unit_file: String, mut unit: Unit) {
         let path = name.path();
-        let mut reads: BTreeSet<HostPath> = reads.into_iter().collect();
-        reads.insert(path.clone());
+        unit.reads.insert(path.clone());
         self.files.insert(path, File::public(unit_file));
-        self.units.insert(name, Unit { reads, on_change });
+        self.units.insert(name, unit);
     }
 
     /// Digest over everything that a unit reads, in path order. It is stored on the host when the unit was (re)started with it,

@@ -121,7 +121,7 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Binary, File, OnChange, Unit};
+    use crate::{Binary, Disruption, File, Health, OnChange, Unit, UnitTraits};
 
     fn sample() -> Bundle {
         let mut bundle = Bundle::default();
@@ -133,7 +133,9 @@ mod tests {
             program.clone(),
             Binary { url: "https://example.net/kubelet".into(), sha256: Digest::of(b"kubelet"), member: None },
         );
-        bundle.add_unit(UnitName::literal("kubelet.service"), "[Service]\n".into(), [config, program], OnChange::Restart);
+        let traits = UnitTraits { tier: 0, restart: Disruption::RestartsNodeComponent, health: Health::StaysUp };
+        let unit = Unit { reads: [config, program].into(), on_change: OnChange::Restart, traits, health_url: None };
+        bundle.add_unit(UnitName::literal("kubelet.service"), "[Service]\n".into(), unit);
         bundle.modules.insert("br_netfilter".into());
         bundle.sysctls.insert(Sysctl::literal("net.ipv4.ip_forward"), "1".into());
         bundle
@@ -171,7 +173,6 @@ mod tests {
         let mut upgraded = before.clone();
         upgraded.binaries.values_mut().for_each(|binary| binary.sha256 = Digest::of(b"newer"));
         assert_ne!(stamp(&upgraded), stamp(&before));
-        let _: &Unit = &before.units[&UnitName::literal("kubelet.service")];
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod aws;
 pub mod catalogue;
+pub mod component;
 pub mod control_plane;
 pub mod kubeconfig;
 pub mod load_balancer;

@@ -28,6 +28,11 @@ impl Flags {
         self
     }
 
+    /// What the flag is set to; the last one counts.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(ours, _)| ours == name).map(|(_, value)| value.as_str())
+    }
+
     /// `program \`, then one `--name=value \` per line, as a value of `ExecStart=`.
     pub fn command_line(&self, program: &str) -> String {
         let flags = self.0.iter().map(|(name, value)| quote_argument(&format!("--{name}={value}")));

@@ -3,17 +3,7 @@
 
 use crate::host::{Need, Work, destroy, pushes, stage};
 use crate::{Gate, HostState, Refusal, Step};
-use bundle::{HostName, UnitName};
-
-/// The order in which a host's units start: each tier needs the one before.
-pub fn tiers() -> Vec<Vec<UnitName>> {
-    let tiers: [&[&str]; 3] =
-        [&[ETCD], &[API_SERVER], &["kube-controller-manager.service", "kube-scheduler.service", "k8s-csr-approver.service"]];
-    tiers.iter().map(|tier| tier.iter().map(|unit| UnitName::literal(unit)).collect()).collect()
-}
-
-const ETCD: &str = "etcd.service";
-const API_SERVER: &str = "kube-apiserver.service";
+use bundle::{Health, HostName, UnitTraits};
 
 /// Empty when every host that answers has and runs what it should. Hosts that do not answer get no step.
 pub fn plan(hosts: &[HostState]) -> Result<Vec<Step>, Refusal> {
@@ -62,7 +52,7 @@ impl Cluster<'_> {
 
     /// Even if every host that does not answer runs its member.
     fn has_lost_quorum(&self) -> bool {
-        let down = self.hosts.iter().filter(|host| host.answers() && !runs(host, ETCD)).count();
+        let down = self.hosts.iter().filter(|host| host.answers() && !runs(host, Health::EtcdMember)).count();
         self.hosts.len() - down < self.quorum()
     }
 
@@ -79,7 +69,7 @@ impl Cluster<'_> {
         let mut steps: Vec<Step> = pushes(&works).into_iter().collect();
         for tier in 0..tier_count(&works) {
             steps.extend(stage(&works, tier));
-            if works.iter().any(|work| work.acts_in_tier(tier) && tier_has(work.host, tier, ETCD)) {
+            if works.iter().any(|work| work.acts_in_tier(tier) && tier_has(work.host, tier, Health::EtcdMember)) {
                 steps.push(Step::gate(Gate::EtcdQuorum));
             }
             steps.extend(gates_of_tier(&works, tier));
@@ -108,7 +98,7 @@ impl Cluster<'_> {
     fn refuse_loss_of_quorum(&self, rolling: &[&Work]) -> Result<(), Refusal> {
         let unavailable = self.unavailable();
         let left = self.hosts.len() - unavailable.len() - 1;
-        let serves = |unit: &UnitName| [ETCD, API_SERVER].contains(&unit.as_str());
+        let serves = |traits: &UnitTraits| matches!(traits.health, Health::EtcdMember | Health::ApiServer);
         match rolling.iter().find(|work| work.interrupts(serves)) {
             Some(work) if !unavailable.is_empty() && left < self.quorum() => {
                 Err(Refusal::QuorumAtRisk { host: work.name(), unavailable, hosts: self.hosts.len() })
@@ -119,19 +109,19 @@ impl Cluster<'_> {
 
     /// An apply may have been cut off between a restart and its gate: the host that it left behind must serve first.
     fn others_serve(&self, first: &Work) -> Option<Step> {
-        let gates_of = |unit: &'static str, gate: fn(HostName) -> Gate| {
-            let others = self.hosts.iter().filter(move |host| host.name != first.host.name && runs(host, unit));
+        let gates_of = |health: Health, gate: fn(HostName) -> Gate| {
+            let others = self.hosts.iter().filter(move |host| host.name != first.host.name && runs(host, health));
             others.map(move |host| Step::gate(gate(host.name.clone())))
         };
-        let members = gates_of(ETCD, |host| Gate::EtcdMemberHealthy { host });
-        let servers = gates_of(API_SERVER, |host| Gate::ApiServerReady { host });
+        let members = gates_of(Health::EtcdMember, |host| Gate::EtcdMemberHealthy { host });
+        let servers = gates_of(Health::ApiServer, |host| Gate::ApiServerReady { host });
         Step::parallel(members.chain(servers).collect())
     }
 
     fn roll(&self, work: &Work) -> Vec<Step> {
         let mut steps = Vec::new();
         // With one or two members every member is needed: a gate on the rest could never pass.
-        if self.hosts.len() > 2 && work.interrupts(|unit| unit.as_str() == ETCD) {
+        if self.hosts.len() > 2 && work.interrupts(|traits| traits.health == Health::EtcdMember) {
             steps.push(Step::gate(Gate::QuorumWithout { host: work.name() }));
         }
         steps.extend(work.push());
@@ -142,8 +132,8 @@ impl Cluster<'_> {
     }
 }
 
-fn runs(host: &HostState, unit: &str) -> bool {
-    host.runs(&UnitName::literal(unit))
+fn runs(host: &HostState, health: Health) -> bool {
+    host.units_with(health).any(|unit| host.runs(unit))
 }
 
 fn tier_count(works: &[&Work]) -> usize {
@@ -157,20 +147,22 @@ fn staged_with_gate(works: &[&Work], tier: usize) -> Vec<Step> {
 /// Also of a tier that needs nothing while a later one does: an apply may have been cut off before it saw that tier healthy.
 fn gates_of_tier(works: &[&Work], tier: usize) -> Option<Step> {
     let acts_now_or_later = |work: &&&Work| (tier..work.host.tiers.len()).any(|tier| work.acts_in_tier(tier));
-    Step::parallel(works.iter().filter(acts_now_or_later).map(|work| Step::gate(gate_of_tier(work.host, tier))).collect())
+    let gates = works.iter().filter(acts_now_or_later).filter_map(|work| gate_of_tier(work.host, tier));
+    Step::parallel(gates.map(Step::gate).collect())
 }
 
-fn gate_of_tier(host: &HostState, tier: usize) -> Gate {
-    let name = host.name.clone();
-    match () {
-        () if tier_has(host, tier, ETCD) => Gate::EtcdMemberHealthy { host: name },
-        () if tier_has(host, tier, API_SERVER) => Gate::ApiServerReady { host: name },
-        () => Gate::ControllersReady { host: name },
-    }
+/// `None` when the host has no such tier.
+fn gate_of_tier(host: &HostState, tier: usize) -> Option<Gate> {
+    let (name, units) = (host.name.clone(), host.tiers.get(tier)?.clone());
+    Some(match () {
+        () if tier_has(host, tier, Health::EtcdMember) => Gate::EtcdMemberHealthy { host: name },
+        () if tier_has(host, tier, Health::ApiServer) => Gate::ApiServerReady { host: name },
+        () => Gate::UnitsHealthy { host: name, units },
+    })
 }
 
-fn tier_has(host: &HostState, tier: usize, unit: &str) -> bool {
-    host.tiers.get(tier).is_some_and(|tier| tier.iter().any(|other| other.as_str() == unit))
+fn tier_has(host: &HostState, tier: usize, health: Health) -> bool {
+    host.tiers.get(tier).is_some_and(|tier| host.units_with(health).any(|unit| tier.contains(unit)))
 }
 
 /// The objects come before the last change to a controller, whose need is what a plan after a kill still sees: they are applied
@@ -190,6 +182,8 @@ fn changes_controllers(step: &Step, works: &[Work]) -> bool {
     };
     let is_changed = |need: &Need| !need.is_current;
     let needs = works.iter().filter(|work| work.host.name == *host).flat_map(|work| &work.needs);
+    let controllers = works.iter().filter(|work| work.host.name == *host).flat_map(|work| work.host.units_with(Health::StaysUp));
+    let controllers: Vec<_> = controllers.collect();
     let mut changed = needs.filter(|(unit, need)| units.contains(unit) && is_changed(need));
-    changed.any(|(unit, _)| ![ETCD, API_SERVER].contains(&unit.as_str()))
+    changed.any(|(unit, _)| controllers.contains(&unit))
 }

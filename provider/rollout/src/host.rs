@@ -1,7 +1,10 @@
 //! What one host needs: which of its differences are written, and which units start, restart or reload.
 
 use crate::Step;
-use bundle::{Bundle, Difference, Digest, HostName, Manifest, Observed, ObservedUnit, OnChange, Unit, UnitName, differences};
+use bundle::{
+    Bundle, Difference, Digest, Disruption, Health, HostName, Manifest, Observed, ObservedUnit, OnChange, Unit, UnitName,
+    UnitTraits, differences,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The facts about one host from which a plan is made.
@@ -13,7 +16,7 @@ pub struct HostState {
     /// `None`: the host does not answer. It gets no step, and counts as down. A plan that reaches no host passes the manifest of
     /// the last apply as observed.
     pub observed: Option<Observed>,
-    /// What each unit reads, as its bundle says; tells a reload from a restart and names the reason. Empty for a host that leaves.
+    /// What each unit is and reads, as its bundle says. Empty for a host that leaves.
     pub units: BTreeMap<UnitName, Unit>,
     /// Units in the order in which they start, those of one tier together. They stop in reverse.
     pub tiers: Vec<Vec<UnitName>>,
@@ -23,17 +26,22 @@ pub struct HostState {
 }
 
 impl HostState {
-    /// `bundle` is what the host should have; `None` when it leaves. Units of the bundle that no tier names start last.
-    pub fn new(name: HostName, bundle: Option<&Bundle>, observed: Option<Observed>, tiers: Vec<Vec<UnitName>>) -> Self {
+    /// `bundle` is what the host should have; `None` when it leaves. A host that leaves has no bundle that describes its units:
+    /// `tier_of` tells their tiers by name, and one that it does not know stops first.
+    pub fn new(
+        name: HostName,
+        bundle: Option<&Bundle>,
+        observed: Option<Observed>,
+        tier_of: impl Fn(&UnitName) -> Option<u8>,
+    ) -> Self {
         let units = bundle.map(|bundle| bundle.units.clone()).unwrap_or_default();
-        let mut tiers: Vec<Vec<UnitName>> = tiers
-            .into_iter()
-            .map(|tier| tier.into_iter().filter(|unit| bundle.is_none() || units.contains_key(unit)).collect())
-            .collect();
-        let named: BTreeSet<&UnitName> = tiers.iter().flatten().collect();
-        let rest: Vec<UnitName> = units.keys().filter(|unit| !named.contains(unit)).cloned().collect();
-        tiers.push(rest);
-        tiers.retain(|tier| !tier.is_empty());
+        let mut tiers: BTreeMap<u8, Vec<UnitName>> = BTreeMap::new();
+        for (unit, described) in &units {
+            tiers.entry(described.traits.tier).or_default().push(unit.clone());
+        }
+        let left = observed.iter().filter(|_| bundle.is_none()).flat_map(|observed| observed.units.keys());
+        left.for_each(|unit| tiers.entry(tier_of(unit).unwrap_or(u8::MAX)).or_default().push(unit.clone()));
+        let tiers = tiers.into_values().collect();
         HostState { name, desired: bundle.map(Bundle::manifest), observed, units, tiers, in_state: false }
     }
 
@@ -51,6 +59,11 @@ impl HostState {
 
     pub(crate) fn runs(&self, unit: &UnitName) -> bool {
         self.observed.as_ref().and_then(|observed| observed.units.get(unit)).is_some_and(|unit| unit.is_running())
+    }
+
+    /// The units whose health is known in this way; none of a host that leaves.
+    pub(crate) fn units_with(&self, health: Health) -> impl Iterator<Item = &UnitName> {
+        self.units.iter().filter(move |(_, unit)| unit.traits.health == health).map(|(name, _)| name)
     }
 
     /// `None` unless the host stays and answers.
@@ -134,7 +147,8 @@ impl Work<'_> {
     }
 
     /// A running unit stops for a moment.
-    pub fn interrupts(&self, matters: impl Fn(&UnitName) -> bool) -> bool {
+    pub fn interrupts(&self, matters: impl Fn(&UnitTraits) -> bool) -> bool {
+        let matters = |name: &UnitName| self.host.units.get(name).is_some_and(|unit| matters(&unit.traits));
         self.needs.iter().any(|(unit, need)| need.action == Action::Restart && !need.is_down && matters(unit))
     }
 
@@ -165,10 +179,15 @@ impl Work<'_> {
             let host = self.name();
             (!units.is_empty()).then_some(match action {
                 Action::Start => Step::Start { host, units, because },
-                Action::Restart => Step::Restart { host, units, because },
+                Action::Restart => Step::Restart { disrupts: self.disruption(&units), host, units, because },
                 Action::Reload => Step::Reload { host, units, because },
             })
         })
+    }
+
+    fn disruption(&self, restarted: &[UnitName]) -> Disruption {
+        let described = restarted.iter().filter_map(|name| self.host.units.get(name));
+        described.map(|unit| unit.traits.restart).max().unwrap_or(Disruption::None)
     }
 
     pub fn acts_in_tier(&self, tier: usize) -> bool {

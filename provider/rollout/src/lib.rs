@@ -8,6 +8,7 @@ pub mod nodes;
 mod refusal;
 mod step;
 
+pub use bundle::Disruption;
 pub use host::HostState;
 pub use refusal::Refusal;
-pub use step::{Disruption, Gate, Step, disruption};
+pub use step::{Gate, Step, disruption};

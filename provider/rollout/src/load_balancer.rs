@@ -2,7 +2,7 @@
 
 use crate::host::{Work, destroy, pushes, stage, stop};
 use crate::{Gate, HostState, Refusal, Step};
-use bundle::{HostName, UnitName};
+use bundle::{Disruption, HostName, UnitTraits};
 
 /// `holder` is the host that has the virtual addresses now; where that is not known, every host is treated as if it had them.
 pub fn plan(hosts: &[HostState], holder: Option<&HostName>) -> Result<Vec<Step>, Refusal> {
@@ -74,12 +74,12 @@ fn is_member(host: &HostState) -> bool {
 }
 
 fn can_take_over(host: &HostState) -> bool {
-    host.tiers.iter().flatten().filter(|unit| carries_traffic(unit)).all(|unit| host.runs(unit))
+    host.units.iter().filter(|(_, unit)| carries_traffic(&unit.traits)).all(|(name, _)| host.runs(name))
 }
 
-/// The health service may stop for a moment without anybody noticing.
-fn carries_traffic(unit: &UnitName) -> bool {
-    !unit.as_str().ends_with("-health.service")
+/// The virtual addresses leave a host on which it restarts.
+fn carries_traffic(traits: &UnitTraits) -> bool {
+    traits.restart == Disruption::MovesVirtualAddress
 }
 
 fn start(works: &[&Work]) -> Vec<Step> {
@@ -91,7 +91,7 @@ fn staged_with_gate(works: &[&Work]) -> Vec<Step> {
     let mut steps: Vec<Step> = (0..tiers).flat_map(|tier| stage(works, tier)).collect();
     let acting = works.iter().filter(|work| !work.needs.is_empty());
     let gates =
-        acting.map(|work| Step::gate(Gate::UnitsActive { host: work.name(), units: work.needs.keys().cloned().collect() }));
+        acting.map(|work| Step::gate(Gate::UnitsHealthy { host: work.name(), units: work.needs.keys().cloned().collect() }));
     steps.extend(Step::parallel(gates.collect()));
     steps
 }

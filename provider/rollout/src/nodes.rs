@@ -3,7 +3,7 @@
 
 use crate::host::{Work, pushes, stage, stop};
 use crate::{Gate, HostState, Refusal, Step};
-use bundle::UnitName;
+use bundle::Health;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -42,9 +42,9 @@ pub fn plan(hosts: &[HostState], bounds: Bounds) -> Result<Vec<Step>, Refusal> {
 /// Not in the state yet, or without a kubelet that was ever started: it needs a token to ask for its certificate.
 fn joins(work: &Work) -> bool {
     let never_started = || {
-        let kubelet = UnitName::literal("kubelet.service");
-        let observed = work.host.observed.as_ref().and_then(|observed| observed.units.get(&kubelet));
-        work.host.units.contains_key(&kubelet) && observed.is_none_or(|unit| unit.stamp.is_none() && !unit.is_running())
+        let observed = |kubelet| work.host.observed.as_ref().and_then(|observed| observed.units.get(kubelet));
+        let mut kubelets = work.host.units_with(Health::Node);
+        kubelets.any(|kubelet| observed(kubelet).is_none_or(|unit| unit.stamp.is_none() && !unit.is_running()))
     };
     !work.host.in_state || never_started()
 }
@@ -82,6 +82,10 @@ fn staged(works: &[&Work]) -> Vec<Step> {
     (0..tiers).flat_map(|tier| stage(works, tier)).collect()
 }
 
+/// At the same time: the units stay up, also those whose failure no condition of the node tells of, and the node is Ready.
 fn ready<'a>(works: impl Iterator<Item = &'a &'a Work<'a>>) -> Option<Step> {
-    Step::parallel(works.map(|work| Step::gate(Gate::NodeReady { host: work.name() })).collect())
+    let units = |work: &Work| work.host.units.keys().cloned().collect();
+    let gates = works
+        .flat_map(|work| [Gate::UnitsHealthy { host: work.name(), units: units(work) }, Gate::NodeReady { host: work.name() }]);
+    Step::parallel(gates.map(Step::gate).collect())
 }

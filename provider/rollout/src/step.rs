@@ -1,6 +1,6 @@
 //! One step of a plan, and the sentence by which a user knows it.
 
-use bundle::{Difference, HostName, UnitName};
+use bundle::{Difference, Disruption, HostName, UnitName};
 use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Step {
         host: HostName,
         units: Vec<UnitName>,
         because: Vec<String>,
+        /// By the worst of the units.
+        disrupts: Disruption,
     },
     Reload {
         host: HostName,
@@ -65,7 +67,8 @@ pub enum Step {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gate {
-    UnitsActive {
+    /// Each of them stays up, and answers to health checks where it has an endpoint for them.
+    UnitsHealthy {
         host: HostName,
         units: Vec<UnitName>,
     },
@@ -80,34 +83,16 @@ pub enum Gate {
     ApiServerReady {
         host: HostName,
     },
-    ControllersReady {
-        host: HostName,
-    },
     NodeReady {
         host: HostName,
     },
     VirtualAddressServed,
 }
 
-/// What a step does to those who use the cluster, mildest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Disruption {
-    None,
-    /// Connections stay; new ones go by the new configuration.
-    ReloadsProxy,
-    /// Pods go on running.
-    RestartsNodeComponent,
-    RestartsControlPlaneComponent,
-    /// Connections through the virtual address break and are made anew.
-    MovesVirtualAddress,
-    DrainsNode,
-    StopsHost,
-}
-
 pub fn disruption(step: &Step) -> Disruption {
     match step {
         Step::Parallel(steps) => steps.iter().map(disruption).max().unwrap_or(Disruption::None),
-        Step::Restart { units, .. } => units.iter().map(disruption_of_restart).max().unwrap_or(Disruption::None),
+        Step::Restart { disrupts, .. } => *disrupts,
         Step::Reload { .. } => Disruption::ReloadsProxy,
         Step::HandOver { .. } => Disruption::MovesVirtualAddress,
         Step::Drain { .. } => Disruption::DrainsNode,
@@ -118,19 +103,6 @@ pub fn disruption(step: &Step) -> Disruption {
         | Step::Uncordon { .. }
         | Step::Join { .. }
         | Step::ApplyObjects => Disruption::None,
-    }
-}
-
-fn disruption_of_restart(unit: &UnitName) -> Disruption {
-    match unit.as_str() {
-        "etcd.service"
-        | "kube-apiserver.service"
-        | "kube-controller-manager.service"
-        | "kube-scheduler.service"
-        | "k8s-csr-approver.service" => Disruption::RestartsControlPlaneComponent,
-        name if name.starts_with("k8s-lb-") && name.ends_with("-health.service") => Disruption::None,
-        name if name.starts_with("k8s-lb-") => Disruption::MovesVirtualAddress,
-        _ => Disruption::RestartsNodeComponent,
     }
 }
 
@@ -145,11 +117,10 @@ impl Step {
 
     pub(crate) fn gate(gate: Gate) -> Step {
         let host = match &gate {
-            Gate::UnitsActive { host, .. }
+            Gate::UnitsHealthy { host, .. }
             | Gate::EtcdMemberHealthy { host }
             | Gate::QuorumWithout { host }
             | Gate::ApiServerReady { host }
-            | Gate::ControllersReady { host }
             | Gate::NodeReady { host } => Some(host.clone()),
             Gate::EtcdQuorum | Gate::VirtualAddressServed => None,
         };
@@ -162,7 +133,7 @@ impl Step {
             Step::Parallel(steps) => return merged(steps.iter().flat_map(Step::lines)),
             Step::Push { host, differences } => (Some(host), push_text(differences)),
             Step::Start { host, units, because } => (Some(host), unit_text("start", units, because)),
-            Step::Restart { host, units, because } => (Some(host), unit_text("restart", units, because)),
+            Step::Restart { host, units, because, .. } => (Some(host), unit_text("restart", units, because)),
             Step::Reload { host, units, because } => (Some(host), unit_text("reload", units, because)),
             Step::Stop { host, units } => (Some(host), unit_text("stop", units, &[])),
             Step::Gate { gate: Gate::QuorumWithout { host }, .. } => {
@@ -204,12 +175,11 @@ fn merged<'a>(lines: impl Iterator<Item = (Vec<&'a HostName>, String)>) -> Vec<(
 
 fn condition(gate: &Gate) -> String {
     match gate {
-        Gate::UnitsActive { units, .. } => format!("{} {} active", joined(units), if units.len() == 1 { "is" } else { "are" }),
+        Gate::UnitsHealthy { units, .. } => format!("{} {} healthy", joined(units), if units.len() == 1 { "is" } else { "are" }),
         Gate::EtcdQuorum => "etcd has a quorum".into(),
         Gate::EtcdMemberHealthy { .. } => "the etcd member is healthy".into(),
         Gate::QuorumWithout { host } => format!("etcd has a quorum without {host}"),
         Gate::ApiServerReady { .. } => "the API server is ready".into(),
-        Gate::ControllersReady { .. } => "controller manager and scheduler are ready".into(),
         Gate::NodeReady { .. } => "the node is Ready".into(),
         Gate::VirtualAddressServed => "one host serves every virtual address".into(),
     }

@@ -3,21 +3,17 @@
 
 mod world;
 
-use bundle::{Bundle, HostName, HostPath, OnChange, UnitName};
+use bundle::{Bundle, HostName, HostPath};
 use proptest::prelude::*;
 use proptest::sample::select;
 use rollout::{Refusal, Step, control_plane};
 use std::collections::BTreeSet;
-use world::{Found, Machine, World, bundle, config_of, host, single, unit};
+use world::{Found, Machine, World, bundle, config_of, control_plane_units, host, single, unit};
 
 const CRITICAL: [&str; 2] = ["etcd.service", "kube-apiserver.service"];
 
-fn units() -> Vec<(UnitName, OnChange)> {
-    control_plane::tiers().into_iter().flatten().map(|unit| (unit, OnChange::Restart)).collect()
-}
-
 fn declared() -> Bundle {
-    bundle(&units(), "new")
+    bundle(&control_plane_units(), "new")
 }
 
 fn cluster(hosts: usize, machine: Machine) -> World {
@@ -26,18 +22,18 @@ fn cluster(hosts: usize, machine: Machine) -> World {
 }
 
 fn running(hosts: usize) -> World {
-    cluster(hosts, Machine::new(declared(), control_plane::tiers()))
+    cluster(hosts, Machine::new(declared()))
 }
 
 fn new(hosts: usize) -> World {
-    cluster(hosts, Machine::empty(declared(), control_plane::tiers()))
+    cluster(hosts, Machine::empty(declared()))
 }
 
 /// As after a change of the declaration: other files, all units on the older ones.
 fn to_update(hosts: usize) -> World {
     let mut world = running(hosts);
     for machine in world.machines.values_mut() {
-        for (unit, _) in units() {
+        for (unit, ..) in control_plane_units() {
             machine.find(&unit, Found::Older);
             machine.outdate(&config_of(&unit));
         }
@@ -82,7 +78,7 @@ fn world_of(found: &[(u8, Vec<Found>, Vec<bool>)], in_state: bool, unreachable: 
     for (machine, (dice, units_found, outdated)) in world.machines.values_mut().zip(found) {
         machine.in_state = in_state;
         machine.answers = !unreachable || *dice > 0;
-        for (((unit, _), found), outdated) in units().iter().zip(units_found).zip(outdated) {
+        for (((unit, ..), found), outdated) in control_plane_units().iter().zip(units_found).zip(outdated) {
             machine.find(unit, *found);
             if *outdated {
                 machine.outdate(&config_of(unit));
@@ -147,7 +143,7 @@ fn every_kill_of_a_create_and_of_an_update_is_resumed() {
 
 #[test]
 fn a_stopped_unit_starts_without_touching_other_hosts() {
-    for stopped in units() {
+    for stopped in control_plane_units() {
         let mut world = running(3);
         world.machine("cp-2").find(&stopped.0, Found::Failed);
         let steps = control_plane::plan(&world.states()).unwrap();

@@ -4,22 +4,17 @@
 
 mod world;
 
-use bundle::{OnChange, UnitName};
 use proptest::prelude::*;
 use proptest::sample::select;
 use rollout::{Disruption, Refusal, Step, disruption, load_balancer};
-use world::{Found, Machine, World, bundle, config_of, host, single, unit};
+use world::{Found, Machine, World, bundle, config_of, host, load_balancer_units, single, unit};
 
 const NGINX: &str = "k8s-lb-api-nginx.service";
 const HEALTH: &str = "k8s-lb-api-health.service";
 const KEEPALIVED: &str = "k8s-lb-api-keepalived.service";
 
-fn units() -> [(UnitName, OnChange); 3] {
-    [(unit(NGINX), OnChange::Reload), (unit(HEALTH), OnChange::Restart), (unit(KEEPALIVED), OnChange::Reload)]
-}
-
 fn machine() -> Machine {
-    Machine::new(bundle(&units(), "new"), units().map(|(unit, _)| vec![unit]).to_vec())
+    Machine::new(bundle(&load_balancer_units(), "new"))
 }
 
 fn running(hosts: usize) -> World {
@@ -61,7 +56,7 @@ proptest! {
         let mut world = running(found.len());
         for (machine, (units_found, kind)) in world.machines.values_mut().zip(&found) {
             machine.in_state = *kind != 1;
-            for ((unit, _), (found, outdated)) in units().iter().zip(units_found) {
+            for ((unit, ..), (found, outdated)) in load_balancer_units().iter().zip(units_found) {
                 machine.find(unit, *found);
                 if *outdated {
                     machine.outdate(&config_of(unit));
@@ -118,7 +113,7 @@ fn the_holder_is_not_restarted_when_nobody_could_take_over() {
 fn a_host_leaves_before_the_others_forget_it_and_joins_after_they_know_it() {
     let mut world = running(2);
     world.machine("lb-1").leaves = true;
-    world.machines.insert(host("lb-3"), Machine::empty(bundle(&units(), "new"), units().map(|(unit, _)| vec![unit]).to_vec()));
+    world.machines.insert(host("lb-3"), Machine::empty(bundle(&load_balancer_units(), "new")));
     world.machine("lb-2").find(&unit(KEEPALIVED), Found::Older);
     world.machine("lb-2").outdate(&config_of(&unit(KEEPALIVED)));
     let steps = load_balancer::plan(&world.states(), Some(&host("lb-1"))).unwrap();

@@ -3,9 +3,9 @@
 
 mod world;
 
-use bundle::{Bundle, HostPath, OnChange, UnitName};
+use bundle::{Bundle, HostPath};
 use rollout::{HostState, Step, control_plane, load_balancer, nodes};
-use world::{Found, Machine, World, bundle, config_of, host, unit};
+use world::{Found, Machine, World, bundle, config_of, control_plane_units, host, load_balancer_units, node_units, unit};
 
 fn world(prefix: &str, machine: &Machine, count: usize) -> World {
     let machines = (1..=count).map(|number| (host(&format!("{prefix}-{number}")), machine.clone())).collect();
@@ -13,12 +13,11 @@ fn world(prefix: &str, machine: &Machine, count: usize) -> World {
 }
 
 fn control_plane_bundle() -> Bundle {
-    let units: Vec<_> = control_plane::tiers().into_iter().flatten().map(|unit| (unit, OnChange::Restart)).collect();
-    bundle(&units, "new")
+    bundle(&control_plane_units(), "new")
 }
 
 fn control_plane_world(change: impl Fn(&mut World)) -> Vec<HostState> {
-    let mut world = world("cp", &Machine::new(control_plane_bundle(), control_plane::tiers()), 3);
+    let mut world = world("cp", &Machine::new(control_plane_bundle()), 3);
     change(&mut world);
     world.states()
 }
@@ -29,18 +28,11 @@ fn outdate(machine: &mut Machine, name: &str) {
 }
 
 fn load_balancer_world() -> World {
-    let units: Vec<(UnitName, OnChange)> = ["nginx", "health", "keepalived"]
-        .iter()
-        .map(|name| (unit(&format!("k8s-lb-api-{name}.service")), OnChange::Reload))
-        .collect();
-    let tiers = units.iter().map(|(unit, _)| vec![unit.clone()]).collect();
-    world("lb", &Machine::new(bundle(&units, "new"), tiers), 2)
+    world("lb", &Machine::new(bundle(&load_balancer_units(), "new")), 2)
 }
 
-fn node_machine(of: impl Fn(Bundle, Vec<Vec<UnitName>>) -> Machine) -> Machine {
-    let units = ["containerd.service", "kubelet.service", "kube-proxy.service"].map(|name| (unit(name), OnChange::Restart));
-    let tiers = vec![vec![unit("containerd.service")], vec![unit("kubelet.service"), unit("kube-proxy.service")]];
-    of(bundle(&units, "new"), tiers)
+fn node_machine(of: impl Fn(Bundle) -> Machine) -> Machine {
+    of(bundle(&node_units()[..3], "new"))
 }
 
 /// One line per step; those that wait do so for what the lines before them did.
@@ -52,7 +44,7 @@ fn check(steps: Result<Vec<Step>, rollout::Refusal>, expect: &str) {
 
 #[test]
 fn a_new_control_plane() {
-    let world = world("cp", &Machine::empty(control_plane_bundle(), control_plane::tiers()), 3);
+    let world = world("cp", &Machine::empty(control_plane_bundle()), 3);
     check(
         control_plane::plan(&world.states()),
         r"
@@ -63,8 +55,8 @@ cp-1, cp-2, cp-3: wait until the etcd member is healthy
 cp-1, cp-2, cp-3: start kube-apiserver.service
 cp-1, cp-2, cp-3: wait until the API server is ready
 apply the cluster's own objects
-cp-1, cp-2, cp-3: start kube-controller-manager.service, kube-scheduler.service, k8s-csr-approver.service
-cp-1, cp-2, cp-3: wait until controller manager and scheduler are ready",
+cp-1, cp-2, cp-3: start k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service
+cp-1, cp-2, cp-3: wait until k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service are healthy",
     );
 }
 
@@ -103,7 +95,7 @@ fn a_host_that_was_cut_off_with_another_to_update() {
 cp-2: wait until the etcd member is healthy
 cp-2: wait until the API server is ready
 cp-2: start kube-scheduler.service (failed)
-cp-2: wait until controller manager and scheduler are ready
+cp-2: wait until k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service are healthy
 cp-1, cp-2: wait until the etcd member is healthy; cp-1, cp-2: wait until the API server is ready
 wait until etcd has a quorum of healthy members without cp-3
 cp-3: restart etcd.service (runs with an older configuration)
@@ -130,7 +122,7 @@ fn a_control_plane_that_goes() {
     check(
         control_plane::plan(&states),
         r"
-cp-1, cp-2, cp-3: stop kube-controller-manager.service, kube-scheduler.service, k8s-csr-approver.service, kube-apiserver.service, etcd.service
+cp-1, cp-2, cp-3: stop k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service, kube-apiserver.service, etcd.service
 cp-1, cp-2, cp-3: remove everything that was installed",
     );
 }
@@ -146,11 +138,11 @@ fn a_load_balancer_whose_proxy_is_reloaded_on_one_host_and_restarted_on_the_othe
         r"
 lb-2: write /etc/k8s-lb-api-nginx.service.conf (content differs)
 lb-2: reload k8s-lb-api-nginx.service (/etc/k8s-lb-api-nginx.service.conf changed)
-lb-2: wait until k8s-lb-api-nginx.service is active
+lb-2: wait until k8s-lb-api-nginx.service is healthy
 lb-1: write /etc/k8s-lb-api-nginx.service.conf (content differs), /etc/systemd/system/k8s-lb-api-nginx.service (content differs)
 lb-1: hand the virtual addresses over to another host
 lb-1: restart k8s-lb-api-nginx.service (/etc/k8s-lb-api-nginx.service.conf changed, /etc/systemd/system/k8s-lb-api-nginx.service changed)
-lb-1: wait until k8s-lb-api-nginx.service is active
+lb-1: wait until k8s-lb-api-nginx.service is healthy
 wait until one host serves every virtual address",
     );
 }
@@ -169,13 +161,13 @@ fn new_nodes_beside_one_that_changes_and_one_that_leaves() {
 w-1, w-2: write /etc/containerd.service.conf (missing), /etc/kube-proxy.service.conf (missing), /etc/kubelet.service.conf (missing) and 5 more
 w-1, w-2: give the kubelet a bootstrap token
 w-1, w-2: start containerd.service
-w-1, w-2: start kubelet.service, kube-proxy.service
-w-1, w-2: wait until the node is Ready
+w-1, w-2: start kube-proxy.service, kubelet.service
+w-1, w-2: wait until containerd.service, kube-proxy.service, kubelet.service are healthy; w-1, w-2: wait until the node is Ready
 w-3: write /etc/kubelet.service.conf (content differs)
 w-3: restart kubelet.service (/etc/kubelet.service.conf changed)
-w-3: wait until the node is Ready
+w-3: wait until containerd.service, kube-proxy.service, kubelet.service are healthy; w-3: wait until the node is Ready
 w-4: drain the node
-w-4: stop kubelet.service, kube-proxy.service, containerd.service
+w-4: stop kube-proxy.service, kubelet.service, containerd.service
 w-4: delete the node from the cluster
 w-4: remove everything that was installed",
     );

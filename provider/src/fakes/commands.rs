@@ -5,6 +5,7 @@ use super::units;
 use bundle::{HostName, HostPath, UnitName};
 use ipnet::IpNet;
 use machines::Output;
+use render::component::ETCD;
 
 pub(super) fn is_mutating(script: &str) -> bool {
     ["rm -f ", "systemctl stop ", "systemctl start "].iter().any(|verb| script.starts_with(verb))
@@ -29,7 +30,7 @@ pub(super) fn run(memory: &mut Memory, name: &HostName, script: &str) -> Output 
         }
         ["ip", "-o", "addr", "show"] => answer(true, &addresses(memory, name)),
         ["journalctl", ..] => answer(true, ""),
-        ["etcdctl", .., "endpoint", "health"] => answer(memory.is_up(name, "etcd.service") && memory.etcd_has_quorum(), ""),
+        ["etcdctl", .., "endpoint", "health"] => answer(memory.is_up(name, ETCD.unit().as_str()) && memory.etcd_has_quorum(), ""),
         ["kubectl", .., "get", "--raw=/readyz"] => answer(memory.serves_api(name), ""),
         _ => panic!("the fake host does not know this command: {script}"),
     }

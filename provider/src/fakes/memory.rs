@@ -5,6 +5,7 @@ use super::cloud::CloudMemory;
 use bundle::{Digest, HostName, HostPath, Sysctl, UnitName};
 use ipnet::IpNet;
 use machines::Owner;
+use render::component::{API_SERVER, Component, ETCD};
 use render::node::BOOTSTRAP_KUBECONFIG;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -125,13 +126,13 @@ impl Memory {
 
     /// Most of the hosts that have an etcd run it.
     pub fn etcd_has_quorum(&self) -> bool {
-        let members = self.hosts.values().filter(|host| host.files.contains_key(&UnitName::literal("etcd.service").path()));
-        let (up, down): (Vec<_>, Vec<_>) = members.partition(|host| host.is_up("etcd.service"));
+        let members = self.hosts.values().filter(|host| host.files.contains_key(&ETCD.unit().path()));
+        let (up, down): (Vec<_>, Vec<_>) = members.partition(|host| host.runs(&ETCD));
         up.len() > down.len()
     }
 
     pub fn serves_api(&self, host: &HostName) -> bool {
-        self.is_up(host, "kube-apiserver.service") && self.etcd_has_quorum()
+        self.hosts.get(host).is_some_and(|host| host.runs(&API_SERVER)) && self.etcd_has_quorum()
     }
 
     pub fn any_api_serves(&self) -> bool {
@@ -142,6 +143,10 @@ impl Memory {
 impl HostMemory {
     pub fn is_up(&self, unit: &str) -> bool {
         self.units.get(&UnitName::literal(unit)).is_some_and(|unit| unit.active_state == "active")
+    }
+
+    pub fn runs(&self, component: &Component) -> bool {
+        self.is_up(component.unit().as_str())
     }
 
     pub fn sysctl(&self, key: &Sysctl) -> String {

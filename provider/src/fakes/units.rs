@@ -5,6 +5,7 @@ use super::{FakeFile, memory::HostMemory};
 use bundle::{Digest, HostName, HostPath, UnitName};
 use ipnet::IpNet;
 use machines::{MachineError, Owner};
+use render::component::{API_SERVER, CONTAINERD, ETCD, KUBELET};
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,8 +94,8 @@ pub(super) fn stop(memory: &mut Memory, name: &HostName, unit: &UnitName) {
 /// What each program needs to come up.
 fn come_up(memory: &mut Memory, name: &HostName, unit: &UnitName) -> Result<(), &'static str> {
     match unit.as_str() {
-        "kube-apiserver.service" if !memory.etcd_has_quorum() => Err("etcd has no quorum"),
-        "kubelet.service" => join(memory, name),
+        unit if unit == API_SERVER.unit().as_str() && !memory.etcd_has_quorum() => Err("etcd has no quorum"),
+        unit if unit == KUBELET.unit().as_str() => join(memory, name),
         _ => Ok(()),
     }
 }
@@ -114,7 +115,7 @@ fn join(memory: &mut Memory, name: &HostName) -> Result<(), &'static str> {
         let file = FakeFile { mode: 0o600, owner: "root:root".into(), content: format!("credentials of {name}").into_bytes() };
         host.files.insert(HostPath::literal(KUBELET_KUBECONFIG), file);
     }
-    let unit_file = host.files.get(&UnitName::literal("kubelet.service").path());
+    let unit_file = host.files.get(&KUBELET.unit().path());
     let labels = unit_file.map(|file| node_labels(&String::from_utf8_lossy(&file.content))).unwrap_or_default();
     if serves {
         memory.cluster.nodes.entry(name.to_string()).or_insert_with(|| Node { labels, unschedulable: false });
@@ -135,11 +136,11 @@ pub(super) fn is_ready(memory: &Memory, node: &str) -> bool {
 }
 
 fn runs_pods(host: &HostMemory) -> bool {
-    host.is_up("kubelet.service") && host.is_up("containerd.service")
+    host.runs(&KUBELET) && host.runs(&CONTAINERD)
 }
 
 pub(super) fn forget_cluster_without_etcd(memory: &mut Memory) {
-    let etcd = UnitName::literal("etcd.service").path();
+    let etcd = ETCD.unit().path();
     if memory.hosts.values().all(|host| !host.files.contains_key(&etcd)) {
         let tokens_made = std::mem::take(&mut memory.cluster.tokens_made);
         memory.cluster = Cluster { tokens_made, ..Cluster::default() };

@@ -1,6 +1,6 @@
 //! One "host": a private sshd with its own keys, its own record folder, and stand-ins for systemctl and modprobe.
 
-use bundle::{Bundle, HostName, differences};
+use bundle::{Bundle, Disruption, Health, HostName, HostPath, OnChange, Unit, UnitTraits, differences};
 use machines::{Authentication, KnownHosts, Machine, MachineError, Owner, Target};
 use std::fs;
 use std::net::TcpListener;
@@ -185,4 +185,10 @@ fn write_stand_ins(bin: &Path, fake: &Path) {
         fs::write(bin.join(name), text).unwrap();
         fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
+}
+
+/// A unit that restarts when the file changes.
+pub fn unit_that_reads(path: HostPath) -> Unit {
+    let traits = UnitTraits { tier: 0, restart: Disruption::None, health: Health::StaysUp };
+    Unit { reads: [path].into(), on_change: OnChange::Restart, traits, health_url: None }
 }

@@ -1,8 +1,8 @@
 //! After `remove` a host is as it was before.
 
-use crate::host::{Host, apply, owner, quiet, run};
+use crate::host::{Host, apply, owner, quiet, run, unit_that_reads};
 use crate::pushing::Mount;
-use bundle::{Bundle, Digest, Directory, File, OnChange, Unit, UnitName, differences};
+use bundle::{Bundle, Digest, Directory, File, UnitName, differences};
 use machines::MachineError;
 use std::fs;
 
@@ -12,7 +12,7 @@ fn everything(host: &Host) -> Bundle {
     bundle.files.insert(unit_file.clone(), File::public("[Service]\n"));
     bundle.files.insert(host.host_path("etc/new/deep/file"), File::public("x"));
     bundle.files.insert(host.host_path("etc/there-before.conf"), File::public("ours"));
-    bundle.units.insert(UnitName::literal("a.service"), Unit { reads: [unit_file].into(), on_change: OnChange::Restart });
+    bundle.units.insert(UnitName::literal("a.service"), unit_that_reads(unit_file));
     bundle.data_directories.insert(host.host_path("data/etcd"), Directory { mode: 0o700, owner: "root:root".into() });
     bundle.cleanup.push(format!("echo \"it's clean\" >>{}", host.path("cleaned").display()));
     bundle.cleanup.push("false".into());

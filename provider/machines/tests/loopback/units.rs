@@ -1,7 +1,7 @@
 //! Which calls of systemctl are made, and when a stamp is written. The real systemd is met in the acceptance tests.
 
-use crate::host::{Host, apply, owner};
-use bundle::{Bundle, Digest, File, OnChange, UnitName, differences};
+use crate::host::{Host, apply, owner, unit_that_reads};
+use bundle::{Bundle, Digest, File, UnitName, differences};
 use machines::{Machine, MachineError};
 
 /// Unit files go where the stand-in for systemctl looks.
@@ -11,7 +11,7 @@ fn units(host: &Host, names: &[&str]) -> (Bundle, Vec<(UnitName, Digest)>) {
     for name in names {
         let path = host.host_path(&format!("fake/etc/{name}"));
         bundle.files.insert(path.clone(), File::public("[Service]\n"));
-        let unit = bundle::Unit { reads: [path].into(), on_change: OnChange::Restart };
+        let unit = unit_that_reads(path);
         starts.push((UnitName::literal(name), bundle.unit_stamp(&unit)));
         bundle.units.insert(UnitName::literal(name), unit);
     }

@@ -1,23 +1,24 @@
 //! Approves the serving certificates of kubelets on every control-plane host, also when no apply runs: kubelets renew theirs
 //! every few months. What it checks stands in `csr-approver.sh`, what it may do in `objects/rbac.rs`.
 
-use super::Context;
 use super::files::Reader;
+use super::{Context, KUBECTL};
+use crate::component::CSR_APPROVER;
 use crate::spec::RenderError;
 use crate::systemd::SANDBOX;
-use bundle::{Bundle, File, OnChange, UnitName};
+use bundle::{Bundle, File};
 
 const SCRIPT: &str = include_str!("csr-approver.sh");
 const SCRIPT_PATH: &str = "/usr/local/lib/k8s-hardway/csr-approver";
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
     let mut reader = Reader::new(context, bundle);
-    let kubectl = reader.program("/usr/local/bin/kubectl");
-    let kubeconfig = reader.local_kubeconfig("csr-approver")?;
+    let kubectl = reader.program(KUBECTL);
+    let kubeconfig = reader.local_kubeconfig(&CSR_APPROVER)?;
     let script = reader.file(SCRIPT_PATH, File::executable(SCRIPT));
     let unit_file = unit_file(&format!("{script} {kubectl} {kubeconfig}"));
     let reads = reader.reads;
-    bundle.add_unit(UnitName::literal("k8s-csr-approver.service"), unit_file, reads, OnChange::Restart);
+    CSR_APPROVER.add(bundle, unit_file, reads);
     bundle.packages.insert("openssl".into(), "openssl".into());
     Ok(())
 }

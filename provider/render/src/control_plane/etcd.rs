@@ -2,11 +2,14 @@
 
 use super::files::{ETCD_PKI, Reader};
 use super::{Context, joined, url};
-use crate::spec::RenderError;
+use crate::component::ETCD;
+use crate::spec::{ClusterSpec, Host, RenderError};
 use crate::systemd::{Flags, SANDBOX};
-use bundle::{Bundle, Directory, File, HostPath, OnChange, UnitName};
+use bundle::{Bundle, Directory, File, HostPath};
 
 const DATA_DIRECTORY: &str = "/var/lib/etcd";
+const PEER_PORT: u16 = 2380;
+const METRICS_PORT: u16 = 2381;
 
 /// What etcd looks at only while its data directory is empty. It is not among what the unit reads: a host that joins later
 /// changes this file everywhere, and no running member has to restart for that.
@@ -29,9 +32,9 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .set("peer-trusted-ca-file", reader.certificate(ETCD_PKI, "peer-ca", "etcd-peer-ca")?)
         .set("peer-client-cert-auth", "true")
         .overridden_by(&context.spec.etcd_flags);
-    let unit_file = unit_file(&flags.command_line(&reader.program("/usr/local/bin/etcd")));
+    let unit_file = unit_file(&flags.command_line(&reader.program(ETCD.program)));
     let reads = reader.reads;
-    bundle.add_unit(UnitName::literal("etcd.service"), unit_file, reads, OnChange::Restart);
+    ETCD.add(bundle, unit_file, reads);
     bundle.files.insert(HostPath::literal(BOOTSTRAP_ENVIRONMENT), File::public(bootstrap_environment(context)));
     add_etcdctl_credentials(context, bundle)?;
     bundle.data_directories.insert(HostPath::literal(DATA_DIRECTORY), Directory { mode: 0o700, owner: "root:root".into() });
@@ -40,16 +43,16 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
 
 fn etcd_flags(context: &Context) -> Flags {
     let (address, loopback) = (context.host.address, context.loopback());
-    let peer = url("https", address, "2380");
-    let client = url("https", address, "2379");
+    let peer = url("https", address, PEER_PORT);
+    let client = url("https", address, ETCD.port);
     Flags::new()
         .set("name", context.name.as_str())
         .set("data-dir", DATA_DIRECTORY)
         .set("listen-peer-urls", &peer)
         .set("initial-advertise-peer-urls", &peer)
-        .set("listen-client-urls", joined([&client, &url("https", loopback, "2379")]))
+        .set("listen-client-urls", joined([&client, &url("https", loopback, ETCD.port)]))
         .set("advertise-client-urls", &client)
-        .set("listen-metrics-urls", url("http", loopback, "2381"))
+        .set("listen-metrics-urls", url("http", loopback, METRICS_PORT))
         // The largest that etcd's documentation suggests; the default of 2 GiB stops a busy cluster.
         .set("quota-backend-bytes", (8_u64 << 30).to_string())
         // The API server compacts every 5 minutes; this is for what else may write.
@@ -61,8 +64,25 @@ fn etcd_flags(context: &Context) -> Flags {
         .set("watch-progress-notify-interval", "5s")
 }
 
+/// Where the host asks its own member: of the addresses that the member listens on, the host's own rather than a loopback one.
+pub(super) fn client_url(spec: &ClusterSpec, host: &Host) -> String {
+    let own = url("https", host.address, ETCD.port);
+    let Some(given) = spec.etcd_flags.get("listen-client-urls") else { return own };
+    let listens: Vec<&str> = given.split(',').map(str::trim).collect();
+    let first = listens.first().copied().unwrap_or_default();
+    let every_address = ["//0.0.0.0:", "//[::]:"].into_iter().find(|every| first.contains(every));
+    match every_address {
+        _ if listens.contains(&own.as_str()) || first.is_empty() => own,
+        Some(every) => {
+            let host = own.trim_start_matches("https:").trim_end_matches(char::is_numeric);
+            first.replace(every, host)
+        }
+        None => first.to_string(),
+    }
+}
+
 fn bootstrap_environment(context: &Context) -> String {
-    let members = context.spec.hosts.iter().map(|(name, host)| format!("{name}={}", url("https", host.address, "2380")));
+    let members = context.spec.hosts.iter().map(|(name, host)| format!("{name}={}", url("https", host.address, PEER_PORT)));
     format!(
         "# Read by etcd only while {DATA_DIRECTORY} is empty.
 ETCD_INITIAL_CLUSTER={}

@@ -1,6 +1,7 @@
 //! Certificates, keys and kubeconfigs of a control-plane host as files of its bundle.
 
 use super::{ADMIN_KUBECONFIG, Context, KUBE_PROXY_KUBECONFIG};
+use crate::component::Component;
 use crate::kubeconfig::{Authority, Identity, Kubeconfig, render_kubeconfig};
 use crate::spec::{ClusterSpec, Credentials, RenderError};
 use bundle::{Bundle, File, HostPath};
@@ -43,10 +44,11 @@ impl<'a> Reader<'a> {
         Ok(self.file(&format!("{folder}/{file_name}.key"), File::private(pem)))
     }
 
-    /// A kubeconfig with the client certificate `name` towards the API server of this host.
-    pub fn local_kubeconfig(&mut self, name: &str) -> Result<String, RenderError> {
-        let text = client_kubeconfig(self.context.spec, self.context.credentials, name, &self.context.local_server())?;
-        Ok(self.file(&format!("/etc/kubernetes/{name}.kubeconfig"), File::private(text)))
+    /// A kubeconfig with the client certificate of the component towards the API server of this host.
+    pub fn local_kubeconfig(&mut self, component: &Component) -> Result<String, RenderError> {
+        let (spec, credentials) = (self.context.spec, self.context.credentials);
+        let text = client_kubeconfig(spec, credentials, component.kubeconfig_user, &self.context.local_server())?;
+        Ok(self.file(&component.kubeconfig(), File::private(text)))
     }
 }
 

@@ -1,10 +1,11 @@
 //! The API server: both families, encryption at rest, audit log, aggregation layer; anonymous only for health checks.
 
 use super::files::{ETCD_PKI, KUBERNETES_PKI, Reader};
-use super::{API_SERVER_PORT, Context, audit, encryption, joined, url};
+use super::{Context, audit, encryption, joined, url};
+use crate::component::{API_SERVER, ETCD};
 use crate::spec::RenderError;
 use crate::systemd::{Flags, SANDBOX};
-use bundle::{Bundle, Directory, File, HostPath, OnChange, UnitName};
+use bundle::{Bundle, Directory, File, HostPath};
 
 const LOG_DIRECTORY: &str = "/var/log/kubernetes";
 const AUTHENTICATION: &str = "/etc/kubernetes/authentication.yaml";
@@ -37,9 +38,9 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .set("audit-log-maxbackup", "10")
         .set("audit-log-maxsize", "100")
         .overridden_by(&context.spec.api_server_flags);
-    let unit_file = unit_file(&flags.command_line(&reader.program("/usr/local/bin/kube-apiserver")));
+    let unit_file = unit_file(&flags.command_line(&reader.program(API_SERVER.program)));
     let reads = reader.reads;
-    bundle.add_unit(UnitName::literal("kube-apiserver.service"), unit_file, reads, OnChange::Restart);
+    API_SERVER.add(bundle, unit_file, reads);
     bundle.data_directories.insert(HostPath::literal(LOG_DIRECTORY), Directory { mode: 0o700, owner: "root:root".into() });
     Ok(())
 }
@@ -50,7 +51,7 @@ fn server_flags(context: &Context) -> Flags {
     Flags::new()
         .set("advertise-address", context.host.address.to_string())
         .set("bind-address", every_address)
-        .set("secure-port", API_SERVER_PORT)
+        .set("secure-port", API_SERVER.port.to_string())
         .set("service-cluster-ip-range", joined(&network.service_cidrs))
         .set("allow-privileged", "true")
         .set("authorization-mode", "Node,RBAC")
@@ -64,7 +65,7 @@ fn server_flags(context: &Context) -> Flags {
 
 fn etcd_flags(context: &Context, reader: &mut Reader, flags: Flags) -> Result<Flags, RenderError> {
     let others = context.spec.hosts.iter().filter(|(name, _)| *name != context.name).map(|(_, host)| host.address);
-    let servers = std::iter::once(context.host.address).chain(others).map(|address| url("https", address, "2379"));
+    let servers = std::iter::once(context.host.address).chain(others).map(|address| url("https", address, ETCD.port));
     Ok(flags
         .set("etcd-servers", joined(servers))
         .set("etcd-cafile", reader.certificate(ETCD_PKI, "ca", "etcd-ca")?)

@@ -1,10 +1,11 @@
 //! The controller manager: signs certificates with cluster-ca, hands out pod CIDRs, one leader among all hosts.
 
 use super::files::{KUBERNETES_PKI, Reader, signing_certificate};
-use super::{Context, joined};
+use super::{Context, joined, serving_url};
+use crate::component::CONTROLLER_MANAGER;
 use crate::spec::RenderError;
 use crate::systemd::{Flags, SANDBOX};
-use bundle::{Bundle, File, OnChange, UnitName};
+use bundle::{Bundle, File};
 use std::net::IpAddr;
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
@@ -12,7 +13,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     let certificate = format!("controller-manager/{}", context.name);
     let signing = signing_certificate(context.credentials, "cluster-ca")?;
     let signing = File::public(format!("{signing}\n"));
-    let kubeconfig = reader.local_kubeconfig("controller-manager")?;
+    let kubeconfig = reader.local_kubeconfig(&CONTROLLER_MANAGER)?;
     let flags = Flags::new()
         .set("kubeconfig", &kubeconfig)
         .set("authentication-kubeconfig", &kubeconfig)
@@ -37,9 +38,10 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .set("flex-volume-plugin-dir", "/run/kube-controller-manager/flexvolume")
         .set("cluster-name", &context.spec.name);
     let flags = network_flags(context, flags).overridden_by(&context.spec.controller_manager_flags);
-    let unit_file = unit_file(&flags.command_line(&reader.program("/usr/local/bin/kube-controller-manager")));
+    let unit_file = unit_file(&flags.command_line(&reader.program(CONTROLLER_MANAGER.program)));
     let reads = reader.reads;
-    bundle.add_unit(UnitName::literal("kube-controller-manager.service"), unit_file, reads, OnChange::Restart);
+    let health = serving_url(&CONTROLLER_MANAGER, &flags);
+    CONTROLLER_MANAGER.add_with_health(bundle, unit_file, reads, health);
     Ok(())
 }
 

@@ -1,14 +1,15 @@
 //! The scheduler: one leader among all hosts.
 
-use super::Context;
 use super::files::{KUBERNETES_PKI, Reader};
+use super::{Context, serving_url};
+use crate::component::SCHEDULER;
 use crate::spec::RenderError;
 use crate::systemd::{Flags, SANDBOX};
-use bundle::{Bundle, OnChange, UnitName};
+use bundle::Bundle;
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
     let mut reader = Reader::new(context, bundle);
-    let kubeconfig = reader.local_kubeconfig("scheduler")?;
+    let kubeconfig = reader.local_kubeconfig(&SCHEDULER)?;
     let flags = Flags::new()
         .set("kubeconfig", &kubeconfig)
         .set("authentication-kubeconfig", &kubeconfig)
@@ -21,9 +22,10 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .set("leader-elect", "true")
         .set("profiling", "false")
         .overridden_by(&context.spec.scheduler_flags);
-    let unit_file = unit_file(&flags.command_line(&reader.program("/usr/local/bin/kube-scheduler")));
+    let unit_file = unit_file(&flags.command_line(&reader.program(SCHEDULER.program)));
     let reads = reader.reads;
-    bundle.add_unit(UnitName::literal("kube-scheduler.service"), unit_file, reads, OnChange::Restart);
+    let health = serving_url(&SCHEDULER, &flags);
+    SCHEDULER.add_with_health(bundle, unit_file, reads, health);
     Ok(())
 }
 

@@ -13,10 +13,12 @@ mod kube_controller_manager;
 mod kube_scheduler;
 mod pod_routes;
 
+use crate::component::{API_SERVER, Component, reached_locally};
 use crate::spec::{ClusterSpec, Credentials, Host, RenderError};
+use crate::systemd::Flags;
 use bundle::{Binary, Bundle, HostName, HostPath};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 pub use files::{admin_kubeconfig, kube_proxy_kubeconfig};
 
@@ -24,20 +26,25 @@ pub use files::{admin_kubeconfig, kube_proxy_kubeconfig};
 pub const ADMIN_KUBECONFIG: &str = "/etc/kubernetes/admin.kubeconfig";
 pub const KUBE_PROXY_KUBECONFIG: &str = "/etc/kubernetes/kube-proxy.kubeconfig";
 
-/// In the order in which they start. They are stopped in the opposite order, one after the other: an API server that is left
-/// without etcd does not end by itself. (`systemctl stop` with several units queues one job after another; `After=` does not
-/// order those.)
-pub const UNITS: [&str; 6] = [
-    "etcd.service",
-    "kube-apiserver.service",
-    "kube-controller-manager.service",
-    "kube-scheduler.service",
-    "k8s-csr-approver.service",
-    "k8s-pod-routes.service",
-];
+/// Programs that whoever asks a control-plane host about its health runs there, by their paths: `sudo` may leave `/usr/local/bin` out
+/// of its own.
+pub const KUBECTL: &str = "/usr/local/bin/kubectl";
+pub const ETCDCTL: &str = "/usr/local/bin/etcdctl";
 
-/// The port of the API server unless the user gives `secure-port`.
-const API_SERVER_PORT: &str = "6443";
+/// Where a control-plane host reaches what runs on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// `https://192.0.2.11:2379`
+    pub etcd: String,
+    /// `https://127.0.0.1:6443`
+    pub api_server: String,
+}
+
+/// `None` when the host is not one of the cluster's.
+pub fn endpoints(spec: &ClusterSpec, host: &HostName) -> Option<Endpoints> {
+    let address = spec.hosts.get(host)?;
+    Some(Endpoints { etcd: etcd::client_url(spec, address), api_server: local_server(spec, address) })
+}
 
 /// Everything that one component's renderer may look at.
 pub(crate) struct Context<'a> {
@@ -71,16 +78,12 @@ pub fn render(
 impl Context<'_> {
     /// The loopback address of the host's primary family.
     pub fn loopback(&self) -> IpAddr {
-        match self.host.address {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        }
+        loopback(self.host)
     }
 
-    /// The API server of this host.
+    /// The API server of this host, as the host itself reaches it.
     pub fn local_server(&self) -> String {
-        let port = self.spec.api_server_flags.get("secure-port").map_or(API_SERVER_PORT, String::as_str);
-        url("https", self.loopback(), port)
+        local_server(self.spec, self.host)
     }
 
     pub fn has_ipv6(&self) -> bool {
@@ -88,11 +91,35 @@ impl Context<'_> {
     }
 }
 
-pub(crate) fn url(scheme: &str, address: IpAddr, port: &str) -> String {
-    match address {
-        IpAddr::V4(address) => format!("{scheme}://{address}:{port}"),
-        IpAddr::V6(address) => format!("{scheme}://[{address}]:{port}"),
+fn loopback(host: &Host) -> IpAddr {
+    match host.address {
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
     }
+}
+
+fn local_server(spec: &ClusterSpec, host: &Host) -> String {
+    let flag = |name: &str| spec.api_server_flags.get(name).map(String::as_str);
+    let bound = flag("bind-address").and_then(|text| text.parse().ok()).filter(|address: &IpAddr| !address.is_unspecified());
+    let port = flag("secure-port").and_then(|text| text.parse().ok());
+    url("https", bound.unwrap_or(loopback(host)), port.unwrap_or(API_SERVER.port))
+}
+
+pub(crate) fn url(scheme: &str, address: IpAddr, port: u16) -> String {
+    format!("{scheme}://{}", SocketAddr::new(address, port))
+}
+
+/// Where a component that takes `bind-address` and `secure-port` answers to the health checks of its own host. `None` when the
+/// user's flags switched the port off, or keep strangers from the path.
+fn serving_url(component: &Component, flags: &Flags) -> Option<String> {
+    let address: IpAddr = flags.get("bind-address")?.parse().ok()?;
+    let port = flags.get("secure-port").map_or(Some(component.port), |text| text.parse().ok()).filter(|port| *port != 0)?;
+    let path = component.health_path;
+    let is_open = |paths: &str| paths.split(',').any(|open| open == path || open == "/*");
+    if flags.get("authorization-always-allow-paths").is_some_and(|paths| !is_open(paths)) {
+        return None;
+    }
+    Some(format!("{}{path}", url("https", reached_locally(address), port)))
 }
 
 pub(crate) fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {

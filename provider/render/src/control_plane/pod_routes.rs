@@ -1,12 +1,12 @@
 //! Routes from a control-plane host to pods, so that the API server reaches aggregated servers and webhooks also where no
 //! kubelet runs. The script is the one of nodes; where the host is a node too, both keep the same routes.
 
-use super::{Context, KUBE_PROXY_KUBECONFIG};
+use super::{Context, KUBE_PROXY_KUBECONFIG, KUBECTL};
+use crate::component::POD_ROUTES;
 use crate::node::POD_NETWORK_SCRIPT;
-use bundle::{Bundle, File, HostPath, OnChange, UnitName};
+use bundle::{Bundle, File, HostPath};
 
 const SCRIPT_PATH: &str = "/usr/local/lib/k8s-hardway/pod-routes";
-const KUBECTL: &str = "/usr/local/bin/kubectl";
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     bundle.files.insert(HostPath::literal(SCRIPT_PATH), File::executable(POD_NETWORK_SCRIPT));
@@ -36,7 +36,7 @@ WantedBy=multi-user.target
         context.name
     );
     let reads = [SCRIPT_PATH, KUBECTL, KUBE_PROXY_KUBECONFIG].map(HostPath::literal);
-    bundle.add_unit(UnitName::literal("k8s-pod-routes.service"), unit_file, reads, OnChange::Restart);
+    POD_ROUTES.add(bundle, unit_file, reads);
     bundle.cleanup.push("ip -4 route flush proto 77; ip -6 route flush proto 77; true".into());
     bundle.packages.insert("ip".into(), "iproute2".into());
 }

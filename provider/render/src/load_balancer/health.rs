@@ -1,13 +1,10 @@
 //! The service that probes backends. The list it reads is also what `prepare-nginx` starts from.
 
 use super::{config_folder, config_path, run_folder};
+use crate::component::BACKEND_HEALTH;
 use crate::spec::HealthCheck;
 use crate::{LoadBalancerSpec, RenderError};
-use bundle::{Bundle, File, HostPath, NameError, OnChange, UnitName};
-
-pub(super) fn unit(name: &str) -> Result<UnitName, NameError> {
-    UnitName::parse(format!("k8s-lb-{name}-health.service"))
-}
+use bundle::{Bundle, File, HostPath, NameError, OnChange};
 
 pub(super) fn render(spec: &LoadBalancerSpec) -> Result<Bundle, RenderError> {
     let mut bundle = Bundle::default();
@@ -15,7 +12,11 @@ pub(super) fn render(spec: &LoadBalancerSpec) -> Result<Bundle, RenderError> {
     bundle.files.insert(script.clone(), File::executable(include_str!("health.sh")));
     bundle.files.insert(backends.clone(), File::public(render_backends(spec)));
     bundle.packages.extend([("bash".into(), "bash".into()), ("curl".into(), "curl".into())]);
-    bundle.add_unit(unit(&spec.name)?, render_unit(spec), [script, backends], OnChange::Restart);
+    bundle.add_unit(
+        BACKEND_HEALTH.unit_of(&spec.name)?,
+        render_unit(spec),
+        BACKEND_HEALTH.describe([script, backends], OnChange::Restart),
+    );
     Ok(bundle)
 }
 

@@ -2,14 +2,11 @@
 //! is gone, and moves back only for the same reason.
 
 use super::{config_folder, config_path, run_folder};
+use crate::component::VIRTUAL_ADDRESSES;
 use crate::{LoadBalancerSpec, RenderError};
-use bundle::{Bundle, File, HostName, NameError, OnChange, UnitName};
+use bundle::{Bundle, File, HostName, OnChange};
 use ipnet::IpNet;
 use std::net::IpAddr;
-
-pub(super) fn unit(name: &str) -> Result<UnitName, NameError> {
-    UnitName::parse(format!("k8s-lb-{name}-keepalived.service"))
-}
 
 pub(super) fn render(spec: &LoadBalancerSpec, host: &HostName) -> Result<Bundle, RenderError> {
     let mut bundle = Bundle::default();
@@ -27,7 +24,11 @@ pub(super) fn render(spec: &LoadBalancerSpec, host: &HostName) -> Result<Bundle,
         reads.push(find);
     }
     bundle.packages.extend([("keepalived".into(), "keepalived".into()), ("ip".into(), "iproute2".into())]);
-    bundle.add_unit(unit(&spec.name)?, render_unit(spec, &instances), reads, OnChange::Reload);
+    bundle.add_unit(
+        VIRTUAL_ADDRESSES.unit_of(&spec.name)?,
+        render_unit(spec, &instances),
+        VIRTUAL_ADDRESSES.describe(reads, OnChange::Reload),
+    );
     bundle.cleanup.push(render_cleanup(spec));
     Ok(bundle)
 }

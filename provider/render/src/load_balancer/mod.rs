@@ -28,11 +28,6 @@ pub fn render(spec: &LoadBalancerSpec, host: &HostName) -> Result<Bundle, Render
     Ok(bundle)
 }
 
-/// The units in the order in which they start; keepalived last, so that the address never comes to a host that cannot serve it.
-pub fn units(name: &str) -> Result<[UnitName; 3], NameError> {
-    Ok([nginx::unit(name)?, health::unit(name)?, keepalived::unit(name)?])
-}
-
 fn config_folder(spec: &LoadBalancerSpec) -> String {
     format!("/etc/k8s-lb/{}", spec.name)
 }

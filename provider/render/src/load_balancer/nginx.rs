@@ -1,12 +1,9 @@
 //! nginx as a TCP proxy with a configuration that holds `stream` alone. Which backends get traffic is the business of `health`.
 
 use super::{config_folder, config_path, health, run_folder};
+use crate::component::PROXY;
 use crate::{Listener, LoadBalancerSpec, RenderError};
-use bundle::{Bundle, File, NameError, OnChange, UnitName};
-
-pub(super) fn unit(name: &str) -> Result<UnitName, NameError> {
-    UnitName::parse(format!("k8s-lb-{name}-nginx.service"))
-}
+use bundle::{Bundle, File, OnChange};
 
 pub(super) fn render(spec: &LoadBalancerSpec) -> Result<Bundle, RenderError> {
     let mut bundle = Bundle::default();
@@ -16,7 +13,7 @@ pub(super) fn render(spec: &LoadBalancerSpec) -> Result<Bundle, RenderError> {
     // Debian builds the stream module as a package of its own; both are what `apt-get install` has to be told.
     bundle.packages.insert("nginx".into(), "nginx-light libnginx-mod-stream".into());
     let reads = [config, prepare, health::backends_path(spec)?];
-    bundle.add_unit(unit(&spec.name)?, render_unit(spec), reads, OnChange::Reload);
+    bundle.add_unit(PROXY.unit_of(&spec.name)?, render_unit(spec), PROXY.describe(reads, OnChange::Reload));
     Ok(bundle)
 }
 

@@ -2,8 +2,9 @@
 
 use super::{Context, add_file};
 use crate::catalogue;
+use crate::component::CONTAINERD;
 use crate::spec::RenderError;
-use bundle::{Bundle, Directory, File, HostPath, OnChange, UnitName};
+use bundle::{Bundle, Directory, File, HostPath};
 use std::collections::BTreeMap;
 
 const CONFIGURATION: &str = "/etc/containerd/config.toml";
@@ -15,14 +16,14 @@ pub(super) const SOCKET: &str = "/run/containerd/containerd.sock";
 pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
     let release = catalogue::release(&context.spec.kubernetes_version)?;
     let mut reads: Vec<HostPath> =
-        ["/usr/local/bin/containerd", "/usr/local/bin/containerd-shim-runc-v2", RUNC].map(HostPath::literal).into();
+        [CONTAINERD.program, "/usr/local/bin/containerd-shim-runc-v2", RUNC].map(HostPath::literal).into();
     reads.push(add_file(bundle, CONFIGURATION, File::public(configuration(&release.pause_image))));
     // Looked up at each pull: a change of a mirror restarts nothing.
     for (registry, text) in registry_files(&context.spec.registry_mirrors) {
         let path = HostPath::parse(format!("{REGISTRIES}/{registry}/hosts.toml"))?;
         bundle.files.insert(path, File::public(text));
     }
-    bundle.add_unit(UnitName::literal("containerd.service"), unit_file(), reads, OnChange::Restart);
+    CONTAINERD.add(bundle, unit_file(), reads);
     for (path, mode) in [("/var/lib/containerd", 0o711), ("/var/lib/cni", 0o700)] {
         bundle.data_directories.insert(HostPath::literal(path), Directory { mode, owner: "root:root".into() });
     }

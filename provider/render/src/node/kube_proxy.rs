@@ -1,21 +1,24 @@
 //! kube-proxy: services on every node, by nftables, iptables or IPVS.
 
 use super::kubelet::without_identity;
-use super::{Context, KUBE_PROXY_KUBECONFIG, add_file};
+use super::{Context, KUBE_PROXY_KUBECONFIG, add_file, plain_health_url};
+use crate::component::KUBE_PROXY;
 use crate::spec::ProxyMode;
 use crate::yaml::{merged, to_yaml};
-use bundle::{Bundle, File, HostPath, OnChange, UnitName};
-use serde_json::json;
+use bundle::{Bundle, File, HostPath};
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr};
 
 const CONFIGURATION: &str = "/etc/kubernetes/node/kube-proxy.yaml";
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) {
+    let configuration = configuration(context);
     let reads = [
-        HostPath::literal("/usr/local/bin/kube-proxy"),
+        HostPath::literal(KUBE_PROXY.program),
         HostPath::literal(KUBE_PROXY_KUBECONFIG),
-        add_file(bundle, CONFIGURATION, File::public(configuration(context))),
+        add_file(bundle, CONFIGURATION, File::public(to_yaml(&configuration))),
     ];
-    bundle.add_unit(UnitName::literal("kube-proxy.service"), unit_file(), reads, OnChange::Restart);
+    KUBE_PROXY.add_with_health(bundle, unit_file(), reads, health_url(&configuration));
     let programs: &[(&str, &str)] = match context.spec.proxy_mode {
         ProxyMode::Nftables => &[("nft", "nftables")],
         ProxyMode::Iptables => &[("iptables", "iptables")],
@@ -24,7 +27,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     bundle.packages.extend(programs.iter().map(|(program, package)| (program.to_string(), package.to_string())));
 }
 
-fn configuration(context: &Context) -> String {
+fn configuration(context: &Context) -> Value {
     let spec = context.spec;
     let pod_cidrs: Vec<String> = spec.network.pod_cidrs.iter().map(ToString::to_string).collect();
     let mode = match spec.proxy_mode {
@@ -42,7 +45,18 @@ fn configuration(context: &Context) -> String {
         "hostnameOverride": context.name.as_str(),
         "mode": mode,
     });
-    to_yaml(&merged(ours, &without_identity(&spec.kube_proxy_config)))
+    merged(ours, &without_identity(&spec.kube_proxy_config))
+}
+
+/// Address and port, or an address; the default listens on every one of the family of `bindAddress`.
+/// Source: `healthzBindAddress` of KubeProxyConfiguration, and its defaults in `pkg/proxy/apis/config/v1alpha1`.
+fn health_url(configuration: &Value) -> Option<String> {
+    let every_address = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), KUBE_PROXY.port);
+    let address = match configuration.get("healthzBindAddress").and_then(Value::as_str) {
+        None => every_address,
+        Some(text) => text.parse().or_else(|_| text.parse().map(|address| SocketAddr::new(address, KUBE_PROXY.port))).ok()?,
+    };
+    plain_health_url(&KUBE_PROXY, address)
 }
 
 fn unit_file() -> String {
@@ -55,7 +69,7 @@ Wants=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart=/usr/local/bin/kube-proxy --config={CONFIGURATION}
+ExecStart={program} --config={CONFIGURATION}
 Restart=always
 RestartSec=2
 LimitNOFILE=1048576
@@ -66,6 +80,7 @@ PrivateTmp=yes
 
 [Install]
 WantedBy=multi-user.target
-"
+",
+        program = KUBE_PROXY.program
     )
 }

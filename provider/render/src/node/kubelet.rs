@@ -1,13 +1,15 @@
 //! The kubelet: joins by TLS bootstrap, rotates its client and serving certificates, trusts the API server by file.
 
 use super::containerd::SOCKET;
-use super::{API_SERVER_AUTHORITY, Context, LIBRARY, add_file};
+use super::{API_SERVER_AUTHORITY, Context, LIBRARY, add_file, plain_health_url};
+use crate::component::KUBELET;
 use crate::kubeconfig::{Authority, Identity, Kubeconfig, render_kubeconfig};
 use crate::spec::{NodeGroupSpec, ProxyMode};
 use crate::systemd::Flags;
 use crate::yaml::{merged, to_yaml};
-use bundle::{Bundle, Directory, File, HostPath, OnChange, UnitName};
+use bundle::{Bundle, Directory, File, HostPath};
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 
 /// Written at join with a token of minutes, deleted once `KUBELET_KUBECONFIG` is there.
 pub const BOOTSTRAP_KUBECONFIG: &str = "/etc/kubernetes/bootstrap-kubelet.kubeconfig";
@@ -33,16 +35,18 @@ pub fn bootstrap_kubeconfig(spec: &NodeGroupSpec, token: &str) -> String {
 pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     let spec = context.spec;
     let script = format!("{LIBRARY}/kubelet-resolv-conf");
+    let configuration = configuration(spec);
     let reads = [
-        HostPath::literal("/usr/local/bin/kubelet"),
-        add_file(bundle, CONFIGURATION, File::public(configuration(spec))),
+        HostPath::literal(KUBELET.program),
+        add_file(bundle, CONFIGURATION, File::public(to_yaml(&configuration))),
         add_file(bundle, CLIENT_AUTHORITY, File::public(spec.kubelet_client_authority.as_str())),
         add_file(bundle, API_SERVER_AUTHORITY, File::public(spec.apiserver_authority.as_str())),
         add_file(bundle, &script, File::executable(RESOLV_CONF_SCRIPT)),
     ];
     let before_start = format!("{script} {} {RESOLV_CONF}", context.host.address);
-    let unit_file = unit_file(&before_start, &flags(context).command_line("/usr/local/bin/kubelet"));
-    bundle.add_unit(UnitName::literal("kubelet.service"), unit_file, reads, OnChange::Restart);
+    let flags = flags(context);
+    let health = health_url(&configuration, &flags);
+    KUBELET.add_with_health(bundle, unit_file(&before_start, &flags.command_line(KUBELET.program)), reads, health);
     bundle.packages.insert("mount".into(), "mount".into());
     for (path, mode) in [("/var/lib/kubelet", 0o750), ("/var/log/pods", 0o755), ("/var/log/containers", 0o755)] {
         bundle.data_directories.insert(HostPath::literal(path), Directory { mode, owner: "root:root".into() });
@@ -68,7 +72,7 @@ fn flags(context: &Context) -> Flags {
     flags.overridden_by(&spec.kubelet_flags)
 }
 
-fn configuration(spec: &NodeGroupSpec) -> String {
+fn configuration(spec: &NodeGroupSpec) -> Value {
     let dns: Vec<String> = spec.network.dns_addresses.iter().map(ToString::to_string).collect();
     let mut ours = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -98,7 +102,20 @@ fn configuration(spec: &NodeGroupSpec) -> String {
     if spec.proxy_mode == ProxyMode::Nftables {
         ours = merged(ours, &json!({ "makeIPTablesUtilChains": false }));
     }
-    to_yaml(&merged(ours, &without_identity(&spec.kubelet_config)))
+    merged(ours, &without_identity(&spec.kubelet_config))
+}
+
+/// Fields of the configuration, and the flags that win over them. `None` when the user switched the endpoint off.
+/// Source: `healthzPort` and `healthzBindAddress` of KubeletConfiguration.
+fn health_url(configuration: &Value, flags: &Flags) -> Option<String> {
+    let field = |name: &str| configuration.get(name).filter(|value| !value.is_null());
+    let port = match flags.get("healthz-port") {
+        Some(text) => text.parse().ok()?,
+        None => field("healthzPort").map_or(Some(KUBELET.port), |port| u16::try_from(port.as_u64()?).ok())?,
+    };
+    let address =
+        flags.get("healthz-bind-address").or(field("healthzBindAddress").and_then(Value::as_str)).unwrap_or("127.0.0.1");
+    plain_health_url(&KUBELET, SocketAddr::new(address.parse().ok()?, port))
 }
 
 /// The user may set every field but those that say what the file is.

@@ -10,15 +10,15 @@ mod kube_proxy;
 mod kubelet;
 mod pod_network;
 
+use crate::component::{Component, reached_locally};
 use crate::spec::{Host, NodeGroupSpec, PodNetwork, RenderError};
 use bundle::{Binary, Bundle, File, HostName, HostPath};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 pub use kubelet::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, bootstrap_kubeconfig};
+pub use pod_network::KUBECTL;
 pub(crate) use pod_network::SCRIPT as POD_NETWORK_SCRIPT;
-
-/// In the order in which they start, and in the opposite order in which they stop. The last is missing with another pod network.
-pub const UNITS: [&str; 4] = ["containerd.service", "kubelet.service", "kube-proxy.service", "k8s-pod-network.service"];
 
 /// The authority of API server certificates: kubelet's kubeconfigs name this file, so that a rotation reaches them.
 const API_SERVER_AUTHORITY: &str = "/etc/kubernetes/node/apiserver-ca.crt";
@@ -63,4 +63,10 @@ fn add_file(bundle: &mut Bundle, path: &str, file: File) -> HostPath {
     let path = HostPath::literal(path);
     bundle.files.insert(path.clone(), file);
     path
+}
+
+/// Where a component of a node answers to the health checks of its own host; `None` where it listens on no port.
+fn plain_health_url(component: &Component, listens: SocketAddr) -> Option<String> {
+    let at = SocketAddr::new(reached_locally(listens.ip()), listens.port());
+    (at.port() != 0).then(|| format!("http://{at}{}", component.health_path))
 }

@@ -2,13 +2,14 @@
 //! Routes and the CNI configuration follow the Node objects at run time (`pod-network.sh`); they are data, not files of the bundle.
 
 use super::{Context, KUBE_PROXY_KUBECONFIG, LIBRARY, add_file};
+use crate::component::POD_NETWORK;
 use crate::spec::{NodeGroupSpec, ProxyMode};
-use bundle::{Bundle, File, HostPath, OnChange, UnitName};
+use bundle::{Bundle, File, HostPath};
 use ipnet::IpNet;
 
 pub(crate) const SCRIPT: &str = include_str!("pod-network.sh");
 /// A node's own copy: a control-plane host may have another version in /usr/local/bin.
-const KUBECTL: &str = "/usr/local/lib/k8s-hardway/kubectl";
+pub const KUBECTL: &str = "/usr/local/lib/k8s-hardway/kubectl";
 const NFT_FILE: &str = "/etc/kubernetes/node/pod-network.nft";
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) {
@@ -22,7 +23,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
         add_file(bundle, &script, File::executable(SCRIPT)),
         add_file(bundle, NFT_FILE, File::public(masquerade_rules(context.spec))),
     ];
-    bundle.add_unit(UnitName::literal("k8s-pod-network.service"), unit_file(&command_line), reads, OnChange::Restart);
+    POD_NETWORK.add(bundle, unit_file(&command_line), reads);
     bundle.packages.insert("ip".into(), "iproute2".into());
     bundle.packages.insert("nft".into(), "nftables".into());
 }

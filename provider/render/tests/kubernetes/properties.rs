@@ -3,6 +3,7 @@
 use crate::cases::{CASES, Case, Families, PRIVATE_KEY, control_plane_bundle, node_bundle, text};
 use bundle::{Bundle, HostName, HostPath};
 use proptest::prelude::*;
+use render::component::{self, Component};
 use render::spec::{PodNetwork, ProxyMode, RenderError};
 use render::{control_plane, node, objects};
 use serde_json::json;
@@ -80,8 +81,10 @@ fn what_a_bundle_names_it_has() {
 fn every_unit_has_its_place_in_the_order_of_starting() {
     let names = |bundle: &Bundle| -> BTreeSet<String> { bundle.units.keys().map(ToString::to_string).collect() };
     let [(_, of_control_plane), (_, of_node)] = &DUAL.bundles()[..] else { panic!("two hosts") };
-    assert_eq!(names(of_control_plane), control_plane::UNITS.map(String::from).into());
-    assert_eq!(names(of_node), node::UNITS.map(String::from).into());
+    let of_table =
+        |components: &[Component]| -> BTreeSet<String> { components.iter().map(|row| row.unit().to_string()).collect() };
+    assert_eq!(names(of_control_plane), of_table(&component::CONTROL_PLANE));
+    assert_eq!(names(of_node), of_table(&component::NODE));
 }
 
 #[test]

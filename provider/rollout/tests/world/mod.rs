@@ -1,7 +1,10 @@
 //! Simulated hosts: they run the steps of a plan, may be cut off after any of them, and say when a promise is broken.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)] // each test file uses its own part
 
-use bundle::{Bundle, Digest, File, HostName, HostPath, Manifest, Observed, ObservedUnit, OnChange, Sysctl, UnitName};
+use bundle::{
+    Bundle, Digest, Disruption, File, Health, HostName, HostPath, Manifest, Observed, ObservedUnit, OnChange, Sysctl, Unit,
+    UnitName, UnitTraits,
+};
 use rollout::{Gate, HostState, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +16,55 @@ pub fn unit(name: &str) -> UnitName {
     UnitName::literal(name)
 }
 
+pub fn traits(tier: u8, restart: Disruption, health: Health) -> UnitTraits {
+    UnitTraits { tier, restart, health }
+}
+
+/// As the table of crate `render` has them.
+pub fn control_plane_units() -> Vec<(UnitName, OnChange, UnitTraits)> {
+    let rows = [
+        ("etcd.service", 0, Health::EtcdMember),
+        ("kube-apiserver.service", 1, Health::ApiServer),
+        ("kube-controller-manager.service", 2, Health::StaysUp),
+        ("kube-scheduler.service", 2, Health::StaysUp),
+        ("k8s-csr-approver.service", 2, Health::StaysUp),
+    ];
+    let described =
+        |(name, tier, health)| (unit(name), OnChange::Restart, traits(tier, Disruption::RestartsControlPlaneComponent, health));
+    rows.map(described).into()
+}
+
+pub fn node_units() -> Vec<(UnitName, OnChange, UnitTraits)> {
+    let rows = [
+        ("containerd.service", 0, Health::StaysUp),
+        ("kubelet.service", 1, Health::Node),
+        ("kube-proxy.service", 1, Health::StaysUp),
+        ("pod-network.service", 1, Health::StaysUp),
+    ];
+    rows.map(|(name, tier, health)| (unit(name), OnChange::Restart, traits(tier, Disruption::RestartsNodeComponent, health)))
+        .into()
+}
+
+pub fn load_balancer_units() -> Vec<(UnitName, OnChange, UnitTraits)> {
+    let rows = [
+        ("nginx", OnChange::Reload, Disruption::MovesVirtualAddress),
+        ("health", OnChange::Restart, Disruption::None),
+        ("keepalived", OnChange::Reload, Disruption::MovesVirtualAddress),
+    ];
+    let described = |(tier, (name, on_change, restart)): (u8, (&str, OnChange, Disruption))| {
+        (unit(&format!("k8s-lb-api-{name}.service")), on_change, traits(tier, restart, Health::StaysUp))
+    };
+    (0..).zip(rows).map(described).collect()
+}
+
 /// A bundle whose units each read `/etc/<unit>.conf`, with one sysctl and one file that nothing reads.
-pub fn bundle(units: &[(UnitName, OnChange)], version: &str) -> Bundle {
+pub fn bundle(units: &[(UnitName, OnChange, UnitTraits)], version: &str) -> Bundle {
     let mut bundle = Bundle::default();
-    for (unit, on_change) in units {
+    for (unit, on_change, traits) in units {
         let config = config_of(unit);
         bundle.files.insert(config.clone(), File::public(version));
-        bundle.add_unit(unit.clone(), "[Service]\n".into(), [config], *on_change);
+        let described = Unit { reads: [config].into(), on_change: *on_change, traits: *traits, health_url: None };
+        bundle.add_unit(unit.clone(), "[Service]\n".into(), described);
     }
     bundle.files.insert(HostPath::literal("/etc/motd"), File::public("kept by hand"));
     bundle.sysctls.insert(Sysctl::literal("net.ipv4.ip_forward"), "1".into());
@@ -85,15 +130,15 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn new(bundle: Bundle, tiers: Vec<Vec<UnitName>>) -> Self {
-        let declared = HostState::new(host("any"), Some(&bundle), None, tiers);
+    pub fn new(bundle: Bundle) -> Self {
+        let declared = HostState::new(host("any"), Some(&bundle), None, |_| None);
         let observed = declared.desired.as_ref().unwrap().as_observed();
         let (settling, drained, joined) = (BTreeSet::new(), false, true);
         Machine { answers: true, in_state: true, leaves: false, declared, observed, settling, drained, joined }
     }
 
-    pub fn empty(bundle: Bundle, tiers: Vec<Vec<UnitName>>) -> Self {
-        let machine = Machine::new(bundle, tiers);
+    pub fn empty(bundle: Bundle) -> Self {
+        let machine = Machine::new(bundle);
         Machine { in_state: false, joined: false, observed: Observed::default(), ..machine }
     }
 
@@ -126,8 +171,8 @@ impl Machine {
 
     /// A host of a load balancer.
     pub fn carries_traffic(&self) -> bool {
-        let is_health = |unit: &UnitName| unit.as_str().ends_with("-health.service");
-        self.answers && self.declared.units.keys().filter(|unit| !is_health(unit)).all(|unit| self.runs(unit))
+        let carries = |unit: &Unit| unit.traits.restart == Disruption::MovesVirtualAddress;
+        self.answers && self.declared.units.iter().filter(|(_, unit)| carries(unit)).all(|(name, _)| self.runs(name))
     }
 
     fn start(&mut self, unit: &UnitName, again: bool) {
@@ -245,14 +290,13 @@ impl World {
     /// Waits, which is to say that what was started becomes healthy; what was not started never does.
     fn pass(&mut self, gate: &Gate) {
         match gate {
-            Gate::UnitsActive { host, units } => self.settle(host, &units.iter().map(UnitName::as_str).collect::<Vec<_>>()),
+            Gate::UnitsHealthy { host, units } => self.settle(host, &units.iter().map(UnitName::as_str).collect::<Vec<_>>()),
             Gate::EtcdMemberHealthy { host } => self.settle(host, &["etcd.service"]),
             Gate::ApiServerReady { host } => self.settle(host, &["kube-apiserver.service"]),
-            Gate::ControllersReady { host } => self.settle(host, &["kube-controller-manager.service", "kube-scheduler.service"]),
             Gate::NodeReady { host } => {
                 let machine = self.at(host);
                 assert!(machine.joined, "{host} never got a token");
-                machine.settling.clear();
+                machine.settling.remove(&unit("kubelet.service"));
                 self.nodes.insert(host.clone());
             }
             Gate::EtcdQuorum => assert!(self.settle_etcd(None) > self.machines.len() / 2, "etcd never gets a quorum"),

@@ -9,6 +9,7 @@ use super::preflight;
 use super::recorded::{self, Recorded, to_lines};
 use bundle::{Bundle, HostName, Manifest, Observed};
 use protocol::{ApplyRequest, ApplyResponse};
+use render::component;
 use rollout::HostState;
 use schema::{Diagnostic, Diagnostics, Value, encode};
 use std::collections::BTreeMap;
@@ -86,7 +87,7 @@ impl Apply<'_> {
     ) -> Vec<HostState> {
         let state = |host: &HostName| {
             let observed = observed.get(host).cloned();
-            HostState::new(host.clone(), self.desired.get(host), observed, self.rollout.tiers.clone())
+            HostState::new(host.clone(), self.desired.get(host), observed, component::tier_of)
                 .in_state(recorded.contains_key(host))
         };
         asked.keys().map(state).collect()

@@ -65,7 +65,7 @@ pub trait HostResource: Send + Sync + 'static {
         planned: &mut Value,
     ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic>;
 
-    /// The planner and the order in which units start. Pure.
+    /// The planner. Pure.
     fn rollout<'a>(&self, config: &'a Self::Config, facts: &'a Self::Facts) -> Rollout<'a>;
 
     /// At apply, before any host is reached.

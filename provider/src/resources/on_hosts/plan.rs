@@ -5,6 +5,7 @@ use super::errors::refused;
 use super::recorded::{Recorded, to_lines};
 use bundle::{Bundle, HostName, HostPath, Manifest, Observed, Sysctl, UnitName};
 use protocol::{PlanRequest, PlanResponse};
+use render::component;
 use rollout::{Disruption, HostState, Refusal, Step};
 use schema::{Diagnostic, Diagnostics, Value, encode};
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ pub fn plan(
         desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
     planned.set("bundles", encode(&to_lines(&manifests)));
     let mut diagnostics = Diagnostics::default();
-    let steps = (rollout.plan)(&host_states(&prior, desired, &rollout.tiers)?).map_err(|refusal| refused(&refusal))?;
+    let steps = (rollout.plan)(&host_states(&prior, desired)?).map_err(|refusal| refused(&refusal))?;
     let unchanged = request.prior.is_some() && steps.is_empty() && prior.bundles.as_ref() == Some(&to_lines(&manifests));
     if unchanged {
         planned.set("rollout", encode(&prior.rollout));
@@ -43,10 +44,9 @@ pub fn plan(
 
 type Planner<'a> = dyn Fn(&[HostState]) -> Result<Vec<Step>, Refusal> + Send + Sync + 'a;
 
-/// The planner of a resource, and the order in which the units of its hosts start.
+/// The planner of a resource.
 pub struct Rollout<'a> {
     pub plan: Box<Planner<'a>>,
-    pub tiers: Vec<Vec<UnitName>>,
 }
 
 /// One line for the user per step; steps that run side by side are spelled out one by one.
@@ -74,11 +74,7 @@ fn disruption(steps: &[Step]) -> Option<Diagnostic> {
 }
 
 /// What a plan assumes that hosts have: what the state says, less the drift that the last refresh found.
-fn host_states(
-    prior: &Recorded,
-    desired: &BTreeMap<HostName, Bundle>,
-    tiers: &[Vec<UnitName>],
-) -> Result<Vec<HostState>, Diagnostic> {
+fn host_states(prior: &Recorded, desired: &BTreeMap<HostName, Bundle>) -> Result<Vec<HostState>, Diagnostic> {
     let recorded = prior.manifests()?;
     let mut names: Vec<&HostName> = desired.keys().chain(recorded.keys()).collect();
     names.sort();
@@ -89,7 +85,7 @@ fn host_states(
         for sentence in prior.drift.iter().flatten().filter(|(host, _)| host.as_str() == name.as_str()).flat_map(|(_, all)| all) {
             forget(&mut observed, sentence);
         }
-        HostState::new(name.clone(), desired.get(name), reachable.then_some(observed), tiers.to_vec())
+        HostState::new(name.clone(), desired.get(name), reachable.then_some(observed), component::tier_of)
             .in_state(recorded.contains_key(name))
     });
     Ok(states.collect())
@@ -126,7 +122,8 @@ mod tests {
         let mut bundle = Bundle::default();
         let config = HostPath::literal("/etc/x.conf");
         bundle.files.insert(config.clone(), File::public(content));
-        bundle.add_unit(UnitName::literal("x.service"), "[Service]\n".into(), [config], OnChange::Restart);
+        let unit = component::PROXY.describe([config], OnChange::Restart);
+        bundle.add_unit(UnitName::literal("x.service"), "[Service]\n".into(), unit);
         bundle.sysctls.insert(Sysctl::literal("net.ipv4.ip_forward"), "1".into());
         bundle
     }
@@ -136,7 +133,7 @@ mod tests {
     }
 
     fn load_balancer() -> Rollout<'static> {
-        Rollout { plan: Box::new(|hosts| rollout::load_balancer::plan(hosts, None)), tiers: Vec::new() }
+        Rollout { plan: Box::new(|hosts| rollout::load_balancer::plan(hosts, None)) }
     }
 
     fn create(desired: &BTreeMap<HostName, Bundle>) -> Value {

@@ -5,7 +5,7 @@ use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::units::wait_units_active;
 use async_trait::async_trait;
-use bundle::{HostName, UnitName};
+use bundle::HostName;
 use rollout::Gate;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ const ETCDCTL: &str = "etcdctl --cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pk
 impl Actions for ControlPlaneActions {
     async fn gate(&self, fleet: &Fleet, gate: &Gate) -> Result<(), StepError> {
         match gate {
-            Gate::UnitsActive { units, host } => wait_units_active(fleet, host, units).await,
+            Gate::UnitsHealthy { units, host } => wait_units_active(fleet, host, units).await,
             Gate::EtcdQuorum => {
                 self.until(fleet, None, "etcd has a leader", &format!("{ETCDCTL} --command-timeout=3s endpoint health")).await
             }
@@ -38,11 +38,6 @@ impl Actions for ControlPlaneActions {
             }
             Gate::QuorumWithout { host } => self.quorum_without(fleet, host).await,
             Gate::ApiServerReady { host } => self.until(fleet, Some(host), "its API server is ready", READY).await,
-            Gate::ControllersReady { host } => {
-                let units: Vec<UnitName> =
-                    ["kube-controller-manager.service", "kube-scheduler.service"].map(UnitName::literal).to_vec();
-                wait_units_active(fleet, host, &units).await
-            }
             Gate::NodeReady { .. } | Gate::VirtualAddressServed => Ok(()),
         }
     }

@@ -19,9 +19,10 @@ use crate::resources::pki::BundleObject;
 use crate::ssh;
 use actions::ControlPlaneActions;
 use async_trait::async_trait;
-use bundle::{Bundle, HostName, UnitName};
+use bundle::{Bundle, Health, HostName, UnitName};
 use config::Config;
 use protocol::{Call, IdentityAttribute};
+use render::component::{CONTROL_PLANE, Component};
 use render::spec::{ClusterSpec, Credentials};
 use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, encode};
 use std::collections::BTreeMap;
@@ -129,7 +130,7 @@ impl HostResource for HardwayCluster {
     }
 
     fn rollout<'a>(&self, _config: &'a Config, _facts: &'a ()) -> Rollout<'a> {
-        Rollout { plan: Box::new(rollout::control_plane::plan), tiers: rollout::control_plane::tiers() }
+        Rollout { plan: Box::new(rollout::control_plane::plan) }
     }
 
     async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<ControlPlaneActions, Diagnostic> {
@@ -146,9 +147,8 @@ impl HostResource for HardwayCluster {
 
     /// API servers that have lost etcd take a minute to stop.
     fn stopped_first(&self) -> Vec<UnitName> {
-        let clients =
-            ["kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service", "k8s-csr-approver.service"];
-        clients.map(UnitName::literal).to_vec()
+        let clients = CONTROL_PLANE.iter().filter(|component| component.traits.health != Health::EtcdMember);
+        clients.map(Component::unit).collect()
     }
 
     fn instead_of_import(&self) -> &'static str {

@@ -5,13 +5,14 @@ use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::units::wait_units_active;
 use async_trait::async_trait;
-use bundle::HostName;
+use bundle::{HostName, UnitName};
 use ipnet::IpNet;
 use rollout::Gate;
 use std::time::{Duration, Instant};
 
 pub struct VrrpActions {
-    pub name: String,
+    /// The unit that carries the addresses.
+    pub keepalived: UnitName,
     pub virtual_addresses: Vec<IpNet>,
 }
 
@@ -22,7 +23,7 @@ impl Actions for VrrpActions {
     async fn gate(&self, fleet: &Fleet, gate: &Gate) -> Result<(), StepError> {
         match gate {
             Gate::VirtualAddressServed => self.wait_until_held(fleet, None).await,
-            Gate::UnitsActive { host, units } => wait_units_active(fleet, host, units).await,
+            Gate::UnitsHealthy { host, units } => wait_units_active(fleet, host, units).await,
             _ => Ok(()),
         }
     }
@@ -32,10 +33,11 @@ impl Actions for VrrpActions {
         if fleet.machines.len() < 2 || !self.holds(machine.as_ref()).await? {
             return Ok(());
         }
-        machine.run(&format!("systemctl stop k8s-lb-{}-keepalived.service", self.name)).await?;
+        let keepalived = &self.keepalived;
+        machine.run(&format!("systemctl stop {keepalived}")).await?;
         self.wait_until_held(fleet, Some(host)).await?;
         // It comes back as a backup (`nopreempt`); what follows may restart other units only.
-        machine.run(&format!("systemctl start k8s-lb-{}-keepalived.service", self.name)).await?;
+        machine.run(&format!("systemctl start {keepalived}")).await?;
         Ok(())
     }
 }
@@ -77,8 +79,8 @@ impl VrrpActions {
                 HAND_OVER_LIMIT.as_secs()
             ),
             detail: format!(
-                "Look at `journalctl -u k8s-lb-{}-keepalived` on the load-balancer hosts: is VRRP (IP protocol 112) allowed between them, and virtual_router_id unique? Running apply again is safe.",
-                self.name
+                "Look at `journalctl -u {}` on the load-balancer hosts: is VRRP (IP protocol 112) allowed between them, and virtual_router_id unique? Running apply again is safe.",
+                self.keepalived
             ),
         })
     }

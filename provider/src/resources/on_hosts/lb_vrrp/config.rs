@@ -2,7 +2,7 @@
 
 use crate::hosts::{self, HostConfigs};
 use crate::resources::on_hosts::errors::render_error;
-use bundle::{Bundle, HostName, UnitName};
+use bundle::{Bundle, HostName};
 use ipnet::IpNet;
 use render::spec::{HealthCheck, Listener, LoadBalancerSpec};
 use schema::{Diagnostic, Field};
@@ -40,12 +40,6 @@ impl Config {
             .map(|host| Ok((host.clone(), render::load_balancer::render(&spec, host).map_err(render_error)?)))
             .collect::<Result<_, _>>()
             .map(Some)
-    }
-
-    /// One unit after the other: keepalived last, so that no address comes to a host that cannot serve it.
-    pub fn tiers(&self) -> Vec<Vec<UnitName>> {
-        let units = self.name.known().and_then(|name| render::load_balancer::units(name).ok());
-        units.into_iter().flatten().map(|unit| vec![unit]).collect()
     }
 
     /// `None` while something is unknown.

@@ -8,6 +8,7 @@ use super::{Declared, HostResource, plan::Rollout};
 use crate::configuration::Shared;
 use crate::hosts;
 use crate::resources::attributes;
+use crate::resources::on_hosts::errors::render_error;
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::ssh;
 use actions::VrrpActions;
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 use bundle::{Bundle, HostName};
 use config::Config;
 use protocol::{Call, IdentityAttribute};
+use render::component::VIRTUAL_ADDRESSES;
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value};
 use std::collections::BTreeMap;
 
@@ -114,13 +116,14 @@ impl HostResource for LbVrrp {
         declared.config.desired()
     }
 
-    fn rollout<'a>(&self, config: &'a Config, holder: &'a Option<HostName>) -> Rollout<'a> {
-        Rollout { plan: Box::new(|hosts| rollout::load_balancer::plan(hosts, holder.as_ref())), tiers: config.tiers() }
+    fn rollout<'a>(&self, _config: &'a Config, holder: &'a Option<HostName>) -> Rollout<'a> {
+        Rollout { plan: Box::new(|hosts| rollout::load_balancer::plan(hosts, holder.as_ref())) }
     }
 
     async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<VrrpActions, Diagnostic> {
+        let name = config.name.known().map(String::as_str).unwrap_or_default();
         Ok(VrrpActions {
-            name: config.name.known().cloned().unwrap_or_default(),
+            keepalived: VIRTUAL_ADDRESSES.unit_of(name).map_err(|error| render_error(error.into()))?,
             virtual_addresses: config.spec().map(|spec| spec.virtual_addresses).unwrap_or_default(),
         })
     }

@@ -180,7 +180,7 @@ impl NodeActions {
 impl Actions for NodeActions {
     async fn gate(&self, fleet: &Fleet, gate: &Gate) -> Result<(), StepError> {
         match gate {
-            Gate::UnitsActive { host, units } => wait_units_active(fleet, host, units).await,
+            Gate::UnitsHealthy { host, units } => wait_units_active(fleet, host, units).await,
             Gate::NodeReady { host } => {
                 self.api.wait_until_ready(host.as_str(), READY_LIMIT, &self.cancelled).await?;
                 if let Some(machine) = fleet.machines.get(host) {

@@ -14,7 +14,7 @@ use crate::resources::on_hosts::hardway_cluster;
 use crate::ssh;
 use actions::NodeActions;
 use async_trait::async_trait;
-use bundle::{Bundle, Content, Digest, HostName, UnitName};
+use bundle::{Bundle, Content, Digest, HostName};
 use config::Config;
 use protocol::{ApplyResponse, Call, IdentityAttribute};
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value};
@@ -130,7 +130,7 @@ impl HostResource for NodeGroup {
 
     fn rollout<'a>(&self, config: &'a Config, _facts: &'a ()) -> Rollout<'a> {
         let bounds = config.bounds();
-        Rollout { plan: Box::new(move |hosts| rollout::nodes::plan(hosts, bounds)), tiers: tiers() }
+        Rollout { plan: Box::new(move |hosts| rollout::nodes::plan(hosts, bounds)) }
     }
 
     async fn actions(&self, shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, Diagnostic> {
@@ -220,10 +220,4 @@ fn bundles(
         bundles.insert(name.clone(), render::node::render(&spec, &binaries, name).map_err(render_error)?);
     }
     Ok(Some(bundles))
-}
-
-/// The runtime first: kubelet needs its socket. On the way out kubelet stops before its node is deleted.
-fn tiers() -> Vec<Vec<UnitName>> {
-    let tiers: [&[&str]; 2] = [&["containerd.service"], &["kubelet.service", "kube-proxy.service", "k8s-pod-network.service"]];
-    tiers.iter().map(|tier| tier.iter().map(|unit| UnitName::literal(unit)).collect()).collect()
 }

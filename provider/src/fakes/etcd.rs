@@ -1,0 +1,54 @@
+//! etcd of a fake world: its members are the hosts that have it, and those that run it answer.
+
+use super::FakeWorld;
+use super::memory::Memory;
+use crate::etcd::{Cluster, EtcdError, Member, Status};
+use crate::ports::Etcd;
+use async_trait::async_trait;
+use bundle::HostName;
+use render::component::ETCD;
+
+pub(super) struct FakeEtcd {
+    pub host: HostName,
+    pub world: FakeWorld,
+}
+
+impl FakeEtcd {
+    fn no_answer(&self) -> EtcdError {
+        EtcdError::NoAnswer { host: self.host.to_string(), reason: "connection refused".into() }
+    }
+}
+
+#[async_trait]
+impl Etcd for FakeEtcd {
+    async fn cluster(&self) -> Result<Cluster, EtcdError> {
+        let answer = self.world.change(|memory| {
+            let runs = memory.is_up(&self.host, ETCD.unit().as_str()) && memory.etcd_has_quorum();
+            runs.then(|| cluster(memory))
+        });
+        answer.filter(|_| !self.world.is_dead()).ok_or_else(|| self.no_answer())
+    }
+
+    async fn status(&self) -> Result<Status, EtcdError> {
+        let cluster = self.cluster().await?;
+        let own = cluster.members.iter().find(|member| member.name == self.host.as_str());
+        own.and_then(|member| cluster.statuses.get(&member.id)).copied().ok_or_else(|| self.no_answer())
+    }
+}
+
+/// The first that runs leads.
+fn cluster(memory: &Memory) -> Cluster {
+    let has_etcd = memory.hosts.iter().filter(|(_, host)| host.files.contains_key(&ETCD.unit().path()));
+    let numbered: Vec<(u64, &HostName, bool)> = (1..).zip(has_etcd).map(|(id, (name, host))| (id, name, host.runs(&ETCD))).collect();
+    let leader = numbered.iter().find(|(_, _, runs)| *runs).map(|(id, ..)| *id);
+    let member = |(id, name, _): &(u64, &HostName, bool)| Member {
+        id: *id,
+        name: name.to_string(),
+        peer_urls: vec![format!("https://{name}:2380")],
+        is_learner: false,
+    };
+    let status = |(id, _, runs): &(u64, &HostName, bool)| {
+        runs.then_some((*id, Status { member: *id, leader, raft_index: 1, applied_index: 1 }))
+    };
+    Cluster { members: numbered.iter().map(member).collect(), statuses: numbered.iter().filter_map(status).collect() }
+}
