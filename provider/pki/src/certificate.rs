@@ -3,13 +3,14 @@
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{ExtendedKeyUsage, GeneralName};
 use x509_parser::oid_registry::{OID_EC_P256, OID_NIST_EC_P384};
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use crate::signer::BACKDATED;
 use crate::{KeyAlgorithm, PkiError, Usage};
 
 /// Bits of the key usage extension, as x509-parser numbers them.
@@ -28,6 +29,14 @@ pub fn expiry(pem: &str) -> Result<OffsetDateTime, PkiError> {
     Ok(Certificate::read("(given)", pem)?.not_after)
 }
 
+/// How long a certificate is valid from the moment of its issue on.
+///
+/// # Errors
+/// When the text is not one certificate in PEM.
+pub fn validity(pem: &str) -> Result<Duration, PkiError> {
+    Ok(Certificate::read("(given)", pem)?.lifetime() - BACKDATED)
+}
+
 /// SHA-256 of the certificate's DER, in lower-case hex: what `openssl x509 -fingerprint -sha256` shows, without colons.
 ///
 /// # Errors
@@ -41,6 +50,8 @@ pub fn fingerprint(pem: &str) -> Result<String, PkiError> {
 pub(crate) struct Certificate {
     pub der: Vec<u8>,
     pub common_name: String,
+    /// Common name of the authority that it says has signed it.
+    pub issuer: String,
     pub organizations: BTreeSet<String>,
     /// `None` when there is a usage that no spec can ask for.
     pub usages: Option<BTreeSet<Usage>>,
@@ -72,6 +83,7 @@ impl Certificate {
         let mut facts = Certificate {
             der: Vec::new(),
             common_name: subject.iter_common_name().find_map(|name| name.as_str().ok()).unwrap_or_default().to_owned(),
+            issuer: certificate.issuer().iter_common_name().find_map(|name| name.as_str().ok()).unwrap_or_default().to_owned(),
             organizations: subject.iter_organization().filter_map(|name| name.as_str().ok()).map(str::to_owned).collect(),
             usages: usages(certificate.extended_key_usage().ok()?.map(|extension| extension.value)),
             key_usage: certificate.key_usage().ok()?.map_or(0, |extension| extension.value.flags),
@@ -97,6 +109,10 @@ impl Certificate {
             _ => return None,
         };
         Some(())
+    }
+
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.not_after - self.not_before
     }
 
     /// Whether the authority's key has signed this certificate.

@@ -20,7 +20,7 @@ pub enum PkiError {
     )]
     ForeignPrivateKey { name: String },
 
-    #[error("cannot sign with {name}: it expired at {not_after}; plan again, so that it is replaced")]
+    #[error("cannot sign with {name}: it expired at {not_after}; create a second k8s_pki for a new cluster")]
     ExpiredAuthority { name: String, not_after: String },
 
     #[error("cannot issue {name}: {source}")]

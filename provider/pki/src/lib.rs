@@ -22,12 +22,12 @@ mod subject;
 pub mod table;
 mod validate;
 
-pub use certificate::{expiry, fingerprint};
+pub use certificate::{expiry, fingerprint, validity};
 pub use credentials::{Credentials, PrivatePem, Secret};
 pub use error::PkiError;
 pub use issue::{issue, issue_leaf};
 pub use kubeconfig::{Kubeconfig, KubeconfigCredentials, kubeconfig};
-pub use plan::{Reason, plan_issue};
+pub use plan::{AUTHORITY_NOTICE, Plan, Reason, plan_issue};
 pub use request::{KeyAlgorithm, LeafSpec, Request, Usage};
-pub use specs::{CertificateSpec, certificate_specs, host_leaf};
+pub use specs::{CertificateSpec, Undecided, certificate_specs, host_leaf};
 pub use table::{SECRETS_ENCRYPTION, SERVICE_ACCOUNT};

@@ -1,4 +1,4 @@
-//! Pure: what must be issued again, and why.
+//! Pure: what must be issued, and why; and what must not be issued again, because a cluster that runs cannot take it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,6 +24,8 @@ pub enum Reason {
     KeyAlgorithmChanged(KeyAlgorithm),
     /// It is due for renewal, or has expired.
     Expires(OffsetDateTime),
+    /// An authority that is not there, although certificates that it has signed are.
+    Lost,
     /// Its authority will be replaced, or already has been by an apply that was cut off.
     AuthorityReplaced(String),
 }
@@ -39,6 +41,7 @@ impl fmt::Display for Reason {
             Reason::NamesChanged { added, removed } if added.is_empty() => write!(f, "loses {}", removed.join(", ")),
             Reason::NamesChanged { added, removed } => write!(f, "gains {}, loses {}", added.join(", "), removed.join(", ")),
             Reason::KeyAlgorithmChanged(algorithm) => write!(f, "gets a key of {algorithm}"),
+            Reason::Lost => f.write_str("is lost, although certificates that it signed are there"),
             Reason::Expires(not_after) => write!(f, "expires at {}", rfc3339(*not_after)),
             Reason::AuthorityReplaced(authority) => write!(f, "gets a new authority {authority}"),
         }
@@ -49,54 +52,113 @@ pub(crate) fn rfc3339(time: OffsetDateTime) -> String {
     time.format(&Rfc3339).unwrap_or_else(|_| time.to_string())
 }
 
-/// What must be issued or issued again. Of several reasons the certificate's own comes before its authority's.
+/// An authority that ends within this time is reported: whoever uses it needs time to move to another one.
+pub const AUTHORITY_NOTICE: Duration = Duration::days(180);
+
+/// What follows for each certificate of a specification.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What is issued or issued again. Of several reasons the certificate's own comes before its authority's.
+    pub issue: BTreeMap<String, Reason>,
+    /// Authorities that exist and would have to be issued again. A cluster cannot take that while it runs: whoever finds one
+    /// here must issue nothing.
+    pub refused: BTreeMap<String, Reason>,
+    /// Authorities that end within `AUTHORITY_NOTICE`, or have ended. They are kept.
+    pub ending: BTreeMap<String, OffsetDateTime>,
+}
+
+/// What must be issued, for what reason.
 ///
-/// A certificate is due `renew_before_hours` before its end, but never in the first half of its life: otherwise a validity
-/// shorter than that would be renewed by every apply.
+/// A leaf is due `renew_before_hours` before its end, but never in the first half of its life: otherwise a validity shorter
+/// than that would be renewed by every apply. One that ends with its authority is not due: another one would end then too.
+/// An authority is issued once.
 pub fn plan_issue(
     specs: &BTreeMap<String, CertificateSpec>,
     certificates: &BTreeMap<String, String>,
     now: OffsetDateTime,
     renew_before_hours: u64,
-) -> BTreeMap<String, Reason> {
-    let renew_before = hours(renew_before_hours);
-    let mut observed = BTreeMap::new();
-    let mut reasons = BTreeMap::new();
+) -> Plan {
+    let observed: BTreeMap<&str, Certificate> =
+        certificates.iter().filter_map(|(name, pem)| Some((name.as_str(), Certificate::read(name, pem).ok()?))).collect();
+    let mut plan = Plan::default();
+    for (name, spec) in specs.iter().filter(|(_, spec)| spec.authority.is_none()) {
+        plan.add_authority(name, spec, certificates, &observed, now);
+    }
+    let renewal = Renewal { now, renew_before: hours(renew_before_hours) };
     for (name, spec) in specs {
-        match read(name, certificates) {
-            Err(reason) => {
-                reasons.insert(name.clone(), reason);
-            }
-            Ok(certificate) => {
-                if let Some(reason) = own_reason(spec, &certificate, now, renew_before) {
-                    reasons.insert(name.clone(), reason);
-                }
-                observed.insert(name.as_str(), certificate);
-            }
+        let Some(authority) = spec.authority.as_deref() else { continue };
+        let signer = observed.get(authority).filter(|_| !plan.is_issued(authority));
+        let Some(reason) = renewal.reason(name, spec, certificates, observed.get(name.as_str()), signer) else { continue };
+        plan.issue.insert(name.clone(), reason);
+        if let Some(signer) = signer.filter(|signer| signer.not_after <= now) {
+            plan.refused.entry(authority.to_owned()).or_insert(Reason::Expires(signer.not_after));
         }
     }
-    let leaves = specs.iter().filter_map(|(name, spec)| Some((name, spec.authority.as_deref()?)));
-    let of_authorities: Vec<(String, Reason)> = leaves
-        .filter(|(name, authority)| !reasons.contains_key(*name) && !stays_valid(name, authority, &observed, &reasons))
-        .map(|(name, authority)| (name.clone(), Reason::AuthorityReplaced(authority.to_owned())))
-        .collect();
-    reasons.extend(of_authorities);
-    reasons
+    plan
 }
 
-fn read(name: &str, certificates: &BTreeMap<String, String>) -> Result<Certificate, Reason> {
-    let pem = certificates.get(name).ok_or(Reason::Missing)?;
-    Certificate::read(name, pem).map_err(|_| Reason::Unreadable)
-}
+impl Plan {
+    fn is_issued(&self, authority: &str) -> bool {
+        self.issue.contains_key(authority) || self.refused.contains_key(authority)
+    }
 
-fn stays_valid(leaf: &str, authority: &str, observed: &BTreeMap<&str, Certificate>, reasons: &BTreeMap<String, Reason>) -> bool {
-    match (observed.get(leaf), observed.get(authority)) {
-        (Some(leaf), Some(certificate)) => !reasons.contains_key(authority) && leaf.is_signed_by(certificate),
-        _ => false,
+    fn add_authority(
+        &mut self,
+        name: &str,
+        spec: &CertificateSpec,
+        certificates: &BTreeMap<String, String>,
+        observed: &BTreeMap<&str, Certificate>,
+        now: OffsetDateTime,
+    ) {
+        let Some(found) = observed.get(name) else {
+            let has_signed = observed.values().any(|certificate| certificate.issuer == spec.common_name);
+            match (certificates.contains_key(name), has_signed) {
+                (true, _) => drop(self.refused.insert(name.to_owned(), Reason::Unreadable)),
+                (false, true) => drop(self.refused.insert(name.to_owned(), Reason::Lost)),
+                (false, false) => drop(self.issue.insert(name.to_owned(), Reason::Missing)),
+            }
+            return;
+        };
+        if let Some(reason) = difference(spec, found) {
+            self.refused.insert(name.to_owned(), reason);
+        }
+        if found.not_after - now <= AUTHORITY_NOTICE.min(found.lifetime() / 2) {
+            self.ending.insert(name.to_owned(), found.not_after);
+        }
     }
 }
 
-fn own_reason(spec: &CertificateSpec, certificate: &Certificate, now: OffsetDateTime, renew_before: Duration) -> Option<Reason> {
+struct Renewal {
+    now: OffsetDateTime,
+    renew_before: Duration,
+}
+
+impl Renewal {
+    /// Why a leaf is issued. `signer` is its authority, unless that is issued as well.
+    fn reason(
+        &self,
+        name: &str,
+        spec: &CertificateSpec,
+        certificates: &BTreeMap<String, String>,
+        found: Option<&Certificate>,
+        signer: Option<&Certificate>,
+    ) -> Option<Reason> {
+        let Some(found) = found else {
+            return Some(if certificates.contains_key(name) { Reason::Unreadable } else { Reason::Missing });
+        };
+        if let Some(reason) = difference(spec, found) {
+            return Some(reason);
+        }
+        let Some(signer) = signer.filter(|signer| found.is_signed_by(signer)) else {
+            return Some(Reason::AuthorityReplaced(spec.authority.clone().unwrap_or_default()));
+        };
+        let is_due = found.not_after - self.now <= self.renew_before.min(found.lifetime() / 2);
+        (is_due && found.not_after < signer.not_after).then_some(Reason::Expires(found.not_after))
+    }
+}
+
+/// What a certificate says otherwise than its spec.
+fn difference(spec: &CertificateSpec, certificate: &Certificate) -> Option<Reason> {
     if certificate.common_name != spec.common_name || certificate.organizations != spec.organizations {
         return Some(Reason::SubjectChanged);
     }
@@ -111,9 +173,7 @@ fn own_reason(spec: &CertificateSpec, certificate: &Certificate, now: OffsetDate
         let only_in = |these: &BTreeSet<String>, those: &BTreeSet<String>| these.difference(those).cloned().collect();
         return Some(Reason::NamesChanged { added: only_in(&wanted, &found), removed: only_in(&found, &wanted) });
     }
-    let lifetime = certificate.not_after - certificate.not_before;
-    let is_due = certificate.not_after - now <= renew_before.min(lifetime / 2);
-    is_due.then_some(Reason::Expires(certificate.not_after))
+    None
 }
 
 fn names(dns_names: &BTreeSet<String>, addresses: &BTreeSet<std::net::IpAddr>) -> BTreeSet<String> {

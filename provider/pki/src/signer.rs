@@ -14,7 +14,7 @@ use crate::plan::rfc3339;
 use crate::{CertificateSpec, KeyAlgorithm, PkiError, PrivatePem, Usage, subject};
 
 /// A certificate begins a little in the past, because the clocks of hosts differ.
-const BACKDATED: Duration = Duration::minutes(5);
+pub(crate) const BACKDATED: Duration = Duration::minutes(5);
 
 /// An authority that is ready to sign.
 pub(crate) struct Signer {

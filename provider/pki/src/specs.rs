@@ -51,6 +51,43 @@ pub fn certificate_specs(request: &Request) -> Result<BTreeMap<String, Certifica
     Ok(specs)
 }
 
+/// Parts of a request that are not known yet. Leaves that say something of them cannot be compared with their spec.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Undecided {
+    /// What concerns every leaf: the algorithm of keys, validity, time of renewal.
+    pub all_leaves: bool,
+    pub endpoints: bool,
+    /// Cluster domain or service CIDRs.
+    pub services: bool,
+    /// Hosts of whose addresses one is not known.
+    pub hosts: BTreeSet<String>,
+    /// Names of leaves that the user declares.
+    pub additional: BTreeSet<String>,
+}
+
+impl Undecided {
+    /// The names of the leaves among `specs` that depend on a part that is not known.
+    pub fn names(&self, request: &Request, specs: &BTreeMap<String, CertificateSpec>) -> BTreeSet<String> {
+        if self.all_leaves {
+            return specs.iter().filter(|(_, spec)| spec.authority.is_some()).map(|(name, _)| name.clone()).collect();
+        }
+        let mut names = self.additional.clone();
+        for leaf in LEAVES {
+            let everywhere =
+                leaf.names.contains(&Names::Endpoints) && self.endpoints || leaf.names.contains(&Names::Service) && self.services;
+            match leaf.scope {
+                Scope::Once if everywhere => drop(names.insert(leaf.name.to_owned())),
+                Scope::Once => {}
+                Scope::PerHost => {
+                    let hosts = request.hosts.keys().filter(|host| everywhere || self.hosts.contains(*host));
+                    names.extend(hosts.map(|host| host_leaf(leaf.name, host)));
+                }
+            }
+        }
+        names
+    }
+}
+
 /// Name of a leaf that is issued per control-plane host: `etcd-server/cp-1`.
 pub fn host_leaf(leaf: &str, host: &str) -> String {
     format!("{leaf}/{host}")

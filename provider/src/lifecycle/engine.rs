@@ -35,6 +35,7 @@ pub struct Plan {
     /// Top-level attributes that force a replacement.
     pub replaces: Vec<String>,
     pub is_empty: bool,
+    pub warnings: Vec<String>,
 }
 
 /// What an apply, a refresh or a destroy left.
@@ -107,7 +108,7 @@ impl Engine {
             ..Default::default()
         };
         let response = self.client.plan_resource_change(request).await.unwrap().into_inner();
-        let (errors, _) = self.hear(response.diagnostics);
+        let (errors, warnings) = self.hear(response.diagnostics);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -116,7 +117,7 @@ impl Engine {
         let first_step = |path: &AttributePath| path.steps.first().and_then(|step| step.selector.clone());
         let replaces: Vec<String> = response.requires_replace.iter().map(|path| format!("{:?}", first_step(path))).collect();
         let is_empty = replaces.is_empty() && planned.equal(prior, &schema.value_type());
-        Ok(Plan { planned, replaces, is_empty })
+        Ok(Plan { planned, replaces, is_empty, warnings })
     }
 
     #[track_caller]

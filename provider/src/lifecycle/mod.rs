@@ -6,6 +6,7 @@ mod cloud_drift;
 mod contract;
 mod cut_off;
 mod engine;
+mod foundation;
 mod rows;
 mod secrets;
 mod whole;

@@ -3,8 +3,8 @@
 use crate::{NOW, RENEW_BEFORE_HOURS, issued, request};
 use base64::prelude::*;
 use pki::{
-    Credentials, KeyAlgorithm, PkiError, PrivatePem, Reason, Request, SECRETS_ENCRYPTION, SERVICE_ACCOUNT, certificate_specs,
-    expiry, fingerprint, issue, issue_leaf, plan_issue,
+    Credentials, PkiError, PrivatePem, Reason, Request, SECRETS_ENCRYPTION, SERVICE_ACCOUNT, certificate_specs, expiry,
+    fingerprint, issue, issue_leaf, plan_issue,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -56,9 +56,9 @@ fn what_is_no_longer_specified_is_dropped_with_its_key() {
 #[test]
 fn the_service_account_key_survives_every_reissue() {
     let before = &issued().1;
-    let specs = certificate_specs(&Request { key_algorithm: KeyAlgorithm::EcdsaP384, ..request() }).unwrap();
-    let plan = plan_issue(&specs, &before.certificates, NOW, RENEW_BEFORE_HOURS);
-    let after = issue(&specs, before, &plan, NOW).ok().unwrap();
+    let everything = issued().0.keys().map(String::as_str);
+    let after = issue(&issued().0, before, &reasons(everything), NOW).ok().unwrap();
+    assert!(after.certificates["etcd-ca"] != before.certificates["etcd-ca"]);
     assert!(after.private_keys[SERVICE_ACCOUNT] == before.private_keys[SERVICE_ACCOUNT]);
     assert!(after.encryption_keys == before.encryption_keys);
 }
@@ -154,7 +154,7 @@ fn what_is_no_certificate_has_neither_expiry_nor_fingerprint() {
 fn a_large_cluster_is_issued_in_well_under_a_second() {
     let hosts = (0..78).map(|n| (format!("cp-{n}"), vec![IpAddr::from([10, 0, 1, n])])).collect();
     let specs = certificate_specs(&Request { hosts, ..request() }).unwrap();
-    let plan = plan_issue(&specs, &BTreeMap::new(), NOW, RENEW_BEFORE_HOURS);
+    let plan = plan_issue(&specs, &BTreeMap::new(), NOW, RENEW_BEFORE_HOURS).issue;
     assert!(plan.len() >= 330, "{}", plan.len());
     let took = || {
         let started = std::time::Instant::now();

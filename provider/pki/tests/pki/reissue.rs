@@ -1,7 +1,7 @@
 //! What is issued again, and why: by a table of changes, and by a property over requests.
 
 use crate::{NOW, RENEW_BEFORE_HOURS, addresses, issue_all, issued, request};
-use pki::{Credentials, KeyAlgorithm, Reason, Request, certificate_specs, expiry, issue, plan_issue};
+use pki::{Credentials, KeyAlgorithm, Plan, Reason, Request, certificate_specs, expiry, issue, plan_issue};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use time::{Duration, OffsetDateTime};
@@ -10,7 +10,11 @@ use time::{Duration, OffsetDateTime};
 fn plan_after(change: fn(&mut Request), now: OffsetDateTime) -> BTreeMap<String, Reason> {
     let mut request = request();
     change(&mut request);
-    plan_issue(&certificate_specs(&request).unwrap(), &issued().1.certificates, now, RENEW_BEFORE_HOURS)
+    full_plan_after(&request, now).issue
+}
+
+fn full_plan_after(request: &Request, now: OffsetDateTime) -> Plan {
+    plan_issue(&certificate_specs(request).unwrap(), &issued().1.certificates, now, RENEW_BEFORE_HOURS)
 }
 
 #[track_caller]
@@ -78,17 +82,41 @@ fn a_leaf_of_the_users_own_changes_alone() {
     check(server, &[("prometheus", "gets other usages")]);
 }
 
-#[test]
-fn another_key_algorithm_or_cluster_name_replaces_everything() {
-    let everything: BTreeSet<&String> = issued().0.keys().collect();
-    let plan = plan_after(|request| request.key_algorithm = KeyAlgorithm::EcdsaP384, NOW);
-    assert_eq!(plan.keys().collect::<BTreeSet<_>>(), everything);
-    assert!(plan.values().all(|reason| *reason == Reason::KeyAlgorithmChanged(KeyAlgorithm::EcdsaP384)));
+/// The names of the table's authorities, and what each of them is refused for.
+#[track_caller]
+fn refused(plan: &Plan, reason: &Reason) {
+    let authorities: BTreeSet<&str> = pki::table::AUTHORITIES.iter().map(|authority| authority.name).collect();
+    assert_eq!(plan.refused.keys().map(String::as_str).collect::<BTreeSet<_>>(), authorities);
+    assert!(plan.refused.values().all(|found| found == reason), "{:?}", plan.refused);
+    assert!(plan.issue.keys().all(|name| !authorities.contains(name.as_str())), "an authority is issued again");
+}
 
-    let plan = plan_after(|request| request.cluster_name = "other".into(), NOW);
-    assert_eq!(plan.keys().collect::<BTreeSet<_>>(), everything);
-    assert_eq!(plan["etcd-ca"], Reason::SubjectChanged);
-    assert_eq!(plan["etcd-client"], Reason::AuthorityReplaced("etcd-ca".into()));
+#[test]
+fn another_key_algorithm_or_cluster_name_is_refused_for_every_authority() {
+    let plan = full_plan_after(&Request { key_algorithm: KeyAlgorithm::EcdsaP384, ..request() }, NOW);
+    refused(&plan, &Reason::KeyAlgorithmChanged(KeyAlgorithm::EcdsaP384));
+    let plan = full_plan_after(&Request { cluster_name: "other".into(), ..request() }, NOW);
+    refused(&plan, &Reason::SubjectChanged);
+}
+
+#[test]
+fn an_authority_that_is_lost_or_unreadable_is_refused_and_one_that_never_was_is_issued() {
+    let (specs, credentials) = issued();
+    let plan = |certificates: &BTreeMap<String, String>| plan_issue(specs, certificates, NOW, RENEW_BEFORE_HOURS);
+    let mut certificates = credentials.certificates.clone();
+    certificates.insert("etcd-ca".into(), "not PEM".into());
+    certificates.remove("cluster-ca");
+    let expected = [("cluster-ca", Reason::Lost), ("etcd-ca", Reason::Unreadable)].map(|(name, why)| (name.to_owned(), why));
+    assert_eq!(plan(&certificates).refused, BTreeMap::from(expected));
+
+    // As before a version of this crate whose table has one more authority.
+    let mut certificates = credentials.certificates.clone();
+    certificates.retain(|name, _| !name.starts_with("front-proxy"));
+    let found = plan(&certificates);
+    assert_eq!(found.refused, BTreeMap::new());
+    assert_eq!(found.issue.keys().collect::<Vec<_>>(), ["front-proxy-ca", "front-proxy-client"]);
+    let issued = issue(specs, &Credentials { certificates, ..credentials.clone() }, &found.issue, NOW).ok().unwrap();
+    assert_eq!(plan(&issued.certificates), Plan::default());
 }
 
 #[test]
@@ -103,17 +131,29 @@ fn leaves_are_renewed_before_they_expire() {
 }
 
 #[test]
-fn an_authority_that_expires_takes_its_leaves_along_and_no_others() {
+fn an_authority_that_ends_is_kept_and_reported() {
+    let end = NOW + Duration::hours(87_600);
+    let ending = |now| full_plan_after(&request(), now).ending;
+    assert_eq!(ending(end - pki::AUTHORITY_NOTICE - Duration::seconds(1)), BTreeMap::new());
+    for now in [end - pki::AUTHORITY_NOTICE, end + Duration::hours(1)] {
+        assert_eq!(ending(now).len(), pki::table::AUTHORITIES.len());
+        assert!(ending(now).values().all(|at| *at == end));
+    }
+}
+
+#[test]
+fn leaves_end_with_their_authority_and_are_not_renewed_for_nothing() {
     let (specs, credentials) = issued();
-    // Ten years on, with all leaves and all authorities but one renewed in between.
-    let now = NOW + Duration::hours(87_600 - 720);
-    let renewed: BTreeMap<_, _> =
-        specs.keys().filter(|name| *name != "etcd-ca").map(|name| (name.clone(), Reason::Missing)).collect();
-    let renewed = issue(specs, credentials, &renewed, now - Duration::hours(24)).ok().unwrap();
-    let plan = plan_issue(specs, &renewed.certificates, now, RENEW_BEFORE_HOURS);
-    let of_etcd = ["apiserver-etcd-client", "etcd-ca", "etcd-client", "etcd-server/cp-1", "etcd-server/cp-2"];
-    assert_eq!(plan.keys().collect::<Vec<_>>(), of_etcd);
-    assert_eq!(plan["etcd-ca"], Reason::Expires(NOW + Duration::hours(87_600)));
+    let end = NOW + Duration::hours(87_600);
+    let plan = |credentials: &Credentials, now| plan_issue(specs, &credentials.certificates, now, RENEW_BEFORE_HOURS);
+    let late = end - Duration::hours(24);
+    let renewed = issue(specs, credentials, &plan(credentials, late).issue, late).ok().unwrap();
+    assert_eq!(expiry(&renewed.certificates["admin"]).unwrap(), end);
+    let after = plan(&renewed, end - Duration::hours(1));
+    assert_eq!((after.issue, after.refused), (BTreeMap::new(), BTreeMap::new()));
+    // With the authority at its end, a new leaf would be worth nothing.
+    let too_late = plan(credentials, end);
+    assert_eq!(too_late.refused["cluster-ca"], Reason::Expires(end));
 }
 
 #[test]
@@ -123,10 +163,10 @@ fn leaves_whose_authority_was_replaced_without_them_are_found() {
     let half = issue(specs, credentials, &first_step, NOW).ok().unwrap();
     assert_eq!(half.certificates["front-proxy-client"], credentials.certificates["front-proxy-client"]);
 
-    let second_step = plan_issue(specs, &half.certificates, NOW, RENEW_BEFORE_HOURS);
+    let second_step = plan_issue(specs, &half.certificates, NOW, RENEW_BEFORE_HOURS).issue;
     assert_eq!(second_step, BTreeMap::from([("front-proxy-client".into(), Reason::AuthorityReplaced("front-proxy-ca".into()))]));
     let whole = issue(specs, &half, &second_step, NOW).ok().unwrap();
-    assert_eq!(plan_issue(specs, &whole.certificates, NOW, RENEW_BEFORE_HOURS), BTreeMap::new());
+    assert_eq!(plan_issue(specs, &whole.certificates, NOW, RENEW_BEFORE_HOURS), Plan::default());
 }
 
 #[test]
@@ -138,7 +178,7 @@ fn what_cannot_be_read_back_is_issued_again() {
     }
     // A key where a certificate should stand.
     certificates.insert("kube-proxy".into(), credentials.private_keys["kube-proxy"].expose().into());
-    let plan = plan_issue(specs, &certificates, NOW, RENEW_BEFORE_HOURS);
+    let plan = plan_issue(specs, &certificates, NOW, RENEW_BEFORE_HOURS).issue;
     let expected = ["admin", "kube-proxy", "scheduler"].map(|name| (name.to_owned(), Reason::Unreadable));
     assert_eq!(plan, BTreeMap::from(expected));
 }
@@ -146,7 +186,7 @@ fn what_cannot_be_read_back_is_issued_again() {
 #[test]
 fn the_plan_of_a_new_cluster_names_everything() {
     let specs = certificate_specs(&request()).unwrap();
-    let plan = plan_issue(&specs, &Credentials::default().certificates, NOW, RENEW_BEFORE_HOURS);
+    let plan = plan_issue(&specs, &Credentials::default().certificates, NOW, RENEW_BEFORE_HOURS).issue;
     assert!(plan.len() == specs.len() && plan.values().all(|reason| *reason == Reason::Missing));
 }
 
@@ -177,8 +217,13 @@ proptest! {
         let later = NOW + Duration::hours(hours_later);
         for now in [NOW, later] {
             let plan = plan_issue(&specs, &credentials.certificates, now, renew_before);
-            credentials = issue(&specs, &credentials, &plan, now).ok().unwrap();
-            prop_assert_eq!(plan_issue(&specs, &credentials.certificates, now, renew_before), BTreeMap::new());
+            if !plan.refused.is_empty() {
+                // An authority has ended, which nothing that is issued mends.
+                prop_assert!(now > NOW && plan.ending.keys().any(|name| plan.refused.contains_key(name)));
+                break;
+            }
+            credentials = issue(&specs, &credentials, &plan.issue, now).ok().unwrap();
+            prop_assert_eq!(plan_issue(&specs, &credentials.certificates, now, renew_before).issue, BTreeMap::new());
             for (name, spec) in &specs {
                 if let Some(authority) = &spec.authority {
                     let ends = |name: &String| expiry(&credentials.certificates[name]).unwrap();

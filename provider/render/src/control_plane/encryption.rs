@@ -12,15 +12,19 @@ pub(super) fn file(credentials: &Credentials) -> Result<File, RenderError> {
     if credentials.encryption_keys.is_empty() {
         return Err(RenderError::MissingEncryptionKey);
     }
-    let keys: Vec<Value> =
-        credentials.encryption_keys.iter().map(|(name, secret)| json!({ "name": name, "secret": secret })).collect();
-    let configuration = json!({
+    let keys = credentials.encryption_keys.iter().map(|(name, secret)| (name.as_str(), secret.as_str()));
+    Ok(File::private(configuration(keys)))
+}
+
+/// Name and secret of each key; the first one encrypts.
+pub(super) fn configuration<'a>(keys: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let keys: Vec<Value> = keys.map(|(name, secret)| json!({ "name": name, "secret": secret })).collect();
+    to_yaml(&json!({
         "apiVersion": "apiserver.config.k8s.io/v1",
         "kind": "EncryptionConfiguration",
         "resources": [{
             "resources": ["secrets"],
             "providers": [{ "secretbox": { "keys": keys } }, { "identity": {} }],
         }],
-    });
-    Ok(File::private(to_yaml(&configuration)))
+    }))
 }

@@ -8,6 +8,7 @@ mod csr_approver;
 mod encryption;
 mod etcd;
 mod files;
+pub mod foundation;
 mod kube_apiserver;
 mod kube_controller_manager;
 mod kube_scheduler;

@@ -106,6 +106,8 @@ pub struct Declared<'a, R: HostResource + ?Sized> {
     pub with_secrets: &'a R::Config,
     /// The prior state at plan, the planned one at apply.
     pub state: Option<&'a Value>,
+    /// What exists.
+    pub prior: Option<&'a Value>,
     /// At apply.
     pub actions: Option<&'a R::Actions>,
 }
@@ -150,6 +152,7 @@ impl<R: HostResource> OnHosts<R> {
             config: &config,
             with_secrets: &with_secrets,
             state: request.prior.as_ref(),
+            prior: request.prior.as_ref(),
             actions: None,
         };
         let desired = self.resource.desired(&declared, &mut planned).await?;
@@ -177,6 +180,7 @@ impl<R: HostResource> OnHosts<R> {
             config: &config,
             with_secrets: &with_secrets,
             state: Some(&request.planned),
+            prior: request.prior.as_ref(),
             actions: Some(&actions),
         };
         let desired = self.resource.desired(&declared, &mut planned).await?.ok_or_else(errors::unknown_at_apply)?;

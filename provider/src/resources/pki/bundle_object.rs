@@ -1,7 +1,7 @@
 //! The `bundle` object: everything that was issued, in the form that passes between resources and that the state keeps.
 
 use pki::{Credentials, PrivatePem, Secret};
-use schema::{Diagnostic, Type, Value, decode};
+use schema::{Diagnostic, Field, Type, Value, decode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,6 +19,37 @@ pub struct BundleObject {
     pub private_keys: BTreeMap<String, String>,
     pub public_keys: BTreeMap<String, String>,
     pub encryption_keys: BTreeMap<String, String>,
+}
+
+/// `BundleObject` as a configuration gives it: each part known, or not yet.
+#[derive(Deserialize)]
+pub struct Given {
+    pub certificates: Parts,
+    pub private_keys: Parts,
+    pub public_keys: Parts,
+    pub encryption_keys: Parts,
+}
+
+/// PEM, or the text of a key, by name.
+pub type Parts = Field<BTreeMap<String, Field<String>>>;
+
+impl Given {
+    /// `None` while a part is unknown.
+    pub fn credentials(&self) -> Option<render::Credentials> {
+        let known = |parts: &Parts| -> Option<BTreeMap<String, String>> {
+            match parts {
+                Field::Unknown => None,
+                Field::Null => Some(BTreeMap::new()),
+                Field::Known(parts) => parts.iter().map(|(name, part)| Some((name.clone(), part.known()?.clone()))).collect(),
+            }
+        };
+        Some(render::Credentials {
+            certificates: known(&self.certificates)?,
+            private_keys: known(&self.private_keys)?,
+            public_keys: known(&self.public_keys)?,
+            encryption_keys: known(&self.encryption_keys)?,
+        })
+    }
 }
 
 impl BundleObject {

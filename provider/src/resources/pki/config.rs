@@ -1,11 +1,12 @@
-//! What the user declares of a pki, and the request that it makes once everything is known.
+//! What the user declares of a pki, and the request that it makes of what is known.
 
-use crate::hosts::{self, HostConfigs};
+use crate::hosts::{HostConfig, HostConfigs};
 use ipnet::IpNet;
-use pki::{LeafSpec, Request};
+use pki::{KeyAlgorithm, LeafSpec, Request, Undecided};
 use schema::Field;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 #[derive(Deserialize)]
 pub struct Config {
@@ -25,55 +26,100 @@ pub struct Config {
 pub struct AdditionalCertificate {
     pub authority: Field<String>,
     pub common_name: Field<String>,
-    pub organizations: Field<Vec<String>>,
-    pub usages: Field<Vec<String>>,
-    pub dns_names: Field<Vec<String>>,
-    pub addresses: Field<Vec<String>>,
+    pub organizations: Field<Vec<Field<String>>>,
+    pub usages: Field<Vec<Field<String>>>,
+    pub dns_names: Field<Vec<Field<String>>>,
+    pub addresses: Field<Vec<Field<String>>>,
+}
+
+/// What is known of a request, and what is not: a placeholder stands in `request` for each part that `undecided` names.
+pub struct Wanted {
+    pub request: Request,
+    pub undecided: Undecided,
 }
 
 impl Config {
-    /// `None` while something that goes into a certificate is unknown.
-    pub fn request(&self) -> Option<Request> {
-        let strings = |field: &Field<Vec<Field<String>>>| -> Option<Vec<String>> {
-            field.known()?.iter().map(|item| item.known().cloned()).collect()
+    /// `None` while it is not known which certificates there are. `running` is the algorithm of the keys that exist, for as long
+    /// as the wanted one is not known.
+    pub fn wanted(&self, running: Option<KeyAlgorithm>) -> Option<Wanted> {
+        let mut undecided = Undecided::default();
+        let cluster_name = self.cluster_name.known()?.clone();
+        let hosts = self.hosts.known()?.iter().map(|(name, host)| (name.clone(), addresses(host)));
+        let hosts: BTreeMap<String, Option<Vec<IpAddr>>> = hosts.collect();
+        undecided.hosts = hosts.iter().filter(|(_, all)| all.is_none()).map(|(name, _)| name.clone()).collect();
+        let additional = self.additional()?;
+        undecided.additional = additional.iter().filter(|(_, spec)| spec.is_none()).map(|(name, _)| name.clone()).collect();
+        let endpoints = texts(&self.endpoints);
+        undecided.endpoints = endpoints.is_none();
+        let service_cidrs: Option<Vec<IpNet>> =
+            texts(&self.service_cidrs).and_then(|all| all.iter().map(|text| text.parse().ok()).collect());
+        undecided.services = service_cidrs.is_none() || self.cluster_domain.is_unknown();
+        let numbers = [&self.authority_validity_hours, &self.certificate_validity_hours, &self.renew_before_hours];
+        undecided.all_leaves = self.key_algorithm.is_unknown() || numbers.iter().any(|number| number.is_unknown());
+        let certificate_validity_hours = self.certificate_validity_hours.known().copied().unwrap_or(1);
+        let request = Request {
+            cluster_name,
+            cluster_domain: self.cluster_domain.known().cloned().unwrap_or_else(|| "cluster.local".into()),
+            endpoints: endpoints.unwrap_or_default(),
+            service_cidrs: service_cidrs.unwrap_or_default(),
+            hosts: hosts.into_iter().map(|(name, addresses)| (name, addresses.unwrap_or_default())).collect(),
+            key_algorithm: match self.key_algorithm.known() {
+                Some(text) => text.parse().ok()?,
+                None => running.unwrap_or(KeyAlgorithm::EcdsaP256),
+            },
+            authority_validity_hours: self.authority_validity_hours.known().copied().unwrap_or(certificate_validity_hours),
+            certificate_validity_hours,
+            additional: additional.into_iter().filter_map(|(name, spec)| Some((name, spec?))).collect(),
         };
-        let service_cidrs: Vec<IpNet> =
-            strings(&self.service_cidrs)?.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?;
-        let hosts = hosts::resolve(self.hosts.known()?)?;
-        let additional = match &self.additional_certificates {
-            Field::Unknown => return None,
-            Field::Null => BTreeMap::new(),
-            Field::Known(map) => map.iter().map(|(name, leaf)| Some((name.clone(), leaf.spec()?))).collect::<Option<_>>()?,
-        };
-        Some(Request {
-            cluster_name: self.cluster_name.known()?.clone(),
-            cluster_domain: self.cluster_domain.known()?.clone(),
-            endpoints: strings(&self.endpoints)?,
-            service_cidrs,
-            hosts: hosts.iter().map(|(name, host)| (name.to_string(), host.addresses())).collect(),
-            key_algorithm: self.key_algorithm.known()?.parse().ok()?,
-            authority_validity_hours: *self.authority_validity_hours.known()?,
-            certificate_validity_hours: *self.certificate_validity_hours.known()?,
-            additional,
-        })
+        Some(Wanted { request, undecided })
+    }
+
+    /// By name; a leaf of which something is not known yet is `None`.
+    fn additional(&self) -> Option<BTreeMap<String, Option<LeafSpec>>> {
+        match &self.additional_certificates {
+            Field::Unknown => None,
+            Field::Null => Some(BTreeMap::new()),
+            Field::Known(map) => Some(map.iter().map(|(name, leaf)| (name.clone(), leaf.spec())).collect()),
+        }
     }
 
     pub fn renew_before(&self) -> u64 {
         self.renew_before_hours.known().copied().unwrap_or_default()
     }
+
+    pub fn algorithm(&self) -> Option<KeyAlgorithm> {
+        self.key_algorithm.known()?.parse().ok()
+    }
 }
 
 impl AdditionalCertificate {
     fn spec(&self) -> Option<LeafSpec> {
-        let list =
-            |field: &Field<Vec<String>>| if field.is_unknown() { None } else { Some(field.known().cloned().unwrap_or_default()) };
+        let parsed = |field| texts(field)?.iter().map(|text| text.parse().ok()).collect::<Option<BTreeSet<_>>>();
         Some(LeafSpec {
             authority: self.authority.known()?.clone(),
             common_name: self.common_name.known()?.clone(),
-            organizations: list(&self.organizations)?.into_iter().collect(),
-            usages: list(&self.usages)?.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?,
-            dns_names: list(&self.dns_names)?.into_iter().collect(),
-            addresses: list(&self.addresses)?.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?,
+            organizations: texts(&self.organizations)?.into_iter().collect(),
+            usages: texts(&self.usages)?.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?,
+            dns_names: texts(&self.dns_names)?.into_iter().collect(),
+            addresses: parsed(&self.addresses)?,
         })
+    }
+}
+
+/// `None` while one of them is unknown; none when the list is null.
+fn texts(field: &Field<Vec<Field<String>>>) -> Option<Vec<String>> {
+    match field {
+        Field::Unknown => None,
+        Field::Null => Some(Vec::new()),
+        Field::Known(items) => items.iter().map(|item| item.known().cloned()).collect(),
+    }
+}
+
+fn addresses(host: &HostConfig) -> Option<Vec<IpAddr>> {
+    let primary = host.address.known()?.parse().ok()?;
+    match &host.secondary_address {
+        Field::Unknown => None,
+        Field::Null => Some(vec![primary]),
+        Field::Known(text) => Some(vec![primary, text.parse().ok()?]),
     }
 }

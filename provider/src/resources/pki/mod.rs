@@ -3,9 +3,10 @@
 
 mod bundle_object;
 mod config;
+mod refusal;
 mod validate;
 
-pub use bundle_object::BundleObject;
+pub use bundle_object::{BundleObject, Given, Parts};
 
 use crate::configuration::Shared;
 use crate::hosts;
@@ -13,13 +14,13 @@ use crate::network;
 use crate::resources::attributes;
 use async_trait::async_trait;
 use bundle_object::issued;
-use config::Config;
-use pki::Reason;
+use config::{Config, Wanted};
+use pki::{Plan, Undecided};
 use protocol::{
     ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
 };
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode, encode};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 pub struct Pki {
@@ -31,8 +32,6 @@ const KEY_ALGORITHMS: [&str; 5] = ["ECDSA-P256", "ECDSA-P384", "RSA-2048", "RSA-
 const AUTHORITIES: [&str; 7] =
     ["etcd-ca", "etcd-peer-ca", "apiserver-ca", "cluster-ca", "controller-manager-ca", "kubelet-client-ca", "front-proxy-ca"];
 
-const COMPUTED: [&str; 5] = ["bundle", "certificates", "private_keys", "fingerprints", "expires_at"];
-
 #[async_trait]
 impl Resource for Pki {
     fn name(&self) -> &'static str {
@@ -42,8 +41,10 @@ impl Resource for Pki {
     fn schema(&self) -> Schema {
         Schema::new(
             "The public key infrastructure of one cluster: seven isolated certificate authorities, every leaf certificate that \
-             its components need, the service account key pair and the key that encrypts secrets at rest. Certificates are \
-             renewed in place, one by one, when what they say changes or when they are about to expire; the plan names each.",
+             its components need, the service account key pair and the key that encrypts secrets at rest. Leaf \
+             certificates are renewed in place, one by one, when what they say changes or when they are about to expire; the plan \
+             names each. Authorities, the service account key and the encryption key are created once: a change that would replace \
+             one of them is an error at plan, because no running cluster can take it.",
         )
         .attribute(attributes::id())
         .attribute(
@@ -65,9 +66,9 @@ impl Resource for Pki {
                 .optional_computed()
                 .default("ECDSA-P256".into())
                 .validator(schema::one_of(&KEY_ALGORITHMS))
-                .describe("Algorithm of every private key. A change reissues everything."),
+                .describe("Algorithm of every private key. It cannot be changed while the pki exists: that would reissue authorities under a running cluster."),
         )
-        .attribute(hours("authority_validity_hours", 87_600, "How long an authority is valid; ten years by default."))
+        .attribute(hours("authority_validity_hours", 87_600, "How long an authority is valid; ten years by default. Authorities are issued once: a plan warns of their end from 180 days before, and never replaces them."))
         .attribute(hours("certificate_validity_hours", 8_760, "How long a leaf certificate is valid; one year by default. It never outlives its authority."))
         .attribute(hours("renew_before_hours", 720, "A certificate that expires within this time is renewed by the next plan; 30 days by default."))
         .attribute(
@@ -147,94 +148,134 @@ impl Resource for Pki {
 impl Pki {
     fn plan_issue(&self, request: &PlanRequest) -> Result<PlanResponse, Diagnostic> {
         let mut planned = request.proposed.clone();
-        let mut diagnostics = Diagnostics::default();
         let config: Config = decode(&planned)?;
-        planned.set("id", request.proposed.get("cluster_name").clone());
-        let Some(wanted) = config.request() else {
-            // Something that the certificates say is not known yet: so are they.
-            COMPUTED.iter().for_each(|name| planned.set(name, Value::Unknown));
+        planned.set("id", planned.get("cluster_name").clone());
+        // Another name makes another object, of which nothing exists yet.
+        let prior = request.prior.as_ref().filter(|prior| prior.get("cluster_name") == planned.get("cluster_name"));
+        let exists = prior.is_some();
+        let issued = issued(prior)?.bundle;
+        let prior_config: Option<Config> = prior.map(decode).transpose()?;
+        let kept = Kept { prior: prior.unwrap_or(&Value::Null), issued: &issued };
+        let running = prior_config.as_ref().and_then(Config::algorithm);
+        let Some(Wanted { request: wanted, undecided }) = config.wanted(running) else {
+            // Which certificates there are depends on what is not known yet.
+            kept.plan(&mut planned, None);
             return Ok(PlanResponse { planned, ..PlanResponse::default() });
         };
         let specs = pki::certificate_specs(&wanted).map_err(|error| declared_wrong(&error))?;
-        let issued = issued(request.prior.as_ref())?;
-        let reasons = pki::plan_issue(&specs, &issued.bundle.certificates, self.shared.world.now(), config.renew_before());
-        let dropped = issued.bundle.certificates.keys().any(|name| !specs.contains_key(name));
-        if reasons.is_empty() && !dropped && request.prior.is_some() {
-            let prior = request.prior.as_ref().unwrap_or(&Value::Null);
-            COMPUTED.iter().for_each(|name| planned.set(name, prior.get(name).clone()));
-            return Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() });
+        let now = self.shared.world.now();
+        let mut plan = pki::plan_issue(&specs, &issued.certificates, now, config.renew_before());
+        if let Some(prior_config) = &prior_config {
+            refusal::refuse(&issued, prior_config, &config, &plan)?;
         }
-        planned.set("bundle", Value::Unknown);
-        let prior = request.prior.clone().unwrap_or_default();
-        for name in ["certificates", "private_keys", "fingerprints", "expires_at"] {
-            let known = prior.get(name).as_map().cloned().unwrap_or_default();
-            let kept = specs.keys().map(|key| {
-                (key.clone(), known.get(key).filter(|_| !reasons.contains_key(key)).cloned().unwrap_or(Value::Unknown))
-            });
-            let mut map: BTreeMap<String, Value> = kept.collect();
-            if name == "private_keys" {
-                map.insert(pki::SERVICE_ACCOUNT.into(), known.get(pki::SERVICE_ACCOUNT).cloned().unwrap_or(Value::Unknown));
-            }
-            planned.set(name, Value::Map(map));
-        }
-        if request.prior.is_some() && !reasons.is_empty() {
-            diagnostics.push(reissue_warning(&reasons));
+        let undecided = undecided.names(&wanted, &specs);
+        plan.issue.retain(|name, _| !undecided.contains(name));
+        let names = specs.keys().chain(&undecided).map(|name| (name.as_str(), !open(name, &plan, &undecided)));
+        kept.plan(&mut planned, Some(names.collect()));
+        let mut diagnostics = Diagnostics::default();
+        if exists {
+            let perhaps: Vec<&String> = undecided.iter().filter(|name| issued.certificates.contains_key(*name)).collect();
+            diagnostics.extend(refusal::reissue_warning(&plan, &perhaps));
+            diagnostics.extend(refusal::ending_warning(&wanted.cluster_name, &plan.ending, now));
         }
         Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() })
     }
 
     fn issue(&self, request: ApplyRequest) -> Result<Value, Diagnostic> {
         let config: Config = decode(&request.planned)?;
-        let wanted = config.request().ok_or_else(|| {
+        let wanted = config.wanted(None).filter(|wanted| wanted.undecided == Undecided::default()).ok_or_else(|| {
             Diagnostic::error("provider bug: k8s_pki was applied with unknown values").detail("Please report this.")
         })?;
+        let wanted = wanted.request;
         let world = |error: pki::PkiError| {
             Diagnostic::error(format!("cannot issue the certificates of {}", wanted.cluster_name))
                 .detail(format!("{error}. Running apply again is safe."))
         };
-        let specs = pki::certificate_specs(&wanted).map_err(world)?;
-        let issued = issued(request.prior.as_ref())?;
+        let specs = pki::certificate_specs(&wanted).map_err(|error| declared_wrong(&error))?;
+        let issued = issued(request.prior.as_ref())?.bundle;
         let now = self.shared.world.now();
-        let mut reasons = pki::plan_issue(&specs, &issued.bundle.certificates, now, config.renew_before());
+        let mut plan = pki::plan_issue(&specs, &issued.certificates, now, config.renew_before());
+        if let Some(prior) = &request.prior {
+            refusal::refuse(&issued, &decode(prior)?, &config, &plan)?;
+        }
         // The plan's clock may have run before: what was planned as kept is kept, what was planned as unknown is issued.
         let planned = request.planned.get("certificates");
         let is_kept = |name: &String| {
             let planned = planned.get(name).as_str();
-            planned.is_some() && planned == issued.bundle.certificates.get(name).map(String::as_str)
+            planned.is_some() && planned == issued.certificates.get(name).map(String::as_str)
         };
-        reasons.retain(|name, _| !is_kept(name));
-        let credentials = pki::issue(&specs, &issued.bundle.into(), &reasons, now).map_err(world)?;
-        let mut state = request.planned;
-        state.set("id", wanted.cluster_name.as_str().into());
-        state.set("certificates", encode(&credentials.certificates));
-        state.set("private_keys", encode(&credentials.private_keys));
-        let fingerprints: BTreeMap<&String, String> = credentials
-            .certificates
-            .iter()
-            .map(|(name, pem)| Ok((name, pki::fingerprint(pem)?)))
-            .collect::<Result<_, _>>()
-            .map_err(world)?;
-        state.set("fingerprints", encode(&fingerprints));
-        let expiry: BTreeMap<&String, String> = credentials
-            .certificates
-            .iter()
-            .map(|(name, pem)| Ok((name, rfc3339(pki::expiry(pem)?))))
-            .collect::<Result<_, _>>()
-            .map_err(world)?;
-        state.set("expires_at", encode(&expiry));
-        state.set("bundle", encode(&BundleObject::new(&wanted.cluster_name, credentials)));
-        Ok(state)
+        plan.issue.retain(|name, _| !is_kept(name));
+        let credentials = pki::issue(&specs, &issued.into(), &plan.issue, now).map_err(world)?;
+        state_of(request.planned, &wanted.cluster_name, credentials).map_err(world)
+    }
+}
+
+fn state_of(mut state: Value, cluster_name: &str, credentials: pki::Credentials) -> Result<Value, pki::PkiError> {
+    state.set("id", cluster_name.into());
+    state.set("certificates", encode(&credentials.certificates));
+    state.set("private_keys", encode(&credentials.private_keys));
+    let each = credentials.certificates.iter();
+    let fingerprints: BTreeMap<&String, String> =
+        each.clone().map(|(name, pem)| Ok((name, pki::fingerprint(pem)?))).collect::<Result<_, _>>()?;
+    state.set("fingerprints", encode(&fingerprints));
+    let expiry: BTreeMap<&String, String> =
+        each.map(|(name, pem)| Ok((name, rfc3339(pki::expiry(pem)?)))).collect::<Result<_, _>>()?;
+    state.set("expires_at", encode(&expiry));
+    state.set("bundle", encode(&BundleObject::new(cluster_name, credentials)));
+    Ok(state)
+}
+
+/// Whether a certificate is issued, or may be: what it will say is not known.
+fn open(name: &str, plan: &Plan, undecided: &BTreeSet<String>) -> bool {
+    plan.issue.contains_key(name) || undecided.contains(name)
+}
+
+/// What exists, for a plan in which exactly that is unknown which is issued.
+struct Kept<'a> {
+    prior: &'a Value,
+    issued: &'a BundleObject,
+}
+
+impl Kept<'_> {
+    /// `certificates` says by name what is kept; `None` while it is not known which certificates there are.
+    fn plan(&self, planned: &mut Value, certificates: Option<BTreeMap<&str, bool>>) {
+        let map = |attribute: &str, more: Option<&str>| {
+            let Some(certificates) = &certificates else { return Value::Unknown };
+            let names = certificates.iter().map(|(name, kept)| (*name, *kept)).chain(more.map(|name| (name, true)));
+            let value = |name: &str, kept: bool| match self.prior.get(attribute).get(name) {
+                Value::String(text) if kept => Value::String(text.clone()),
+                _ => Value::Unknown,
+            };
+            Value::Map(names.map(|(name, kept)| (name.to_string(), value(name, kept))).collect())
+        };
+        let maps = [
+            ("certificates", map("certificates", None)),
+            ("private_keys", map("private_keys", Some(pki::SERVICE_ACCOUNT))),
+            ("fingerprints", map("fingerprints", None)),
+            ("expires_at", map("expires_at", None)),
+        ];
+        let bundle = Value::object([
+            ("cluster_name", planned.get("cluster_name").clone()),
+            ("certificates", maps[0].1.clone()),
+            ("private_keys", maps[1].1.clone()),
+            ("public_keys", or_unknown(encode(&self.issued.public_keys), pki::SERVICE_ACCOUNT)),
+            ("encryption_keys", or_unknown(encode(&self.issued.encryption_keys), pki::SECRETS_ENCRYPTION)),
+        ]);
+        planned.set("bundle", bundle);
+        maps.into_iter().for_each(|(name, value)| planned.set(name, value));
+    }
+}
+
+/// These keys are made once: known if there are any.
+fn or_unknown(keys: Value, first: &str) -> Value {
+    match keys.as_map() {
+        Some(map) if !map.is_empty() => keys,
+        _ => Value::object([(first, Value::Unknown)]),
     }
 }
 
 fn hours(name: &'static str, default: i64, describe: &'static str) -> Attribute {
     Attribute::number(name).optional_computed().default(default.into()).describe(describe)
-}
-
-fn reissue_warning(reasons: &BTreeMap<String, Reason>) -> Diagnostic {
-    let lines: Vec<String> = reasons.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
-    Diagnostic::warning(format!("{} certificates will be reissued", reasons.len()))
-        .detail(format!("{}\n\nComponents that read them restart one host at a time.", lines.join("\n")))
 }
 
 fn declared_wrong(error: &pki::PkiError) -> Diagnostic {

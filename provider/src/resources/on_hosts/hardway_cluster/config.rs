@@ -2,7 +2,7 @@
 
 use crate::hosts::{self, HostConfigs};
 use crate::network;
-use crate::resources::pki::BundleObject;
+use crate::resources::pki::Given;
 use ipnet::IpNet;
 use render::spec::{ClusterSpec, Endpoint, Network};
 use schema::Field;
@@ -18,7 +18,7 @@ const DEFAULT_API_PORT: u16 = 6443;
 pub struct Config {
     pub name: Field<String>,
     pub kubernetes_version: Field<String>,
-    pub pki: Field<BundleObject>,
+    pub pki: Field<Given>,
     pub endpoint: Field<String>,
     pub hosts: Field<HostConfigs>,
     pub network: Field<NetworkConfig>,

@@ -2,6 +2,7 @@
 
 mod actions;
 mod config;
+mod foundation;
 mod join;
 mod validate;
 mod version;
@@ -109,6 +110,9 @@ impl HostResource for HardwayCluster {
         planned: &mut Value,
     ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
         let config = declared.config;
+        if let Some(prior) = declared.prior.filter(|prior| self.schema().replace_paths(prior, planned).is_empty()) {
+            foundation::refuse_change(prior, &declared.with_secrets.pki)?;
+        }
         if let (None, Some(prior)) = (declared.actions, declared.state) {
             version::check_step(prior.get("kubernetes_version").as_str(), config.kubernetes_version.known().map(String::as_str))?;
         }
@@ -124,7 +128,7 @@ impl HostResource for HardwayCluster {
         if !resolved.is_complete() {
             return Ok(None);
         }
-        let credentials = credentials(pki);
+        let Some(credentials) = pki.credentials() else { return Ok(None) };
         planned.set("join", encode(&Join::of(&spec, &credentials, config)?));
         bundles(&spec, &credentials, &resolved).map(Some)
     }
@@ -168,15 +172,6 @@ async fn resolve(config: &Config, declared: &Declared<'_, HardwayCluster>) -> Re
         checksums: &config.checksums,
     };
     downloads::resolve(declared.shared, wanted, declared.state).await
-}
-
-fn credentials(pki: &BundleObject) -> Credentials {
-    Credentials {
-        certificates: pki.certificates.clone(),
-        private_keys: pki.private_keys.clone(),
-        public_keys: pki.public_keys.clone(),
-        encryption_keys: pki.encryption_keys.clone(),
-    }
 }
 
 fn bundles(spec: &ClusterSpec, credentials: &Credentials, resolved: &Resolved) -> Result<BTreeMap<HostName, Bundle>, Diagnostic> {
