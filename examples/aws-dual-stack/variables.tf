@@ -69,7 +69,7 @@ variable "api_servers" {
 }
 
 variable "route53_zone_id" {
-  description = "Hosted zone for names of the bastion and of the API servers, public or private; null makes none."
+  description = "Hosted zone for names of the bastion and of the API servers, public or private; null creates none."
   type        = string
   default     = null
 }

@@ -6,7 +6,7 @@
 #   terraform apply -var 'public_key=ssh-ed25519 AAAA…' -var 'admin_cidrs=["198.51.100.0/24"]'
 #
 # DHCP options name a domain: without one, nodes do not join. With `private_zone_id` the proxy has a name that stays when a change of the
-# allow list makes its instance anew; without, the nodes' environment changes with its address.
+# allow list replaces its instance; without, the nodes' environment changes with its address.
 
 terraform {
   required_version = ">= 1.11"

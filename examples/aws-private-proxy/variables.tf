@@ -35,7 +35,7 @@ variable "domain" {
 }
 
 variable "private_zone_id" {
-  description = "Private hosted zone of the VPC for names of the proxy and of the API servers; null makes none."
+  description = "Private hosted zone of the VPC for names of the proxy and of the API servers; null creates none."
   type        = string
   default     = null
 }

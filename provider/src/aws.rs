@@ -47,32 +47,34 @@ pub fn attribute() -> Attribute {
         "aws",
         Nesting::Single,
         vec![
-            text("region", "Region. When not given, the SDK's default chain decides: `AWS_REGION`, the profile."),
-            text("profile", "Profile of the shared configuration files."),
-            Attribute::list("shared_config_files", Type::String).optional().describe("Paths in place of `~/.aws/config`."),
-            Attribute::list("shared_credentials_files", Type::String).optional().describe("Paths in place of `~/.aws/credentials`."),
-            text("access_key", "Access key id, with `secret_key`. Prefer a profile, a role or the environment."),
+            text("region", "Region.").defaults_to("what the SDK's default chain finds: `AWS_REGION`, then the profile"),
+            text("profile", "Profile in the shared configuration files."),
+            Attribute::list("shared_config_files", Type::String).optional().describe("Paths of shared configuration files.").defaults_to("`~/.aws/config`"),
+            Attribute::list("shared_credentials_files", Type::String).optional().describe("Paths of shared credentials files.").defaults_to("`~/.aws/credentials`"),
+            text("access_key", "Access key id; needs `secret_key`. Prefer a profile, a role or the environment."),
             Attribute::string("secret_key").optional().sensitive().describe("Secret access key."),
-            Attribute::string("token").optional().sensitive().describe("Session token that belongs to the keys."),
+            Attribute::string("token").optional().sensitive().describe("Session token of the access key."),
             assume_role_attribute(),
-            text("endpoint", "URL of an endpoint for every service that has none in `endpoints`, such as an emulator's."),
+            text("endpoint", "Endpoint URL for every service without one in `endpoints`, such as an emulator's."),
             Attribute::map("endpoints", Type::String)
                 .optional()
                 .null_means_absent()
-                .describe("URLs of endpoints by service: `autoscaling`, `ec2`, `elbv2`, `route53`, `servicequotas`, `ssm`, `sts`."),
-            Attribute::map("default_tags", Type::String).optional().null_means_absent().describe("Tags for every object. A resource's own `tags` win."),
-            text("retry_mode", "How a call that failed or was throttled is tried again; `adaptive` when not given.")
+                .describe("Endpoint URLs by service: `autoscaling`, `ec2`, `elbv2`, `route53`, `servicequotas`, `ssm`, `sts`."),
+            Attribute::map("default_tags", Type::String).optional().null_means_absent().describe("Tags of every object. A resource's own `tags` win."),
+            text("retry_mode", "How a call that failed or was throttled is retried.").defaults_to("`adaptive`")
                 .validator(schema::one_of(&["standard", "adaptive"])),
             Attribute::number("max_attempts")
                 .optional()
                 .validator(schema::between(1, 100))
-                .describe("How often a call is tried at most; 10 when not given."),
+                .describe("Maximum number of attempts for each call.")
+                .defaults_to("`10`"),
             Attribute::number("requests_per_second")
                 .optional()
                 .validator(schema::between(1, 1000))
-                .describe("How many requests a second all resources of this provider make together; 20 when not given."),
+                .describe("Maximum number of requests a second, of all resources of this provider together.")
+                .defaults_to("`20`"),
             Attribute::string("prices").optional().describe(
-                "Prices of your own for the attribute `cost`, in TOML, such as `file(\"prices.toml\")`: groups `[[prices]]` with `region`, `unit` \
+                "Your own prices for the attribute `cost`, in TOML, such as `file(\"prices.toml\")`: groups `[[prices]]` with `region`, `unit` \
                  (`hour`, `GB-month`) and `usd = { nat_gateway = \"0.045\" }`. They win over those that the provider knows.",
             ),
             Attribute::bool("use_dual_stack_endpoint").optional().describe("Whether to reach AWS over its dual-stack endpoints."),
@@ -81,8 +83,8 @@ pub fn attribute() -> Attribute {
     )
     .optional()
     .describe(
-        "How AWS is reached. Needed by resources on AWS alone; nothing is reached before the first of them is read or applied. Unknown \
-         values are carried: what needs none of them still plans.",
+        "How AWS is reached. Only resources on AWS need it, and nothing is reached before the first of them is read or applied. Values \
+         may be unknown: whatever does not need them is still planned.",
     )
 }
 
@@ -95,10 +97,11 @@ fn assume_role_attribute() -> Attribute {
             Attribute::string("external_id")
                 .optional()
                 .sensitive()
-                .describe("External id that the role's trust policy asks for."),
+                .describe("External id that the role's trust policy requires."),
             Attribute::string("session_name")
                 .optional()
-                .describe("Name of the session in CloudTrail; `terraform-provider-k8s` when not given."),
+                .describe("Name of the session in CloudTrail.")
+                .defaults_to("`terraform-provider-k8s`"),
             Attribute::number("duration_seconds")
                 .optional()
                 .validator(schema::between(900, 43_200))
@@ -106,7 +109,7 @@ fn assume_role_attribute() -> Attribute {
         ],
     )
     .optional()
-    .describe("A role to take on with the credentials that the other settings give.")
+    .describe("Role to assume with the credentials from the other settings.")
 }
 
 pub fn validate(config: &Value) -> Diagnostics {

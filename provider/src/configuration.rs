@@ -77,25 +77,26 @@ impl Configuration {
 
 pub fn schema() -> Schema {
     Schema::new(
-        "Builds Kubernetes the hard way: every certificate, etcd member, systemd unit and virtual address is declared, planned, \
-         applied, read back and destroyed on Linux hosts that are reached over SSH, with a dual-stack network on AWS around them.",
+        "Builds Kubernetes the hard way on Linux hosts that are reached over SSH, with a dual-stack network on AWS around them.\n\n\
+         Every certificate, etcd member, systemd unit and virtual address is declared, planned, applied, read back and destroyed.",
     )
     .attribute(ssh::attribute())
     .attribute(aws::attribute())
     .attribute(Attribute::bool("preflight").optional().describe(
-        "Whether plans of resources on AWS ask AWS first: zones, instance types, quotas, overlaps, newer images, objects that are there \
-         already, and, by dry runs, whether a VPC, an Internet gateway, a security group, an Elastic IP and a key pair may be made. `false` \
-         when not given: a plan with `-refresh=false` then makes no call.",
-    ))
+        "Whether plans of resources on AWS check with AWS first: zones, instance types, quotas, overlaps, newer images, objects that exist \
+         already, and, by dry runs, whether a VPC, an internet gateway, a security group, an Elastic IP and a key pair may be created. \
+         Without it, a plan with `-refresh=false` makes no call.",
+    ).defaults_to("`false`"))
     .attribute(mirror_attribute())
     .attribute(Attribute::string("progress_file").optional().describe(
-        "Path of a file to which a long apply appends a line for each phase, with the time it took. Follow it with `tail -f`.",
+        "Path of a file to which an apply appends a line for each phase, with the time it took. Follow it with `tail -f`.",
     ))
     .attribute(
         Attribute::number("max_parallel_hosts")
             .optional()
             .validator(schema::between(1, 1000))
-            .describe("How many hosts are worked on at once where order does not matter; 20 when not given."),
+            .describe("How many hosts are worked on at the same time where order does not matter.")
+            .defaults_to("`20`"),
     )
 }
 

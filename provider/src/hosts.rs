@@ -25,14 +25,15 @@ pub fn attribute(describe: &'static str) -> Attribute {
 fn host_attributes() -> Vec<Attribute> {
     vec![
         Attribute::string("address").required().describe(
-            "The host's primary address, IPv4 or IPv6. Its family comes first wherever Kubernetes takes a dual-stack pair. \
-             SSH goes to it unless `ssh.address` says otherwise.",
+            "Primary address of the host, IPv4 or IPv6. Its family comes first wherever Kubernetes takes a dual-stack pair. \
+             SSH uses it unless `ssh.address` is set.",
         ),
-        Attribute::string("secondary_address").optional().describe("The host's address of the other family."),
+        Attribute::string("secondary_address").optional().describe("Address of the host in the other family."),
         Attribute::string("architecture")
             .optional()
             .validator(schema::one_of(&["amd64", "arm64"]))
-            .describe("Processor architecture of the binaries: `amd64` (when not given) or `arm64`."),
+            .describe("Processor architecture of the binaries.")
+            .defaults_to("`amd64`"),
         crate::ssh::host_attribute(),
     ]
 }

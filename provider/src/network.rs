@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use schema::{AttributePath, Diagnostic, Diagnostics, Value};
 use std::net::IpAddr;
 
-/// kube-apiserver takes at most 20 bits of service addresses per family.
+/// kube-apiserver accepts at most 20 bits of service addresses per family.
 const MAX_SERVICE_BITS: u8 = 20;
 /// The address of `kube-dns` in each service CIDR, counted from the network address, as kubeadm chooses it.
 const DNS_OFFSET: u128 = 10;
@@ -58,7 +58,7 @@ pub fn validate_services(networks: &[IpNet], attribute: &AttributePath, diagnost
             let smallest = network.max_prefix_len() - MAX_SERVICE_BITS;
             diagnostics.push(
                 Diagnostic::error(format!("service CIDR {network} is too large"))
-                    .detail(format!("kube-apiserver takes at most {MAX_SERVICE_BITS} bits of service addresses: use a prefix length of {smallest} or more, such as /{}.", smallest.max(network.max_prefix_len() - 16)))
+                    .detail(format!("kube-apiserver accepts at most {MAX_SERVICE_BITS} bits of service addresses: use a prefix length of {smallest} or more, such as /{}.", smallest.max(network.max_prefix_len() - 16)))
                     .at(at),
             );
         } else if bits < 4 {

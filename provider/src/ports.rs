@@ -21,7 +21,7 @@ pub trait World: Send + Sync {
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Host>, MachineError>;
     /// The text of a checksum file; the error is a reason for the user.
     async fn fetch_text(&self, url: &str) -> Result<String, String>;
-    /// Reaches nothing yet.
+    /// A client with these settings; it reaches nothing until the first call.
     fn cloud(&self, connection: &Connection) -> Arc<dyn Cloud>;
 }
 

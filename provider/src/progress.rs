@@ -66,7 +66,7 @@ impl Phase {
     }
 }
 
-/// The beginning was told with all particulars; the end needs only as much as tells one phase from another.
+/// The line at the beginning had all details; the one at the end only needs what distinguishes the phase from others.
 fn headline(name: &str) -> String {
     match name.split_once(" (") {
         Some((head, _)) => format!("{head} …"),

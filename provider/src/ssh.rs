@@ -42,7 +42,7 @@ pub struct HostSsh {
     pub user: Field<String>,
 }
 
-/// A secret from the configuration: printed by nobody.
+/// A secret from the configuration. It is never printed.
 #[derive(Clone, Default, Serialize, Deserialize, PartialEq)]
 #[serde(transparent)]
 pub struct SecretText(pub String);
@@ -53,46 +53,69 @@ impl std::fmt::Debug for SecretText {
     }
 }
 
-fn common(user: &'static str) -> Vec<Attribute> {
+fn common(user: &'static str, default_user: &'static str, default_port: &'static str) -> Vec<Attribute> {
     vec![
-        Attribute::string("user").optional().describe(user),
-        Attribute::number("port").optional().validator(schema::port()).describe("The port of the SSH server; 22 when not given."),
+        Attribute::string("user").optional().describe(user).defaults_to(default_user),
+        Attribute::number("port")
+            .optional()
+            .validator(schema::port())
+            .describe("Port of the SSH server.")
+            .defaults_to(default_port),
     ]
 }
 
-const USER: &str = "The user to log in as; `root` when not given. Another user needs `sudo` without a password.";
+const USER: &str = "User to log in as. A user other than `root` needs `sudo` without a password.";
+/// Of one host: the nearest wins.
+const INHERITED: &str = "that of the resource, or else of the provider block";
 
 pub fn attribute() -> Attribute {
-    let mut attributes = common(USER);
+    let mut attributes = common(USER, "`root`", "`22`");
     attributes.extend([
-        Attribute::string("private_key").optional().sensitive().describe("The private key itself, in PEM or OpenSSH form. Prefer `private_key_file`: on a resource this value is stored in the state."),
-        Attribute::string("private_key_file").optional().describe("Path of the private key on the machine that runs the engine; `~` is the home directory."),
-        Attribute::bool("agent").optional().describe("Whether to ask the SSH agent of `SSH_AUTH_SOCK`; true when no key is given."),
+        Attribute::string("private_key").optional().sensitive().describe(
+            "Private key in PEM or OpenSSH format. Prefer `private_key_file`: on a resource, this value is stored in the state.",
+        ),
+        Attribute::string("private_key_file")
+            .optional()
+            .describe("Path of the private key on the machine that runs the engine. `~` is the home directory."),
+        Attribute::bool("agent")
+            .optional()
+            .describe("Whether to use the SSH agent at `SSH_AUTH_SOCK`.")
+            .defaults_to("`true` when no private key is set"),
         Attribute::string("known_hosts").optional().describe("Lines in the format of `known_hosts`."),
-        Attribute::string("known_hosts_file").optional().describe("Path of a `known_hosts` file; `~/.ssh/known_hosts` when neither is given. A host whose key is not in it is refused, with the line to add."),
-        Attribute::number("connect_timeout_seconds").optional().describe("How long to wait for a host to answer; 10 when not given."),
+        Attribute::string("known_hosts_file")
+            .optional()
+            .describe("Path of a `known_hosts` file. A host whose key is not in it is refused; the error shows the line to add.")
+            .defaults_to("`~/.ssh/known_hosts` when `known_hosts` is not set either"),
+        Attribute::number("connect_timeout_seconds")
+            .optional()
+            .describe("How long to wait for a host to answer.")
+            .defaults_to("`10`"),
         Attribute::nested("jump_host", Nesting::Single, {
             let mut jump = vec![Attribute::string("address").required().describe("Name or address of the jump host.")];
-            jump.extend(common("The user to log in as there; that of the hosts when not given."));
-            jump.push(Attribute::string("private_key_file").optional().describe("Its private key, where it is another than that of the hosts."));
+            jump.extend(common("User to log in as on the jump host.", "the user of the hosts", "`22`"));
+            jump.push(
+                Attribute::string("private_key_file")
+                    .optional()
+                    .describe("Path of its private key, if it differs from that of the hosts."),
+            );
             jump
         })
         .optional()
-        .describe("A host through which all others are reached, such as a bastion: its key has to be in `known_hosts` too."),
+        .describe("Host through which all others are reached, such as a bastion. Its key has to be in `known_hosts` too."),
     ]);
     Attribute::nested("ssh", Nesting::Single, attributes).optional().describe(
-        "How hosts are reached over SSH. What stands at a host or a resource wins over what stands in the provider block.",
+        "How hosts are reached over SSH. Settings of a host win over those of its resource, and these over the provider block.",
     )
 }
 
 pub fn host_attribute() -> Attribute {
     let mut attributes = vec![
-        Attribute::string("address").optional().describe("Name or address for SSH where it is not the host's primary address."),
+        Attribute::string("address").optional().describe("Name or address for SSH, if it is not the host's primary address."),
     ];
-    attributes.extend(common(USER));
+    attributes.extend(common(USER, INHERITED, INHERITED));
     Attribute::nested("ssh", Nesting::Single, attributes)
         .optional()
-        .describe("How this host is reached, where it differs from the others.")
+        .describe("How this host is reached, where it differs from the others of the resource.")
 }
 
 /// One host's target. Fails with a sentence for the user when something that is needed now is still unknown.

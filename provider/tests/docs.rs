@@ -4,7 +4,9 @@
 
 use protocol::{Function, Parameter, Provider};
 use provider::K8s;
-use schema::{FunctionPage, FunctionParameter, Page, PageKind, Schema, render_function_page, render_resource_page};
+use schema::{
+    Attribute, FunctionPage, FunctionParameter, Kind, Page, PageKind, Schema, render_function_page, render_resource_page,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,10 +36,26 @@ fn noun(name: &str) -> &str {
     name.strip_prefix("k8s_").unwrap_or(name)
 }
 
+/// The group in the registry's menu: resources are grouped as their sources are, by the place where they live.
+fn subcategory(kind: PageKind, name: &str) -> &'static str {
+    let noun = noun(name);
+    let stands_in = |floor: &str| root().join("provider/src/resources").join(floor).join(noun).is_dir();
+    match kind {
+        PageKind::Provider => "",
+        PageKind::Resource if stands_in("on_hosts") => "Hosts",
+        PageKind::Resource if stands_in("on_cloud") => "AWS",
+        PageKind::Resource if stands_in("") => "Certificates",
+        PageKind::Resource => panic!("{name} stands on no floor of provider/src/resources"),
+        PageKind::DataSource | PageKind::EphemeralResource if noun.starts_with("aws_") => "AWS",
+        PageKind::DataSource | PageKind::EphemeralResource => "Certificates",
+    }
+}
+
 fn page(kind: PageKind, name: &str, schema: &Schema, example: &str) -> String {
     let import = std::fs::read_to_string(root().join(format!("examples/resources/{name}/import.sh"))).ok();
     let import_example = import.as_deref().filter(|_| kind == PageKind::Resource);
-    let page = Page { kind, name, provider: PROVIDER, schema, example_hcl: Some(example), import_example };
+    let subcategory = subcategory(kind, name);
+    let page = Page { kind, name, provider: PROVIDER, subcategory, schema, example_hcl: Some(example), import_example };
     render_resource_page(&page)
 }
 
@@ -51,6 +69,7 @@ fn function_page(function: &dyn Function) -> String {
     render_function_page(&FunctionPage {
         name: function.name(),
         provider: PROVIDER,
+        subcategory: if function.name().starts_with("aws_") { "AWS" } else { "Hosts" },
         description: function.description(),
         parameters: &parameters,
         variadic: function.variadic().map(shown),
@@ -131,5 +150,55 @@ fn every_example_belongs_to_a_page() {
             let name = format!("{folder}/{}", entry.unwrap().file_name().to_string_lossy());
             assert!(names.contains(&name), "examples/{name} is an example of nothing");
         }
+    }
+}
+
+/// What the generator writes, in the words that prose once had for it.
+const GENERATED: [&str; 7] = [
+    "when not given",
+    "When not given",
+    "replaces this resource",
+    "in place of the old one",
+    " anew",
+    "Forces replacement",
+    "One of `",
+];
+
+fn descriptions(attributes: &[Attribute], path: &str, found: &mut Vec<(String, String)>) {
+    for attribute in attributes {
+        let path = format!("{path}.{}", attribute.name);
+        found.push((path.clone(), attribute.description.to_string()));
+        if let Kind::Nested(_, below) = &attribute.kind {
+            descriptions(below, &path, found);
+        }
+    }
+}
+
+fn schemas() -> Vec<(String, Schema)> {
+    let provider = K8s::new(Arc::new(NoCloud));
+    let resources = provider.resources().iter().map(|resource| (resource.name().to_string(), resource.schema())).collect();
+    let sources = provider.data_sources().iter().map(|source| (source.name().to_string(), source.schema())).collect();
+    let block = vec![(PROVIDER.to_string(), Provider::schema(&provider))];
+    [block, resources, sources].concat()
+}
+
+#[test]
+fn every_attribute_is_described_and_leaves_to_the_generator_what_it_writes() {
+    let mut found = Vec::new();
+    for (name, schema) in schemas() {
+        descriptions(&schema.attributes, &name, &mut found);
+    }
+    let is_bad =
+        |text: &str| text.is_empty() || !text.ends_with(['.', ')']) || GENERATED.iter().any(|phrase| text.contains(phrase));
+    let bad: Vec<&(String, String)> = found.iter().filter(|(_, text)| is_bad(text)).collect();
+    assert!(bad.is_empty(), "these descriptions are no sentences, or say what the generator writes (docs/style.md): {bad:#?}");
+}
+
+#[test]
+fn every_page_has_a_summary_that_fits_into_a_search_result() {
+    for (name, schema) in schemas() {
+        let summary = schema.description.split("\n\n").next().unwrap_or_default();
+        let sentences = summary.matches(". ").count() + 1;
+        assert!(summary.len() <= 220 && sentences <= 2, "{name}: its first paragraph is the summary, keep it short: {summary}");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{Attribute, Kind, Nesting, NullElements, Requirement, Schema, Type, Value};
 
+/// What a page is about; decides on title and heading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageKind {
     Provider,
@@ -10,7 +11,7 @@ pub enum PageKind {
     EphemeralResource,
 }
 
-/// Of everything but functions.
+/// The page of a provider, resource or data source.
 #[derive(Clone, Debug)]
 pub struct Page<'a> {
     pub kind: PageKind,
@@ -18,16 +19,21 @@ pub struct Page<'a> {
     pub name: &'a str,
     /// The provider's local name, `k8s`.
     pub provider: &'a str,
+    /// The group in the registry's menu, such as `AWS`; the page of the provider has none.
+    pub subcategory: &'a str,
     pub schema: &'a Schema,
     pub example_hcl: Option<&'a str>,
-    /// The command line.
+    /// The command line of an import.
     pub import_example: Option<&'a str>,
 }
 
+/// The page of a function.
 #[derive(Clone, Debug)]
 pub struct FunctionPage<'a> {
     pub name: &'a str,
     pub provider: &'a str,
+    /// The group in the registry's menu, such as `AWS`.
+    pub subcategory: &'a str,
     /// Markdown.
     pub description: &'a str,
     pub parameters: &'a [FunctionParameter<'a>],
@@ -37,6 +43,7 @@ pub struct FunctionPage<'a> {
     pub example_hcl: Option<&'a str>,
 }
 
+/// One parameter on the page of a function.
 #[derive(Clone, Debug)]
 pub struct FunctionParameter<'a> {
     pub name: &'a str,
@@ -45,15 +52,17 @@ pub struct FunctionParameter<'a> {
     pub value_type: Type,
 }
 
+/// The Markdown of a page of the provider, a resource or a data source, front matter included.
 pub fn render_resource_page(page: &Page<'_>) -> String {
-    let Page { kind, name, provider, schema, .. } = *page;
+    let Page { kind, name, provider, subcategory, schema, .. } = *page;
     let (title, heading) = match kind {
         PageKind::Provider => (format!("{name} Provider"), format!("{name} Provider")),
         PageKind::Resource => titles(name, provider, "Resource"),
         PageKind::DataSource => titles(name, provider, "Data Source"),
         PageKind::EphemeralResource => titles(name, provider, "Ephemeral Resource"),
     };
-    let mut text = render_head(&title, &heading, &schema.description);
+    let subcategory = (kind != PageKind::Provider).then_some(subcategory);
+    let mut text = render_head(&title, subcategory, &heading, &schema.description);
     if let Some(deprecated) = &schema.deprecated {
         text += &format!("~> **Deprecated.** {deprecated}\n\n");
     }
@@ -68,10 +77,11 @@ pub fn render_resource_page(page: &Page<'_>) -> String {
     text
 }
 
+/// The Markdown of a function's page, front matter included.
 pub fn render_function_page(page: &FunctionPage<'_>) -> String {
-    let FunctionPage { name, provider, parameters, variadic, result, .. } = page;
+    let FunctionPage { name, provider, subcategory, parameters, variadic, result, .. } = page;
     let title = format!("{name} function - terraform-provider-{provider}");
-    let mut text = render_head(&title, &format!("function: {name}"), page.description);
+    let mut text = render_head(&title, Some(*subcategory), &format!("function: {name}"), page.description);
     text += &render_example(page.example_hcl);
     let argument = |parameter: &FunctionParameter<'_>| format!("{} {}", parameter.name, type_in_signature(&parameter.value_type));
     let more = variadic.iter().map(|parameter| argument(parameter) + "...");
@@ -97,12 +107,13 @@ fn titles(name: &str, provider: &str, kind: &str) -> (String, String) {
     (format!("{name} {kind} - terraform-provider-{provider}"), format!("{name} ({kind})"))
 }
 
-fn render_head(title: &str, heading: &str, description: &str) -> String {
-    let indented = description.trim().replace('\n', "\n  ").replace("\n  \n", "\n\n");
-    format!(
-        "---\npage_title: \"{title}\"\nsubcategory: \"\"\ndescription: |-\n  {indented}\n---\n\n# {heading}\n\n{}\n\n",
-        description.trim()
-    )
+/// The front matter carries the first paragraph of the description, which search results show. A registry refuses the page of a
+/// provider that has a subcategory, even an empty one.
+fn render_head(title: &str, subcategory: Option<&str>, heading: &str, description: &str) -> String {
+    let description = description.trim();
+    let summary = description.split("\n\n").next().unwrap_or_default().replace('\n', "\n  ");
+    let subcategory = subcategory.map_or_else(String::new, |name| format!("subcategory: \"{name}\"\n"));
+    format!("---\npage_title: \"{title}\"\n{subcategory}description: |-\n  {summary}\n---\n\n# {heading}\n\n{description}\n\n")
 }
 
 fn render_example(hcl: Option<&str>) -> String {
@@ -186,13 +197,23 @@ fn traits(attribute: &Attribute) -> String {
 fn text(attribute: &Attribute) -> String {
     let mut sentences = vec![attribute.description.trim().to_owned()];
     sentences.extend(attribute.deprecated.as_ref().map(|text| format!("**Deprecated:** {text}")));
-    sentences.extend(attribute.validators.iter().map(|validator| validator.page_rule()));
+    sentences.extend(attribute.validators.iter().filter_map(|validator| validator.page_rule(&attribute.description)));
     sentences
         .extend((attribute.null_elements == NullElements::Absent).then(|| "Keys whose value is null are left out.".to_owned()));
-    sentences.extend(attribute.default.as_ref().map(|default| format!("Defaults to `{}`.", hcl(default))));
-    sentences.extend(attribute.requires_replace.then(|| "A change replaces this resource.".to_owned()));
+    sentences.extend(default_text(attribute).map(|default| format!("Defaults to {default}.")));
+    sentences.extend(attribute.requires_replace.then(|| "Forces replacement.".to_owned()));
+    sentences.extend(attribute.replaces.map(|part| format!("A change replaces {part}.")));
     sentences.retain(|sentence| !sentence.is_empty());
     sentences.join(" ")
+}
+
+/// Text stands without quotes, as in every list of allowed values.
+fn default_text(attribute: &Attribute) -> Option<String> {
+    let constant = attribute.default.as_ref().map(|default| match default.untyped() {
+        Value::String(text) => format!("`{text}`"),
+        other => format!("`{}`", hcl(other)),
+    });
+    constant.or_else(|| attribute.default_in_words.as_ref().map(|words| words.to_string()))
 }
 
 /// A default as it is written in HCL.
@@ -259,12 +280,19 @@ mod tests {
     fn sample() -> Schema {
         let ssh = vec![
             Attribute::number("port").default(22.into()).validator(port()).describe("Port of the SSH server."),
+            Attribute::string("user").optional().defaults_to("the user of the provider block").describe("User to log in as."),
+            Attribute::string("mode").default("fast".into()).validator(one_of(&["fast", "safe"])).describe("How to work."),
+            Attribute::string("order")
+                .optional()
+                .validator(one_of(&["up", "down"]))
+                .describe("`up`: from the first; `down`: from the last."),
             Attribute::string("password").optional().write_only().sensitive().describe("Better use a key."),
         ];
         let host = vec![
             Attribute::string("address").required().describe("IPv4 or IPv6."),
             Attribute::nested("ssh", Nesting::Single, ssh).optional().describe("How the host is reached."),
             Attribute::string("node_name").computed().describe("As the cluster knows it."),
+            Attribute::string("image").optional().replaces("the instance").describe("Image."),
         ];
         let bundle = Type::object([("certificates", Type::map(Type::String)), ("name", Type::String)]);
         let labels = Value::object([("pool", "general".into())]);
@@ -287,7 +315,7 @@ mod tests {
     fn page(kind: PageKind, schema: &Schema) -> Page<'_> {
         let example_hcl = Some("resource \"k8s_pki\" \"main\" {\n  name = \"demo\"\n}\n");
         let import_example = Some("terraform import k8s_pki.main demo");
-        Page { kind, name: "k8s_pki", provider: "k8s", schema, example_hcl, import_example }
+        Page { kind, name: "k8s_pki", provider: "k8s", subcategory: "Hosts", schema, example_hcl, import_example }
     }
 
     #[test]
@@ -305,7 +333,8 @@ mod tests {
         let text = render_function_page(&FunctionPage {
             name: "cidr_plan",
             provider: "k8s",
-            description: "Cuts a network into subnets.",
+            subcategory: "Functions",
+            description: "Cuts a network into subnets.\n\nIn the order of names.",
             parameters: &parameters,
             variadic: Some(FunctionParameter { name: "more", description: "As long as there are.", value_type: Type::Dynamic }),
             result: &Type::object([]),
@@ -315,20 +344,22 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_head(kind: PageKind, title: &str, heading: &str) {
-        let schema = Schema::new("Text.").deprecated("Use another.");
+    fn check_head(kind: PageKind, title: &str, subcategory: &str, heading: &str) {
+        let schema = Schema::new("Text.\n\nMore.").deprecated("Use another.");
         let text = render_resource_page(&Page { example_hcl: None, import_example: None, ..page(kind, &schema) });
-        let expect =
-            format!("---\npage_title: \"{title}\"\nsubcategory: \"\"\ndescription: |-\n  Text.\n---\n\n# {heading}\n\nText.\n");
+        let expect = format!(
+            "---\npage_title: \"{title}\"\n{subcategory}description: |-\n  Text.\n---\n\n# {heading}\n\nText.\n\nMore.\n"
+        );
         let rest = "\n~> **Deprecated.** Use another.\n\n## Schema\n";
         assert_eq!(text, expect + rest);
     }
 
     #[test]
-    fn each_kind_of_page_has_its_heading() {
-        check_head(PageKind::Provider, "k8s_pki Provider", "k8s_pki Provider");
-        check_head(PageKind::DataSource, "k8s_pki Data Source - terraform-provider-k8s", "k8s_pki (Data Source)");
+    fn each_kind_of_page_has_its_heading_and_the_first_paragraph_as_summary() {
+        let subcategory = "subcategory: \"Hosts\"\n";
+        check_head(PageKind::Provider, "k8s_pki Provider", "", "k8s_pki Provider");
+        check_head(PageKind::DataSource, "k8s_pki Data Source - terraform-provider-k8s", subcategory, "k8s_pki (Data Source)");
         let title = "k8s_pki Ephemeral Resource - terraform-provider-k8s";
-        check_head(PageKind::EphemeralResource, title, "k8s_pki (Ephemeral Resource)");
+        check_head(PageKind::EphemeralResource, title, subcategory, "k8s_pki (Ephemeral Resource)");
     }
 }

@@ -79,7 +79,7 @@ const ROWS: &[Row] = &[
         "aws.assume_role.duration_seconds",
         "60 is out of range",
     ),
-    bad(PROVIDER, r#"aws = { retry_mode = "legacy" }"#, "aws.retry_mode", r#""legacy" is no choice here"#),
+    bad(PROVIDER, r#"aws = { retry_mode = "legacy" }"#, "aws.retry_mode", r#""legacy" is not one of the allowed values"#),
     bad(PROVIDER, "aws = { max_attempts = 0 }", "aws.max_attempts", "0 is out of range"),
     bad(PROVIDER, "aws = { requests_per_second = 5000 }", "aws.requests_per_second", "5000 is out of range"),
     // k8s_lb_nlb
@@ -95,7 +95,7 @@ const ROWS: &[Row] = &[
         "an internal load balancer has no Elastic IP addresses",
     ),
     bad(LB, r#"security_group_ids = ["web"]"#, "security_group_ids", r#""web" is not an id of this kind"#),
-    bad(LB, r#"scheme = "public""#, "scheme", r#""public" is no choice here"#),
+    bad(LB, r#"scheme = "public""#, "scheme", r#""public" is not one of the allowed values"#),
     bad(LB, "listeners = {}", "listeners", "listeners is empty"),
     bad(
         LB,
@@ -166,12 +166,12 @@ const ROWS: &[Row] = &[
     bad(LB, r#"tags = { "k8s-hardway/x" = "y" }"#, r#"tags["k8s-hardway/x"]"#, r#"tag "k8s-hardway/x" is not yours to set"#),
     // k8s_bastion
     bad(BASTION, r#"name = "Bastion""#, "name", r#""Bastion" is not a usable name"#),
-    bad(BASTION, r#"subnet_id = "vpc-0a""#, "subnet_id", r#""vpc-0a" is no id of this kind"#),
+    bad(BASTION, r#"subnet_id = "vpc-0a""#, "subnet_id", r#""vpc-0a" is not an id of this kind"#),
     bad(BASTION, "security_group_ids = null", "security_group_ids", "neither security_group_ids nor vpc_id is given"),
     bad(BASTION, "security_group_ids = null\nvpc_id = \"vpc-0a\"", "ssh_cidrs", "nothing may reach the bastion"),
     bad(BASTION, r#"ssh_cidrs = ["198.51.100.0/24"]"#, "ssh_cidrs", "ssh_cidrs is given without vpc_id"),
     bad(BASTION, r#"image = "debian-11""#, "image", r#"the catalogue has no image "debian-11""#),
-    bad(BASTION, r#"instance_type = "t4g nano""#, "instance_type", r#""t4g nano" is no instance type"#),
+    bad(BASTION, r#"instance_type = "t4g nano""#, "instance_type", r#""t4g nano" is not an instance type"#),
     bad(
         BASTION,
         "instance_type = \"t3.nano\"\narchitecture = \"arm64\"",
@@ -180,7 +180,7 @@ const ROWS: &[Row] = &[
     ),
     bad(BASTION, "volume_gib = 4", "volume_gib", "4 is out of range"),
     bad(BASTION, r#"public_key = "-----BEGIN OPENSSH PRIVATE KEY-----""#, "public_key", "public_key is a private key"),
-    bad(BASTION, r#"public_key = "~/.ssh/id_ed25519.pub""#, "public_key", "public_key is no public key"),
+    bad(BASTION, r#"public_key = "~/.ssh/id_ed25519.pub""#, "public_key", "public_key is not a public key"),
     bad(BASTION, r#"key_name = "mine""#, "key_name", "both public_key and key_name are given"),
     bad(
         BASTION,
@@ -193,7 +193,7 @@ const ROWS: &[Row] = &[
         BASTION,
         "elastic_ip = true\ndns = { zone_id = \"Z1\", name = \"https://b.example.net\" }",
         "dns.name",
-        r#""https://b.example.net" is no name for a record"#,
+        r#""https://b.example.net" is not a name for a record"#,
     ),
     // k8s_egress_proxy
     bad(PROXY, "key_name = null", "public_key", "neither public_key nor key_name is given"),
@@ -212,7 +212,7 @@ const ROWS: &[Row] = &[
     // data sources
     bad(IMAGE, "owners = null", "owners", "owners is missing"),
     bad(IMAGE, "image_name = null", "image_name", "nothing says which image"),
-    bad(IMAGE, r#"architecture = "amd64""#, "architecture", r#""amd64" is no choice here"#),
+    bad(IMAGE, r#"architecture = "amd64""#, "architecture", r#""amd64" is not one of the allowed values"#),
     bad(IMAGE, "image_name = null\nparameter = \"/aws/service/x\"", "owners", "owners has no effect beside parameter"),
     bad(TYPES, "names = []", "names", "names is empty"),
 ];

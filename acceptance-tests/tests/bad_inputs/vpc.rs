@@ -12,7 +12,7 @@ const COMPLETE: &[(&str, &[&str])] =
 const ROWS: &[Row] = &[
     // names, addresses, zones
     bad(VPC, r#"name = "sg-demo""#, "name", r#"name begins with "sg-""#),
-    bad(VPC, r#"cidr = "10.0.0.0/8""#, "cidr", "10.0.0.0/8 has a prefix length that AWS does not take"),
+    bad(VPC, r#"cidr = "10.0.0.0/8""#, "cidr", "10.0.0.0/8 has a prefix length that AWS does not accept"),
     bad(VPC, r#"cidr = "fd00::/56""#, "cidr", "fd00::/56 is IPv6"),
     bad(VPC, r#"cidr = "10.0.1.0/16""#, "cidr", "10.0.1.0/16 has host bits set"),
     bad(VPC, r#"cidr = "224.0.0.0/16""#, "cidr", "224.0.0.0/16 lies in 224.0.0.0/4, which no VPC can have"),
@@ -23,14 +23,14 @@ const ROWS: &[Row] = &[
         "secondary_cidrs",
         "192.168.0.0/16 cannot be added to a VPC of 10.0.0.0/16",
     ),
-    bad(VPC, r#"ipv6 = { source = "own" }"#, "ipv6.source", r#""own" is no choice here"#),
+    bad(VPC, r#"ipv6 = { source = "own" }"#, "ipv6.source", r#""own" is not one of the allowed values"#),
     bad(VPC, r#"ipv6 = { source = "ipam" }"#, "ipv6.pool_id", r#"source "ipam" needs pool_id"#),
     bad(VPC, r#"ipv6 = { cidr = "2001:db8:1234::/56" }"#, "ipv6.cidr", r#"cidr does not belong to source "amazon""#),
     bad(
         VPC,
         r#"ipv6 = { source = "ipam", pool_id = "ipam-pool-0123456789abcdef0", netmask_length = 50 }"#,
         "ipv6.netmask_length",
-        "50 is no prefix length that AWS takes",
+        "50 is not a prefix length that AWS accepts",
     ),
     bad(
         VPC,
@@ -52,7 +52,12 @@ const ROWS: &[Row] = &[
         r#"subnets["data-1"]"#,
         r#""data-1" cannot be the name of a tier"#,
     ),
-    bad(VPC, r#"subnets = { dmz = { type = "outside" } }"#, r#"subnets["dmz"].type"#, r#""outside" is no choice here"#),
+    bad(
+        VPC,
+        r#"subnets = { dmz = { type = "outside" } }"#,
+        r#"subnets["dmz"].type"#,
+        r#""outside" is not one of the allowed values"#,
+    ),
     bad(
         VPC,
         "cidr = \"10.0.0.0/20\"\nsubnets = { data = { type = \"isolated\", netmask = 18 } }",
@@ -95,8 +100,8 @@ const ROWS: &[Row] = &[
         r#"subnets["data"].dns64"#,
         "dns64 leads nowhere from an isolated tier",
     ),
-    bad(VPC, r#"nat = { mode = "many" }"#, "nat.mode", r#""many" is no choice here"#),
-    bad(VPC, r#"nat = { subnets = "private" }"#, "nat.subnets", r#""private" is no public tier with IPv4"#),
+    bad(VPC, r#"nat = { mode = "many" }"#, "nat.mode", r#""many" is not one of the allowed values"#),
+    bad(VPC, r#"nat = { subnets = "private" }"#, "nat.subnets", r#""private" is not a public tier with IPv4"#),
     bad(
         VPC,
         "nat = { mode = \"single\" }\nsubnets = { private = { type = \"private\" } }",
@@ -126,7 +131,12 @@ const ROWS: &[Row] = &[
         r#"endpoints.overrides["ec2"].policy"#,
         "the policy is not an IAM policy in JSON",
     ),
-    bad(VPC, r#"security_groups = { network_addon = "weave" }"#, "security_groups.network_addon", r#""weave" is no choice here"#),
+    bad(
+        VPC,
+        r#"security_groups = { network_addon = "weave" }"#,
+        "security_groups.network_addon",
+        r#""weave" is not one of the allowed values"#,
+    ),
     bad(VPC, "security_groups = { wireguard = true }", "security_groups.wireguard", "wireguard belongs to a network add-on"),
     bad(VPC, "security_groups = { api_port = 30443 }", "security_groups.api_port", "port 30443 is a node port"),
     bad(
@@ -163,7 +173,7 @@ const ROWS: &[Row] = &[
         VPC,
         r#"flow_logs = { destination = "arn:aws:s3:::demo", interval_seconds = 300 }"#,
         "flow_logs.interval_seconds",
-        "300 is no interval that AWS takes",
+        "300 is not an interval that AWS accepts",
     ),
     bad(VPC, r#"tags = { "aws:team" = "x" }"#, r#"tags["aws:team"]"#, r#"tag "aws:team" begins with "aws:""#),
 ];

@@ -10,7 +10,7 @@ resource "k8s_egress_proxy" "main" {
   client_cidrs    = ["10.0.0.0/16"]
   allowed_domains = ["registry.k8s.io", ".pkg.dev", "dl.k8s.io"]
 
-  # The private address under a name that stays when the instance is made anew.
+  # The private address under a name that is kept when the instance is replaced.
   dns = { zone_id = "Z0123456789ABCDEFGHIJ", name = "proxy.demo.internal" }
 
   no_proxy = {

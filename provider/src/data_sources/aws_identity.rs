@@ -23,11 +23,11 @@ impl DataSource for IdentitySource {
     }
 
     fn schema(&self) -> Schema {
-        Schema::new("The account and the user or role that the provider's `aws` block leads to, as AWS itself tells them.")
-            .attribute(Attribute::string("account_id").computed().describe("The account's number."))
+        Schema::new("The account, and the user or role, that the credentials of the provider's `aws` block belong to, as AWS reports them.")
+            .attribute(Attribute::string("account_id").computed().describe("Account number."))
             .attribute(Attribute::string("arn").computed().describe("ARN of the user, or of the session of a role."))
             .attribute(Attribute::string("user_id").computed().describe("Unique id of the user or role."))
-            .attribute(Attribute::string("region").computed().describe("The region that the provider works in."))
+            .attribute(Attribute::string("region").computed().describe("Region of the provider."))
     }
 
     fn validate(&self, _config: &Value) -> Diagnostics {
@@ -36,7 +36,8 @@ impl DataSource for IdentitySource {
 
     async fn read(&self, _call: &Call, config: Value) -> Result<Value, Diagnostics> {
         let cloud = self.shared.cloud()?;
-        let identity = cloud.identity().await.map_err(|error| failed("cannot tell whose the AWS credentials are", &error))?;
+        let identity =
+            cloud.identity().await.map_err(|error| failed("cannot identify the owner of the AWS credentials", &error))?;
         let mut state = config;
         state.set("account_id", identity.account_id.into());
         state.set("arn", identity.arn.into());

@@ -34,29 +34,30 @@ impl DataSource for ImageSource {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "The newest image that answers a query, or the one that a public parameter of the parameter store names. It is looked \
-             up anew at every plan: give its `id` to a resource that keeps what it was made of.",
+            "The newest image that matches a query, or the one that a public parameter of the Systems Manager parameter store names.\n\n\
+             It is looked up again at every plan: pass its `id` only to a resource that keeps the image it was created from. Exactly one of \
+             `image_name` and `parameter` must be set.",
         )
         .attribute(Attribute::set("owners", Type::String).optional().describe(
-            "Account numbers of the owners, or `amazon` and `self`. Needed with `image_name`: anybody may publish an image of any \
+            "Account numbers of the owners, `amazon` or `self`. Required with `image_name`, because anybody may publish an image with any \
              name.",
         ))
-        .attribute(Attribute::string("image_name").optional().describe("The name to look for, with `*` and `?`."))
+        .attribute(Attribute::string("image_name").optional().describe("Name to look for, with the wildcards `*` and `?`."))
         .attribute(
             Attribute::string("architecture")
                 .optional_computed()
                 .validator(one_of(&["x86_64", "arm64"]))
-                .describe("The architecture to look for; in the result, that of the image."),
+                .describe("Architecture to look for; in the result, that of the image."),
         )
         .attribute(Attribute::string("parameter").optional().describe(
-            "A public parameter that holds the id, in place of a query, such as \
+            "Public parameter that holds the id, instead of a query, such as \
              `/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64`.",
         ))
         .attribute(Attribute::string("id").computed().describe("Id of the image."))
-        .attribute(Attribute::string("name").computed().describe("Its whole name."))
-        .attribute(Attribute::string("created_at").computed().describe("When it was made, in RFC 3339."))
-        .attribute(Attribute::string("owner").computed().describe("Account number of its owner."))
-        .attribute(Attribute::string("root_device").computed().describe("The device of its root volume, such as `/dev/xvda`."))
+        .attribute(Attribute::string("name").computed().describe("Full name of the image."))
+        .attribute(Attribute::string("created_at").computed().describe("When the image was created, in RFC 3339."))
+        .attribute(Attribute::string("owner").computed().describe("Account number of the owner."))
+        .attribute(Attribute::string("root_device").computed().describe("Device name of the root volume, such as `/dev/xvda`."))
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {

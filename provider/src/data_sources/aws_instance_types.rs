@@ -31,13 +31,13 @@ impl DataSource for InstanceTypesSource {
     }
 
     fn schema(&self) -> Schema {
-        Schema::new("What instance types of the provider's region have: architecture, size, network limits, and the zones that offer them.")
+        Schema::new("Properties of instance types in the provider's region: architecture, size, network limits, and the zones that offer them.")
             .attribute(
                 Attribute::set("names", Type::String)
                     .required()
-                    .describe("Names of instance types, such as `t4g.small`. One that the region does not have is an error."),
+                    .describe("Names of instance types, such as `t4g.small`. A type that the region does not offer is an error."),
             )
-            .attribute(Attribute::list("zones", Type::String).computed().describe("The zones that offer all of them, by name."))
+            .attribute(Attribute::list("zones", Type::String).computed().describe("Names of the zones that offer all of them."))
             .attribute(types_attribute())
     }
 
@@ -76,17 +76,17 @@ fn types_attribute() -> Attribute {
         "types",
         Nesting::Map,
         vec![
-            texts("architectures", "`x86_64`, `arm64`."),
+            texts("architectures", "Architectures: `x86_64`, `arm64`."),
             number("vcpus", "Virtual processors."),
             number("memory_mib", "Memory in MiB."),
-            number("interfaces", "How many network interfaces it takes."),
-            number("ipv4_addresses_per_interface", "IPv4 addresses on each of them."),
-            number("ipv6_addresses_per_interface", "IPv6 addresses on each of them; 0 without IPv6."),
-            texts("zones", "The zones that offer it, by name."),
+            number("interfaces", "Maximum number of network interfaces."),
+            number("ipv4_addresses_per_interface", "Maximum number of IPv4 addresses on each of them."),
+            number("ipv6_addresses_per_interface", "Maximum number of IPv6 addresses on each of them; 0 without IPv6."),
+            texts("zones", "Names of the zones that offer it."),
         ],
     )
     .computed()
-    .describe("By name.")
+    .describe("Properties of each type by its name.")
 }
 
 fn shared_zones(types: &[InstanceType]) -> BTreeSet<String> {

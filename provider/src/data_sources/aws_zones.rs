@@ -24,24 +24,24 @@ impl DataSource for ZonesSource {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "The availability zones of the provider's region that are open to this account. Local and wavelength zones are not \
-             among them.",
+            "The availability zones of the provider's region that this account can use, without Local Zones and Wavelength \
+             Zones.",
         )
-        .attribute(Attribute::list("names", Type::String).computed().describe("Names of the zones that are available, in order."))
+        .attribute(Attribute::list("names", Type::String).computed().describe("Names of the zones that are available, sorted."))
         .attribute(
             Attribute::nested(
                 "zones",
                 Nesting::List,
                 vec![
-                    Attribute::string("name").computed().describe("The name in this account, such as `eu-central-1a`."),
-                    Attribute::string("id").computed().describe("The id, which is the same in all accounts: `euc1-az2`."),
+                    Attribute::string("name").computed().describe("Name in this account, such as `eu-central-1a`."),
+                    Attribute::string("id").computed().describe("Id, which is the same in all accounts, such as `euc1-az2`."),
                     Attribute::bool("available")
                         .computed()
                         .describe("False while AWS reports the zone as impaired or unavailable."),
                 ],
             )
             .computed()
-            .describe("All of them, by name."),
+            .describe("All zones, sorted by name."),
         )
     }
 

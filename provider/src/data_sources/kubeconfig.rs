@@ -27,7 +27,7 @@ impl DataSource for KubeconfigSource {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "A kubeconfig for a client certificate of the cluster's `k8s_pki`. It is made of what is given; nothing is reached.",
+            "A kubeconfig for a client certificate of the cluster's `k8s_pki`. It is computed from its arguments, without reaching the cluster.",
         )
         .attribute(Attribute::of("cluster", Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`."))
         .attribute(
@@ -42,8 +42,8 @@ impl DataSource for KubeconfigSource {
                 .describe("Its private key in PEM: `k8s_pki.main.private_keys[\"admin\"]`."),
         )
         .attribute(Attribute::string("user").optional().describe(
-            "Name of the entry in the kubeconfig; `admin` when not given. The API server takes the user from the certificate.",
-        ))
+            "Name of the user's entry in the kubeconfig. The API server takes the user from the certificate.",
+        ).defaults_to("`admin`"))
         .attribute(Attribute::string("kubeconfig").computed().sensitive().describe("The kubeconfig in YAML."))
     }
 

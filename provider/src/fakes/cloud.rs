@@ -86,7 +86,7 @@ impl CloudMemory {
         Ok(found)
     }
 
-    /// What follows from settings.
+    /// Fills in what AWS derives from settings.
     fn derive(&mut self) {
         for found in self.objects.values_mut() {
             let block = found
@@ -182,7 +182,7 @@ fn register_instances(found: &mut Found) {
     }
 }
 
-/// As AWS has it.
+/// The prefix of AWS's ids of this kind.
 fn prefix(kind: Kind) -> &'static str {
     match kind {
         Kind::DhcpOptions => "dopt",

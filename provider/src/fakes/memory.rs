@@ -46,22 +46,22 @@ pub struct FakeUnit {
     pub enabled: bool,
     /// Digest over what it really read when it last started or reloaded, as `Bundle::unit_stamp` counts it.
     pub runs_with: Option<Digest>,
-    /// Of a keepalived: the virtual addresses that it was told then.
+    /// Of a keepalived: the virtual addresses in its configuration at that time.
     pub addresses: Vec<IpNet>,
 }
 
 /// `/var/lib/k8s-hardway/<owner>` on a host.
 #[derive(Clone, Default)]
 pub struct Record {
-    /// Files and programs.
+    /// Paths of files and programs that were installed.
     pub files: BTreeSet<HostPath>,
     pub installed: BTreeMap<HostPath, Digest>,
     pub units: BTreeMap<UnitName, Option<Digest>>,
-    /// Values from before.
+    /// Values of sysctls before the first change.
     pub sysctls: BTreeMap<Sysctl, String>,
     pub directories: BTreeSet<HostPath>,
     pub cleanup: BTreeSet<String>,
-    /// Not in the real record: what each unit reads, from which the fake tells with what a unit runs.
+    /// Not in the real record: what each unit reads, from which the fake knows which files a unit runs with.
     pub reads: BTreeMap<UnitName, BTreeSet<HostPath>>,
 }
 

@@ -82,7 +82,7 @@ impl FakeWorld {
         self.change(|memory| change(memory.host(&HostName::literal(host))))
     }
 
-    /// Counts mutating calls anew, and what shall go wrong at one of them.
+    /// Restarts the count of mutating calls, and what shall go wrong at one of them.
     pub fn arm(&self, fault: Option<(Fault, usize)>) {
         *self.inside.faults.lock().unwrap() = Faults::armed(fault);
     }

@@ -7,7 +7,7 @@ use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
 use machines::{MachineError, Owner};
 use std::collections::BTreeSet;
 
-/// Writes what `observed` says is missing, never what is missing without being observed so: a push that was told wrong is wrong.
+/// Writes what `observed` says is missing, never what is missing without being observed so: a push with a wrong observation is wrong.
 pub(super) fn push(
     host: &mut HostMemory,
     name: &HostName,

@@ -60,9 +60,9 @@ fn start(memory: &mut Memory, name: &HostName, verb: Verb, owner: &Owner, unit: 
         come_up(memory, name, unit)?;
     }
     let host = memory.host(name);
-    let reads_anew = verb != Verb::Start || !was_running;
+    let reads_again = verb != Verb::Start || !was_running;
     let mut state = host.units.get(unit).cloned().unwrap_or_default();
-    if reads_anew {
+    if reads_again {
         state.runs_with = Some(host.stamp_of(&reads));
         state.addresses = addresses(host, &reads);
     }

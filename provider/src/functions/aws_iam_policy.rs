@@ -17,9 +17,10 @@ impl Function for AwsIamPolicy {
     }
 
     fn description(&self) -> &'static str {
-        "Returns the least IAM policy, as JSON, with which the given resources are planned, made, changed and destroyed: changes are \
-         allowed on what carries the cluster's tag, where IAM can tell. It is known at plan, before there are credentials. A `k8s_vpc` \
-         with `destroy_leftovers` adds what removes leftovers of Kubernetes, whose tags IAM cannot rely on."
+        "Returns, as JSON, the least IAM policy with which the given resources can be planned, created, updated and destroyed.\n\n\
+         Where IAM supports it, changes are allowed only on objects with the cluster's tag. The policy is known at plan, before there are \
+         credentials. A `k8s_vpc` with `destroy_leftovers` adds what is needed to remove leftovers of Kubernetes, whose tags IAM cannot \
+         rely on."
     }
 
     fn parameters(&self) -> Vec<Parameter> {
@@ -27,8 +28,8 @@ impl Function for AwsIamPolicy {
     }
 
     fn variadic(&self) -> Option<Parameter> {
-        let description = "Whole resources: `k8s_vpc`, `k8s_lb_nlb`, `k8s_bastion`, `k8s_egress_proxy`. Of those with `count` or \
-                           `for_each`, each one: `k8s_bastion.main...`.";
+        let description = "Whole resources: `k8s_vpc`, `k8s_lb_nlb`, `k8s_bastion`, `k8s_egress_proxy`. Expand those with `count` or \
+                           `for_each`: `k8s_bastion.main...`.";
         Some(Parameter { name: "resources", description, value_type: Type::Dynamic })
     }
 
@@ -51,7 +52,7 @@ impl Function for AwsIamPolicy {
                 return Ok(Value::Unknown);
             }
             if resource.get("objects").as_map().is_none() {
-                let text = "this is no resource on AWS: give whole ones, such as k8s_vpc.main".into();
+                let text = "this is not a resource on AWS: give whole ones, such as k8s_vpc.main".into();
                 return Err(FunctionError { text, argument: Some(position) });
             }
             graphs.push(to_graph(resource.get("objects")));

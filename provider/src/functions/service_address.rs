@@ -16,8 +16,8 @@ impl Function for ServiceAddress {
     }
 
     fn description(&self) -> &'static str {
-        "Returns the address at `offset` from the network address of `service_cidr`, for either family. Kubernetes gives the API \
-         server offset 1; this provider gives the cluster DNS offset 10."
+        "Returns the address at `offset` from the network address of `service_cidr`, in either family. Kubernetes assigns offset 1 to \
+         the API server; this provider assigns offset 10 to the cluster DNS."
     }
 
     fn parameters(&self) -> Vec<Parameter> {
@@ -27,7 +27,7 @@ impl Function for ServiceAddress {
                 description: "A CIDR, such as `10.96.0.0/16` or `fd00:96::/112`.",
                 value_type: Type::String,
             },
-            Parameter { name: "offset", description: "A whole number from 0 on.", value_type: Type::Number },
+            Parameter { name: "offset", description: "A whole number, 0 or greater.", value_type: Type::Number },
         ]
     }
 
@@ -45,7 +45,7 @@ impl Function for ServiceAddress {
             argument: Some(0),
         })?;
         let offset = offset.as_i64().and_then(|offset| u128::try_from(offset).ok()).ok_or_else(|| FunctionError {
-            text: "the offset must be a whole number from 0 on, such as 10".into(),
+            text: "the offset must be a whole number, 0 or greater, such as 10".into(),
             argument: Some(1),
         })?;
         let address = address_at(&network, offset).ok_or_else(|| FunctionError {

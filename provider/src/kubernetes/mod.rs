@@ -22,6 +22,6 @@ pub enum KubernetesError {
     Api { host: String, operation: String, source: Box<kube::Error> },
     #[error("{what} after {seconds} s: {last}")]
     TimedOut { what: String, seconds: u64, last: String },
-    #[error("stopped while waiting for {0}; running apply again goes on from here")]
+    #[error("stopped while waiting for {0}; running apply again continues from here")]
     Cancelled(String),
 }

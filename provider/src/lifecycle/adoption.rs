@@ -35,7 +35,7 @@ async fn what_is_as_declared_is_adopted_with_a_warning() {
     let planned = stage.engine.plan("k8s_vpc", &Value::Null, &config).await.planned;
     let applied = stage.engine.apply("k8s_vpc", &Value::Null, &config, &planned).await;
     assert_eq!(applied.errors, Vec::<String>::new());
-    assert!(applied.warnings.len() == 1 && applied.warnings[0].contains("were there already"), "{:?}", applied.warnings);
+    assert!(applied.warnings.len() == 1 && applied.warnings[0].contains("existed already"), "{:?}", applied.warnings);
     stage.world_is(&before, "after an adoption");
     stage.settled(&applied.state, &config, "after an adoption").await;
 }

@@ -1,4 +1,4 @@
-//! Changes that somebody else makes on AWS: each is named by object and setting, repaired alone, and nothing else is touched. And what
+//! Changes that somebody else makes on AWS: each is named by object and setting, and repaired without touching anything else. And what
 //! a plan says that may ask AWS.
 
 use super::Stage;
@@ -17,7 +17,7 @@ struct Damage {
     loses: bool,
 }
 
-/// Kinds whose loss is made good by a new one without anything else being made anew.
+/// Kinds that are replaced when lost, without anything else being replaced.
 const REPLACEABLE: [Kind; 8] = [
     Kind::DnsRecord,
     Kind::EgressOnlyInternetGateway,

@@ -1,4 +1,4 @@
-//! The engine's side of the contract, written down anew rather than taken from crate `protocol`, which is on trial as well.
+//! The engine's side of the contract, written down again rather than taken from crate `protocol`, which is tested as well.
 //! The rules are Terraform's `objchange` (`ProposedNew`, `AssertPlanValid`, `AssertObjectCompatible`).
 
 use schema::{Attribute, AttributePath, Kind, Nesting, Schema, Value};

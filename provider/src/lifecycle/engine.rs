@@ -193,7 +193,7 @@ impl Engine {
         value
     }
 
-    /// Errors and warnings.
+    /// Splits diagnostics into errors and warnings, as text.
     fn hear(&mut self, diagnostics: Vec<Diagnostic>) -> (Vec<String>, Vec<String>) {
         let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         for diagnostic in diagnostics {

@@ -1,4 +1,4 @@
-//! Canaries: no private key, encryption key or bootstrap token is ever told, logged, written to the progress file or stored in the
+//! Canaries: no private key, encryption key or bootstrap token is ever printed, logged, written to the progress file or stored in the
 //! state of any resource but `k8s_pki`, whether all goes well or not.
 
 use super::Stage;

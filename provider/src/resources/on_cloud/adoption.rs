@@ -1,5 +1,5 @@
 //! What is there already when a resource is created that no state knows: what a run left that was cut off, or what another state
-//! manages. AWS cannot tell which. The former is gone on with; whatever would take something from the latter is refused.
+//! manages. AWS cannot tell which. The former is continued; whatever would take something from the latter is refused.
 
 use cloud::{Found, Graph, Matching, ObjectKey, Replacement};
 use schema::Diagnostic;
@@ -9,9 +9,9 @@ pub fn check(resource: &str, graph: &Graph, matching: &Matching) -> Result<Optio
     let in_the_way: Vec<String> =
         matching.superseded.iter().filter(|(key, _)| is_foreign(key, graph, matching)).map(shown).collect();
     if !in_the_way.is_empty() {
-        return Err(Diagnostic::error(format!("{resource} exists already, and not as it is declared")).detail(format!(
-            "Objects with its name are there that the configuration does not have, or has otherwise:\n{}\n\nIf another configuration \
-             manages them, choose another name. If they are this one's, import the resource, then apply.",
+        return Err(Diagnostic::error(format!("{resource} exists already, and differs from the configuration")).detail(format!(
+            "Objects with its name exist that the configuration does not declare, or declares differently:\n{}\n\nIf another configuration \
+             manages them, choose another name. If they belong to this one, import the resource, then apply.",
             in_the_way.join("\n")
         )));
     }
@@ -21,11 +21,11 @@ pub fn check(resource: &str, graph: &Graph, matching: &Matching) -> Result<Optio
     }
     let many = if adopted.len() > MOST_SHOWN { format!("\nand {} more", adopted.len() - MOST_SHOWN) } else { String::new() };
     let detail = format!(
-        "They are part of this resource from now on: left by a run that was cut off, as a rule. If another configuration manages them, \
+        "They are part of this resource from now on. Usually, a run that was interrupted left them. If another configuration manages them, \
          remove this resource from the state (`terraform state rm`, `tofu state rm`) and give it another name.\n{}{many}",
         adopted.iter().take(MOST_SHOWN).cloned().collect::<Vec<_>>().join("\n")
     );
-    Ok(Some(Diagnostic::warning(format!("objects of {resource} were there already")).detail(detail)))
+    Ok(Some(Diagnostic::warning(format!("objects of {resource} existed already")).detail(detail)))
 }
 
 const MOST_SHOWN: usize = 8;

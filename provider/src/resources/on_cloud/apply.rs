@@ -106,7 +106,7 @@ impl<R: CloudResource> OnCloud<R> {
         }
         if has_failed && prior.is_none() {
             done.diagnostics.push(Diagnostic::warning("what was done so far is kept, and the resource is marked as tainted").detail(
-                "An apply would destroy it and begin anew. To go on from here instead, run `terraform untaint` (or `tofu untaint`) with \
+                "An apply would destroy it and start over. To continue from here instead, run `terraform untaint` (or `tofu untaint`) with \
                  the address of this resource, then apply.",
             ));
         }
@@ -210,7 +210,7 @@ fn add_left(state: &mut Value, left: &[(ObjectKey, Found)]) {
     let mut ids = state.get("ids").clone();
     for (key, found) in left {
         let is_taken = state.get("ids").get(&key.to_string()).as_str().is_some_and(|id| !id.is_empty());
-        // What takes its place has its key already: kinds that are listed by name are found again by that alone.
+        // What takes its place has its key already: kinds that are listed by name are found again only by that.
         let key = if is_taken {
             format!("{}/{}", key.kind, name_of(found.kind, &found.id).map_or(found.id.clone(), |(_, name)| name))
         } else {
@@ -222,7 +222,7 @@ fn add_left(state: &mut Value, left: &[(ObjectKey, Found)]) {
 }
 
 pub(super) fn stopped(severity: fn(&'static str) -> Diagnostic) -> Diagnostic {
-    severity("stopped on request").detail("What was done is kept. Running apply again goes on from here.")
+    severity("stopped on request").detail("What was done is kept. Running apply again continues from here.")
 }
 
 /// What did not come to exist is null.

@@ -1,4 +1,4 @@
-//! What every resource on AWS does alike: plan from the state alone, read with drift object by object, apply what differs, destroy.
+//! What every resource on AWS does in the same way: plan only from the state, read with drift object by object, apply what differs, destroy.
 //! A resource declares a graph of objects; everything else is here.
 
 mod adoption;
@@ -133,7 +133,7 @@ impl<R: CloudResource> Resource for OnCloud<R> {
     }
 
     fn identity(&self) -> Vec<IdentityAttribute> {
-        vec![IdentityAttribute { name: "id", description: "Id of the main object, as AWS gives it." }]
+        vec![IdentityAttribute { name: "id", description: "Id of the main object, as assigned by AWS." }]
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
@@ -200,7 +200,7 @@ impl<R: CloudResource> Resource for OnCloud<R> {
     }
 }
 
-/// Those that a dry run tells.
+/// Those that a dry run shows.
 async fn missing_permissions(cloud: &dyn Cloud, planned: &Value) -> Option<Diagnostic> {
     let graph = state::to_graph(planned.get("objects"));
     let mut tried = cloud::Tried::new();
@@ -216,7 +216,7 @@ async fn missing_permissions(cloud: &dyn Cloud, planned: &Value) -> Option<Diagn
         Ok(denied) if denied.is_empty() => None,
         Ok(denied) => Some(
             Diagnostic::error(format!("{} is not allowed", denied.join(", ")))
-                .detail("A dry run was refused. provider::k8s::aws_iam_policy(…) gives everything that this resource needs."),
+                .detail("A dry run was refused. provider::k8s::aws_iam_policy(…) returns everything that this resource needs."),
         ),
         Err(error) => Some(failed("cannot find out what is allowed", &error)),
     }
@@ -226,21 +226,19 @@ async fn missing_permissions(cloud: &dyn Cloud, planned: &Value) -> Option<Diagn
 pub fn failed(summary: impl Into<String>, error: &CloudError) -> Diagnostic {
     let way_out = match error.class {
         ErrorClass::Denied => {
-            "Check the credentials and the permissions; provider::k8s::aws_iam_policy(…) gives what a resource needs."
+            "Check the credentials and the permissions; provider::k8s::aws_iam_policy(…) returns what a resource needs."
         }
-        ErrorClass::Throttled => {
-            "AWS refuses requests for being too many. Lower aws.requests_per_second, or apply again later: it is safe."
-        }
+        ErrorClass::Throttled => "AWS is throttling requests. Lower aws.requests_per_second, or apply again later: it is safe.",
         ErrorClass::Ambiguous if is_read(&error.operation) => {
-            "No usable answer came. Check the network and the endpoints of the aws block; running the same again is safe."
+            "There was no usable answer. Check the network and the endpoints of the aws block; running the same again is safe."
         }
         ErrorClass::Ambiguous => "Whether it happened is not known; running apply again is safe and finds out.",
         ErrorClass::Dependency => {
-            "Something still uses it: what this resource did not make, or another resource of the configuration that changes only after this \
+            "Something still uses it: something that this resource did not create, or another resource of the configuration that changes only after this \
              one. Take it out of use first, then apply again: it is safe."
         }
         ErrorClass::Exists => {
-            "Something of this name is there already and does not belong to this resource. Import it, or choose another name."
+            "An object with this name exists already and does not belong to this resource. Import it, or choose another name."
         }
         ErrorClass::NotFound | ErrorClass::Refused => "What was done so far is kept; running apply again is safe.",
     };
@@ -282,7 +280,7 @@ fn wanted(graph: &Graph, ids: &BTreeMap<ObjectKey, String>, fresh: bool) -> clou
     cloud::Wanted { kinds, names, fresh }
 }
 
-/// By which an object is asked for: those that are listed by name, and a VPC, of whose attributes AWS tells one at a time.
+/// By which an object is looked up: those that are listed by name, and a VPC, whose attributes AWS returns one at a time.
 fn name_of(kind: Kind, id: &str) -> Option<(Kind, String)> {
     let name = if kind == Kind::Vpc { Some(id) } else { kind.listing_name(id) };
     name.map(|name| (kind, name.to_owned()))

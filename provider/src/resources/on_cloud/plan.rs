@@ -41,14 +41,14 @@ impl<R: CloudResource> OnCloud<R> {
             requires_replace.push(AttributePath::attribute("objects"));
             diagnostics.push(
                 Diagnostic::warning(format!("{} has to be replaced as a whole", self.resource.name())).detail(format!(
-                    "AWS cannot change this in place, and everything else hangs on it:\n{}",
+                    "AWS cannot change this in place, and everything else depends on it:\n{}",
                     replaced.join("\n")
                 )),
             );
         }
         if replaced.is_empty() && !renewed.is_empty() && !is_said() {
-            diagnostics.push(Diagnostic::warning(format!("objects of {} are made anew", self.resource.name())).detail(format!(
-                "AWS cannot change this in place. What goes before its successor is there is out of service meanwhile:\n{}",
+            diagnostics.push(Diagnostic::warning(format!("{} replaces objects", self.resource.name())).detail(format!(
+                "AWS cannot change this in place. What is deleted before its replacement exists is out of service in between:\n{}",
                 renewed.join("\n")
             )));
         }
@@ -130,7 +130,7 @@ fn replacements(prior: &Graph, graph: &Graph) -> Replacements {
         let (sentences, order) = match object.key.kind.replacement() {
             Replacement::Resource => (&mut all.replaced, ""),
             Replacement::CreateFirst => (&mut all.renewed, ""),
-            Replacement::DeleteFirst => (&mut all.renewed, ", gone before its successor is there"),
+            Replacement::DeleteFirst => (&mut all.renewed, ", deleted before its replacement exists"),
         };
         let changes = immutable_changes(before, object).into_iter();
         sentences.extend(changes.map(|(key, from, to)| format!("{}: {key} from {from} to {to}{order}", object.key)));

@@ -1,5 +1,5 @@
 //! Makes what is declared exist. Everything is found first; then, kind by kind, what is missing is made and what differs is changed, and
-//! what is no longer declared goes last. Nothing is remembered: a run that was cut off anywhere is gone on with by the next.
+//! what is no longer declared goes last. Nothing is remembered: the next run continues one that was cut off anywhere.
 
 use super::removal::{Reason, Removal};
 use super::retry::{PACE, Tries};
@@ -40,7 +40,7 @@ pub struct Reconciler<'a> {
     pub waiter: Waiter<'a>,
 }
 
-/// What came of it.
+/// The result of a reconciliation.
 #[derive(Default)]
 pub struct Reconciled {
     pub found: BTreeMap<ObjectKey, Found>,

@@ -123,7 +123,7 @@ impl Removal<'_> {
         let id = &found.id;
         if self.reason == Reason::Undeclared && error.class == ErrorClass::Dependency {
             return Diagnostic::warning(format!("{key} ({id}) is still in use and stays for now")).detail(format!(
-                "{error}\n\nIt is not declared any more. Where another resource of the configuration lets go of it in this same apply, \
+                "{error}\n\nIt is no longer declared. If another resource of the configuration stops using it in this same apply, \
                  apply once more: the next plan names it, and deletes it. Otherwise take it out of use first."
             ));
         }
@@ -159,5 +159,5 @@ impl Removal<'_> {
 fn still_there(kind: Kind, ids: BTreeSet<String>) -> Diagnostic {
     let ids: Vec<String> = ids.into_iter().collect();
     Diagnostic::error(format!("{kind} {} is still there", ids.join(", ")))
-        .detail("AWS accepted the deletion and did not finish it. Running the same again is safe: it waits on.")
+        .detail("AWS accepted the deletion but did not finish it. Running the same again is safe: it continues to wait.")
 }

@@ -14,20 +14,20 @@ pub const GONE: &str = "is gone";
 
 pub fn attributes() -> Vec<Attribute> {
     vec![
-        Attribute::string("id").computed().never_null().describe("Id of the main object, as AWS gives it."),
+        Attribute::string("id").computed().never_null().describe("Id of the main object, as assigned by AWS."),
         Attribute::of("objects", Type::map(Type::map(Type::String))).computed().never_null().describe(
-            "What there should be on AWS, object by object: `<kind>/<name>` with its settings. A word that begins with `@` is a \
-             reference to another of these objects. The diff of a plan names every object and setting that changes.",
+            "What should exist on AWS, object by object: `<kind>/<name>` with its settings. A word that begins with `@` refers to another of \
+             these objects. The diff of a plan names every object and setting that changes.",
         ),
         Attribute::map("ids", Type::String).computed().never_null().describe(
-            "What AWS calls these objects, and what it gave them: `vpc/main` is an id, `vpc/main.ipv6_cidr` an address block.",
+            "Ids of these objects, and what AWS assigned to them: `vpc/main` is an id, `vpc/main.ipv6_cidr` an address block.",
         ),
         Attribute::of("drift", Type::map(Type::list(Type::String)))
             .computed()
-            .describe("What the last refresh found to differ, object by object. A plan sets it to empty; apply repairs what it names."),
+            .describe("Differences that the last refresh found, object by object. A plan sets it to empty; apply repairs them."),
         Attribute::map("cost", Type::String).computed().describe(
-            "Estimate in US dollars a month, object by object, with `total`: fixed prices alone, without data transfer. `unknown` where the \
-             table of prices has none.",
+            "Estimated cost in US dollars a month, object by object, with `total`: only fixed prices, without data transfer. `unknown` where \
+             the table of prices has none.",
         ),
     ]
 }
@@ -56,7 +56,7 @@ pub fn to_graph(objects: &Value) -> Graph {
     objects.as_map().into_iter().flatten().filter_map(object).collect()
 }
 
-/// Ids alone, without outputs and without those that are not there.
+/// Only ids, without outputs and without those of missing objects.
 pub fn to_ids(ids: &Value) -> BTreeMap<ObjectKey, String> {
     let outputs = |key: &ObjectKey| key.kind.outputs().iter().any(|output| key.name.ends_with(&format!(".{output}")));
     ids.as_map()

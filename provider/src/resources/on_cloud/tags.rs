@@ -12,7 +12,7 @@ pub fn mistakes(tags: &Value, inherited: &Value, at: &AttributePath) -> Vec<Diag
     let both = [tags, inherited].into_iter().filter_map(Value::as_map).flatten();
     let count = both.map(|(key, _)| key).collect::<BTreeSet<_>>().len();
     let too_many = Diagnostic::error(format!("{count} tags are too many"))
-        .detail(format!("AWS takes 50, of which the provider needs some: give {MOST} at most."))
+        .detail(format!("AWS accepts 50, of which the provider needs some: give {MOST} at most."))
         .at(at.clone());
     let mut mistakes: Vec<Diagnostic> = (count > MOST).then_some(too_many).into_iter().collect();
     for (key, value) in tags.as_map().into_iter().flatten() {

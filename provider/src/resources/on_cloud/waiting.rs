@@ -68,7 +68,7 @@ impl Reconciler<'_> {
             };
             if let Some(reason) = reason {
                 let reason = reason.trim_end_matches('.');
-                let detail = format!("AWS says: {reason}. The next apply makes a new one in its place.");
+                let detail = format!("AWS reports: {reason}. The next apply replaces it.");
                 return Ok(Some(Diagnostic::error(format!("{key} failed to become ready")).detail(detail)));
             }
         }
@@ -105,7 +105,7 @@ impl Reconciler<'_> {
 
 fn not_ready(names: &[&str]) -> Diagnostics {
     Diagnostic::error(format!("{} did not become ready within {} s", names.join(", "), READY_LIMIT.as_secs()))
-        .detail("Look at it in the console. Running apply again is safe: it waits on.")
+        .detail("Look at it in the console. Running apply again is safe: it continues to wait.")
         .into()
 }
 

@@ -46,7 +46,8 @@ impl Apply<'_> {
             // An engine takes no state but the planned one without an error, and an error would taint: the next refresh finds what
             // is missing.
             applied.diagnostics.push(
-                Diagnostic::warning("stopped on request").detail("What was done is kept. Running apply again goes on from here."),
+                Diagnostic::warning("stopped on request")
+                    .detail("What was done is kept. Running apply again continues from here."),
             );
         } else if failed || applied.cancelled {
             state = state_left(&mut fleet, state, request.prior.as_ref(), &applied.manifests).await;
@@ -131,7 +132,7 @@ impl Applied {
             if let Some(reason) = fleet.unreachable.get(host) {
                 self.diagnostics.push(
                     Diagnostic::warning(format!("{host} does not answer, so nothing was removed from it")).detail(format!(
-                        "{reason}\n\nIt is not part of this resource any more. Should it come back, install it anew before it is used for something else."
+                        "{reason}\n\nIt is no longer part of this resource. If it comes back, reinstall it before you use it for something else."
                     )),
                 );
             }
@@ -153,13 +154,13 @@ impl Applied {
         let mut ways = Vec::new();
         if self.diagnostics.has_errors() && created {
             ways.push(Diagnostic::warning("what was done so far is kept, and the resource is marked as tainted").detail(
-                "An apply would destroy it and begin anew. To go on from here instead, run `terraform untaint` (or `tofu untaint`) with \
+                "An apply would destroy it and start over. To continue from here instead, run `terraform untaint` (or `tofu untaint`) with \
                  the address of this resource, then apply.",
             ));
         }
         if self.cancelled {
             ways.push(
-                Diagnostic::error("stopped on request").detail("What was done is kept. Running apply again goes on from here."),
+                Diagnostic::error("stopped on request").detail("What was done is kept. Running apply again continues from here."),
             );
         }
         ways

@@ -12,8 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub fn attribute() -> Attribute {
     Attribute::map("checksums", Type::String).optional_computed().null_means_absent().describe(
-        "SHA-256 of each download by its URL. What is not given here is looked up in the checksum file of the origin or of the mirror at \
-         the first plan, shown there, and pinned in the state.",
+        "SHA-256 of each download by its URL. A digest that is not given here is looked up in the checksum file of the origin or of the mirror at the first plan, shown there, and pinned in the state.",
     )
 }
 
@@ -161,7 +160,7 @@ pub fn validate(checksums: &Value, diagnostics: &mut Diagnostics) {
         if let Err(error) = bundle::Digest::parse(text) {
             diagnostics.push(
                 Diagnostic::error(format!("the digest of {url} is not SHA-256"))
-                    .detail(format!("{error}. It stands in the checksum file beside the download."))
+                    .detail(format!("{error}. It comes from the checksum file beside the download."))
                     .at(AttributePath::attribute("checksums").key(url.as_str())),
             );
         }

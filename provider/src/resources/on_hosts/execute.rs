@@ -64,7 +64,7 @@ impl StepError {
             StepError::Kubernetes(error) => Diagnostic::error("the cluster did not do what was asked")
                 .detail(format!("{error}\n\nRunning apply again is safe.")),
             StepError::Cancelled(text) => {
-                Diagnostic::warning(format!("stopped before: {text}")).detail("Running apply again goes on from here.")
+                Diagnostic::warning(format!("stopped before: {text}")).detail("Running apply again continues from here.")
             }
         }
     }

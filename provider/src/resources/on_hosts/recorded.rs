@@ -28,7 +28,7 @@ pub fn attributes() -> Vec<Attribute> {
         Attribute::of("drift", Type::map(Type::list(Type::String)))
             .computed()
             .never_null()
-            .describe("What was found to differ on each host by the last refresh. A plan sets it to empty; apply repairs what it names."),
+            .describe("Differences that the last refresh found, host by host. A plan sets it to empty; apply repairs them."),
         Attribute::map("unreachable", Type::String).computed().never_null().describe("Hosts that did not answer the last refresh, with the reason."),
         Attribute::list("rollout", Type::String).computed().never_null().describe("The steps of the last change in their order, as the plan showed them."),
     ]

@@ -40,18 +40,19 @@ impl Resource for Pki {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "The public key infrastructure of one cluster: seven isolated certificate authorities, every leaf certificate that \
-             its components need, the service account key pair and the key that encrypts secrets at rest. Leaf \
-             certificates are renewed in place, one by one, when what they say changes or when they are about to expire; the plan \
-             names each. Authorities, the service account key and the encryption key are created once: a change that would replace \
-             one of them is an error at plan, because no running cluster can take it.",
+            "The public key infrastructure of one cluster: certificate authorities, leaf certificates and keys.\n\n\
+             There are seven isolated authorities, every leaf certificate that the components need, the service account key pair and \
+             the key that encrypts secrets at rest.\n\n\
+             Leaf certificates are renewed in place, one by one, when their content changes or when they are about to expire. The plan \
+             names each of them. Authorities, the service account key and the encryption key are created once: a change that would \
+             replace one of them is an error at plan, because no running cluster can take it.",
         )
         .attribute(attributes::id())
         .attribute(
             Attribute::string("cluster_name")
                 .required()
                 .requires_replace()
-                .describe("Name of the cluster. It stands in the subject of every authority, so that the authorities of two clusters are told apart."),
+                .describe("Name of the cluster. It is part of the subject of every authority, so that the authorities of two clusters can be distinguished."),
         )
         .attribute(Attribute::string("cluster_domain").optional_computed().default("cluster.local".into()).describe("DNS domain of services."))
         .attribute(
@@ -69,26 +70,26 @@ impl Resource for Pki {
                 .describe("Algorithm of every private key. It cannot be changed while the pki exists: that would reissue authorities under a running cluster."),
         )
         .attribute(hours("authority_validity_hours", 87_600, "How long an authority is valid; ten years by default. Authorities are issued once: a plan warns of their end from 180 days before, and never replaces them."))
-        .attribute(hours("certificate_validity_hours", 8_760, "How long a leaf certificate is valid; one year by default. It never outlives its authority."))
-        .attribute(hours("renew_before_hours", 720, "A certificate that expires within this time is renewed by the next plan; 30 days by default."))
+        .attribute(hours("certificate_validity_hours", 8_760, "How long a leaf certificate is valid (8760 hours are one year). It never outlives its authority."))
+        .attribute(hours("renew_before_hours", 720, "A certificate that expires within this time is renewed by the next apply (720 hours are 30 days)."))
         .attribute(
             Attribute::nested(
                 "additional_certificates",
                 Nesting::Map,
                 vec![
-                    Attribute::string("authority").required().validator(schema::one_of(&AUTHORITIES)).describe("The authority that signs it."),
+                    Attribute::string("authority").required().validator(schema::one_of(&AUTHORITIES)).describe("Authority that signs the certificate."),
                     Attribute::string("common_name").required().describe("Common name of the subject; for a client of the API server, the user name."),
                     Attribute::list("organizations", Type::String).optional().describe("Organizations of the subject; for a client of the API server, its groups."),
-                    Attribute::list("usages", Type::String).required().describe("`client_auth`, `server_auth` or both."),
-                    Attribute::list("dns_names", Type::String).optional().describe("DNS names."),
-                    Attribute::list("addresses", Type::String).optional().describe("IP addresses."),
+                    Attribute::list("usages", Type::String).required().describe("Extended key usages: `client_auth`, `server_auth` or both."),
+                    Attribute::list("dns_names", Type::String).optional().describe("DNS names in the certificate."),
+                    Attribute::list("addresses", Type::String).optional().describe("IP addresses in the certificate."),
                 ],
             )
             .optional()
             .null_means_absent()
-            .describe("Certificates of your own, signed by the authorities of this cluster."),
+            .describe("Your own certificates, signed by the authorities of this cluster."),
         )
-        .attribute(Attribute::of("bundle", BundleObject::value_type()).computed().never_null().sensitive().describe("Everything, in the form that `k8s_hardway_cluster.pki` takes."))
+        .attribute(Attribute::of("bundle", BundleObject::value_type()).computed().never_null().sensitive().describe("All of these, in the form of `k8s_hardway_cluster.pki`."))
         .attribute(Attribute::map("certificates", Type::String).computed().never_null().describe("Certificates in PEM by name, such as `cluster-ca`, `admin` or `apiserver/cp-1`."))
         .attribute(Attribute::map("private_keys", Type::String).computed().never_null().sensitive().describe("Private keys in PEM (PKCS #8) by the same names."))
         .attribute(Attribute::map("fingerprints", Type::String).computed().never_null().describe("SHA-256 fingerprint of each certificate."))
@@ -139,7 +140,7 @@ impl Resource for Pki {
     async fn import(&self, _call: &Call, _id: &str) -> Result<Value, Diagnostics> {
         Err(Diagnostic::error("k8s_pki cannot be imported")
             .detail(
-                "Private keys exist only in the state that made them. Create a new k8s_pki, or move the state of the old one.",
+                "Private keys exist only in the state that created them. Create a new k8s_pki, or move the state of the old one.",
             )
             .into())
     }

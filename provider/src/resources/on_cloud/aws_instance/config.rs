@@ -117,7 +117,7 @@ impl Config {
         Ok(self.catalogue_image()?.map(|image| image.packages))
     }
 
-    /// As declared, or as the instance type tells.
+    /// As declared, or that of the instance type.
     pub fn architecture(&self) -> Option<Architecture> {
         match &self.architecture {
             Field::Unknown => None,

@@ -1,4 +1,4 @@
-//! The configuration of an instance that exists, as far as it can be told from what AWS shows. Finding reaches the cloud; telling is
+//! The configuration of an instance that exists, as far as what AWS shows determines it. Finding reaches the cloud; inferring is
 //! pure.
 
 use super::config::catalogue_error;
@@ -135,8 +135,8 @@ fn rest_of<'a>(found: &'a Found, word: &'a str) -> impl Iterator<Item = &'a str>
 
 fn unknown(resource: &str, id: &str) -> Diagnostic {
     Diagnostic::error(format!("there is no {resource} {id}")).detail(
-        "Give the id of its instance (i-0123456789abcdef0) or <cluster_name>/<name>. Only an instance that this resource made can be imported: it is known \
-         by its tag k8s-hardway/object, and nothing shows the user data of another one.",
+        "Give the id of its instance (i-0123456789abcdef0) or <cluster_name>/<name>. Only an instance that this resource created can be imported: it has \
+         the tag k8s-hardway/object, and the user data of other instances cannot be read.",
     )
 }
 

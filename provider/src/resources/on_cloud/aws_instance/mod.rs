@@ -56,7 +56,7 @@ pub async fn choose(cloud: &dyn Cloud, planned: &mut Value) -> Result<(), Diagno
     Ok(())
 }
 
-/// A newer image is told, never taken; an instance type that the region does not have is an error.
+/// A newer image is reported, never used; an instance type that the region does not have is an error.
 pub async fn preflight(cloud: &dyn Cloud, planned: &Value) -> Diagnostics {
     let mut diagnostics = Diagnostics::default();
     if planned.get("image").as_str().is_some() {
@@ -68,7 +68,7 @@ pub async fn preflight(cloud: &dyn Cloud, planned: &Value) -> Diagnostics {
     let Some(instance_type) = planned.get("instance_type").as_str() else { return diagnostics };
     match cloud.instance_types(&[instance_type.to_owned()].into()).await {
         Ok(known) => diagnostics.extend(validate::validate_offer(planned, &known, &cloud.region())),
-        Err(error) => diagnostics.push(on_cloud::failed("cannot ask for instance types", &error)),
+        Err(error) => diagnostics.push(on_cloud::failed("cannot look up instance types", &error)),
     }
     diagnostics
 }
@@ -116,7 +116,7 @@ pub fn check_size(user_data: &str, attribute: &str) -> Result<(), Diagnostic> {
         return Ok(());
     }
     Err(Diagnostic::error(format!("the user data of the instance has {} bytes", user_data.len()))
-        .detail(format!("EC2 takes at most {LIMIT}. Shorten {attribute}: \".example.net\" stands for all names below it."))
+        .detail(format!("EC2 accepts at most {LIMIT}. Shorten {attribute}: \".example.net\" stands for all names below it."))
         .at(AttributePath::attribute(attribute)))
 }
 
@@ -143,12 +143,13 @@ async fn newest_image(cloud: &dyn Cloud, planned: &Value) -> Result<Image, Diagn
             .at(at())
     };
     let entry = images::find(&name).map_err(catalogue_error)?.ok_or_else(|| none("The catalogue does not know it.".into()))?;
-    let architecture = config.architecture().ok_or_else(|| none("The instance type tells no architecture.".into()))?;
+    let architecture =
+        config.architecture().ok_or_else(|| none("The instance type does not determine an architecture.".into()))?;
     let region = cloud.region();
     let query =
         entry.query(architecture, &region).ok_or_else(|| none(format!("Its publisher has no images in region {region}.")))?;
     let images =
-        cloud.images(&query).await.map_err(|error| on_cloud::failed(format!("cannot ask for image {name}"), &error).at(at()))?;
+        cloud.images(&query).await.map_err(|error| on_cloud::failed(format!("cannot look up image {name}"), &error).at(at()))?;
     let newest = images::newest(&images).cloned();
     newest.ok_or_else(|| none(format!("Region {region} has none for {}.", images::aws_architecture(architecture))))
 }

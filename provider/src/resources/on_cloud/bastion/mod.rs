@@ -1,4 +1,4 @@
-//! `k8s_bastion`: an instance that nodes are reached through by SSH.
+//! `k8s_bastion`: an instance through which nodes are reached by SSH.
 
 mod config;
 mod validate;
@@ -23,18 +23,18 @@ impl CloudResource for Bastion {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "A bastion: an instance in a public subnet that nodes are reached through, with `ssh -J` or as `ssh.jump_host` of this provider and of its hosts. \
-             SSH takes keys alone and nobody logs in as root; agents are not forwarded. Security updates install themselves where the image has \
-             apt; Amazon Linux gets its updates with a new image. The metadata service answers to version 2 alone (IMDSv2), for this host alone; \
-             the root volume is encrypted. Import takes the instance's id or `<cluster_name>/<name>`; `authorized_keys` and `tags` are not told by \
-             AWS and come with the next apply, which changes no object for them.",
+            "A bastion: an instance in a public subnet through which nodes are reached, with `ssh -J` or as `ssh.jump_host` of this provider.\n\n\
+             SSH accepts only keys, nobody logs in as root, and agents are not forwarded. Security updates are installed automatically if the \
+             image has apt; Amazon Linux gets its updates with a new image. The metadata service answers only to version 2 (IMDSv2), and only \
+             this host. The root volume is encrypted.\n\n\
+             Import takes the instance's id or `<cluster_name>/<name>`. `authorized_keys` and `tags` cannot be read back from AWS: the next apply \
+             records them, and changes no object for it.",
         )
         .attributes(declared(&Words {
             instance_type: "t4g.nano",
-            ssh_cidrs: "Networks that SSH is let in from, of both families. Required with `vpc_id`, not possible without.",
-            user_data: "More public keys that may log in. They are part of the user data, which EC2 reads on the first boot alone: a change makes \
-                        a new instance in place of the old one.",
-            address: "Which address the A record names: `public` (when not given), the Elastic IP, or `private`.",
+            ssh_cidrs: "Networks from which SSH is allowed, of both families. Required with `vpc_id`, and not allowed without it.",
+            user_data: "More public keys that may log in. They are part of the user data, which EC2 reads only at the first boot.",
+            address: "`public`",
         }))
         .attributes(computed())
     }

@@ -74,13 +74,13 @@ mod tests {
     fn names_and_ids() {
         check(&[("name", "Bastion".into())], &[("name", "\"Bastion\" is not a usable name")]);
         check(&[("cluster_name", "a_b".into())], &[("cluster_name", "\"a_b\" is not a usable name")]);
-        check(&[("subnet_id", "vpc-1".into())], &[("subnet_id", "\"vpc-1\" is no id of this kind")]);
+        check(&[("subnet_id", "vpc-1".into())], &[("subnet_id", "\"vpc-1\" is not an id of this kind")]);
         check(
             &[("security_group_ids", list(&["sg-1", "default"]))],
-            &[("security_group_ids[1]", "\"default\" is no id of this kind")],
+            &[("security_group_ids[1]", "\"default\" is not an id of this kind")],
         );
         check(&[("security_group_ids", list(&[]))], &[("security_group_ids", "security_group_ids is empty")]);
-        check(&[("elastic_ip_id", "192.0.2.1".into())], &[("elastic_ip_id", "\"192.0.2.1\" is no id of this kind")]);
+        check(&[("elastic_ip_id", "192.0.2.1".into())], &[("elastic_ip_id", "\"192.0.2.1\" is not an id of this kind")]);
         check(&[("tags", Value::object([("aws:x", "y".into())]))], &[("tags[\"aws:x\"]", "tag \"aws:x\" begins with \"aws:\"")]);
     }
 
@@ -104,11 +104,11 @@ mod tests {
         check(std::slice::from_ref(&none), &[("image", "neither image nor image_id is given")]);
         check(&[("image_id", "ami-1".into())], &[]);
         check(&[("image", "debian-11".into())], &[("image", "the catalogue has no image \"debian-11\"")]);
-        check(&[none, ("image_id", "debian-12".into())], &[("image_id", "\"debian-12\" is no id of this kind")]);
-        check(&[("instance_type", "t4g nano".into())], &[("instance_type", "\"t4g nano\" is no instance type")]);
+        check(&[none, ("image_id", "debian-12".into())], &[("image_id", "\"debian-12\" is not an id of this kind")]);
+        check(&[("instance_type", "t4g nano".into())], &[("instance_type", "\"t4g nano\" is not an instance type")]);
         let mismatch = [("instance_type", "t3.nano".into()), ("architecture", "arm64".into())];
         check(&mismatch, &[("architecture", "instance type t3.nano is x86_64, not arm64")]);
-        check(&[("architecture", "amd64".into())], &[("architecture", "\"amd64\" is no choice here")]);
+        check(&[("architecture", "amd64".into())], &[("architecture", "\"amd64\" is not one of the allowed values")]);
         check(&[("volume_gib", 4.into())], &[("volume_gib", "4 is out of range")]);
     }
 
@@ -117,9 +117,9 @@ mod tests {
         let none = ("public_key", Value::Null);
         check(std::slice::from_ref(&none), &[("public_key", "neither public_key nor key_name is given")]);
         check(&[("key_name", "mine".into())], &[("key_name", "both public_key and key_name are given")]);
-        check(&[none, ("key_name", "".into())], &[("key_name", "\"\" is no name of a key pair")]);
+        check(&[none, ("key_name", "".into())], &[("key_name", "\"\" is not the name of a key pair")]);
         check(&[("public_key", PRIVATE.into())], &[("public_key", "public_key is a private key")]);
-        check(&[("public_key", "~/.ssh/id_ed25519.pub".into())], &[("public_key", "public_key is no public key")]);
+        check(&[("public_key", "~/.ssh/id_ed25519.pub".into())], &[("public_key", "public_key is not a public key")]);
         check(&[("public_key", ECDSA.into())], &[("public_key", "public_key is of type ecdsa-sha2-nistp256")]);
         check(&[("public_key", format!("{KEY}\n{KEY}").into())], &[("public_key", "public_key has more than one line")]);
         check(&[("authorized_keys", list(&[KEY, PRIVATE]))], &[("authorized_keys[1]", "authorized_keys[1] is a private key")]);
@@ -133,10 +133,10 @@ mod tests {
         check(&[("dns", dns("Z1", "b.example.net"))], &[("dns", "the records would have no address to name")]);
         check(
             &[eip.clone(), ("dns", dns("example.net", "b.example.net"))],
-            &[("dns.zone_id", "\"example.net\" is no id of a hosted zone")],
+            &[("dns.zone_id", "\"example.net\" is not the id of a hosted zone")],
         );
         for bad in ["https://b.example.net", "b.example.net.", "*.example.net", "bastion"] {
-            check(&[eip.clone(), ("dns", dns("Z1", bad))], &[("dns.name", &format!("{bad:?} is no name for a record"))]);
+            check(&[eip.clone(), ("dns", dns("Z1", bad))], &[("dns.name", &format!("{bad:?} is not a name for a record"))]);
         }
         let mut public = dns("Z1", "b.example.net");
         public.set("address", "public".into());

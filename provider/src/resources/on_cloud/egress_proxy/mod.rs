@@ -1,4 +1,4 @@
-//! `k8s_egress_proxy`: an instance with Squid, through which nodes of a private network reach what is on its allow list.
+//! `k8s_egress_proxy`: an instance with Squid through which nodes of a private network reach what is on its allow list.
 
 mod config;
 mod validate;
@@ -26,26 +26,27 @@ impl CloudResource for EgressProxy {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "An egress proxy: an instance with Squid, through which nodes without a route to the Internet reach what is on the allow list and \
-             nothing else. Ports are 80 and 443, and `CONNECT` goes to 443 alone; nothing is cached; who asked is not told on. The metadata \
-             service and link-local addresses are never reached through it. A change of port, clients or allow list is one of the user data, which \
-             EC2 reads on the first boot alone: it makes a new instance in place of the old one, and clients wait some minutes. With `dns` they keep \
-             its name; without, `proxy_environment` has a new address. The instance is hardened as that of `k8s_bastion`. Import takes the instance's \
-             id or `<cluster_name>/<name>`; allow lists, `no_proxy`, `authorized_keys` and `tags` are not told by AWS and come with the next apply.",
+            "An egress proxy: an instance with Squid through which nodes without a route to the internet reach only what is on the allow list.\n\n\
+             Allowed ports are 80 and 443, and `CONNECT` only to 443. Nothing is cached, and client addresses are not forwarded. The metadata \
+             service and link-local addresses cannot be reached through it. The instance is hardened like that of `k8s_bastion`.\n\n\
+             A change of port, clients or allow list changes the user data, which EC2 reads only at the first boot: the instance is replaced, and \
+             clients wait for some minutes. With `dns` its name stays the same; otherwise `proxy_environment` has a new address.\n\n\
+             Import takes the instance's id or `<cluster_name>/<name>`. Allow lists, `no_proxy`, `authorized_keys` and `tags` cannot be read back \
+             from AWS; the next apply records them.",
         )
         .attributes(declared(&Words {
             instance_type: "t4g.small",
-            ssh_cidrs: "Networks that SSH is let in from, of both families. Only with `vpc_id`; when not given, none.",
-            user_data: "More public keys that may log in. A change makes a new instance in place of the old one.",
-            address: "Which address the A record names: `private` (when not given), which clients in the VPC use, or `public`, the Elastic IP.",
+            ssh_cidrs: "Networks from which SSH is allowed, of both families; only with `vpc_id`. By default there are none.",
+            user_data: "More public keys that may log in.",
+            address: "`private`",
         }))
         .attributes(proxy_attributes())
         .attributes(computed())
         .attribute(Attribute::map("proxy_environment", Type::String).computed().describe(
-            "`HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, and the same in lower case, for services of nodes. Exceptions, besides those of \
-             `no_proxy`: this host, the metadata service in both families, `.svc` and the cluster's domain. CIDRs among them are understood by Go \
-             (kubelet, containerd, kubectl), by curl since 7.86 and, IPv4 alone, by Python's requests; wget and Java do not, and need names \
-             or single addresses in `no_proxy.extra`.",
+            "`HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, also in lower case, for services on nodes. Exceptions besides those of `no_proxy`: \
+             the host itself, the metadata service in both families, `.svc` and the cluster's domain. Go (kubelet, containerd, kubectl), curl \
+             since 7.86 and, for IPv4 only, Python's requests understand CIDRs among them; wget and Java do not, and need names or single \
+             addresses in `no_proxy.extra`.",
         ))
     }
 
@@ -103,25 +104,25 @@ fn proxy_attributes() -> Vec<Attribute> {
         ),
         Attribute::string("region").optional().describe("Region of these endpoints; required with `endpoints`."),
         Attribute::string("api_endpoint").optional().describe("URL or name of the API servers."),
-        Attribute::string("cluster_domain").optional().describe("DNS domain of services; `cluster.local` when not given."),
-        cidrs("extra", "More names, addresses and CIDRs. A dot in front means all names below."),
+        Attribute::string("cluster_domain").optional().describe("DNS domain of services.").defaults_to("`cluster.local`"),
+        cidrs("extra", "More names, addresses and CIDRs. A leading dot means all names below."),
     ];
     vec![
         Attribute::number("port").default(Value::from(DEFAULT_PORT)).validator(port()).describe("Port of the proxy."),
-        Attribute::list("client_cidrs", Type::String).required().describe("Networks that may use it, of both families: in Squid and, with `vpc_id`, in the security group."),
+        Attribute::list("client_cidrs", Type::String).required().describe("Networks that may use the proxy, of both families. They are allowed in Squid and, with `vpc_id`, in the security group."),
         Attribute::list("allowed_domains", Type::String).optional().describe(
-            "Domains that may be reached, as Squid's `dstdomain` has them: `registry.k8s.io` is that name alone, `.pkg.dev` all names below it and \
-             itself. A name that anyone can get below a domain (`.amazonaws.com` holds everyone's instances and buckets) lets data out: prefer \
-             whole names.",
+            "Domains that may be reached, in the form of Squid's `dstdomain`: `registry.k8s.io` is only that name, `.pkg.dev` is that name and all \
+             below it. A domain in which anyone can get a name (`.amazonaws.com` holds everyone's instances and buckets) lets data out: \
+             prefer full names.",
         ),
         Attribute::list("allowed_cidrs", Type::String).optional().describe(
-            "Networks that may be reached by address. A name is judged by `allowed_domains` alone and not looked up for this list.",
+            "Networks that may be reached by address. Only `allowed_domains` decides on names; they are not resolved for this list.",
         ),
-        Attribute::nested("no_proxy", Nesting::Single, no_proxy).optional().describe("What clients reach without the proxy, for `proxy_environment`."),
+        Attribute::nested("no_proxy", Nesting::Single, no_proxy).optional().describe("What clients reach directly: the exceptions in `proxy_environment`."),
     ]
 }
 
-/// By name where the records say the private address: it stays when the instance is made anew.
+/// By name where the records hold the private address: the name is kept when the instance is replaced.
 fn proxy_environment(planned: &Value, private_ip: Value) -> Value {
     let host = match aws_instance::dns_address(planned, DnsAddress::Private) {
         Some(DnsAddress::Private) => planned.get("dns").get("name").clone(),
@@ -141,7 +142,7 @@ fn proxy_environment(planned: &Value, private_ip: Value) -> Value {
     Value::Map(variables.map(|(name, text)| (name.clone(), value(&name, text))).collect())
 }
 
-/// The security group tells port and clients, as far as it is one of the proxy's own.
+/// Port and clients come from the security group, if it is the proxy's own.
 fn with_clients(mut values: Value, imported: &Imported) -> Result<Value, Diagnostic> {
     let ports = imported.ports();
     let own = ports.iter().find(|ports| *ports != "tcp 22");

@@ -29,7 +29,7 @@ pub fn validate(config: &Value) -> Diagnostics {
 fn clients(config: &Value, diagnostics: &mut Diagnostics) {
     let (list, at) = (config.get("client_cidrs"), attribute("client_cidrs"));
     if list.as_list().is_some_and(<[Value]>::is_empty) {
-        let detail = "A proxy that nobody may use serves nobody. Give the networks of its clients, such as [\"10.0.0.0/16\"].";
+        let detail = "A proxy that nobody may use is of no use. Give the networks of its clients, such as [\"10.0.0.0/16\"].";
         diagnostics.push(mistake("client_cidrs is empty", detail, at.clone()));
     }
     for (at, network) in networks(list, &at, diagnostics) {
@@ -47,14 +47,14 @@ fn allowed(config: &Value, diagnostics: &mut Diagnostics) {
     }
     let is_empty = |name: &str| config.get(name).is_null() || config.get(name).as_list().is_some_and(<[Value]>::is_empty);
     if is_empty("allowed_domains") && is_empty("allowed_cidrs") {
-        let detail = "What is on no list is refused. Give domains, such as allowed_domains = [\"registry.k8s.io\", \".pkg.dev\"], or allowed_cidrs.";
+        let detail = "What no list allows is refused. Give domains, such as allowed_domains = [\"registry.k8s.io\", \".pkg.dev\"], or allowed_cidrs.";
         diagnostics.push(mistake("the proxy would refuse everything", detail, attribute("allowed_domains")));
     }
 }
 
 fn destination(network: &IpNet, at: AttributePath) -> Option<Diagnostic> {
     if network.prefix_len() == 0 {
-        let detail = "An allow list of everything is none. Give the networks that have to be reached by address, such as 203.0.113.0/24; names belong into allowed_domains.";
+        let detail = "A list that allows everything restricts nothing. Give the networks that have to be reached by address, such as 203.0.113.0/24; names belong in allowed_domains.";
         return Some(mistake(format!("{network} allows every address"), detail, at));
     }
     is_forbidden(network).then(|| {
@@ -68,7 +68,7 @@ fn domain(text: &str, at: AttributePath) -> Option<Diagnostic> {
     if name.parse::<IpAddr>().is_ok() || name.parse::<IpNet>().is_ok() {
         return Some(mistake(
             format!("{text:?} is an address"),
-            "Addresses belong into allowed_cidrs, such as \"203.0.113.7/32\".",
+            "Addresses belong in allowed_cidrs, such as \"203.0.113.7/32\".",
             at,
         ));
     }
@@ -95,7 +95,7 @@ fn no_proxy(declared: &Value, diagnostics: &mut Diagnostics) {
     }
     let endpoints = declared.get("endpoints").as_list().unwrap_or_default();
     if !endpoints.is_empty() && declared.get("region").is_null() {
-        let detail = "It stands in the names of the endpoints. Give the region of the VPC, such as \"eu-central-1\".";
+        let detail = "It is part of the names of the endpoints. Give the region of the VPC, such as \"eu-central-1\".";
         diagnostics.push(mistake("no_proxy.endpoints is given without no_proxy.region", detail, path.clone().then("region")));
     }
     for (index, item) in endpoints.iter().enumerate() {
@@ -108,7 +108,7 @@ fn no_proxy(declared: &Value, diagnostics: &mut Diagnostics) {
     diagnostics.extend(declared.get("api_endpoint").as_str().filter(|text| text.is_empty() || text.contains([' ', ','])).map(
         |text| {
             mistake(
-                format!("{text:?} is no endpoint"),
+                format!("{text:?} is not an endpoint"),
                 "Give the URL or the name of the API servers, such as \"https://api.demo.internal:6443\".",
                 at,
             )
@@ -121,7 +121,7 @@ fn endpoint(text: &str, at: AttributePath) -> Option<Diagnostic> {
     let is_full = text.starts_with("com.amazonaws") || text.starts_with("cn.com.amazonaws") || text.ends_with(".amazonaws.com");
     (!is_short || is_full).then(|| {
         mistake(
-            format!("{text:?} is no short name of an endpoint"),
+            format!("{text:?} is not the short name of an endpoint"),
             "Give what k8s_vpc takes: \"ec2\", \"ecr.api\", \"ecr.dkr\", \"s3\", \"sts\".",
             at,
         )
@@ -132,7 +132,7 @@ fn entry(text: &str, at: AttributePath) -> Option<Diagnostic> {
     let is_entry = !text.is_empty() && !text.contains("://") && !text.contains([' ', ',', '*']);
     (!is_entry).then(|| {
         let detail = "Give one name, address or CIDR each, without scheme or wildcard, such as \".corp.example\", \"10.1.0.0/16\" or \"registry.corp.example\".";
-        mistake(format!("{text:?} is no entry of NO_PROXY"), detail, at)
+        mistake(format!("{text:?} is not an entry of NO_PROXY"), detail, at)
     })
 }
 
@@ -233,14 +233,14 @@ mod tests {
         check_no_proxy(
             "endpoints",
             list(&[full]),
-            &[("no_proxy.endpoints[0]", &format!("{full:?} is no short name of an endpoint"))],
+            &[("no_proxy.endpoints[0]", &format!("{full:?} is not the short name of an endpoint"))],
         );
         check_no_proxy(
             "extra",
             list(&["*.corp.example"]),
-            &[("no_proxy.extra[0]", "\"*.corp.example\" is no entry of NO_PROXY")],
+            &[("no_proxy.extra[0]", "\"*.corp.example\" is not an entry of NO_PROXY")],
         );
-        check_no_proxy("api_endpoint", "".into(), &[("no_proxy.api_endpoint", "\"\" is no endpoint")]);
+        check_no_proxy("api_endpoint", "".into(), &[("no_proxy.api_endpoint", "\"\" is not an endpoint")]);
         let declared = Value::object([("endpoints", list(&["ec2"]))]);
         check(&[("no_proxy", declared)], &[("no_proxy.region", "no_proxy.endpoints is given without no_proxy.region")]);
     }

@@ -218,7 +218,7 @@ fn normal(text: &str) -> String {
     text.parse::<IpAddr>().map_or_else(|_| text.to_owned(), |address| address.to_string())
 }
 
-/// The field, or what is true of datagrams alone: clients' addresses are always kept there, and flows end with their target.
+/// The field, or what only holds for datagrams: clients' addresses are always kept there, and flows end with their target.
 fn or_of_datagrams(field: &Field<bool>, protocol: &Setting) -> Setting {
     match (field, protocol) {
         (Field::Known(value), _) => (*value).into(),

@@ -42,7 +42,7 @@ pub async fn wait_for_healthy_targets(
     }
 }
 
-/// By name: how many targets it has at least. An Auto Scaling group may have been told to have none.
+/// By name: how many targets it has at least. An Auto Scaling group may have a size of zero.
 fn groups_with_targets(graph: &Graph) -> BTreeMap<String, usize> {
     let count =
         |object: &cloud::Object, word: &str| object.settings.keys().filter(|key| key.split(' ').next() == Some(word)).count();
@@ -68,7 +68,7 @@ fn too_late(balancer: &str, waiting: &[String], limit: Duration) -> Diagnostic {
     Diagnostic::error(format!("targets of {balancer} did not become healthy within {} s", limit.as_secs()))
         .detail(format!(
             "{}\n\nDo the targets answer the health check, and do their security groups let the balancer in? Everything is in place, and \
-             running apply again is safe. To go on without waiting, set wait_for_healthy_targets to false.",
+             running apply again is safe. To continue without waiting, set wait_for_healthy_targets to false.",
             waiting.join("\n")
         ))
         .at(AttributePath::attribute("wait_for_healthy_targets"))

@@ -40,7 +40,7 @@ fn identify(vpcs: &[Found], id: &str) -> Result<(String, String), Diagnostic> {
     let mut there = vpcs.iter().filter(|vpc| vpc.readiness != Readiness::Leaving);
     match there.clone().filter_map(named).find(is_it) {
         Some(found) => Ok(found),
-        None if there.any(|vpc| vpc.id == id) => Err(Diagnostic::error(format!("{id} was not made by {NAME}")).detail(format!(
+        None if there.any(|vpc| vpc.id == id) => Err(Diagnostic::error(format!("{id} was not created by {NAME}")).detail(format!(
             "Its tag {OBJECT_TAG} says which {NAME} a VPC belongs to; this one has none. Declare a {NAME} of its own, or give the ids of \
              this network to the resources that need them."
         ))),
@@ -77,8 +77,8 @@ mod tests {
     fn a_network_is_known_by_id_and_by_name() {
         check("vpc-1", Ok(("vpc-1", "demo")));
         check("demo", Ok(("vpc-1", "demo")));
-        check("vpc-2", Err("vpc-2 was not made by k8s_vpc"));
-        check("vpc-3", Err("vpc-3 was not made by k8s_vpc"));
+        check("vpc-2", Err("vpc-2 was not created by k8s_vpc"));
+        check("vpc-3", Err("vpc-3 was not created by k8s_vpc"));
         check("other", Err("there is no k8s_vpc \"other\" in this region"));
     }
 }

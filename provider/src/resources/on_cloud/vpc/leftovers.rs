@@ -1,4 +1,4 @@
-//! What Kubernetes or GuardDuty has made in a VPC and would block its destroy.
+//! What Kubernetes or GuardDuty created in a VPC and would block its destroy.
 
 use crate::resources::on_cloud::retry::PACE;
 use crate::resources::on_cloud::{failed, stopped};
@@ -50,7 +50,7 @@ async fn delete_all(cloud: &dyn Cloud, leftovers: &[Leftover], waiter: Waiter<'_
         }
         match cloud.delete_leftover(leftover).await {
             Err(error) if !matches!(error.class, NotFound | Dependency | Throttled | Ambiguous) => {
-                return Err(failed(format!("cannot delete {}, which Kubernetes made", text(leftover)), &error));
+                return Err(failed(format!("cannot delete {}, which Kubernetes created", text(leftover)), &error));
             }
             _ => {}
         }
@@ -61,7 +61,7 @@ async fn delete_all(cloud: &dyn Cloud, leftovers: &[Leftover], waiter: Waiter<'_
 async fn list(cloud: &dyn Cloud, network: &Network<'_>) -> Result<Vec<Leftover>, Diagnostic> {
     let Network { vpc_id, cluster } = network;
     let leftovers = cloud.leftovers(vpc_id, cluster).await;
-    leftovers.map_err(|error| failed(format!("cannot list what Kubernetes made in {vpc_id}"), &error))
+    leftovers.map_err(|error| failed(format!("cannot list what Kubernetes created in {vpc_id}"), &error))
 }
 
 fn rank(kind: &str) -> usize {
@@ -69,7 +69,7 @@ fn rank(kind: &str) -> usize {
 }
 
 fn named(vpc_id: &str, leftovers: &[Leftover]) -> Diagnostic {
-    Diagnostic::error(format!("Kubernetes or GuardDuty has made {} objects in {vpc_id} that still exist", leftovers.len()))
+    Diagnostic::error(format!("Kubernetes or GuardDuty created {} objects in {vpc_id} that still exist", leftovers.len()))
         .detail(format!(
             "{}\n\nDelete the services and volume claims that they belong to while the cluster is there, or delete the objects. Or set \
              destroy_leftovers = true and apply, then destroy: that deletes them, volumes with their data.",
@@ -79,8 +79,8 @@ fn named(vpc_id: &str, leftovers: &[Leftover]) -> Diagnostic {
 }
 
 fn still_there(vpc_id: &str, leftovers: &[Leftover]) -> Diagnostic {
-    Diagnostic::error(format!("what Kubernetes made in {vpc_id} is not gone after {} s", LIMIT.as_secs()))
-        .detail(format!("{}\n\nRunning destroy again is safe: it goes on from here.", lines(leftovers)))
+    Diagnostic::error(format!("what Kubernetes created in {vpc_id} still exists after {} s", LIMIT.as_secs()))
+        .detail(format!("{}\n\nRunning destroy again is safe: it continues from here.", lines(leftovers)))
 }
 
 fn lines(leftovers: &[Leftover]) -> String {
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn each_is_named() {
         let error = named("vpc-1", &[leftover("load_balancer", "arn:x", "web"), leftover("volume", "vol-1", "")]);
-        assert_eq!(error.summary, "Kubernetes or GuardDuty has made 2 objects in vpc-1 that still exist");
+        assert_eq!(error.summary, "Kubernetes or GuardDuty created 2 objects in vpc-1 that still exist");
         assert!(error.detail.starts_with("load balancer web (arn:x)\nvolume vol-1\n"), "{}", error.detail);
     }
 

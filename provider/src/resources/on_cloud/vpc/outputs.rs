@@ -63,7 +63,7 @@ fn subnet_ipv6_cidrs(spec: &VpcSpec, known: &Known<'_>) -> Value {
     Value::Map(subnets.map(cidr).collect::<BTreeMap<_, _>>())
 }
 
-/// An Elastic IP of the network's own tells its address; one that was given is told by the gateway.
+/// An Elastic IP of the network has its address as output; the address of a given one comes from the gateway.
 fn nat_public_ips(spec: &VpcSpec, known: &Known<'_>) -> Value {
     let address = |number: u32| {
         let is_given = usize::try_from(number).is_ok_and(|number| number <= spec.nat.elastic_ip_ids.len());

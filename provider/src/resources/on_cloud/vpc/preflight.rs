@@ -100,7 +100,7 @@ fn check_quotas(before: &Graph, after: &Graph, quotas: &[Quota]) -> Diagnostics 
         let needed = u64::try_from(needed(&quota.subject)).unwrap_or(u64::MAX);
         (needed > 0 && quota.used.saturating_add(needed) > quota.limit).then(|| {
             Diagnostic::error(format!("the quota {:?} is too small", quota.name)).detail(format!(
-                "The account may have {} and has {}; this plan makes {needed} more. Ask AWS for more in Service Quotas, or remove some.",
+                "The account may have {} and has {}; this plan creates {needed} more. Request a higher quota in Service Quotas, or remove some.",
                 quota.limit, quota.used
             ))
         })

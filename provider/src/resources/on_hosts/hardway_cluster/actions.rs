@@ -63,7 +63,7 @@ impl ControlPlaneActions {
             }
             if began.elapsed() > LIMIT {
                 return Err(StepError::Gate {
-                    summary: format!("waited {} s in vain on {} until {what}", LIMIT.as_secs(), machine.name()),
+                    summary: format!("timed out after {} s on {}, waiting until {what}", LIMIT.as_secs(), machine.name()),
                     detail: format!(
                         "The last answer was:\n{}\n\n{}\n\nRunning apply again is safe.",
                         String::from_utf8_lossy(&output.stderr).trim(),

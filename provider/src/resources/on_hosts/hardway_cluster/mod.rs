@@ -42,19 +42,19 @@ impl HostResource for HardwayCluster {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "etcd and the Kubernetes control plane as systemd units on hosts of your own: API server, controller manager, scheduler, \
-             and an approver of kubelet serving certificates, with secrets encrypted at rest and an audit log; and the objects that \
-             a cluster begins with: roles for TLS bootstrap and CoreDNS. A change goes from host to host, each healthy before the \
-             next; a change that could lose etcd's quorum is an error at plan.",
+            "etcd and the Kubernetes control plane as systemd units on your own hosts, with secrets encrypted at rest and an audit log.\n\n\
+             Each host runs the API server, the controller manager, the scheduler, an etcd member and an approver of kubelet serving \
+             certificates. The cluster starts with roles for TLS bootstrap and with CoreDNS.\n\n\
+             A change goes from host to host, each healthy before the next. A change that could lose etcd's quorum is an error at plan.",
         )
         .attribute(attributes::id())
         .attribute(Attribute::string("name").required().requires_replace().describe("Name of the cluster."))
-        .attribute(Attribute::string("kubernetes_version").required().describe("Version of Kubernetes, such as `1.36.3`. The catalogue of the provider knows which etcd goes with it."))
+        .attribute(Attribute::string("kubernetes_version").required().describe("Version of Kubernetes, such as `1.36.3`. The provider's catalogue determines the version of etcd."))
         .attribute(
             Attribute::of("pki", BundleObject::value_type())
                 .required()
                 .write_only()
-                .describe("The `bundle` of a `k8s_pki` whose hosts include every host of this cluster. It is never stored in the state of this resource: only digests of the files are."),
+                .describe("The `bundle` of a `k8s_pki` whose hosts include every host of this cluster. It is never stored in the state of this resource, which only holds digests of the files."),
         )
         .attribute(Attribute::string("endpoint").required().describe("URL under which clients and nodes reach the API servers, such as `https://api.demo.internal:6443`."))
         .attribute(hosts::attribute("Control-plane hosts by name: one, or an odd number of three or more, because each is a member of etcd."))
@@ -65,9 +65,9 @@ impl HostResource for HardwayCluster {
                 vec![
                     Attribute::list("pod_cidrs", Type::String).required().requires_replace().describe("Pod CIDRs, one per family; the first family is the primary one."),
                     Attribute::list("service_cidrs", Type::String).required().requires_replace().describe("Service CIDRs, one per family, in the order of `pod_cidrs`."),
-                    Attribute::number("node_mask_ipv4").optional().validator(schema::between(9, 30)).describe("Prefix length of one node's IPv4 pod network; 24 when not given."),
-                    Attribute::number("node_mask_ipv6").optional().validator(schema::between(17, 124)).describe("Prefix length of one node's IPv6 pod network; 64 when not given."),
-                    Attribute::string("cluster_domain").optional().requires_replace().describe("DNS domain of services; `cluster.local` when not given."),
+                    Attribute::number("node_mask_ipv4").optional().validator(schema::between(9, 30)).describe("Prefix length of one node's IPv4 pod network.").defaults_to("`24`"),
+                    Attribute::number("node_mask_ipv6").optional().validator(schema::between(17, 124)).describe("Prefix length of one node's IPv6 pod network.").defaults_to("`64`"),
+                    Attribute::string("cluster_domain").optional().requires_replace().describe("DNS domain of services.").defaults_to("`cluster.local`"),
                 ],
             )
             .required()

@@ -175,7 +175,7 @@ fn validate_flags(component: &str, flags: &Value, diagnostics: &mut Diagnostics)
         if value.as_str().is_some_and(|text| text.contains(['\n', '\r'])) {
             diagnostics.push(
                 Diagnostic::error(format!("the value of flag {name:?} has a line break"))
-                    .detail("A flag stands on one line of a systemd unit.")
+                    .detail("A flag is one line of a systemd unit.")
                     .at(at),
             );
         }

@@ -35,13 +35,14 @@ impl HostResource for LbVrrp {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "A load balancer on hosts of your own: keepalived holds the virtual addresses (unicast VRRP version 3, `nopreempt`, one \
-             instance per family, moved together), nginx passes TCP connections on to the backends that are healthy. A host whose \
-             nginx stops gives the addresses up. An update works on the hosts without the addresses first, then hands them over.",
+            "A load balancer on your own hosts: keepalived holds virtual addresses, nginx forwards TCP connections to healthy backends.\n\n\
+             keepalived uses unicast VRRP version 3 with `nopreempt` and one instance per address family; both families move together. A \
+             host whose nginx stops releases the addresses. An update first changes the hosts without the addresses, then hands the \
+             addresses over.",
         )
         .attribute(attributes::id())
-        .attribute(Attribute::string("name").optional_computed().default("api".into()).requires_replace().describe("Tells two load balancers on the same hosts apart; it stands in paths and unit names."))
-        .attribute(hosts::attribute("Hosts that share the virtual addresses, by name; two or more. The first by name has the highest priority."))
+        .attribute(Attribute::string("name").optional_computed().default("api".into()).requires_replace().describe("Distinguishes two load balancers on the same hosts: it is part of paths and unit names."))
+        .attribute(hosts::attribute("Hosts that share the virtual addresses, by name: two or more. The first by name has the highest priority."))
         .attribute(
             Attribute::list("virtual_addresses", Type::String)
                 .required()
@@ -53,14 +54,14 @@ impl HostResource for LbVrrp {
                 Nesting::Map,
                 vec![
                     Attribute::number("port").required().validator(schema::port()).describe("Port on every address of the load balancer."),
-                    Attribute::list("backends", Type::String).required().describe("Where connections go: `address:port`, an IPv6 address in brackets, or a name."),
+                    Attribute::list("backends", Type::String).required().describe("Where connections are forwarded to: `address:port`, with an IPv6 address in brackets, or `name:port`."),
                     Attribute::nested(
                         "health_check",
                         Nesting::Single,
                         vec![Attribute::string("https_path").required().describe("Path of an HTTPS GET that must answer 200, such as `/readyz` of an API server.")],
                     )
                     .optional()
-                    .describe("How a backend's health is checked each second. When not given, it is healthy while its port takes connections."),
+                    .describe("How the health of backends is checked, every second. By default, a backend is healthy while its port accepts connections."),
                 ],
             )
             .required()
@@ -72,16 +73,16 @@ impl HostResource for LbVrrp {
                 .optional_computed()
                 .default(Value::from(51))
                 .validator(schema::between(1, 254))
-                .describe("VRRP virtual router id of the first family; the second takes the next one. Unique in the hosts' network."),
+                .describe("VRRP virtual router id, unique in the network of the hosts. Both address families use it."),
         )
         .attribute(
             Attribute::number("advertisement_interval_ms")
                 .optional_computed()
                 .default(Value::from(200))
                 .validator(schema::between(10, 40_950))
-                .describe("Milliseconds between VRRP advertisements, in steps of 10. Three lost ones move the addresses."),
+                .describe("Milliseconds between VRRP advertisements, in steps of 10. After three lost ones, the addresses move."),
         )
-        .attribute(Attribute::string("interface").optional().describe("Interface that carries the virtual addresses. When not given, each host takes the one with its own address."))
+        .attribute(Attribute::string("interface").optional().describe("Interface that carries the virtual addresses.").defaults_to("the interface with the address of the host"))
         .attribute(ssh::attribute())
     }
 
@@ -94,7 +95,7 @@ impl HostResource for LbVrrp {
         diagnostics.extend(attributes::validate_cluster_name(config.get("name"), "name"));
         if config.get("hosts").as_map().is_some_and(|hosts| hosts.len() == 1) {
             diagnostics.push(
-                Diagnostic::warning("one host alone cannot hand a virtual address over")
+                Diagnostic::warning("a single host cannot hand over a virtual address")
                     .detail("Name a second host, so that the addresses survive the loss of the first.")
                     .at(AttributePath::attribute("hosts")),
             );

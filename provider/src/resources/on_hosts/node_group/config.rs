@@ -183,7 +183,7 @@ pub fn validate(config: &Value, diagnostics: &mut Diagnostics) {
         if registry.contains('/') || registry.is_empty() {
             diagnostics.push(
                 Diagnostic::error(format!("{registry:?} is not the host of a registry"))
-                    .detail("Give the host alone, such as \"registry.k8s.io\".")
+                    .detail("Give only the host, such as \"registry.k8s.io\".")
                     .at(at.clone()),
             );
         }

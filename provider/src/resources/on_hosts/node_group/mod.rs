@@ -34,14 +34,14 @@ impl HostResource for NodeGroup {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "Nodes of a cluster on hosts of your own: containerd and runc, kubelet joined by TLS bootstrap with a token of one hour, \
-             kube-proxy, and a routed dual-stack pod network. Control-plane hosts may be nodes as well. A host that is taken out is \
-             drained, its node object deleted, and everything on it removed; adding one touches no other host.",
+            "Nodes of a cluster on your own hosts: containerd, kubelet, kube-proxy and a routed dual-stack pod network.\n\n\
+             Kubelets join by TLS bootstrap with a token that is valid for an hour. Control-plane hosts may be nodes as well.\n\n\
+             A host that is removed is drained, its node object is deleted, and everything on it is removed. Adding a host touches no other.",
         )
         .attribute(attributes::id())
-        .attribute(Attribute::string("name").optional_computed().default("nodes".into()).requires_replace().describe("Tells the node groups of one cluster apart."))
+        .attribute(Attribute::string("name").optional_computed().default("nodes".into()).requires_replace().describe("Distinguishes the node groups of a cluster."))
         .attribute(Attribute::of("cluster", hardway_cluster::Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`."))
-        .attribute(hosts::attribute("Hosts by name, which is the name of the node."))
+        .attribute(hosts::attribute("Hosts by name, which is also the name of the node."))
         .attribute(Attribute::map("labels", Type::String).optional().null_means_absent().describe("Labels of the nodes."))
         .attribute(
             Attribute::nested(
@@ -49,28 +49,28 @@ impl HostResource for NodeGroup {
                 Nesting::List,
                 vec![
                     Attribute::string("key").required().describe("Key of the taint."),
-                    Attribute::string("value").optional().describe("Its value."),
+                    Attribute::string("value").optional().describe("Value of the taint."),
                     Attribute::string("effect")
                         .required()
                         .validator(schema::one_of(&["NoSchedule", "PreferNoSchedule", "NoExecute"]))
-                        .describe("`NoSchedule`, `PreferNoSchedule` or `NoExecute`."),
+                        .describe("Effect of the taint."),
                 ],
             )
             .optional()
-            .describe("Taints with which nodes register."),
+            .describe("Taints that nodes register with."),
         )
         .attribute(
             Attribute::string("proxy_mode")
                 .optional_computed()
                 .default("nftables".into())
                 .validator(schema::one_of(&["nftables", "iptables", "ipvs"]))
-                .describe("How kube-proxy routes services: `nftables`, `iptables` or `ipvs`."),
+                .describe("Mode of kube-proxy."),
         )
         .attribute(
             Attribute::map("registry_mirrors", Type::String)
                 .optional()
                 .null_means_absent()
-                .describe("Image registries and the URL of the mirror that containerd asks in their place, such as `{ \"registry.k8s.io\" = \"https://mirror.example.net\" }`."),
+                .describe("URL of the mirror that containerd uses instead of an image registry, by registry, such as `{ \"registry.k8s.io\" = \"https://mirror.example.net\" }`."),
         )
         .attribute(Attribute::string("kubelet_config").optional().describe("Settings in JSON that are merged into the KubeletConfiguration; use `jsonencode({ maxPods = 200 })`."))
         .attribute(Attribute::string("kube_proxy_config").optional().describe("Settings in JSON that are merged into the KubeProxyConfiguration."))
@@ -79,14 +79,14 @@ impl HostResource for NodeGroup {
                 .optional_computed()
                 .default(Value::from(1))
                 .validator(schema::between(1, 1000))
-                .describe("How many nodes are worked on at once when something on them restarts."),
+                .describe("Maximum number of nodes on which units restart at the same time."),
         )
         .attribute(
             Attribute::number("drain_timeout_seconds")
                 .optional_computed()
                 .default(Value::from(300))
                 .validator(schema::between(1, 86_400))
-                .describe("How long a drain may take before it fails; disruption budgets are honoured."),
+                .describe("How long a drain may take before it fails; pod disruption budgets are respected."),
         )
         .attribute(configuration::mirror_attribute())
         .attribute(downloads::attribute())
@@ -167,7 +167,7 @@ impl HostResource for NodeGroup {
                 let diagnostics = actions.leave_all().await;
                 if call.cancelled.is_cancelled() {
                     return Err(Diagnostic::error("stopped on request")
-                        .detail("No host was cleaned yet. Destroying again goes on from here."));
+                        .detail("No host was cleaned yet. Destroying again continues from here."));
                 }
                 Ok(diagnostics)
             }
@@ -211,7 +211,7 @@ fn bundles(
     let content = kubeconfig.map_or_else(|| Content::by_digest(digest.clone()), Content::new);
     if content.digest() != digest {
         return Err(Diagnostic::error("the control-plane hosts hold another kubeconfig for kube-proxy than the plan says")
-            .detail("The cluster was changed since the plan was made. Plan again, then apply."));
+            .detail("The cluster has changed since the plan was created. Plan again, then apply."));
     }
     let Some(spec) = config.spec(content) else { return Ok(None) };
     let mut bundles = BTreeMap::new();

@@ -15,7 +15,7 @@ pub fn validate(config: &Value) -> Diagnostics {
     diagnostics.extend(keys.filter_map(|(index, item)| key(item, &AUTHORIZED, path.clone().index(index))));
     diagnostics.extend(key_name(config.get("key_name")));
     if config.get("elastic_ip").as_bool() == Some(true) && config.get("elastic_ip_id").as_str().is_some() {
-        let detail = "elastic_ip makes one, elastic_ip_id takes one that exists. Leave one of them out.";
+        let detail = "elastic_ip creates one, elastic_ip_id uses an existing one. Leave one of them out.";
         diagnostics.push(mistake(
             "both elastic_ip and elastic_ip_id are given",
             detail,
@@ -32,7 +32,7 @@ fn key(value: &Value, types: &[&str], at: AttributePath) -> Option<Diagnostic> {
         KeyMistake::Private => mistake(
             format!("{attribute} is a private key"),
             format!(
-                "Give the public half, such as {EXAMPLE}. A private key has no place here; if this configuration was shared, make a new one."
+                "Give the public half, such as {EXAMPLE}. A private key has no place here; if this configuration was shared, create a new key pair."
             ),
             at,
         ),
@@ -44,13 +44,13 @@ fn key(value: &Value, types: &[&str], at: AttributePath) -> Option<Diagnostic> {
         KeyMistake::Type(name) => mistake(
             format!("{attribute} is of type {name}"),
             format!(
-                "Possible are {}. `ssh-keygen -t ed25519` makes one that does; others may go into authorized_keys.",
+                "Allowed are {}. `ssh-keygen -t ed25519` creates one that works; others may go into authorized_keys.",
                 types.join(", ")
             ),
             at,
         ),
         KeyMistake::Malformed => mistake(
-            format!("{attribute} is no public key"),
+            format!("{attribute} is not a public key"),
             format!("It is one line that begins with its type and goes on with base64, such as the content of {EXAMPLE}."),
             at,
         ),
@@ -62,6 +62,6 @@ fn key_name(value: &Value) -> Option<Diagnostic> {
     let fits = !name.is_empty() && name.len() <= 255 && name.is_ascii() && name.trim() == name;
     (!fits).then(|| {
         let detail = "It is the name of a key pair of EC2, at most 255 ASCII characters, such as \"mine\".";
-        mistake(format!("{name:?} is no name of a key pair"), detail, AttributePath::attribute("key_name"))
+        mistake(format!("{name:?} is not the name of a key pair"), detail, AttributePath::attribute("key_name"))
     })
 }

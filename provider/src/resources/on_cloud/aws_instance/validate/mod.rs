@@ -89,7 +89,8 @@ fn ids(config: &Value) -> Diagnostics {
     let wrong = groups.into_iter().flatten().enumerate().filter_map(|(index, item)| id(item, "sg-", path.clone().index(index)));
     diagnostics.extend(wrong);
     if groups.is_some_and(<[Value]>::is_empty) {
-        let detail = "Without a group nothing comes in. Give at least one, such as [\"sg-0123456789abcdef0\"], or vpc_id to have one made.";
+        let detail =
+            "Without a group nothing comes in. Give at least one, such as [\"sg-0123456789abcdef0\"], or vpc_id to create one.";
         diagnostics.push(mistake("security_group_ids is empty", detail, path));
     }
     diagnostics
@@ -102,7 +103,7 @@ fn id(value: &Value, prefix: &str, at: AttributePath) -> Option<Diagnostic> {
     let is_id = !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     (!is_id).then(|| {
         mistake(
-            format!("{text:?} is no id of this kind"),
+            format!("{text:?} is not an id of this kind"),
             format!("It begins with {prefix:?}, such as \"{prefix}0123456789abcdef0\"."),
             at,
         )
@@ -117,11 +118,11 @@ fn security(config: &Value, ssh: Ssh) -> Diagnostics {
     let (own_group, is_given) = (!config.get("vpc_id").is_null(), cidrs.is_set());
     let is_empty = cidrs.is_null() || cidrs.as_list().is_some_and(<[Value]>::is_empty);
     if is_given && !own_group && !config.get("security_group_ids").is_null() {
-        let detail = "They are rules of the security group that vpc_id asks for. Leave ssh_cidrs out, and say it in the groups of security_group_ids.";
+        let detail = "They are rules of the security group that vpc_id creates. Leave ssh_cidrs out, and declare the rules in the groups of security_group_ids.";
         diagnostics.push(mistake("ssh_cidrs is given without vpc_id", detail, at.clone()));
     } else if own_group && is_empty && ssh == Ssh::Required {
         let detail =
-            "A bastion that lets nobody in serves nobody. Give the networks that you come from, such as [\"198.51.100.0/24\"].";
+            "A bastion that admits nobody is of no use. Give the networks that you come from, such as [\"198.51.100.0/24\"].";
         diagnostics.push(mistake("nothing may reach the bastion", detail, at.clone()));
     }
     for (at, network) in networks(cidrs, &at, &mut diagnostics) {
@@ -158,7 +159,7 @@ fn instance_type(config: &Value) -> Option<Diagnostic> {
     let name = config.get("instance_type").as_str()?;
     let Some(told) = images::architecture_of(name).map(images::aws_architecture) else {
         let detail = "It is family and size with a dot between them, such as t4g.nano.";
-        return Some(mistake(format!("{name:?} is no instance type"), detail, AttributePath::attribute("instance_type")));
+        return Some(mistake(format!("{name:?} is not an instance type"), detail, AttributePath::attribute("instance_type")));
     };
     let declared = config.get("architecture").as_str()?;
     (declared != told).then(|| architecture_mistake(name, told, declared))
@@ -182,14 +183,14 @@ fn dns(config: &Value) -> Diagnostics {
         let id = zone.trim_start_matches("/hostedzone/");
         if id.is_empty() || !id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()) {
             let detail = "It is what Route 53 shows as hosted zone ID, such as \"Z0123456789ABCDEFGHIJ\"; not the zone's name.";
-            diagnostics.push(mistake(format!("{zone:?} is no id of a hosted zone"), detail, at.clone().then("zone_id")));
+            diagnostics.push(mistake(format!("{zone:?} is not the id of a hosted zone"), detail, at.clone().then("zone_id")));
         }
     }
     if let Some(name) = dns.get("name").as_str()
         && (!attributes::is_dns_name(name) || name.starts_with('*') || !name.contains('.'))
     {
         let detail = "Give the whole name without scheme, port or final dot, such as \"bastion.demo.example.net\".";
-        diagnostics.push(mistake(format!("{name:?} is no name for a record"), detail, at.clone().then("name")));
+        diagnostics.push(mistake(format!("{name:?} is not a name for a record"), detail, at.clone().then("name")));
     }
     if dns.get("address").as_str() == Some("public") && !has_public_address(config) {
         diagnostics.push(no_address(at.then("address")));
@@ -205,7 +206,7 @@ pub fn validate_public_dns(config: &Value) -> Option<Diagnostic> {
 }
 
 fn no_address(at: AttributePath) -> Diagnostic {
-    let detail = "An address that the subnet gives is another one after each stop. Set elastic_ip = true, elastic_ip_id, or ipv6 = true; or dns.address = \"private\".";
+    let detail = "An address that the subnet assigns changes after each stop. Set elastic_ip = true, elastic_ip_id, or ipv6 = true; or dns.address = \"private\".";
     mistake("the records would have no address to name", detail, at)
 }
 

@@ -72,7 +72,7 @@ fn infer(request: &Request, found: &[Found]) -> Result<Value, Diagnostic> {
     })?;
     if text(balancer, "type") != "network" {
         return Err(Diagnostic::error(format!("load balancer {name} is of type {}", text(balancer, "type")))
-            .detail(format!("{NAME} manages load balancers of type network alone.")));
+            .detail(format!("{NAME} manages only load balancers of type network.")));
     }
     let mut ids = Value::object([]);
     ids.set(&ObjectKey::new(Kind::LoadBalancer, name).to_string(), balancer.id.as_str().into());
@@ -226,7 +226,7 @@ fn infer_dns(zone: &str, name: &str, found: &[Found], ids: &mut Value) -> Result
     }
     if dns.is_null() {
         return Err(Diagnostic::error(format!("there is no record {name} in hosted zone {zone}"))
-            .detail("Import the load balancer by its name alone; the next apply makes the records of its dns block."));
+            .detail("Import the load balancer by its name only; the next apply creates the records of its dns block."));
     }
     Ok(dns)
 }

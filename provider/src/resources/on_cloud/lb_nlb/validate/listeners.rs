@@ -31,7 +31,7 @@ pub fn validate(config: &Value, findings: &mut Findings) {
         findings.error(
             &path,
             format!("{} listeners are too many", listeners.len()),
-            format!("A Network Load Balancer takes {MAX_LISTENERS}: make a second one."),
+            format!("A Network Load Balancer supports {MAX_LISTENERS}: create a second one."),
         );
     }
     let mut ports: BTreeMap<i64, &String> = BTreeMap::new();

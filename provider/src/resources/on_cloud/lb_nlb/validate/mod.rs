@@ -22,7 +22,7 @@ pub fn validate(config: &Value) -> Diagnostics {
     findings.0
 }
 
-/// Collects what is wrong.
+/// Collects the findings of a validation.
 #[derive(Default)]
 struct Findings(Diagnostics);
 
@@ -60,9 +60,9 @@ fn known_texts(set: &Value) -> impl Iterator<Item = &str> {
 /// Names of load balancers and of target groups.
 fn name_mistake(name: &str) -> Option<&'static str> {
     match name {
-        _ if name.is_empty() || name.len() > 32 => Some("AWS takes 1 to 32 characters"),
-        _ if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => Some("AWS takes letters, digits and '-' alone"),
-        _ if name.starts_with('-') || name.ends_with('-') => Some("AWS takes no '-' at the beginning or end"),
+        _ if name.is_empty() || name.len() > 32 => Some("AWS accepts 1 to 32 characters"),
+        _ if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => Some("AWS accepts only letters, digits and '-'"),
+        _ if name.starts_with('-') || name.ends_with('-') => Some("AWS accepts no '-' at the beginning or end"),
         _ => None,
     }
 }
@@ -160,7 +160,7 @@ fn validate_security_groups(list: &Value, findings: &mut Findings) {
         findings.warning(
             &path,
             "the load balancer has no security group",
-            "Whoever reaches its addresses reaches its listeners, and AWS adds no security group later to a balancer that was made without.",
+            "Whoever reaches its addresses reaches its listeners, and no security group can be added later to a load balancer that was created without any.",
         );
     }
     for item in list.as_list().unwrap_or_default() {
@@ -206,7 +206,7 @@ fn validate_tags(tags: &Value, findings: &mut Findings) {
             );
         }
         if key.is_empty() || key.chars().count() > 128 || value.as_str().is_some_and(|text| text.chars().count() > 256) {
-            findings.error(&at, "tag is too long", "AWS takes keys of 1 to 128 characters and values of at most 256.");
+            findings.error(&at, "tag is too long", "AWS accepts keys of 1 to 128 characters and values of at most 256.");
         }
     }
 }

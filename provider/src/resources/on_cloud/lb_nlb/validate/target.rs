@@ -86,7 +86,7 @@ fn validate_autoscaling_groups(names: &Value, kind: Option<&str>, path: &Attribu
     }
 }
 
-/// As CreateAutoScalingGroup has it.
+/// The rule of CreateAutoScalingGroup for names.
 fn is_autoscaling_group_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && name.chars().all(|c| c.is_ascii_graphic() && c != ':')
 }
@@ -123,7 +123,7 @@ fn validate_client_addresses(listener: &Listener<'_>, path: &AttributePath, find
         findings.error(
             &at,
             format!("{protocol} targets always see the clients' addresses"),
-            "AWS has no choice there. Leave preserve_client_ip out.",
+            "AWS offers no choice there. Leave preserve_client_ip out.",
         );
     } else if preserves && listener.scheme == Some("internal") {
         findings.warning(
@@ -158,13 +158,13 @@ fn validate_address(text: &str, family: Option<&str>, at: &AttributePath, findin
     } else if family == Some("ipv4") && address.is_ipv6() {
         findings.error(
             at,
-            format!("{address} is no IPv4 address"),
+            format!("{address} is not an IPv4 address"),
             "A target group has one family: set address_family to \"ipv6\", or give IPv4 addresses.",
         );
     } else if family == Some("ipv6") && address.is_ipv4() {
         findings.error(
             at,
-            format!("{address} is no IPv6 address"),
+            format!("{address} is not an IPv6 address"),
             "A target group has one family: set address_family to \"ipv4\", or give IPv6 addresses.",
         );
     }
@@ -193,7 +193,7 @@ mod tests {
     fn addresses() {
         check(&[targets(&["cp-1"])], &[("targets", "\"cp-1\" is not an address")]);
         check(&[targets(&["10.0.1.4:6443"])], &[("targets", "\"10.0.1.4:6443\" is not an address")]);
-        check(&[targets(&["2001:db8::1"])], &[("targets", "2001:db8::1 is no IPv4 address")]);
+        check(&[targets(&["2001:db8::1"])], &[("targets", "2001:db8::1 is not an IPv4 address")]);
         for bad in ["127.0.0.1", "169.254.1.1", "0.0.0.0", "224.0.0.18"] {
             check(&[targets(&[bad])], &[("targets", &format!("{bad} cannot be a target"))]);
         }
@@ -238,7 +238,7 @@ mod tests {
         let at = "listeners[\"api\"].target";
         sample::check(
             &[dualstack.clone(), family.clone(), ("listeners.api.target.targets", vec!["10.0.1.4"].into())],
-            &[(&format!("{at}.targets"), "10.0.1.4 is no IPv6 address")],
+            &[(&format!("{at}.targets"), "10.0.1.4 is not an IPv6 address")],
         );
         sample::check(
             &[dualstack, family, ("listeners.api.target.type", "instance".into()), ("listeners.api.target.targets", Value::Null)],

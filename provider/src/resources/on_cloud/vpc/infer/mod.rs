@@ -141,7 +141,7 @@ impl Observed {
         ])
     }
 
-    /// By the routes of its table, and by whether it is the subnet's alone, as only those of private ones are.
+    /// By the routes of its table, and by whether only this subnet uses it, as is the case for private ones.
     fn reach(&self, subnet: &str) -> Reach {
         let association = format!("subnet {}", key(Kind::Subnet, subnet).reference());
         let table = self.of_kind(Kind::RouteTable).find(|(_, table)| table.contains_key(&association));

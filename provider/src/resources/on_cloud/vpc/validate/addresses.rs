@@ -44,8 +44,8 @@ pub fn parse_ipv4(text: &str, at: &AttributePath, report: &mut Report<'_>) -> Op
         }
         Ok(IpNet::V4(network)) if !(16..=28).contains(&network.prefix_len()) => report.error(
             at.clone(),
-            format!("{network} has a prefix length that AWS does not take"),
-            format!("It takes /16 to /28: for example {}/{}.", network.addr(), network.prefix_len().clamp(16, 28)),
+            format!("{network} has a prefix length that AWS does not accept"),
+            format!("It accepts /16 to /28: for example {}/{}.", network.addr(), network.prefix_len().clamp(16, 28)),
         ),
         Ok(IpNet::V4(network)) => return Some(network),
     }
@@ -84,7 +84,7 @@ fn validate_secondary(config: &Value, primary: Option<Ipv4Net>, report: &mut Rep
         report.error(
             at.clone(),
             "secondary_cidrs has too many CIDRs",
-            "AWS takes four besides cidr. Give larger ones instead, up to /16.",
+            "AWS accepts four besides cidr. Give larger ones instead, up to /16.",
         );
     }
     for (text, at) in all {
@@ -114,9 +114,9 @@ fn forbidden_beside(primary: Ipv4Net, network: Ipv4Net) -> Option<&'static str> 
     }
     let range_of = |network: Ipv4Net| PRIVATE.iter().position(|range| overlaps(network, range));
     match (range_of(primary), range_of(network)) {
-        (None, Some(_)) => Some("A VPC of public or shared addresses takes no private ones."),
+        (None, Some(_)) => Some("A VPC of public or shared addresses accepts no private ones."),
         (Some(own), Some(other)) if own != other => {
-            Some("AWS mixes no networks of 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16.")
+            Some("AWS does not mix networks of 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16.")
         }
         (Some(1), Some(1)) if overlaps(network, "172.31.0.0/16") => Some("172.31.0.0/16 is for default VPCs."),
         _ => None,
@@ -170,8 +170,8 @@ fn validate_ipv6(ipv6: &Value, report: &mut Report<'_>) {
     if let Some(length) = ipv6.get("netmask_length").as_i64().filter(|length| !(44..=60).contains(length) || length % 4 != 0) {
         report.error(
             path("netmask_length"),
-            format!("{length} is no prefix length that AWS takes"),
-            "It takes 44, 48, 52, 56 and 60.",
+            format!("{length} is not a prefix length that AWS accepts"),
+            "It accepts 44, 48, 52, 56 and 60.",
         );
     }
     if let Some(text) = ipv6.get("cidr").as_str() {
@@ -188,8 +188,8 @@ fn validate_ipv6_cidr(text: &str, at: AttributePath, report: &mut Report<'_>) {
         Ok(IpNet::V6(network)) if !(44..=60).contains(&network.prefix_len()) || network.prefix_len() % 4 != 0 => {
             report.error(
                 at,
-                format!("{network} has a prefix length that AWS does not take"),
-                "It takes /44, /48, /52, /56 and /60.",
+                format!("{network} has a prefix length that AWS does not accept"),
+                "It accepts /44, /48, /52, /56 and /60.",
             );
         }
         Ok(IpNet::V6(_)) => {}
@@ -206,7 +206,7 @@ fn validate_zones(config: &Value, report: &mut Report<'_>) {
         report.error(
             AttributePath::attribute("zone_count"),
             "both zones and zone_count are given",
-            "Give one of them: zones names them, zone_count leaves the choice.",
+            "Give one of them: zones names them; with zone_count, the first ones by name are used.",
         );
     }
     let Some(list) = zones.as_list() else { return };
@@ -240,7 +240,7 @@ fn validate_zones(config: &Value, report: &mut Report<'_>) {
         report.error(
             at,
             format!("zones are of several regions: {}", regions.join(", ")),
-            "A VPC lies in one region. Make another k8s_vpc for the other one.",
+            "A VPC lies in one region. Declare another k8s_vpc for the other one.",
         );
     }
 }

@@ -42,7 +42,7 @@ fn validate_dhcp(options: &Value, report: &mut Report<'_>) {
             report.error(
                 at.clone(),
                 format!("{name} has more than four servers"),
-                "DHCP options of AWS take four. Name the nearest ones.",
+                "DHCP options of AWS accept four. Name the nearest ones.",
             );
         }
         if is_dns && list.as_list().is_some_and(<[Value]>::is_empty) {
@@ -155,18 +155,14 @@ fn validate_groups(config: &Value, report: &mut Report<'_>) {
     let path = |name: &str| AttributePath::attribute("security_groups").then(name);
     let addon = groups.get("network_addon");
     if groups.get("wireguard").as_bool() == Some(true) && (addon.is_null() || addon.as_str() == Some("none")) {
-        report.error(
-            path("wireguard"),
-            "wireguard belongs to a network add-on",
-            "Say which one in network_addon, such as \"cilium\".",
-        );
+        report.error(path("wireguard"), "wireguard belongs to a network add-on", "Set network_addon, such as \"cilium\".");
     }
     let same = groups.get("api_port").as_i64().filter(|port| (30_000..=32_767).contains(port));
     if let Some(port) = same {
         report.error(
             path("api_port"),
             format!("port {port} is a node port"),
-            "Kubernetes gives 30000 to 32767 to services. Use 6443 or 443.",
+            "Kubernetes assigns 30000 to 32767 to services. Use 6443 or 443.",
         );
     }
     for name in ["pod_cidrs", "node_port_cidrs", "admin_cidrs", "load_balancer_cidrs"] {
@@ -212,7 +208,7 @@ fn validate_rule(name: &str, rule: &Value, at: &AttributePath, report: &mut Repo
         report.error(
             at.clone(),
             format!("{name:?} cannot describe a rule"),
-            "AWS takes letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, at most 255, such as \"Prometheus node exporter\".",
+            "AWS accepts letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, at most 255, such as \"Prometheus node exporter\".",
         );
     }
     let protocol = canonical_protocol(rule.get("protocol").as_str().unwrap_or("tcp"));
@@ -297,7 +293,7 @@ fn validate_flow_logs(logs: &Value, report: &mut Report<'_>) {
         );
     }
     if let Some(seconds) = logs.get("interval_seconds").as_i64().filter(|seconds| ![60, 600].contains(seconds)) {
-        report.error(path("interval_seconds"), format!("{seconds} is no interval that AWS takes"), "It takes 60 and 600.");
+        report.error(path("interval_seconds"), format!("{seconds} is not an interval that AWS accepts"), "It takes 60 and 600.");
     }
 }
 

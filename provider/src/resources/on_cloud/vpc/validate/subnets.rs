@@ -167,8 +167,8 @@ fn validate_nat(config: &Value, report: &mut Report<'_>) {
         {
             report.error(
                 at.clone().then("subnets"),
-                format!("{name:?} is no public tier with IPv4"),
-                "NAT gateways stand in public subnets. Name a tier of type \"public\", or leave it out.",
+                format!("{name:?} is not a public tier with IPv4"),
+                "NAT gateways are placed in public subnets. Name a tier of type \"public\", or leave it out.",
             );
         }
     }
@@ -194,7 +194,7 @@ fn validate_addresses(config: &Value, mode: &str, at: &AttributePath, report: &m
     if mode == "none" && given > 0 {
         report.error(
             at.clone(),
-            "elastic_ip_ids are given, but no NAT gateway is made",
+            "elastic_ip_ids are given, but no NAT gateway is created",
             "Leave them out, or set nat.mode to \"single\" or \"per_zone\".",
         );
     }

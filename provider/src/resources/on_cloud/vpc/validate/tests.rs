@@ -96,8 +96,8 @@ fn cidrs() {
     check([(at, "10.0.0.0".into())], &[(at, "\"10.0.0.0\" is not a CIDR")]);
     check([(at, "10.0.0.1/16".into())], &[(at, "10.0.0.1/16 has host bits set")]);
     check([(at, "fd00::/56".into())], &[(at, "fd00::/56 is IPv6")]);
-    check([(at, "10.0.0.0/8".into())], &[(at, "10.0.0.0/8 has a prefix length that AWS does not take")]);
-    check([(at, "10.0.0.0/29".into())], &[(at, "10.0.0.0/29 has a prefix length that AWS does not take")]);
+    check([(at, "10.0.0.0/8".into())], &[(at, "10.0.0.0/8 has a prefix length that AWS does not accept")]);
+    check([(at, "10.0.0.0/29".into())], &[(at, "10.0.0.0/29 has a prefix length that AWS does not accept")]);
     check([(at, "169.254.0.0/16".into())], &[(at, "169.254.0.0/16 lies in 169.254.0.0/16, which no VPC can have")]);
     check([(at, "172.17.0.0/20".into())], &[(at, "172.17.0.0/20 overlaps 172.17.0.0/16")]);
 }
@@ -144,12 +144,12 @@ fn ipv6_sources() {
     let ipam = |length: i64| {
         of(&[("source", "ipam".into()), ("pool_id", "ipam-pool-0123456789abcdef0".into()), ("netmask_length", length.into())])
     };
-    check([("ipv6", ipam(55))], &[("ipv6.netmask_length", "55 is no prefix length that AWS takes")]);
+    check([("ipv6", ipam(55))], &[("ipv6.netmask_length", "55 is not a prefix length that AWS accepts")]);
     let own = |cidr: &str| {
         of(&[("source", "pool".into()), ("pool_id", "ipv6pool-ec2-0123456789abcdef0".into()), ("cidr", cidr.into())])
     };
     check([("ipv6", own("2001:db8::/56"))], &[]);
-    check([("ipv6", own("2001:db8::/64"))], &[("ipv6.cidr", "2001:db8::/64 has a prefix length that AWS does not take")]);
+    check([("ipv6", own("2001:db8::/64"))], &[("ipv6.cidr", "2001:db8::/64 has a prefix length that AWS does not accept")]);
     check([("ipv6", own("10.0.0.0/16"))], &[("ipv6.cidr", "10.0.0.0/16 is IPv4")]);
     check([("ipv6", own("2001:db8::1/56"))], &[("ipv6.cidr", "2001:db8::1/56 has host bits set")]);
 }
@@ -206,7 +206,7 @@ fn given_cidrs_of_tiers() {
     );
     check(
         [("subnets", given(&["10.0.0.0/24", "10.0.1.0/30"]))],
-        &[(&second, "10.0.1.0/30 has a prefix length that AWS does not take")],
+        &[(&second, "10.0.1.0/30 has a prefix length that AWS does not accept")],
     );
     let both = tier([("cidrs", list(&["10.0.0.0/24", "10.0.1.0/24"])), ("netmask", 24.into())]);
     check([("subnets", both)], &[("subnets[\"private\"].netmask", "both netmask and cidrs are given")]);
@@ -236,7 +236,7 @@ fn nat() {
     check([("subnets", private()), ("nat", Value::object([("mode", "none".into())]))], &[]);
     check(
         [("nat", Value::object([("subnets", "private".into())]))],
-        &[("nat.subnets", "\"private\" is no public tier with IPv4")],
+        &[("nat.subnets", "\"private\" is not a public tier with IPv4")],
     );
     let addresses = |mode: &str, ids: &[&str]| Value::object([("mode", mode.into()), ("elastic_ip_ids", list(ids))]);
     check(
@@ -247,7 +247,7 @@ fn nat() {
     check([("nat", addresses("per_zone", &twice))], &[("nat.elastic_ip_ids[1]", "eipalloc-0123456789abcdef0 is given twice")]);
     check(
         [("nat", addresses("none", &twice[..1]))],
-        &[("nat.elastic_ip_ids", "elastic_ip_ids are given, but no NAT gateway is made")],
+        &[("nat.elastic_ip_ids", "elastic_ip_ids are given, but no NAT gateway is created")],
     );
 }
 
@@ -359,7 +359,7 @@ fn flow_logs() {
         &[("flow_logs.role_arn", "flow logs to S3 take no role")],
     );
     let interval = Value::object([("destination", "arn:aws:s3:::demo".into()), ("interval_seconds", 300.into())]);
-    check([("flow_logs", interval)], &[("flow_logs.interval_seconds", "300 is no interval that AWS takes")]);
+    check([("flow_logs", interval)], &[("flow_logs.interval_seconds", "300 is not an interval that AWS accepts")]);
 }
 
 #[test]
