@@ -1,4 +1,4 @@
-//! What happens on hosts behind one's back: which units were started anew and which files were written between two moments.
+//! What happens on hosts behind one's back: which units were restarted and which files were written between two moments.
 
 use crate::lab::Lab;
 use std::collections::BTreeMap;

@@ -50,7 +50,7 @@ pub fn eventually<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Optio
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(began.elapsed() < limit, "waited {} s in vain until {what}", limit.as_secs());
+        assert!(began.elapsed() < limit, "timed out after {} s, waiting until {what}", limit.as_secs());
         std::thread::sleep(Duration::from_millis(200));
     }
 }

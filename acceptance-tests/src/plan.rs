@@ -1,4 +1,4 @@
-//! A plan as the engine's JSON tells it, and as a person reads it.
+//! A plan as the engine's JSON shows it, and as a person reads it.
 
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -133,7 +133,7 @@ fn every_engine_plans_nothing_on_what_is_there(Examples(accounts): &mut Examples
 
 fn what_is_imported_has_an_empty_plan(Examples(accounts): &mut Examples) {
     let account = &accounts[0];
-    // How many zones were asked for cannot be told from what there is; which there are can.
+    // How many zones were asked for cannot be inferred from what exists; which there are can.
     account.set(json!({ "zones": ["us-east-1a", "us-east-1b"], "api_servers": ["10.0.0.10"] }));
     account.apply();
     let before = account.inventory();

@@ -108,7 +108,7 @@ fn main() -> ExitCode {
         dhcp_options_are_put_back,
         addresses_are_associated_again,
         instances_are_changed_back,
-        instances_that_cannot_be_changed_back_are_made_anew,
+        instances_that_cannot_be_changed_back_are_replaced,
         load_balancers_are_changed_back,
         records_are_changed_back,
         endpoints_are_changed_back,
@@ -160,7 +160,7 @@ fn instances_are_changed_back(examples: &mut Examples) {
     check(&examples.private_proxy, &instances::stopped());
 }
 
-fn instances_that_cannot_be_changed_back_are_made_anew(examples: &mut Examples) {
+fn instances_that_cannot_be_changed_back_are_replaced(examples: &mut Examples) {
     check(&examples.dual_stack, &instances::terminated());
     check(&examples.private_proxy, &instances::without_digest());
 }

@@ -102,7 +102,7 @@ fn a_destroy_survives_a_kill_at_any_call(all: &mut Interrupted) {
     }
 }
 
-/// With three throttled calls of ten, a provider that keeps to what it is told takes its time: the smaller example is enough.
+/// With three throttled calls of ten, a provider that respects them takes its time: the smaller example is enough.
 fn throttling_and_errors_delay_and_break_nothing(all: &mut Interrupted) {
     for account in &mut all.accounts[1..] {
         account.reset();

@@ -1,4 +1,4 @@
-//! The proxy before the emulator of AWS: it fails as it is told, and where the emulator differs from what AWS documents it is the
+//! The proxy before the emulator of AWS: it fails on demand, and where the emulator differs from what AWS documents it is the
 //! proxy that is right. Needs no hosts.
 
 #![allow(clippy::unwrap_used)] // a test may panic

@@ -9,6 +9,12 @@ use schema::Schema;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Crates whose public items are documented, and the share of them that has to be, in percent.
+const DOCUMENTED: [&str; 6] =
+    ["schema", "provider/bundle", "provider/cloud", "provider/pki", "provider/render", "provider/rollout"];
+const DOCUMENTED_PERCENT: usize = 90;
+const ITEMS: [&str; 7] = ["fn ", "struct ", "enum ", "trait ", "const ", "static ", "type "];
+
 /// Crates that reach nothing.
 const PURE: [&str; 5] = ["schema", "provider/bundle", "provider/cloud", "provider/render", "provider/rollout"];
 const REACHING: [&str; 17] = [
@@ -144,6 +150,41 @@ fn every_source_file_says_what_it_is_and_is_short_enough_to_read() {
         }
     }
     nothing(faults);
+}
+
+/// `pub fn`, `pub async fn`, `pub const`: not `pub use`, not fields.
+fn is_public_item(line: &str) -> bool {
+    let Some(rest) = line.trim_start().strip_prefix("pub ") else { return false };
+    let rest = rest.strip_prefix("async ").unwrap_or(rest);
+    ITEMS.iter().any(|item| rest.starts_with(item))
+}
+
+#[test]
+fn public_items_of_pure_crates_are_documented() {
+    for folder in DOCUMENTED {
+        let (mut all, mut bare) = (0, Vec::new());
+        for file in files(&root().join(folder).join("src"), ".rs") {
+            let text = read(&file);
+            let mut above = "";
+            for line in code(&text).lines() {
+                if is_public_item(line) {
+                    all += 1;
+                    if !above.trim_start().starts_with("///") {
+                        bare.push(format!("{}: {}", file.display(), line.trim()));
+                    }
+                }
+                if !line.trim_start().starts_with("#[") {
+                    above = line;
+                }
+            }
+        }
+        let documented = all - bare.len();
+        assert!(
+            documented * 100 >= all * DOCUMENTED_PERCENT,
+            "{folder}: {documented} of {all} are documented; not:\n{}",
+            bare.join("\n")
+        );
+    }
 }
 
 #[test]

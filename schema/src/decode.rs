@@ -17,7 +17,7 @@ pub fn decode<T: DeserializeOwned>(value: &Value) -> Result<T, Diagnostic> {
     T::deserialize(ValueDeserializer(value)).map_err(DecodeError::into_diagnostic)
 }
 
-const UNKNOWN_DETAIL: &str = "Its value is needed at this point, but comes from something that is made during apply. \
+const UNKNOWN_DETAIL: &str = "Its value is needed at this point, but comes from something that is created during apply. \
      Use a value that is known at plan, or apply what it comes from first.";
 
 /// Holds no value, for values can be secret, but for what a type's own `Deserialize` says of it (`custom`).

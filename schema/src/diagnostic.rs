@@ -4,12 +4,14 @@ use std::fmt;
 
 use crate::AttributePath;
 
+/// Errors stop the operation; warnings do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     Error,
     Warning,
 }
 
+/// One error or warning for the user: a summary, a detail with the way out, and the attribute that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     pub severity: Severity,
@@ -21,18 +23,22 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// An error with this summary: what failed, on which object. No final dot.
     pub fn error(summary: impl Into<String>) -> Self {
         Diagnostic { severity: Severity::Error, summary: summary.into(), detail: String::new(), path: None }
     }
 
+    /// A warning with this summary. No final dot.
     pub fn warning(summary: impl Into<String>) -> Self {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(summary) }
     }
 
+    /// Why, and the way out, in full sentences.
     pub fn detail(self, detail: impl Into<String>) -> Self {
         Diagnostic { detail: detail.into(), ..self }
     }
 
+    /// The attribute that the user has to change; engines point at its line.
     pub fn at(self, path: AttributePath) -> Self {
         Diagnostic { path: Some(path), ..self }
     }
@@ -62,14 +68,17 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// Errors and warnings in the order in which they are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics(Vec<Diagnostic>);
 
 impl Diagnostics {
+    /// Appends one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.0.push(diagnostic);
     }
 
+    /// Whether the operation has failed.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }

@@ -9,6 +9,7 @@ use serde::ser::{Serialize, Serializer};
 /// The serde name by which `encode` knows an unknown field. Only struct names are compared with it, never a user's string.
 pub(crate) const UNKNOWN: &str = "schema::Field::Unknown";
 
+/// A decoded attribute, with null, unknown and known kept apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Field<T> {
     Unknown,
@@ -18,6 +19,7 @@ pub enum Field<T> {
 }
 
 impl<T> Field<T> {
+    /// The value, or `None` while it is null or unknown.
     pub fn known(&self) -> Option<&T> {
         match self {
             Field::Known(value) => Some(value),
@@ -25,6 +27,7 @@ impl<T> Field<T> {
         }
     }
 
+    /// The value, or `None` while it is null or unknown. Do not use it where an unknown value must stay unknown.
     pub fn into_known(self) -> Option<T> {
         match self {
             Field::Known(value) => Some(value),
@@ -32,14 +35,17 @@ impl<T> Field<T> {
         }
     }
 
+    /// Whether the value comes from something that is not applied yet.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Field::Unknown)
     }
 
+    /// Whether nobody has set it.
     pub fn is_null(&self) -> bool {
         matches!(self, Field::Null)
     }
 
+    /// Applies a function to a known value; null stays null, unknown stays unknown.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
         match self {
             Field::Known(value) => Field::Known(change(value)),
@@ -48,6 +54,7 @@ impl<T> Field<T> {
         }
     }
 
+    /// The same with a reference to the value.
     pub fn as_ref(&self) -> Field<&T> {
         match self {
             Field::Known(value) => Field::Known(value),
@@ -72,7 +79,7 @@ impl<T> From<Option<T>> for Field<T> {
     }
 }
 
-/// Unknown fields are told apart by `encode` alone; any other format sees a unit struct.
+/// Only `encode` distinguishes unknown fields; any other format sees a unit struct.
 impl<T: Serialize> Serialize for Field<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -14,6 +14,7 @@ pub struct Number {
     exponent: i64,
 }
 
+/// Why a text is not a number that engines can carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
     #[error("not a decimal number")]
@@ -52,10 +53,12 @@ impl Number {
         Number::parse(&format!("{float:.1074}"))
     }
 
+    /// The number, if it is whole and fits.
     pub fn as_i64(&self) -> Option<i64> {
         if self.exponent < 0 { None } else { self.to_string().parse().ok() }
     }
 
+    /// The number, if it is whole, not negative and fits.
     pub fn as_u64(&self) -> Option<u64> {
         if self.exponent < 0 { None } else { self.to_string().parse().ok() }
     }

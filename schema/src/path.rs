@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+/// Where an attribute or an element stands in a configuration: `hosts["cp-1"].address`. `Display` writes it as in HCL.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttributePath(Vec<Step>);
 
+/// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
     /// An attribute of an object.
@@ -16,7 +18,7 @@ pub enum Step {
 }
 
 impl AttributePath {
-    /// The whole object.
+    /// The whole configuration.
     pub fn root() -> Self {
         Self::default()
     }
@@ -26,18 +28,22 @@ impl AttributePath {
         Self::root().then(name)
     }
 
+    /// Into an attribute of an object.
     pub fn then(self, name: impl Into<String>) -> Self {
         self.step(Step::Attribute(name.into()))
     }
 
+    /// Into an element of a map.
     pub fn key(self, key: impl Into<String>) -> Self {
         self.step(Step::Key(key.into()))
     }
 
+    /// Into an element of a list, counted from 0.
     pub fn index(self, index: impl TryInto<i64>) -> Self {
         self.step(Step::Index(index.try_into().unwrap_or(i64::MAX)))
     }
 
+    /// The path with one more step.
     pub fn step(mut self, step: Step) -> Self {
         self.0.push(step);
         self
@@ -49,10 +55,12 @@ impl AttributePath {
         prefix
     }
 
+    /// The steps from the root.
     pub fn steps(&self) -> &[Step] {
         &self.0
     }
 
+    /// Whether it names the whole configuration.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }

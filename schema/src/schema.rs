@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::attribute::object_type;
 use crate::{Attribute, AttributePath, CodecError, Diagnostics, Type, Value, msgpack, nested, nulls};
 
+/// The schema of a resource, data source or provider block.
 #[derive(Clone, Debug)]
 pub struct Schema {
     pub version: i64,
@@ -16,32 +17,39 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// A schema of version 0 without attributes. The first paragraph of the description is the summary of its page.
     pub fn new(description: impl Into<Cow<'static, str>>) -> Self {
         Schema { version: 0, description: description.into(), attributes: Vec::new(), deprecated: None }
     }
 
+    /// The version that states are stored with. A higher one needs an upgrade for states of lower ones.
     pub fn version(self, version: i64) -> Self {
         Schema { version, ..self }
     }
 
+    /// Says what to use instead; engines warn where it is used.
     pub fn deprecated(self, text: impl Into<Cow<'static, str>>) -> Self {
         Schema { deprecated: Some(text.into()), ..self }
     }
 
+    /// Adds an attribute.
     pub fn attribute(mut self, attribute: Attribute) -> Self {
         self.attributes.push(attribute);
         self
     }
 
+    /// Adds several attributes.
     pub fn attributes(mut self, attributes: impl IntoIterator<Item = Attribute>) -> Self {
         self.attributes.extend(attributes);
         self
     }
 
+    /// A top-level attribute by its name.
     pub fn get(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|attribute| attribute.name == name)
     }
 
+    /// The object type of its values on the wire.
     pub fn value_type(&self) -> Type {
         object_type(&self.attributes)
     }
@@ -296,7 +304,7 @@ mod tests {
     fn what_a_validator_finds_stands_at_its_path() {
         let port = "error: 65536 is out of range (at list[0].port)\nA whole number from 1 to 65535.";
         check_valid(object([("list", vec![element(65536, "tcp", NULL, NULL)].into())]), &[port]);
-        let choice = "error: \"sctp\" is no choice here (at map[\"a\"].protocol)\nOne of `tcp`, `udp`.";
+        let choice = "error: \"sctp\" is not one of the allowed values (at map[\"a\"].protocol)\nOne of `tcp`, `udp`.";
         check_valid(object([("map", Value::object([("a", element(80, "sctp", NULL, NULL))]))]), &[choice]);
         let port = "error: 0 is out of range (at set.port)\nA whole number from 1 to 65535.";
         check_valid(object([("set", vec![element(0, "tcp", NULL, NULL)].into())]), &[port]);

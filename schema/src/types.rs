@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{CodecError, Value};
 
+/// A type of Terraform's type system, as the protocol transmits it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Type {
     String,
@@ -22,23 +23,27 @@ pub enum Type {
 }
 
 impl Type {
+    /// A list of elements of this type.
     pub fn list(element: Type) -> Type {
         Type::List(Box::new(element))
     }
 
+    /// A set of elements of this type.
     pub fn set(element: Type) -> Type {
         Type::Set(Box::new(element))
     }
 
+    /// A map with string keys and elements of this type.
     pub fn map(element: Type) -> Type {
         Type::Map(Box::new(element))
     }
 
+    /// An object with these attributes, all of which a value must have.
     pub fn object<const N: usize>(attributes: [(&str, Type); N]) -> Type {
         Type::Object(attributes.into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect())
     }
 
-    /// The type that a value tells by itself, as the engine infers it from a literal: tuples and objects, never lists or maps.
+    /// The type of a value by itself, as the engine infers it from a literal: tuples and objects, never lists or maps.
     pub fn of(value: &Value) -> Type {
         match value {
             Value::Null | Value::Unknown => Type::Dynamic,
@@ -70,6 +75,7 @@ impl Type {
         }
     }
 
+    /// Reads the JSON form of the protocol: `"string"`, `["list", "string"]`. An error names what is not a type.
     pub fn from_json(json: &serde_json::Value) -> Result<Type, CodecError> {
         match json {
             serde_json::Value::String(name) => Type::from_name(name),

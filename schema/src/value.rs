@@ -26,6 +26,7 @@ pub enum Value {
 const NULL: &Value = &Value::Null;
 
 impl Value {
+    /// An object with these attributes.
     pub fn object<const N: usize>(attributes: [(&str, Value); N]) -> Value {
         Value::Map(attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
@@ -58,6 +59,7 @@ impl Value {
         })
     }
 
+    /// Whether it is null, typed or not.
     pub fn is_null(&self) -> bool {
         matches!(self.untyped(), Value::Null)
     }
@@ -67,6 +69,7 @@ impl Value {
         !self.is_null() && !self.is_unknown()
     }
 
+    /// Whether it is unknown as a whole.
     pub fn is_unknown(&self) -> bool {
         matches!(self.untyped(), Value::Unknown)
     }
@@ -81,6 +84,7 @@ impl Value {
         }
     }
 
+    /// The text, if it is a known string.
     pub fn as_str(&self) -> Option<&str> {
         match self.untyped() {
             Value::String(text) => Some(text),
@@ -88,6 +92,7 @@ impl Value {
         }
     }
 
+    /// The number, if it is a known number.
     pub fn as_number(&self) -> Option<&Number> {
         match self.untyped() {
             Value::Number(number) => Some(number),
@@ -95,10 +100,12 @@ impl Value {
         }
     }
 
+    /// The number, if it is a known whole number that fits.
     pub fn as_i64(&self) -> Option<i64> {
         self.as_number().and_then(Number::as_i64)
     }
 
+    /// The boolean, if it is known.
     pub fn as_bool(&self) -> Option<bool> {
         match self.untyped() {
             Value::Bool(bool) => Some(*bool),
@@ -106,6 +113,7 @@ impl Value {
         }
     }
 
+    /// The elements of a known list or set; each may be unknown.
     pub fn as_list(&self) -> Option<&[Value]> {
         match self.untyped() {
             Value::List(items) => Some(items),
@@ -113,6 +121,7 @@ impl Value {
         }
     }
 
+    /// The elements of a known map or object; each may be unknown.
     pub fn as_map(&self) -> Option<&BTreeMap<String, Value>> {
         match self.untyped() {
             Value::Map(entries) => Some(entries),

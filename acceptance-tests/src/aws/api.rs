@@ -103,7 +103,7 @@ fn authorization(service: &str) -> (String, String) {
     header("authorization", &format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=x"))
 }
 
-/// The root of an answer, or the failure that it tells: `Error` stands at different depths.
+/// The root of an answer, or the failure that it reports: `Error` stands at different depths.
 fn xml(answer: &Answer) -> Result<Element, Failure> {
     let text = String::from_utf8_lossy(&answer.body);
     let failure = |code: &str, message: &str| Failure { status: Some(answer.status), code: code.into(), message: message.into() };

@@ -9,7 +9,7 @@ pub struct Element {
     /// Of an element that has no children.
     pub text: String,
     pub children: Vec<Element>,
-    /// The default namespace, at the root alone.
+    /// The default namespace, only at the root.
     namespace: Option<String>,
 }
 

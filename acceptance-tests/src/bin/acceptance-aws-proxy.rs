@@ -2,7 +2,7 @@
 //! how to work on it: environment variables, as a JSON object. Then it answers each line of its standard input with one of JSON:
 //!
 //! - `reset`: a new account, and no calls; `{}`
-//! - `calls`: `[{"service": …, "action": …, "is_mutating": …}, …]` since it was asked before, and counts anew
+//! - `calls`: `[{"service": …, "action": …, "is_mutating": …}, …]` since it was asked before, and starts counting again
 //! - `inventory`: what there is, as a list of texts
 //!
 //! It ends when its standard input does.

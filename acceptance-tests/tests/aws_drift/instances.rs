@@ -70,7 +70,7 @@ pub fn terminated() -> Vec<Row> {
     ]
 }
 
-/// Which user data an instance was made with is known by a tag alone.
+/// Which user data an instance was created with is only known by a tag.
 pub fn without_digest() -> Vec<Row> {
     vec![
         row(

@@ -82,7 +82,7 @@ impl Outside<'_> {
         its.unwrap_or_else(|| panic!("there is no target group {name}")).value("TargetGroupArn").to_owned()
     }
 
-    /// Writes a record anew: `("CREATE" | "UPSERT", "bastion", "A", "<TTL>…")`, a name below the examples' domain.
+    /// Replaces a record: `("CREATE" | "UPSERT", "bastion", "A", "<TTL>…")`, a name below the examples' domain.
     #[track_caller]
     pub fn record(&self, action: &str, name: &str, kind: &str, content: &str) {
         let record =

@@ -59,7 +59,7 @@ impl Region {
 
 #[async_trait]
 impl Cloud for Region {
-    /// Empty while neither configuration, environment nor an earlier call has told it.
+    /// Empty until configuration, environment or an earlier call has provided it.
     fn region(&self) -> String {
         match self.clients.get() {
             Some(clients) => clients.region.clone(),

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 /// How many attempts, of all calls together, an endpoint gets for its first answer.
 const ATTEMPTS: u32 = 3;
 
-/// Of one service's endpoint.
+/// What has been learned about the endpoint of one service.
 #[derive(Debug, Default)]
 pub(crate) struct Reach {
     has_answered: AtomicBool,

@@ -1,4 +1,4 @@
-//! The IAM policy that the provider tells of is made from a table: every operation that the code names is in it.
+//! The IAM policy that the provider returns comes from a table: every operation that the code names is in it.
 
 #![allow(clippy::unwrap_used)]
 

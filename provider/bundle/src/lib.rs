@@ -42,12 +42,15 @@ pub struct File {
 }
 
 impl File {
+    /// A file that anyone on the host may read: mode 0644, `root:root`.
     pub fn public(content: impl Into<Vec<u8>>) -> Self {
         File { mode: 0o644, owner: "root:root".into(), content: Content::new(content) }
     }
+    /// A file that only root may read: mode 0600, `root:root`.
     pub fn private(content: impl Into<Vec<u8>>) -> Self {
         File { mode: 0o600, owner: "root:root".into(), content: Content::new(content) }
     }
+    /// A program or script: mode 0755, `root:root`.
     pub fn executable(content: impl Into<Vec<u8>>) -> Self {
         File { mode: 0o755, owner: "root:root".into(), content: Content::new(content) }
     }
@@ -62,6 +65,7 @@ pub struct Content {
 }
 
 impl Content {
+    /// Content that is known now.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Content { digest: Digest::of(&bytes), bytes: Some(bytes) }
@@ -70,9 +74,11 @@ impl Content {
     pub fn by_digest(digest: Digest) -> Self {
         Content { bytes: None, digest }
     }
+    /// The bytes, or `None` where only their digest is known.
     pub fn bytes(&self) -> Option<&[u8]> {
         self.bytes.as_deref()
     }
+    /// SHA-256 of the bytes.
     pub fn digest(&self) -> Digest {
         self.digest.clone()
     }
@@ -86,6 +92,7 @@ impl PartialEq for Content {
 
 impl Eq for Content {}
 
+/// A directory that components fill themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directory {
     pub mode: u32,
@@ -138,13 +145,14 @@ impl Bundle {
         self.cleanup.extend(other.cleanup);
     }
 
+    /// The bundle without content: what the state holds, and what a host is compared with.
     pub fn manifest(&self) -> Manifest {
         Manifest::of(self)
     }
 }
 
 impl Binary {
-    /// What tells one installed program from another: the download's digest and the member taken out of it.
+    /// What distinguishes one installed program from another: the download's digest and the member taken out of it.
     pub fn identity(&self) -> Digest {
         Digest::of(format!("{} {}", self.sha256, self.member.as_deref().unwrap_or("")).as_bytes())
     }

@@ -21,6 +21,7 @@ pub struct Manifest {
     pub binaries: BTreeMap<HostPath, Digest>,
 }
 
+/// A file as a manifest has it: mode, owner and digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestFile {
     pub mode: u32,
@@ -28,6 +29,7 @@ pub struct ManifestFile {
     pub sha256: Digest,
 }
 
+/// A line of a stored manifest that cannot be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("cannot read manifest line {key:?} = {value:?}")]
 pub struct ManifestError {
@@ -76,6 +78,7 @@ impl Manifest {
         }
     }
 
+    /// The form in plan and state: item to what it should be.
     pub fn to_lines(&self) -> BTreeMap<String, String> {
         let files = self
             .files
@@ -88,6 +91,7 @@ impl Manifest {
         files.chain(units).chain(modules).chain(sysctls).chain(binaries).collect()
     }
 
+    /// Reads `to_lines` back. Fails at the first line that is not of that form.
     pub fn from_lines<'a>(lines: impl IntoIterator<Item = (&'a String, &'a String)>) -> Result<Self, ManifestError> {
         let mut manifest = Manifest::default();
         for (key, value) in lines {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
+/// A text that is not a name of the wanted kind, and the rule that it breaks.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{what} {value:?} {rule}")]
 pub struct NameError {
@@ -20,6 +21,7 @@ macro_rules! name {
         pub struct $name(String);
 
         impl $name {
+            /// Checks the text. The error has the rule.
             pub fn parse(value: impl Into<String>) -> Result<Self, NameError> {
                 let value = value.into();
                 let ok: fn(&str) -> bool = $ok;
@@ -92,6 +94,7 @@ name!(
 );
 
 impl UnitName {
+    /// The unit file, `/etc/systemd/system/<name>`.
     pub fn path(&self) -> HostPath {
         HostPath(format!("/etc/systemd/system/{}", self.0))
     }
@@ -103,9 +106,11 @@ impl UnitName {
 pub struct Digest(String);
 
 impl Digest {
+    /// SHA-256 of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Digest(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
     }
+    /// Checks the text. The error has the rule.
     pub fn parse(value: impl Into<String>) -> Result<Self, NameError> {
         let value = value.into();
         let hex = value.strip_prefix("sha256:").unwrap_or(&value).to_ascii_lowercase();

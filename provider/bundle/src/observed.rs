@@ -15,6 +15,7 @@ pub struct Observed {
     pub binaries: BTreeMap<HostPath, ObservedBinary>,
 }
 
+/// A file as found on a host: mode, owner and digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedFile {
     pub mode: u32,
@@ -22,6 +23,7 @@ pub struct ObservedFile {
     pub sha256: Digest,
 }
 
+/// A systemd unit as found on a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedUnit {
     /// systemd's ActiveState: `active`, `activating`, `inactive`, `failed` …
@@ -32,11 +34,13 @@ pub struct ObservedUnit {
 }
 
 impl ObservedUnit {
+    /// Whether systemd reports it as active or reloading.
     pub fn is_running(&self) -> bool {
         matches!(self.active_state.as_str(), "active" | "reloading")
     }
 }
 
+/// An installed program as found on a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedBinary {
     /// `Binary::identity` of what was installed, while the file on the host is still the one that was installed.

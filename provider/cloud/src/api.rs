@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+/// AWS, as the reconciler needs it: one object at a time. Implemented by crate `aws`, and in memory for tests. Decides nothing.
 #[async_trait]
 pub trait Cloud: Send + Sync {
     fn region(&self) -> String;
@@ -25,8 +26,8 @@ pub trait Cloud: Send + Sync {
     /// Begins to delete it; what is gone already is no error. `find` shows it as leaving until it is gone.
     async fn delete(&self, found: &Found) -> Result<(), CloudError>;
 
-    /// Why an object that was made ended by itself, where the cloud tells. `None` while it has not ended. Asked of what does not become
-    /// ready alone: it costs a call.
+    /// Why a created object ended by itself, if the cloud reports it. `None` while it has not ended. Asked only of what does not become
+    /// ready: it costs a call.
     async fn end_of(&self, found: &Found) -> Result<Option<String>, CloudError>;
 
     async fn identity(&self) -> Result<Identity, CloudError>;
@@ -74,6 +75,7 @@ pub struct Connection {
     pub use_fips_endpoint: Option<bool>,
 }
 
+/// A role to assume before the first call.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct AssumeRole {
     pub role_arn: String,
@@ -87,15 +89,18 @@ pub struct AssumeRole {
 pub struct Secret(String);
 
 impl Secret {
+    /// Wraps a secret.
     pub fn new(text: impl Into<String>) -> Self {
         Secret(text.into())
     }
 
+    /// The text itself. Only for the call that needs it, never for a message.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
+/// What a listing asks for: kinds, and names where a kind is listed by name. `fresh` passes over what an earlier call found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     pub kinds: BTreeSet<Kind>,
@@ -115,10 +120,12 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// A setting by its key, `None` where it is not set.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.settings.get(key).map(String::as_str)
     }
 
+    /// Whether a boolean setting is `true`.
     pub fn is(&self, key: &str) -> bool {
         self.get(key) == Some("true")
     }
@@ -129,11 +136,13 @@ impl Resolved {
         self.settings.iter().filter_map(move |(key, value)| Some((rest(key)?, value.as_str())))
     }
 
+    /// The tags to set, key and value; the tag that identifies the object is among them.
     pub fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
         self.all("tag")
     }
 }
 
+/// Who the credentials belong to, by `sts:GetCallerIdentity`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub account_id: String,
@@ -141,6 +150,7 @@ pub struct Identity {
     pub user_id: String,
 }
 
+/// An availability zone as `ec2:DescribeAvailabilityZones` returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone {
     pub name: String,
@@ -148,6 +158,7 @@ pub struct Zone {
     pub available: bool,
 }
 
+/// Which image is looked for: by the parameter that names it, or by owner, name and architecture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageQuery {
     pub ids: BTreeSet<String>,
@@ -160,6 +171,7 @@ pub struct ImageQuery {
     pub parameter: Option<String>,
 }
 
+/// A machine image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     pub id: String,
@@ -171,6 +183,7 @@ pub struct Image {
     pub root_device: String,
 }
 
+/// What an instance type has, by `ec2:DescribeInstanceTypes` and `…Offerings`. Memory is in MiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceType {
     pub name: String,
@@ -193,6 +206,7 @@ pub struct Leftover {
     pub name: String,
 }
 
+/// A quota of the account, and how much of it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quota {
     /// What it limits, in the words of the kinds: `vpc`, `elastic_ip`, `nat_gateway_per_zone`…
@@ -213,13 +227,14 @@ pub struct CloudError {
     pub message: String,
 }
 
+/// What a failed call means for the caller: whether it may be repeated, and whether it may have happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
     /// Something still depends on it: wait, and try again.
     Dependency,
     /// It is not there (any more, or not to be seen yet).
     NotFound,
-    /// It is there already.
+    /// An object with this name exists already.
     Exists,
     /// No answer came, or one that leaves open whether it happened.
     Ambiguous,

@@ -1,4 +1,4 @@
-//! What the objects of a graph cost in a month, from a table of prices that is data. Fixed prices alone: what traffic costs
+//! What the objects of a graph cost in a month, from a table of prices that is data. Only fixed prices: what traffic costs
 //! (transfer, processed data, capacity units of load balancers) is not included. A price that is not in the table is unknown.
 
 use crate::{Graph, Kind, Object, Setting};
@@ -19,6 +19,7 @@ pub struct PriceTable {
 
 type ByRegion = BTreeMap<String, Price>;
 
+/// The price of one unit in US dollars.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Price {
     pub usd: Usd,
@@ -33,9 +34,10 @@ pub struct Price {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Usd(i64);
 
+/// The estimate for one object in US dollars a month.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// `nat_gateway/public-a`
+    /// The object's key, such as `nat_gateway/1`.
     pub object: String,
     /// `None`: not known.
     pub monthly: Option<Usd>,
@@ -77,6 +79,7 @@ impl PriceTable {
         self
     }
 
+    /// The price of an item in a region, or the one that holds everywhere.
     pub fn price(&self, item: &str, region: Option<&str>) -> Option<&Price> {
         self.layers.iter().rev().find_map(|layer| {
             let prices = layer.get(item)?;
@@ -125,6 +128,7 @@ pub fn total(costs: &[Cost]) -> (Usd, Completeness) {
     (known, if is_complete { Completeness::Complete } else { Completeness::WithoutUnknown })
 }
 
+/// Whether a sum covers everything, or something in it has no known price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completeness {
     Complete,

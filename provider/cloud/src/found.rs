@@ -8,6 +8,7 @@ pub const AUTOSCALING_GROUP: &str = "autoscaling_group";
 /// An instance of an attached group, found and never declared.
 pub const AUTOSCALING_INSTANCE: &str = "autoscaling_instance";
 
+/// An object as it exists on AWS: its id, settings, outputs and tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     pub kind: Kind,
@@ -20,6 +21,7 @@ pub struct Found {
     pub readiness: Readiness,
 }
 
+/// Whether others can use the object yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
     Ready,
@@ -32,10 +34,12 @@ pub enum Readiness {
 }
 
 impl Found {
+    /// An object without settings or tags, ready.
     pub fn new(kind: Kind, id: impl Into<String>) -> Self {
         Found { kind, id: id.into(), settings: BTreeMap::new(), outputs: BTreeMap::new(), readiness: Readiness::Ready }
     }
 
+    /// The value of a tag.
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.settings.get(&format!("tag {key}")).map(String::as_str)
     }

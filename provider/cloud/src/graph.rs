@@ -12,8 +12,10 @@ pub enum Setting {
     Unknown,
 }
 
+/// Settings by key; `docs/aws-objects.md` lists the keys of each kind.
 pub type Settings = BTreeMap<String, Setting>;
 
+/// One declared object: its key and its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     pub key: ObjectKey,
@@ -26,6 +28,7 @@ pub struct Graph {
     objects: BTreeMap<ObjectKey, Object>,
 }
 
+/// Why a graph cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GraphError {
     /// A setting refers to an object that is not in the graph.
@@ -33,10 +36,12 @@ pub enum GraphError {
 }
 
 impl Object {
+    /// An object without settings.
     pub fn new(kind: Kind, name: impl Into<String>) -> Self {
         Object { key: ObjectKey::new(kind, name), settings: Settings::new() }
     }
 
+    /// The object with one more setting.
     pub fn with(mut self, key: impl Into<String>, value: impl Into<Setting>) -> Self {
         self.settings.insert(key.into(), value.into());
         self
@@ -50,6 +55,7 @@ impl Object {
         }
     }
 
+    /// `@kind/name`: how a setting of another object refers to this one's id.
     pub fn reference(&self) -> String {
         self.key.reference()
     }
@@ -64,16 +70,19 @@ impl Object {
 }
 
 impl Graph {
+    /// Adds an object, in place of one with the same key, and returns its key.
     pub fn add(&mut self, object: Object) -> ObjectKey {
         let key = object.key.clone();
         self.objects.insert(key.clone(), object);
         key
     }
 
+    /// The object with this key.
     pub fn get(&self, key: &ObjectKey) -> Option<&Object> {
         self.objects.get(key)
     }
 
+    /// Takes an object out; references to it are not checked.
     pub fn remove(&mut self, key: &ObjectKey) -> Option<Object> {
         self.objects.remove(key)
     }
@@ -83,10 +92,12 @@ impl Graph {
         self.objects.values()
     }
 
+    /// The objects of one kind, sorted by name.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Object> {
         self.objects.values().filter(move |object| object.key.kind == kind)
     }
 
+    /// The kinds of which there is an object.
     pub fn kinds(&self) -> std::collections::BTreeSet<Kind> {
         self.objects.keys().map(|key| key.kind).collect()
     }
@@ -127,6 +138,7 @@ impl FromIterator<Object> for Graph {
 }
 
 impl Setting {
+    /// The text, or `None` while it is unknown.
     pub fn known(&self) -> Option<&str> {
         match self {
             Setting::Known(value) => Some(value),

@@ -1,4 +1,4 @@
-//! The kinds of objects, each with what is true of all objects of the kind: order, what can change in place, what is ours alone.
+//! The kinds of objects, each with what is true of all objects of the kind: order, what can change in place, what only we may add.
 
 use std::fmt;
 use std::str::FromStr;
@@ -87,18 +87,22 @@ const RENEWED: [(Kind, &str, &str); 5] = [
 ];
 
 impl Kind {
+    /// Every kind, in the order in which objects are created.
     pub fn all() -> impl Iterator<Item = Kind> {
         ALL.iter().map(|traits| traits.kind)
     }
 
+    /// The name in object keys, such as `security_group`.
     pub fn as_str(self) -> &'static str {
         self.traits().name
     }
 
+    /// What is replaced when a setting changes that AWS cannot change in place.
     pub fn replacement(self) -> Replacement {
         self.traits().replacement
     }
 
+    /// Whether AWS cannot change this setting of an existing object.
     pub fn is_immutable(self, key: &str) -> bool {
         self.traits().immutable.contains(&first_word(key))
     }
@@ -108,7 +112,7 @@ impl Kind {
         self.traits().exclusive.contains(&first_word(key))
     }
 
-    /// Whether the setting serves to create alone and is never read back: what it leads to is told by another one.
+    /// Whether the setting is only used to create and never read back: another one shows its effect.
     pub fn is_unread(self, key: &str) -> bool {
         self == Kind::Instance && key == "user_data"
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// The tag by which an object is known: owner and key of the object in its graph.
 pub const OBJECT_TAG: &str = "k8s-hardway/object";
 
-/// The tag that tells the objects of a cluster from all others.
+/// The tag that distinguishes the objects of a cluster from all others.
 pub const CLUSTER_TAG: &str = "k8s-hardway/cluster";
 
 /// The value of [`OBJECT_TAG`].
@@ -14,12 +14,13 @@ pub fn object_tag(owner: &str, key: &ObjectKey) -> String {
     format!("{owner} {key}")
 }
 
+/// Which found object is which declared one, and which are left over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matching {
     pub matched: BTreeMap<ObjectKey, Found>,
     /// Ours, but not (any more) what is declared: another one takes its place, or nothing does, or it was made twice.
     pub superseded: Vec<(ObjectKey, Found)>,
-    /// Being deleted.
+    /// Objects that AWS is still deleting.
     pub leaving: Vec<(ObjectKey, Found)>,
 }
 

@@ -219,6 +219,7 @@ pub struct Uses<'a> {
 }
 
 impl<'a> Uses<'a> {
+    /// What these graphs need to be planned, created, changed and destroyed.
     pub fn of(graphs: &'a [Graph]) -> Self {
         Uses { objects: graphs.iter().flat_map(Graph::iter).collect(), deletes_leftovers: false }
     }

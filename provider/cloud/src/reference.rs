@@ -14,6 +14,7 @@ pub struct ObjectKey {
 }
 
 impl ObjectKey {
+    /// The key `kind/name`.
     pub fn new(kind: Kind, name: impl Into<String>) -> Self {
         ObjectKey { kind, name: name.into() }
     }
@@ -83,6 +84,7 @@ pub struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
+    /// Resolves references by the ids and outputs of these objects.
     pub fn new(found: &'a BTreeMap<ObjectKey, Found>) -> Self {
         let by_id = found.iter().map(|(key, found)| (found.id.as_str(), key)).collect();
         Resolver { found, by_id }

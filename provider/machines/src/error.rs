@@ -9,7 +9,7 @@ pub struct ShownKey {
     pub algorithm: String,
     /// `SHA256:…`
     pub fingerprint: String,
-    /// Where known keys stand.
+    /// Where the known host keys come from.
     pub place: String,
     /// What would make it known there.
     pub line: String,
@@ -46,7 +46,7 @@ pub enum MachineError {
     UnknownHostKey { host: String, shown: Box<ShownKey> },
 
     #[error(
-        "THE HOST KEY OF {host} HAS CHANGED. Someone may be listening in, or the host was installed anew. It shows {shown}; line {known_line} of {} has another key. Nothing was sent to it. Only when you know why it changed: replace that line by\n{}", shown.place, shown.line
+        "THE HOST KEY OF {host} HAS CHANGED. Someone may be listening in, or the host was reinstalled. It shows {shown}; line {known_line} of {} has another key. Nothing was sent to it. Only when you know why it changed: replace that line by\n{}", shown.place, shown.line
     )]
     ChangedHostKey { host: String, known_line: usize, shown: Box<ShownKey> },
 
@@ -72,7 +72,7 @@ pub enum MachineError {
     Sudo { host: String, user: String, reason: String },
 
     #[error(
-        "the connection to {host} was lost during {operation}: {reason}. Running apply again is safe and goes on from what it finds"
+        "the connection to {host} was lost during {operation}: {reason}. Running apply again is safe and continues from what it finds"
     )]
     Lost { host: String, operation: String, reason: String },
 
@@ -102,7 +102,7 @@ pub enum MachineError {
     )]
     Package { host: String, package: String, reason: String },
 
-    #[error("cannot give a file to {owner} on {host}: {reason}. Make that user and group there first")]
+    #[error("cannot give a file to {owner} on {host}: {reason}. Create that user and group there first")]
     UnknownUser { host: String, owner: String, reason: String },
 
     #[error("cannot write {path} on {host}: {reason}. Nothing half-written is in place; running apply again is safe")]

@@ -88,7 +88,7 @@ impl Machine {
         &self.target
     }
 
-    /// Whether the connection ended; then connect anew.
+    /// Whether the connection ended; then connect again.
     pub fn is_closed(&self) -> bool {
         self.connection.handle.is_closed()
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Long enough for a package that is downloaded over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(900);
 
-/// Is told what goes on, in sentences that hold no secret.
+/// Gets progress, in sentences that hold no secret.
 pub type Progress<'a> = dyn Fn(&str) + Send + Sync + 'a;
 
 impl Machine {
@@ -49,7 +49,7 @@ enum Unpackable {
     LongName(HostPath),
 }
 
-/// What push.sh unpacks.
+/// The archive that push.sh unpacks on the host.
 fn render_archive(bundle: &Bundle, observed: &Observed) -> Result<Vec<u8>, Unpackable> {
     let paths = || bundle.files.keys().chain(bundle.binaries.keys());
     let directories: BTreeSet<&str> = paths().map(|path| split(path).0).collect();

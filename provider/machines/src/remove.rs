@@ -19,7 +19,7 @@ impl Machine {
     /// Takes away what an earlier push brought and `keep` does not name: files, programs, units, sysctls. Data directories, packages
     /// and cleanup commands stay until `remove`.
     pub async fn prune(&self, owner: &Owner, keep: &Manifest, progress: &Progress<'_>) -> Result<(), MachineError> {
-        self.run_removal(owner, "rest", "removing what is declared no more", keep, progress).await
+        self.run_removal(owner, "rest", "removing what is no longer declared", keep, progress).await
     }
 
     async fn run_removal(

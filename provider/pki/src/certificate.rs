@@ -15,9 +15,13 @@ use crate::{KeyAlgorithm, PkiError, Usage};
 
 /// Bits of the key usage extension, as x509-parser numbers them.
 pub(crate) mod key_usage {
+    /// Key usage bit 0 (RFC 5280, 4.2.1.3).
     pub const DIGITAL_SIGNATURE: u16 = 1;
+    /// Key usage bit 2.
     pub const KEY_ENCIPHERMENT: u16 = 1 << 2;
+    /// Key usage bit 5.
     pub const KEY_CERT_SIGN: u16 = 1 << 5;
+    /// Key usage bit 6.
     pub const CRL_SIGN: u16 = 1 << 6;
 }
 

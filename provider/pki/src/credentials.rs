@@ -22,6 +22,7 @@ pub struct Credentials {
 pub struct PrivatePem(String);
 
 impl PrivatePem {
+    /// Wraps a private key in PEM.
     pub fn new(pem: impl Into<String>) -> Self {
         PrivatePem(pem.into())
     }
@@ -37,6 +38,7 @@ impl PrivatePem {
 pub struct Secret(String);
 
 impl Secret {
+    /// Wraps a secret.
     pub fn new(text: impl Into<String>) -> Self {
         Secret(text.into())
     }

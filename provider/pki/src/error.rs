@@ -1,5 +1,6 @@
 //! What can go wrong, with the way out. No variant can hold a secret.
 
+/// Why certificates cannot be issued or read.
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
     /// The user's: the message ends with the rule and a value that would do.
@@ -33,11 +34,11 @@ pub enum PkiError {
     #[error("cannot draw random bytes: the system's generator failed; running apply again is safe")]
     Random,
 
-    /// Ours.
+    /// A bug of this provider.
     #[error("provider bug: {name} is neither issued yet nor planned to be issued; please report")]
     NotPlanned { name: String },
 
-    /// Ours.
+    /// A bug of this provider.
     #[error("provider bug: {name} names the authority {authority:?}, which is not specified; please report")]
     UnknownAuthority { name: String, authority: String },
 }

@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use crate::{PrivatePem, Secret};
 
+/// What a kubeconfig names: one cluster, one user, one context.
 pub struct Kubeconfig<'a> {
     pub cluster_name: &'a str,
     /// URL of the API server.
@@ -16,6 +17,7 @@ pub struct Kubeconfig<'a> {
     pub credentials: KubeconfigCredentials<'a>,
 }
 
+/// How the user of a kubeconfig authenticates.
 pub enum KubeconfigCredentials<'a> {
     Client { certificate_pem: &'a str, key_pem: &'a PrivatePem },
     Token(&'a Secret),

@@ -9,9 +9,10 @@ use std::str::FromStr;
 
 use crate::PkiError;
 
+/// What a PKI is issued for: the cluster, its hosts and names, and how long certificates are valid (hours).
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Organisation of every authority, so that two clusters' authorities are told apart.
+    /// Organisation of every authority, so that two clusters' authorities can be distinguished.
     pub cluster_name: String,
     /// Cluster domain of DNS, `cluster.local` by default.
     pub cluster_domain: String,
@@ -47,8 +48,10 @@ pub enum Usage {
 }
 
 impl Usage {
+    /// Every extended key usage that can be asked for.
     pub const ALL: [Usage; 2] = [Usage::ServerAuth, Usage::ClientAuth];
 
+    /// The name in HCL.
     pub fn as_str(self) -> &'static str {
         match self {
             Usage::ServerAuth => "server_auth",
@@ -73,6 +76,7 @@ impl FromStr for Usage {
     }
 }
 
+/// The algorithm of every private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum KeyAlgorithm {
@@ -84,8 +88,10 @@ pub enum KeyAlgorithm {
 }
 
 impl KeyAlgorithm {
+    /// Every key algorithm, in the order of the registry page.
     pub const ALL: [KeyAlgorithm; 5] = [Self::EcdsaP256, Self::EcdsaP384, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
 
+    /// The name in HCL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::EcdsaP256 => "ECDSA-P256",
@@ -96,6 +102,7 @@ impl KeyAlgorithm {
         }
     }
 
+    /// Whether keys are RSA, which needs key encipherment for TLS key exchange.
     pub fn is_rsa(self) -> bool {
         matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
     }

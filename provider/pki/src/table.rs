@@ -12,12 +12,14 @@ pub const SERVICE_ACCOUNT: &str = "service-account";
 /// Name of the first key that encrypts secrets at rest.
 pub const SECRETS_ENCRYPTION: &str = "secrets-encryption";
 
+/// One row of the table of authorities.
 pub struct Authority {
     pub name: &'static str,
     /// What trusts it, for documentation.
     pub trusted_by: &'static str,
 }
 
+/// One row of the table of leaf certificates.
 pub struct Leaf {
     pub name: &'static str,
     pub authority: &'static str,
@@ -29,6 +31,7 @@ pub struct Leaf {
     pub scope: Scope,
 }
 
+/// How the common name of a leaf is made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CommonName {
     /// The name of the control-plane host.
@@ -47,6 +50,7 @@ pub enum Names {
     Service,
 }
 
+/// Whether there is one such certificate for the cluster or one for each host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scope {
     /// One per control-plane host, named `<leaf>/<host>`.
@@ -58,6 +62,7 @@ const SERVER: &[Usage] = &[Usage::ServerAuth];
 const CLIENT: &[Usage] = &[Usage::ClientAuth];
 const PEER: &[Usage] = &[Usage::ServerAuth, Usage::ClientAuth];
 
+/// The authorities of a cluster: none signs for the purpose of another.
 pub const AUTHORITIES: &[Authority] = &[
     Authority { name: "etcd-ca", trusted_by: "etcd for its clients, and clients of etcd for its servers" },
     Authority { name: "etcd-peer-ca", trusted_by: "etcd members for each other" },
@@ -68,6 +73,7 @@ pub const AUTHORITIES: &[Authority] = &[
     Authority { name: "front-proxy-ca", trusted_by: "aggregated API servers for the API server" },
 ];
 
+/// Every leaf certificate that the components need.
 pub const LEAVES: &[Leaf] = &[
     Leaf {
         name: "etcd-server",

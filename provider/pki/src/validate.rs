@@ -12,6 +12,7 @@ const MAX_CLUSTER_NAME_LENGTH: usize = 42;
 /// A hundred years; dates of certificates end with the year 9999.
 const MAX_VALIDITY_HOURS: u64 = 100 * 366 * 24;
 
+/// Checks a request before anything is issued; the error names the first rule that it breaks.
 pub fn request(request: &Request) -> Result<(), PkiError> {
     cluster_name(&request.cluster_name)?;
     dns_name("cluster_domain", &request.cluster_domain, "cluster.local")?;

@@ -33,7 +33,7 @@ impl Calls {
     }
 
     /// Runs work of the provider on a task of its own. When the engine drops the request (it died, or lost patience), the
-    /// work is told to stop but not torn off in the middle of a step. `operation` is `apply of k8s_node`.
+    /// work is asked to stop but not aborted in the middle of a step. `operation` is `apply of k8s_node`.
     pub(crate) async fn run<T, F>(&self, operation: String, work: impl FnOnce(Call) -> F) -> Result<T, Diagnostic>
     where
         T: Send + 'static,

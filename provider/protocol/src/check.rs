@@ -1,4 +1,4 @@
-//! What the engine's contract demands of plans and states, checked here so that a fault is told by the attribute and in words
+//! What the engine's contract demands of plans and states, checked here so that a fault is reported at the attribute and in words
 //! that lead to the fault (the engine's own message blames the provider and shows the value). The rules are the engine's
 //! `AssertPlanValid` and `AssertObjectCompatible`.
 

@@ -1,5 +1,5 @@
 //! Turns a panic in a resource into a diagnostic, so that one fault does not take the plugin and every other resource's work
-//! along. The message of a panic is told only when it is a literal: a formatted one can hold a secret.
+//! along. The message of a panic is reported only when it is a literal: a formatted one can hold a secret.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};

@@ -111,7 +111,7 @@ pub struct PlanResponse {
 pub struct ApplyRequest {
     pub prior: Option<Value>,
     pub planned: Value,
-    /// Holds the write-only values.
+    /// The configuration, with write-only values.
     pub config: Value,
 }
 

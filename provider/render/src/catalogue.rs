@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 const CATALOGUE: &str = include_str!("catalogue.toml");
 
+/// Which hosts need a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -43,6 +44,7 @@ pub struct Download {
     pub members: Vec<Member>,
 }
 
+/// A program inside a downloaded archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Path inside the archive; `None` when the download is the program itself.
@@ -154,7 +156,7 @@ pub fn binaries(
     Ok(binaries)
 }
 
-/// Reads a checksum file: lines of digest and name (`sha256sum`'s text and binary form), or one digest alone, as dl.k8s.io has
+/// Reads a checksum file: lines of digest and name (`sha256sum`'s text and binary form), or a single digest, as dl.k8s.io has
 /// it. `name` is the file's name, or its path relative to the checksum file.
 pub fn parse_checksum_file(text: &str, name: &str) -> Option<Digest> {
     let mut words = text.split_whitespace();

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+/// What a kubeconfig names: one cluster, one user, one context.
 pub struct Kubeconfig<'a> {
     pub cluster_name: &'a str,
     /// URL of the API server.
@@ -24,11 +25,13 @@ pub enum Authority<'a> {
     },
 }
 
+/// How the user of a kubeconfig authenticates.
 pub enum Identity<'a> {
     ClientCertificate { certificate: &'a str, private_key: &'a str },
     Token(&'a str),
 }
 
+/// The kubeconfig in YAML.
 pub fn render_kubeconfig(kubeconfig: &Kubeconfig) -> String {
     let cluster = quoted(kubeconfig.cluster_name);
     let user = quoted(kubeconfig.user);

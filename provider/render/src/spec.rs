@@ -5,8 +5,10 @@ use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+/// Hosts by name, which is also the name of the node.
 pub type Hosts = BTreeMap<HostName, Host>;
 
+/// One Linux host, as others reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     /// The node's primary address; its family comes first in every dual-stack pair.
@@ -17,12 +19,13 @@ pub struct Host {
 }
 
 impl Host {
-    /// Primary first.
+    /// All addresses, the primary one first.
     pub fn addresses(&self) -> Vec<IpAddr> {
         std::iter::once(self.address).chain(self.secondary_address).collect()
     }
 }
 
+/// The processor architecture of downloads, in Go's spelling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Architecture {
     #[default]
@@ -48,6 +51,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// The URL of the API servers.
     pub fn url(&self) -> String {
         if self.host.contains(':') {
             format!("https://[{}]:{}", self.host, self.port)
@@ -57,6 +61,7 @@ impl Endpoint {
     }
 }
 
+/// The networks of pods and services.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
     /// One per family, primary family first.
@@ -80,6 +85,7 @@ pub struct Credentials {
     pub encryption_keys: BTreeMap<String, String>,
 }
 
+/// A control plane: what its hosts run and how they find each other.
 #[derive(Clone, Debug)]
 pub struct ClusterSpec {
     pub name: String,
@@ -97,6 +103,7 @@ pub struct ClusterSpec {
     pub audit_policy: Option<String>,
 }
 
+/// Nodes that are configured alike.
 #[derive(Clone)]
 pub struct NodeGroupSpec {
     pub cluster_name: String,
@@ -135,6 +142,7 @@ pub enum PodNetwork {
     External,
 }
 
+/// The mode of kube-proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProxyMode {
     #[default]
@@ -143,9 +151,10 @@ pub enum ProxyMode {
     Ipvs,
 }
 
+/// keepalived and nginx on a group of hosts.
 #[derive(Clone, Debug)]
 pub struct LoadBalancerSpec {
-    /// `api`: tells two load balancers on the same hosts apart in paths and unit names.
+    /// `api`: distinguishes two load balancers on the same hosts in paths and unit names.
     pub name: String,
     pub hosts: Hosts,
     /// With prefix length: `192.0.2.100/24`.
@@ -158,6 +167,7 @@ pub struct LoadBalancerSpec {
     pub interface: Option<String>,
 }
 
+/// A TCP port that nginx forwards to backends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     pub port: u16,
@@ -166,6 +176,7 @@ pub struct Listener {
     pub health_check: HealthCheck,
 }
 
+/// How a backend is found to be healthy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HealthCheck {
     /// The port takes a connection.
@@ -174,6 +185,7 @@ pub enum HealthCheck {
     Https { path: String },
 }
 
+/// Why a spec cannot be rendered.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RenderError {
     #[error("no certificate {0:?} in the pki bundle: pass k8s_pki.<name>.bundle whose hosts include every host of this cluster")]

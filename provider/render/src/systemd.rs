@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 pub struct Flags(Vec<(String, String)>);
 
 impl Flags {
+    /// No flags yet.
     pub fn new() -> Self {
         Flags::default()
     }
 
+    /// Appends a flag with its value.
     pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
         self.0.push((name.to_string(), value.into()));
         self

@@ -79,7 +79,7 @@ fn ipv6_only() -> VpcSpec {
     spec
 }
 
-/// One public subnet for the proxy, two private ones that reach AWS by endpoints alone.
+/// One public subnet for the proxy, two private ones that reach AWS only by endpoints.
 fn private_proxy() -> VpcSpec {
     let mut spec = spec();
     spec.region = "cn-northwest-1".into();

@@ -45,6 +45,7 @@ impl HostState {
         HostState { name, desired: bundle.map(Bundle::manifest), observed, units, tiers, in_state: false }
     }
 
+    /// Sets whether the last apply recorded this host.
     pub fn in_state(self, in_state: bool) -> Self {
         HostState { in_state, ..self }
     }
@@ -80,7 +81,7 @@ impl HostState {
         Some(Work { host: self, pushes, needs })
     }
 
-    /// How a running unit takes up what it reads anew, and what that is. When nothing of it differs any more, an apply was cut off
+    /// How a running unit picks up a change in what it reads, and what that is. When nothing of it differs any more, an apply was cut off
     /// after it wrote the files: which of them changed is not known then, and a restart is right for all.
     fn change_of(&self, name: &UnitName, changed: &BTreeSet<&str>) -> (Action, Vec<String>) {
         let unit = self.units.get(name);
@@ -138,10 +139,12 @@ pub(crate) struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// The host that this work is on.
     pub fn name(&self) -> HostName {
         self.host.name.clone()
     }
 
+    /// Whether the host needs no step.
     pub fn is_idle(&self) -> bool {
         self.pushes.is_empty() && self.needs.is_empty()
     }
@@ -162,6 +165,7 @@ impl Work<'_> {
         self.host.tiers.iter().position(|tier| tier.iter().any(|unit| self.needs.get(unit).is_some_and(|need| need.is_down)))
     }
 
+    /// The step that writes what differs, if anything does.
     pub fn push(&self) -> Option<Step> {
         (!self.pushes.is_empty()).then(|| Step::Push { host: self.name(), differences: self.pushes.clone() })
     }
@@ -190,6 +194,7 @@ impl Work<'_> {
         described.map(|unit| unit.traits.restart).max().unwrap_or(Disruption::None)
     }
 
+    /// Whether a unit of this tier starts, restarts or reloads.
     pub fn acts_in_tier(&self, tier: usize) -> bool {
         self.host.tiers.get(tier).is_some_and(|tier| tier.iter().any(|unit| self.needs.contains_key(unit)))
     }

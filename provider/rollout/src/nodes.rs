@@ -5,6 +5,7 @@ use crate::host::{Work, pushes, stage, stop};
 use crate::{Gate, HostState, Refusal, Step};
 use bundle::Health;
 
+/// How much of a node group may be unavailable at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// New nodes at a time.
@@ -19,6 +20,8 @@ impl Default for Bounds {
     }
 }
 
+/// The steps for one node group: joins in groups of `joining`, restarts in groups of `max_unavailable`; leaving nodes are
+/// drained first.
 pub fn plan(hosts: &[HostState], bounds: Bounds) -> Result<Vec<Step>, Refusal> {
     let works: Vec<Work> = hosts.iter().filter_map(HostState::work).collect();
     let (joining, known): (Vec<&Work>, Vec<&Work>) = works.iter().partition(|work| joins(work));

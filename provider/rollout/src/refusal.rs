@@ -2,6 +2,7 @@
 
 use bundle::HostName;
 
+/// Why a change is not planned, with the hosts and the way out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error(

@@ -3,6 +3,7 @@
 use bundle::{Difference, Disruption, HostName, UnitName};
 use std::fmt;
 
+/// One thing that an apply does on a host or in the cluster. `Display` is the line that the user sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Writes what differs; no unit is touched. Whoever runs it writes unit files last and reloads systemd's own configuration.
@@ -12,7 +13,7 @@ pub enum Step {
     },
     /// Steps that may run at the same time.
     Parallel(Vec<Step>),
-    /// Enables and starts.
+    /// Enables units and starts them.
     Start {
         host: HostName,
         units: Vec<UnitName>,
@@ -30,7 +31,7 @@ pub enum Step {
         units: Vec<UnitName>,
         because: Vec<String>,
     },
-    /// In the order given.
+    /// Stops units in the given order.
     Stop {
         host: HostName,
         units: Vec<UnitName>,
@@ -65,6 +66,7 @@ pub enum Step {
     },
 }
 
+/// What must hold before the next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gate {
     /// Each of them stays up, and answers to health checks where it has an endpoint for them.
@@ -89,6 +91,7 @@ pub enum Gate {
     VirtualAddressServed,
 }
 
+/// What a step does to those who use the cluster; of parallel steps, the worst.
 pub fn disruption(step: &Step) -> Disruption {
     match step {
         Step::Parallel(steps) => steps.iter().map(disruption).max().unwrap_or(Disruption::None),

@@ -99,7 +99,7 @@ fn a_stopped_kubelet_starts_without_a_new_token() {
 }
 
 #[test]
-fn a_node_that_was_installed_anew_joins_again() {
+fn a_node_that_was_reinstalled_joins_again() {
     let mut world = running(2);
     let machine = world.machine("w-2");
     (machine.observed, machine.joined) = (bundle::Observed::default(), false);

@@ -149,7 +149,7 @@ fn associate_route_table(call: &Call, api: &Api, _: &Memory) -> Option<Refusal> 
     is_taken.then(|| refusal("Resource.AlreadyAssociated", message))
 }
 
-/// moto looks at IPv4 destinations alone, and takes any NAT gateway.
+/// moto looks only at IPv4 destinations, and accepts any NAT gateway.
 fn create_route(call: &Call, api: &Api, _: &Memory) -> Option<Refusal> {
     let (table, block, nat) =
         (call.parameter("RouteTableId"), call.parameter("DestinationIpv6CidrBlock"), call.parameter("NatGatewayId"));
@@ -162,7 +162,7 @@ fn create_route(call: &Call, api: &Api, _: &Memory) -> Option<Refusal> {
     (!exists).then(|| refusal("InvalidNatGatewayID.NotFound", format!("The natGateway ID '{nat}' does not exist")))
 }
 
-/// moto compares IPv4 blocks alone.
+/// moto compares only IPv4 blocks.
 fn create_subnet(call: &Call, api: &Api, _: &Memory) -> Option<Refusal> {
     let (block, vpc) = (call.parameter("Ipv6CidrBlock"), call.parameter("VpcId"));
     let mut subnets = objects::subnets(api);

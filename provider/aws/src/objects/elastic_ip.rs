@@ -55,7 +55,7 @@ impl Objects for ElasticIps {
     }
 }
 
-/// From an instance alone: a NAT gateway gives its address back itself.
+/// Only from an instance: a NAT gateway releases its address by itself.
 async fn disassociate(clients: &Clients, id: &str) -> Result<(), CloudError> {
     let addresses = describe(clients, id).await?;
     for association in addresses.iter().filter(|address| has_instance(address)).filter_map(Address::association_id) {

@@ -1,4 +1,4 @@
-//! Key pairs, of which EC2 has the public half alone.
+//! Key pairs, of which EC2 has only the public half.
 
 use super::{Objects, tags};
 use crate::clients::{Clients, once};

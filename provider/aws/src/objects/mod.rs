@@ -28,7 +28,7 @@ mod vpc_endpoint;
 /// Each call is one thing that happened or did not; what, when and whether again is the caller's.
 #[async_trait]
 pub(crate) trait Objects: Send + Sync {
-    /// All of the region; where a kind is listed by name, those of `names` alone.
+    /// All of the region; where a kind is listed by name, only those of `names`.
     async fn list(&self, clients: &Clients, names: &BTreeSet<String>) -> Result<Vec<Found>, CloudError>;
     /// With all tags, and what the same call can set. What it returns has the settings that the call set.
     async fn create(&self, clients: &Clients, object: &Resolved) -> Result<Found, CloudError>;

@@ -207,7 +207,7 @@ fn read(table: &RouteTable) -> Option<Found> {
 }
 
 /// Destination and target of a route that somebody made: not those that AWS has put there for the VPC itself, for a gateway
-/// endpoint, or as a virtual gateway or route server told it.
+/// endpoint, or propagated by a virtual gateway or route server.
 fn read_route(route: &Route) -> Option<(&str, &str)> {
     if matches!(route.origin(), Some(RouteOrigin::EnableVgwRoutePropagation | RouteOrigin::Advertisement)) {
         return None;

@@ -157,7 +157,7 @@ async fn revoke(clients: &Clients, direction: Direction, id: &str, rules: Vec<Ip
     }
 }
 
-/// Of rules that are there, the descriptions alone.
+/// Only the descriptions of existing rules.
 async fn describe_rules(clients: &Clients, direction: Direction, id: &str, rules: Vec<IpPermission>) -> Result<(), CloudError> {
     match direction {
         Ingress => {

@@ -22,7 +22,7 @@ const ATTRIBUTES: [(&str, VpcAttributeName); 3] = [
     ("dns_hostnames", VpcAttributeName::EnableDnsHostnames),
     ("network_address_usage_metrics", VpcAttributeName::EnableNetworkAddressUsageMetrics),
 ];
-/// Which IPAM pool a block came from is told nowhere but here.
+/// Which IPAM pool a block came from is recorded only here.
 pub(super) const IPV6_TAG: &str = "k8s-hardway/ipv6";
 const AT_ONCE: usize = 8;
 
@@ -131,8 +131,8 @@ fn options_to_send<'a>(options: &'a str, of_region: &'a [String]) -> Result<&'a 
         ("default", Some(id)) => Ok(id),
         ("default", None) => Err(unusable(
             "ec2:AssociateDhcpOptions",
-            "the region's own set of DHCP options (AmazonProvidedDNS and the region's domain) is gone: make one of that content, or \
-             declare dhcp_options",
+            "the region's own set of DHCP options (AmazonProvidedDNS and the region's domain) is gone: create one with that \
+             content, or declare dhcp_options",
         )),
         _ => Ok(options),
     }

@@ -86,7 +86,7 @@ impl Objects for VpcEndpoints {
     }
 }
 
-/// The private name of S3 is, unless one says otherwise, for those alone who ask a resolver endpoint from outside, and needs a gateway
+/// The private name of S3 is by default only for those who ask a resolver endpoint from outside, and needs a gateway
 /// endpoint for all others. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/privatelink-interface-endpoints.html>
 fn dns_options(service: &str, private_dns: Option<&str>) -> Option<DnsOptionsSpecification> {
     let is_wanted = service.ends_with(".s3") && private_dns == Some("true");
@@ -115,7 +115,7 @@ async fn describe(clients: &Clients, id: &str) -> Result<Found, CloudError> {
 fn read(endpoint: &VpcEndpoint) -> Option<Found> {
     let mut found = Found::new(Kind::VpcEndpoint, endpoint.vpc_endpoint_id()?);
     found.readiness = readiness(endpoint)?;
-    // Gateways were there first: where no type is told, it is one.
+    // Gateways existed first: without a type, it is one.
     let kind = Some(endpoint.vpc_endpoint_type().map_or("Gateway", VpcEndpointType::as_str));
     put(&mut found, "vpc", endpoint.vpc_id());
     put(&mut found, "service", endpoint.service_name());

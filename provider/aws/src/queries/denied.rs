@@ -16,7 +16,7 @@ const CIDR: &str = "192.168.255.240/28";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const NAME: &str = "k8s-hardway-dry-run";
 
-/// What is neither allowed nor denied in so many words is not told.
+/// What is neither allowed nor denied explicitly is not reported.
 pub(crate) async fn denied(clients: &Clients, actions: &Tried) -> Result<Vec<String>, CloudError> {
     let mut denied = Vec::new();
     for (action, tags) in TRIABLE.into_iter().filter_map(|action| Some((action, actions.get(action)?))) {

@@ -6,7 +6,7 @@ use aws_sdk_ec2::types::{ArchitectureValues, Filter};
 use cloud::{CloudError, Image, ImageQuery};
 use std::collections::BTreeSet;
 
-/// Those that can be launched now. Deprecated ones are shown when they are asked for by id alone.
+/// Those that can be launched now. Deprecated ones are shown only when they are asked for by id.
 pub(crate) async fn images(clients: &Clients, query: &ImageQuery) -> Result<Vec<Image>, CloudError> {
     let ids = match &query.parameter {
         Some(parameter) => BTreeSet::from([parameter_value(clients, parameter).await?]),

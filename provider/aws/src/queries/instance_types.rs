@@ -26,7 +26,7 @@ pub(crate) async fn instance_types(clients: &Clients, names: &BTreeSet<String>) 
     Ok(types)
 }
 
-/// By type.
+/// The zones that offer each instance type, keyed by type.
 async fn zones(clients: &Clients, by_name: Filter) -> Result<BTreeMap<String, BTreeSet<String>>, CloudError> {
     let call = clients.ec2.describe_instance_type_offerings().location_type(LocationType::AvailabilityZone).filters(by_name);
     let offerings = call.into_paginator().items().send().try_collect().await;

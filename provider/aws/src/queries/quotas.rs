@@ -61,12 +61,12 @@ async fn default_limit(clients: &Clients, service: &str, code: &str) -> Result<O
     }
 }
 
-/// Quotas are told as numbers with a fraction.
+/// Quotas are returned as numbers with a fraction.
 fn whole(value: f64) -> u64 {
     format!("{:.0}", value.max(0.0).floor()).parse().unwrap_or(u64::MAX)
 }
 
-/// By subject.
+/// How many objects of each subject exist.
 async fn used(clients: &Clients) -> Result<BTreeMap<&'static str, u64>, CloudError> {
     let counts = futures::try_join!(
         vpcs(clients),

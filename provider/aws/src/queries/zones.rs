@@ -7,7 +7,7 @@ use cloud::{CloudError, Zone};
 
 const AVAILABILITY_ZONE: &str = "availability-zone";
 
-/// By name.
+/// The availability zones of the region, sorted by name.
 pub(crate) async fn zones(clients: &Clients) -> Result<Vec<Zone>, CloudError> {
     let kind = Filter::builder().name("zone-type").values(AVAILABILITY_ZONE).build();
     let call = clients.ec2.describe_availability_zones().filters(kind);

@@ -128,7 +128,7 @@ async fn a_download_goes_on_where_it_was_cut_off() {
     host.write(&format!("cache/sha256/{}.part", Digest::of(&content)), "0123456789");
     apply(&machine, &owner(), &bundle([(host.host_path("p"), binary(server.url("/p"), &content, None))])).await;
     assert_eq!(server.asked(), ["/p from 10"]);
-    // What is there and wrong is fetched anew.
+    // What exists and is wrong is fetched again.
     let other = b"abcdefghij".repeat(1000);
     let server = Server::start(&[("/q", &other)]).await;
     host.write(&format!("cache/sha256/{}.part", Digest::of(&other)), "nonsense");

@@ -1,4 +1,4 @@
-//! What a push writes, what it leaves alone, and how it fails.
+//! What a push writes, what it does not touch, and how it fails.
 
 use crate::host::{Host, apply, owner, push_error, quiet, run};
 use bundle::{Bundle, Content, Digest, Directory, File, Sysctl, differences};

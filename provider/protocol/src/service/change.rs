@@ -186,7 +186,7 @@ impl ManagedResource {
         let state = known_part(state);
         match self.to_wire(&state) {
             Ok(_) => Applied { state: Some(state), diagnostics },
-            // Something exists that cannot be told: the plan is nearer to it than nothing.
+            // Something exists that cannot be read: the plan is nearer to it than nothing.
             Err(misfit) => {
                 diagnostics.extend(misfit);
                 Applied { state: prior.or(Some(known_part(planned.clone()))), diagnostics }

@@ -119,7 +119,7 @@ impl Engine {
         self.provider.read_resource(request).await.unwrap().into_inner()
     }
 
-    /// Ends the server as go-plugin does and tells how it ended.
+    /// Ends the server as go-plugin does and returns how it ended.
     pub async fn shut_down(self) -> Result<(), ServeError> {
         GrpcControllerClient::new(self.channel.clone()).shutdown(Empty {}).await.unwrap();
         drop((self.provider, self.channel));

@@ -62,8 +62,8 @@ async fn another_name_is_another_note() {
     let planned = engine.plan(&created, &note("b", "hello")).await;
     let paths: Vec<_> = planned.requires_replace.iter().map(|path| path.steps.len()).collect();
     assert_eq!(paths, [1]);
-    let created_anew = engine.plan(&Value::Null, &note("b", "hello")).await;
-    assert_eq!(created_anew.requires_replace, [], "nothing is replaced by a create");
+    let created_again = engine.plan(&Value::Null, &note("b", "hello")).await;
+    assert_eq!(created_again.requires_replace, [], "nothing is replaced by a create");
 }
 
 #[tokio::test]

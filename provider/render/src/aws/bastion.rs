@@ -5,11 +5,12 @@ use super::instance::Rule;
 use super::user_data::{File, UserData};
 use ipnet::IpNet;
 
+/// Description of the security group, which AWS cannot change later.
 pub const DESCRIPTION: &str = "SSH to a bastion of Kubernetes nodes";
 
 /// Files of this folder are read in the order of their names, and the first value of an option holds: before that of cloud-init (50).
 const SSHD: &str = "/etc/ssh/sshd_config.d/10-hardened.conf";
-/// Jumping (`ssh -J`) needs TCP forwarding alone. An agent that is forwarded could be used by whoever is root here.
+/// Jumping (`ssh -J`) needs only TCP forwarding. An agent that is forwarded could be used by whoever is root here.
 const SSHD_OPTIONS: &str = "PermitRootLogin no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
@@ -28,11 +29,12 @@ APT::Periodic::Unattended-Upgrade \"1\";
 const RELOAD_SSHD: [&str; 3] =
     ["sh", "-c", "systemctl try-reload-or-restart ssh.service || systemctl try-reload-or-restart sshd.service"];
 
+/// The cloud-init user data: SSH hardened, security updates where the image has apt.
 pub fn user_data(authorized_keys: &[String], packages: Option<Packages>) -> String {
     hardened(authorized_keys, packages).render()
 }
 
-/// SSH by key alone, no root; security updates by themselves where the image has apt.
+/// SSH only by key, no root; security updates by themselves where the image has apt.
 pub fn hardened(authorized_keys: &[String], packages: Option<Packages>) -> UserData {
     let mut files = vec![File { path: SSHD, content: SSHD_OPTIONS.into() }];
     let mut installed = Vec::new();
@@ -57,6 +59,7 @@ pub fn rules(ssh_cidrs: &[IpNet], ipv6: bool) -> Vec<Rule> {
     rules
 }
 
+/// SSH from these networks.
 pub fn ssh_rules(ssh_cidrs: &[IpNet]) -> Vec<Rule> {
     ssh_cidrs.iter().map(|peer| Rule { rule: format!("ingress tcp 22 {peer}"), description: "SSH" }).collect()
 }

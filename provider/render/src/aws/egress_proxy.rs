@@ -8,6 +8,7 @@ use super::user_data::File;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 
+/// Description of the security group, which AWS cannot change later.
 pub const DESCRIPTION: &str = "HTTP proxy of Kubernetes nodes";
 /// Never by way of the proxy, whatever the cluster: this host and the metadata service in both families.
 const ALWAYS: [&str; 5] = ["localhost", "127.0.0.1", "::1", "169.254.169.254", "fd00:ec2::254"];
@@ -27,6 +28,7 @@ pub struct NoProxy {
     pub extra: Vec<String>,
 }
 
+/// The cloud-init user data: Squid with its configuration, on a host hardened like a bastion.
 pub fn user_data(spec: &SquidSpec, authorized_keys: &[String], packages: Option<Packages>) -> String {
     let mut user_data = bastion::hardened(authorized_keys, packages);
     user_data.packages.push("squid".into());
@@ -40,7 +42,7 @@ pub fn user_data(spec: &SquidSpec, authorized_keys: &[String], packages: Option<
     user_data.render()
 }
 
-/// The proxy's port from its clients and SSH from those who may; out alone what Squid lets through and the names that it looks up.
+/// The proxy's port from its clients and SSH from those who may; out only what Squid lets through and the names that it looks up.
 pub fn rules(spec: &SquidSpec, ssh_cidrs: &[IpNet], ipv6: bool) -> Vec<Rule> {
     let clients = spec.client_cidrs.iter();
     let mut rules: Vec<Rule> =
@@ -70,7 +72,7 @@ pub fn no_proxy(spec: &NoProxy) -> String {
     entries.join(",")
 }
 
-/// Both spellings: curl and wget read `http_proxy` in lower case alone, others prefer upper case. `None` while it is not known.
+/// Both spellings: curl and wget read `http_proxy` only in lower case, others prefer upper case. `None` while it is not known.
 pub fn environment(url: Option<&str>, no_proxy: Option<&str>) -> BTreeMap<String, Option<String>> {
     let variables = [("HTTP_PROXY", url), ("HTTPS_PROXY", url), ("NO_PROXY", no_proxy)];
     let spellings =

@@ -59,6 +59,7 @@ const CHINESE: [&str; 46] = [
     "xray",
 ];
 
+/// The endpoints of a VPC: services by short or full name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints {
     /// By short name, or by full one.
@@ -68,6 +69,7 @@ pub struct Endpoints {
     pub tier: Option<String>,
 }
 
+/// What one service's endpoint overrides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndpointOptions {
     pub policy: Option<Setting>,
@@ -76,12 +78,14 @@ pub struct EndpointOptions {
     pub ip_address_type: Option<String>,
 }
 
+/// Gateway endpoints are routes; interface endpoints are network interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointType {
     Gateway,
     Interface,
 }
 
+/// Adds the endpoints, with their security group, to the graph.
 pub fn add(spec: &VpcSpec, graph: &mut Graph) {
     for (service, options) in &spec.endpoints.gateway {
         graph.add(gateway(spec, service, options));
@@ -99,7 +103,7 @@ pub fn endpoint_name(service: &str, endpoint_type: EndpointType) -> String {
     }
 }
 
-/// The other way round.
+/// Service and type of an endpoint, from the name of its object.
 pub fn service_of(name: &str) -> (&str, EndpointType) {
     match name.strip_suffix(GATEWAY_SUFFIX) {
         Some(service) => (service, EndpointType::Gateway),
@@ -119,6 +123,7 @@ pub fn service_name(region: &str, service: &str, endpoint_type: EndpointType) ->
     format!("{prefix}.{region}.{service}")
 }
 
+/// Whether it is a full service name, such as `com.amazonaws.us-east-1.s3`.
 pub fn is_full_name(service: &str) -> bool {
     ["com.", "cn.", "aws."].iter().any(|prefix| service.starts_with(prefix))
 }
@@ -131,6 +136,7 @@ pub fn tier_of(spec: &VpcSpec) -> Option<&str> {
     [Reach::Private, Reach::Isolated, Reach::Public].into_iter().find_map(|reach| spec.first_tier(reach, |_| true))
 }
 
+/// `dualstack` in a VPC with IPv6, `ipv4` otherwise.
 pub fn default_ip_address_type(spec: &VpcSpec) -> &'static str {
     match tier_of(spec).and_then(|tier| spec.tiers.get(tier)) {
         Some(tier) if tier.ipv6_only => "ipv6",

@@ -23,7 +23,7 @@ pub struct CatalogueImage {
     pub packages: Packages,
 }
 
-/// What installs packages.
+/// The package manager of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Packages {
@@ -77,7 +77,7 @@ impl CatalogueImage {
 }
 
 /// By the family's name: a `g` after the generation is Graviton (`t4g`, `m7gd`, `c7gn`, `im4gn`), `a1` its first generation.
-/// `None` for what is no instance type.
+/// `None` for what is not an instance type.
 pub fn architecture_of(instance_type: &str) -> Option<Architecture> {
     let (family, size) = instance_type.split_once('.')?;
     let written = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
@@ -90,7 +90,7 @@ pub fn architecture_of(instance_type: &str) -> Option<Architecture> {
     Some(if is_arm { Architecture::Arm64 } else { Architecture::Amd64 })
 }
 
-/// As AWS writes it.
+/// The architecture in AWS's spelling, such as `x86_64`.
 pub fn aws_architecture(architecture: Architecture) -> &'static str {
     match architecture {
         Architecture::Amd64 => "x86_64",

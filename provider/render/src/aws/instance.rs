@@ -9,6 +9,7 @@ const UNKNOWN_KEYS: &str = "*";
 pub const DNS_TAG: &str = "k8s-hardway/dns";
 const TTL_SECONDS: u64 = 60;
 
+/// An instance with its security group, key pair, Elastic IP and records, as a bastion or an egress proxy needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceSpec {
     /// Names every object of the graph.
@@ -33,10 +34,11 @@ pub enum FirstBoot {
     Known(String),
     /// Something in it is not known yet.
     Unknown,
-    /// Not told: an instance was imported, and EC2 shows no more than a digest.
+    /// Unknown: an instance was imported, and EC2 shows only a digest.
     Untold,
 }
 
+/// Existing security groups, or one to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Security {
     /// Ids; `None` while one of them is not known.
@@ -52,6 +54,7 @@ pub struct Rule {
     pub description: &'static str,
 }
 
+/// An existing key pair, or a public key to import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
     /// Of a key pair that exists.
@@ -60,6 +63,7 @@ pub enum Key {
     Public(Option<String>),
 }
 
+/// Whether the instance has an Elastic IP, and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ElasticIp {
     None,
@@ -68,6 +72,7 @@ pub enum ElasticIp {
     Existing(Setting),
 }
 
+/// A and AAAA records in a hosted zone of Route 53.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dns {
     pub zone_id: Setting,
@@ -87,18 +92,22 @@ pub fn full_name(cluster: &str, name: &str) -> String {
     if name.starts_with(&format!("{cluster}-")) { name.to_owned() } else { format!("{cluster}-{name}") }
 }
 
+/// The key of the instance in its graph.
 pub fn instance_key(name: &str) -> ObjectKey {
     ObjectKey::new(Kind::Instance, name)
 }
 
+/// The key of the Elastic IP in its graph.
 pub fn elastic_ip_key(name: &str) -> ObjectKey {
     ObjectKey::new(Kind::ElasticIp, name)
 }
 
+/// The key of the security group in its graph.
 pub fn security_group_key(name: &str) -> ObjectKey {
     ObjectKey::new(Kind::SecurityGroup, name)
 }
 
+/// The objects of an instance with everything around it.
 pub fn graph(spec: &InstanceSpec) -> Graph {
     let parts = [key_pair(spec), security_group(spec), elastic_ip(spec), Some(instance(spec))];
     parts.into_iter().flatten().chain(records(spec)).collect()

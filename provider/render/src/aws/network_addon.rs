@@ -1,6 +1,7 @@
 //! Ports that network add-ons need between hosts with pods. Sources: Calico "System requirements" (docs.tigera.io), Cilium "System
 //! Requirements", firewall rules (docs.cilium.io), flannel `Documentation/backends.md` (github.com/flannel-io/flannel).
 
+/// A network add-on, for the ports that it needs between hosts with pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkAddon {
     None,
@@ -26,6 +27,7 @@ const CILIUM_HEALTH: [AddonRule; 3] = [
 ];
 
 impl NetworkAddon {
+    /// Every network add-on, in the order of the registry page.
     pub const ALL: [NetworkAddon; 6] = [
         NetworkAddon::None,
         NetworkAddon::Calico,
@@ -35,6 +37,7 @@ impl NetworkAddon {
         NetworkAddon::Flannel,
     ];
 
+    /// The name in HCL.
     pub fn as_str(self) -> &'static str {
         match self {
             NetworkAddon::None => "none",
@@ -46,6 +49,7 @@ impl NetworkAddon {
         }
     }
 
+    /// Reads the name in HCL; `None` for any other text.
     pub fn parse(text: &str) -> Option<NetworkAddon> {
         NetworkAddon::ALL.into_iter().find(|addon| addon.as_str() == text)
     }

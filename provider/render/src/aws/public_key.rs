@@ -1,9 +1,10 @@
-//! Public keys in OpenSSH's form, and what is wrong with a text that should be one. A private key is told apart, so that nobody
+//! Public keys in OpenSSH's form, and what is wrong with a text that should be one. A private key is recognised, so that nobody
 //! repeats it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+/// Why a text is not a usable public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyMistake {
     /// What was given is a private key: do not show it.
@@ -17,7 +18,7 @@ pub enum KeyMistake {
 
 /// What EC2 imports: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ImportKeyPair.html>
 pub const IMPORTED: [&str; 2] = ["ssh-ed25519", "ssh-rsa"];
-/// What OpenSSH takes in `authorized_keys` without being told to.
+/// What OpenSSH accepts in `authorized_keys` by default.
 pub const AUTHORIZED: [&str; 7] = [
     "ssh-ed25519",
     "ssh-rsa",
@@ -28,6 +29,7 @@ pub const AUTHORIZED: [&str; 7] = [
     "sk-ecdsa-sha2-nistp256@openssh.com",
 ];
 
+/// Checks one line in OpenSSH format, of one of these types.
 pub fn check_public_key(text: &str, types: &[&str]) -> Result<(), KeyMistake> {
     let text = text.trim();
     if text.contains("PRIVATE KEY") || text.starts_with("PuTTY-User-Key-File") {

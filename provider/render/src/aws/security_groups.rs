@@ -9,6 +9,7 @@ use cloud::{Graph, Kind, Object};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What a host or load balancer is for; each has a security group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     ControlPlane,
@@ -19,6 +20,7 @@ pub enum Role {
     Endpoint,
 }
 
+/// What the rules of a network depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecurityGroupOptions {
     pub network_addon: NetworkAddon,
@@ -32,10 +34,11 @@ pub struct SecurityGroupOptions {
     pub node_port_cidrs: BTreeSet<IpNet>,
     pub admin_cidrs: BTreeSet<IpNet>,
     pub load_balancer_cidrs: BTreeSet<IpNet>,
-    /// By description.
+    /// Rules of the user, keyed by description.
     pub additional_rules: BTreeMap<String, AdditionalRule>,
 }
 
+/// A rule that the user adds to a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdditionalRule {
     pub role: Role,
@@ -46,19 +49,26 @@ pub struct AdditionalRule {
     pub peer: String,
 }
 
+/// The default of kube-apiserver's `--service-node-port-range`.
 pub const NODE_PORTS: &str = "30000-32767";
+/// The IP protocol number of VRRP (RFC 9568).
 pub const VRRP_PROTOCOL: &str = "112";
-/// Descriptions of the rules that CIDRs of the options make: an import tells them from others by these.
+/// Descriptions of the rules that CIDRs of the options make: an import distinguishes them from others by these.
 pub const FOR_CLIENTS_OF_API: &str = "API servers, for clients";
+/// Description of the rules of `node_port_cidrs`.
 pub const FOR_CLIENTS_OF_NODE_PORTS: &str = "Node ports, for clients";
+/// Description of the rules of `admin_cidrs`.
 pub const FOR_ADMINISTRATORS: &str = "SSH, for administrators";
+/// Description of the rules of `pod_cidrs`.
 pub const FOR_PODS: &str = "Pods on other hosts, whose packets are in no tunnel";
 const SSH: &str = "22";
 const HTTPS: &str = "443";
 
 impl Role {
+    /// Every role, in the order of the registry page.
     pub const ALL: [Role; 6] = [Role::ControlPlane, Role::Node, Role::LoadBalancer, Role::Bastion, Role::Proxy, Role::Endpoint];
 
+    /// The name in HCL, and of the security group's object.
     pub fn as_str(self) -> &'static str {
         match self {
             Role::ControlPlane => "control-plane",
@@ -70,6 +80,7 @@ impl Role {
         }
     }
 
+    /// Reads the name in HCL; `None` for any other text.
     pub fn parse(text: &str) -> Option<Role> {
         Role::ALL.into_iter().find(|role| role.as_str() == text)
     }
@@ -78,7 +89,7 @@ impl Role {
         reference(Kind::SecurityGroup, self.as_str())
     }
 
-    /// AWS takes letters, digits, spaces and `._-:/()#,@[]+=&;{}!$*`, at most 255.
+    /// AWS accepts letters, digits, spaces and `._-:/()#,@[]+=&;{}!$*`, at most 255.
     fn description(self, cluster: &str) -> String {
         let who = match self {
             Role::ControlPlane => "Control-plane hosts",
@@ -92,6 +103,7 @@ impl Role {
     }
 }
 
+/// Adds a security group for each role, with its rules, to the graph.
 pub fn add(spec: &VpcSpec, graph: &mut Graph) {
     let mut groups = Groups::new(spec);
     groups.control_plane(spec);

@@ -2,7 +2,9 @@
 
 use ipnet::IpNet;
 
+/// Path of Squid's configuration.
 pub const CONF: &str = "/etc/squid/squid.conf";
+/// Path of the list that the configuration reads domains from.
 pub const DOMAINS: &str = "/etc/squid/allowed-domains.txt";
 
 /// Never a destination, whatever the allow list says: this host, link-local addresses (among them the metadata service, time and DNS
@@ -10,12 +12,13 @@ pub const DOMAINS: &str = "/etc/squid/allowed-domains.txt";
 const FORBIDDEN: [&str; 8] =
     ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::/127", "fe80::/10", "fd00:ec2::/32", "ff00::/8"];
 
+/// What Squid allows: from whom, to where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SquidSpec {
     /// What Squid calls itself in its error pages.
     pub name: String,
     pub port: u16,
-    /// Who may use it.
+    /// Networks that may use the proxy.
     pub client_cidrs: Vec<IpNet>,
     /// As Squid's `dstdomain` has them: `.example.net` is the domain and all below it.
     pub allowed_domains: Vec<String>,
@@ -23,6 +26,7 @@ pub struct SquidSpec {
 }
 
 impl SquidSpec {
+    /// The content of `squid.conf`.
     pub fn render_conf(&self) -> String {
         let mut lines = vec![
             "# Forward proxy with an allow list. Rules are read from top to bottom; the first that fits decides.".to_owned(),
@@ -34,7 +38,7 @@ impl SquidSpec {
         lines.push("acl tls_ports port 443".into());
         lines.push("acl safe_ports port 80 443".into());
         // -n: an address is not looked up backwards, for its owner decides what name that gives; and a name that is not on the list is
-        // not looked up at all, for a look-up alone can carry data out.
+        // not looked up at all, because even a look-up can carry data out.
         let mut neither = Vec::new();
         if !self.allowed_domains.is_empty() {
             lines.push(format!("acl allowed_domains dstdomain -n \"{DOMAINS}\""));

@@ -5,6 +5,7 @@ use cloud::{Graph, Kind, Object, Setting};
 
 /// As AWS's cloud controller manager and load balancer controller look for them ("Subnet auto-discovery").
 pub const PUBLIC_ROLE_TAG: &str = "kubernetes.io/role/elb";
+/// Marks subnets for internal load balancers (AWS Load Balancer Controller, cloud controller manager).
 pub const PRIVATE_ROLE_TAG: &str = "kubernetes.io/role/internal-elb";
 
 /// The cluster may use what has this tag.
@@ -15,6 +16,7 @@ pub fn cluster_tag(cluster: &str) -> String {
 /// Not `owned`: that is for what the cluster itself makes and may delete.
 pub const CLUSTER_TAG_VALUE: &str = "shared";
 
+/// Adds subnets and their route tables to the graph.
 pub fn add(spec: &VpcSpec, graph: &mut Graph) {
     for subnet in spec.subnets() {
         graph.add(object(spec, &subnet));
@@ -46,6 +48,7 @@ fn object(spec: &VpcSpec, subnet: &Subnet<'_>) -> Object {
     tier.tags.iter().fold(object, |object, (key, value)| object.with(format!("tag {key}"), value.clone()))
 }
 
+/// The tag by which controllers find subnets for load balancers; isolated subnets have none.
 pub fn role_tag(reach: Reach) -> Option<&'static str> {
     match reach {
         Reach::Public => Some(PUBLIC_ROLE_TAG),

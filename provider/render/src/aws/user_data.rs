@@ -13,6 +13,7 @@ until if command -v apt-get >/dev/null; then apt-get -q update && DEBIAN_FRONTEN
 do tries=$((tries + 1)); [ $tries -lt 12 ] || exit 1; sleep 10; done
 ";
 
+/// A cloud-init document: packages, files and commands of the first boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserData {
     /// Everything that the image has is brought up to date first. Not by dnf: it is killed where there are 512 MB, and the
@@ -27,6 +28,7 @@ pub struct UserData {
     pub commands: Vec<Vec<String>>,
 }
 
+/// A file that cloud-init writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     pub path: &'static str,
@@ -35,6 +37,7 @@ pub struct File {
 }
 
 impl UserData {
+    /// The document with its `#cloud-config` line.
     pub fn render(&self) -> String {
         let mut text = String::from("#cloud-config\n");
         let mut push = |key: &str, value: Value| text.push_str(&crate::yaml::to_yaml(&json!({ key: value })));

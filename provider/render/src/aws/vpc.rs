@@ -12,6 +12,7 @@ const NAT64_CIDR: &str = "64:ff9b::/96";
 const ANY_IPV4: &str = "0.0.0.0/0";
 const ANY_IPV6: &str = "::/0";
 
+/// Every object of a network.
 pub fn graph(spec: &VpcSpec) -> Graph {
     let mut graph = Graph::default();
     if let Some(options) = &spec.dhcp_options {
@@ -35,10 +36,12 @@ pub fn graph(spec: &VpcSpec) -> Graph {
     graph
 }
 
+/// The key of an object of this network.
 pub fn key(kind: Kind, name: impl Into<String>) -> ObjectKey {
     ObjectKey::new(kind, name)
 }
 
+/// `@kind/name`, for a setting that refers to an object of this network.
 pub fn reference(kind: Kind, name: impl Into<String>) -> String {
     key(kind, name).reference()
 }
@@ -49,7 +52,7 @@ pub fn nat_name(number: u32) -> String {
 }
 
 /// Route tables of the network with the subnets that they serve, by name. A private subnet has one of its own even where all of
-/// them lead to one NAT gateway: going from one gateway to one per zone then changes routes alone.
+/// them lead to one NAT gateway: going from one gateway to one per zone then changes only routes.
 pub fn route_table_name(subnet: &Subnet<'_>) -> String {
     if subnet.tier.has_table_per_zone() { subnet.name.clone() } else { subnet.tier_name.to_owned() }
 }

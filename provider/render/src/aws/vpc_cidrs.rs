@@ -15,6 +15,7 @@ pub struct TierCidrs {
     pub given: Vec<Ipv4Net>,
 }
 
+/// Why subnets cannot be placed in the CIDRs of the VPC.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     #[error("tier {tier} has no room for its subnets")]
@@ -28,6 +29,7 @@ pub const ZONES_WITH_ROOM: u64 = 8;
 /// AWS has no smaller subnet.
 pub const LONGEST_NETMASK: u8 = 28;
 
+/// `<tier>-<zone number>`.
 pub fn subnet_name(tier: &str, number: u32) -> String {
     format!("{tier}-{number}")
 }
@@ -109,7 +111,7 @@ struct Space {
 type Placed = BTreeMap<(String, u32), u64>;
 
 impl Space {
-    /// `sizes` are powers of two. A tier's subnets follow each other by number from its base on: what is kept tells the base.
+    /// `sizes` are powers of two. A tier's subnets follow each other by number from its base on: what is kept determines the base.
     fn place(&mut self, sizes: &BTreeMap<String, u64>, numbers: &BTreeSet<u32>, kept: &Placed) -> Result<Placed, PlanError> {
         let mut placed = Placed::new();
         let mut reserved: BTreeMap<&String, Range<u64>> = BTreeMap::new();

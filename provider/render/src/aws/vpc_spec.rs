@@ -7,9 +7,10 @@ use cloud::Setting;
 use ipnet::Ipv4Net;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A network as declared; names of zones and ids of pools may be unknown at plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VpcSpec {
-    /// The cluster's.
+    /// Name of the cluster.
     pub name: String,
     pub region: Setting,
     pub cidr: Ipv4Net,
@@ -30,6 +31,7 @@ pub struct VpcSpec {
     pub flow_logs: Option<FlowLogs>,
 }
 
+/// Where the IPv6 block of the VPC comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ipv6Source {
     Amazon,
@@ -37,6 +39,7 @@ pub enum Ipv6Source {
     Pool { pool_id: Setting, cidr: Setting },
 }
 
+/// One subnet for each zone, all alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tier {
     pub reach: Reach,
@@ -49,16 +52,18 @@ pub struct Tier {
     pub tags: BTreeMap<String, Setting>,
 }
 
+/// What subnets of a tier reach, and from where they are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// By an internet gateway, in both directions.
     Public,
-    /// Out alone: NAT gateways and an egress-only gateway.
+    /// Only out: NAT gateways and an egress-only gateway.
     Private,
-    /// Not beyond the VPC.
+    /// Only within the VPC.
     Isolated,
 }
 
+/// The NAT gateways of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nat {
     pub mode: NatMode,
@@ -68,6 +73,7 @@ pub struct Nat {
     pub elastic_ip_ids: Vec<Setting>,
 }
 
+/// How many NAT gateways there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NatMode {
     PerZone,
@@ -75,6 +81,7 @@ pub enum NatMode {
     None,
 }
 
+/// What DHCP gives to instances.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DhcpOptions {
     /// AWS's name for the region when not given: nodes need one to find each other by name.
@@ -83,6 +90,7 @@ pub struct DhcpOptions {
     pub ntp_servers: Vec<String>,
 }
 
+/// Where flow logs go, and what they hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowLogs {
     pub destination_type: String,
@@ -92,6 +100,7 @@ pub struct FlowLogs {
     pub role: Option<Setting>,
 }
 
+/// One subnet: its tier, zone and number.
 pub struct Subnet<'a> {
     pub name: String,
     pub tier_name: &'a str,
@@ -112,10 +121,12 @@ impl VpcSpec {
         })
     }
 
+    /// Whether the VPC has an IPv6 block.
     pub fn has_ipv6(&self) -> bool {
         self.ipv6.is_some()
     }
 
+    /// Whether there is a tier with this reach.
     pub fn has(&self, reach: Reach) -> bool {
         self.tiers.values().any(|tier| tier.reach == reach)
     }
@@ -161,6 +172,7 @@ impl VpcSpec {
         std::iter::once(self.cidr).chain(self.secondary_cidrs.iter().copied()).collect()
     }
 
+    /// The numbers of the zones in use.
     pub fn numbers(&self) -> BTreeSet<u32> {
         self.zones.keys().copied().collect()
     }
@@ -221,6 +233,7 @@ impl Ipv6Source {
 }
 
 impl Reach {
+    /// The name in HCL.
     pub fn as_str(self) -> &'static str {
         match self {
             Reach::Public => "public",
@@ -229,12 +242,14 @@ impl Reach {
         }
     }
 
+    /// Reads the name in HCL; `None` for any other text.
     pub fn parse(text: &str) -> Option<Reach> {
         [Reach::Public, Reach::Private, Reach::Isolated].into_iter().find(|reach| reach.as_str() == text)
     }
 }
 
 impl NatMode {
+    /// The name in HCL.
     pub fn as_str(self) -> &'static str {
         match self {
             NatMode::PerZone => "per_zone",
@@ -243,6 +258,7 @@ impl NatMode {
         }
     }
 
+    /// Reads the name in HCL; `None` for any other text.
     pub fn parse(text: &str) -> Option<NatMode> {
         [NatMode::PerZone, NatMode::Single, NatMode::None].into_iter().find(|mode| mode.as_str() == text)
     }

@@ -17,6 +17,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Writes into this bundle.
     pub fn new(context: &'a Context<'a>, bundle: &'a mut Bundle) -> Self {
         Reader { context, bundle, reads: Vec::new() }
     }
@@ -27,6 +28,7 @@ impl<'a> Reader<'a> {
         path.to_string()
     }
 
+    /// Adds a file and returns its path, for the flag that names it.
     pub fn file(&mut self, path: &str, file: File) -> String {
         let host_path = HostPath::literal(path);
         self.bundle.files.insert(host_path.clone(), file);
@@ -34,11 +36,13 @@ impl<'a> Reader<'a> {
         path.to_string()
     }
 
+    /// Adds a certificate of the credentials by name. Fails when there is none.
     pub fn certificate(&mut self, folder: &str, file_name: &str, name: &str) -> Result<String, RenderError> {
         let pem = certificate(self.context.credentials, name)?;
         Ok(self.file(&format!("{folder}/{file_name}.crt"), File::public(pem)))
     }
 
+    /// Adds a private key of the credentials by name. Fails when there is none.
     pub fn private_key(&mut self, folder: &str, file_name: &str, name: &str) -> Result<String, RenderError> {
         let pem = private_key(self.context.credentials, name)?;
         Ok(self.file(&format!("{folder}/{file_name}.key"), File::private(pem)))

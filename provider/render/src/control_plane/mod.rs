@@ -1,7 +1,7 @@
 //! What a control-plane host gets: etcd, API server, controller manager, scheduler and the approver of kubelets' serving
 //! certificates, as systemd units with their certificates, kubeconfigs and configuration.
 //!
-//! A host may be a node as well: nothing here shares a path with `node`, so that losing one role leaves the other's files alone.
+//! A host may be a node as well: nothing here shares a path with `node`, so that losing one role does not touch the other's files.
 
 mod audit;
 mod csr_approver;
@@ -25,6 +25,7 @@ pub use files::{admin_kubeconfig, kube_proxy_kubeconfig};
 
 /// The kubeconfigs that others read from a control-plane host.
 pub const ADMIN_KUBECONFIG: &str = "/etc/kubernetes/admin.kubeconfig";
+/// Path on control-plane hosts, from which joining nodes get it.
 pub const KUBE_PROXY_KUBECONFIG: &str = "/etc/kubernetes/kube-proxy.kubeconfig";
 
 /// Programs that whoever asks a control-plane host about its health runs there, by their paths: `sudo` may leave `/usr/local/bin` out
@@ -87,6 +88,7 @@ impl Context<'_> {
         local_server(self.spec, self.host)
     }
 
+    /// Whether the host has an IPv6 address.
     pub fn has_ipv6(&self) -> bool {
         self.host.addresses().iter().any(IpAddr::is_ipv6)
     }

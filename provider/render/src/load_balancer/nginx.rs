@@ -1,4 +1,4 @@
-//! nginx as a TCP proxy with a configuration that holds `stream` alone. Which backends get traffic is the business of `health`.
+//! nginx as a TCP proxy with a configuration that holds only `stream`. Which backends get traffic is the business of `health`.
 
 use super::{config_folder, config_path, health, run_folder};
 use crate::component::PROXY;
@@ -10,7 +10,7 @@ pub(super) fn render(spec: &LoadBalancerSpec) -> Result<Bundle, RenderError> {
     let (config, prepare) = (config_path(spec, "nginx.conf")?, config_path(spec, "prepare-nginx")?);
     bundle.files.insert(config.clone(), File::public(render_config(spec)));
     bundle.files.insert(prepare.clone(), File::executable(include_str!("prepare-nginx.sh")));
-    // Debian builds the stream module as a package of its own; both are what `apt-get install` has to be told.
+    // Debian builds the stream module as a package of its own; `apt-get install` needs both names.
     bundle.packages.insert("nginx".into(), "nginx-light libnginx-mod-stream".into());
     let reads = [config, prepare, health::backends_path(spec)?];
     bundle.add_unit(PROXY.unit_of(&spec.name)?, render_unit(spec), PROXY.describe(reads, OnChange::Reload));

@@ -20,7 +20,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     // containerd makes these at its start; whatever somebody put there stays.
     add("rmdir /opt/containerd/bin /opt/containerd/lib /opt/containerd 2>/dev/null; true");
     add("systemctl stop kubepods.slice 2>/dev/null; true");
-    // With version 1 of control groups, the kubelet's own groups in hierarchies that systemd leaves alone.
+    // With version 1 of control groups, the kubelet's own groups in hierarchies that systemd does not touch.
     add("find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} + 2>/dev/null; true");
     add("/usr/local/bin/kube-proxy --cleanup >/dev/null 2>&1; true");
     match context.spec.proxy_mode {

@@ -1,7 +1,7 @@
 //! What a node gets: container runtime, kubelet, kube-proxy and, unless something in the cluster does it, the pod network.
 //!
-//! A node may be a control-plane host as well: nothing here shares a path with `control_plane`, so that losing one role leaves
-//! the other's files alone.
+//! A node may be a control-plane host as well: nothing here shares a path with `control_plane`, so that losing one role does
+//! not touch the other's files.
 
 mod cleanup;
 mod containerd;

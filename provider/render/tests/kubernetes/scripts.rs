@@ -99,7 +99,7 @@ esac"#;
     assert_eq!(fs::read_to_string(folder.join("approved")).unwrap(), "good\nrsa\nnotation\n");
 }
 
-/// Runs the pod network of node `a` on the given events and returns what it told ip and nft to do.
+/// Runs the pod network of node `a` on the given events and returns the commands that it gave to ip and nft.
 fn pod_network(events: &str, lines: usize) -> (Vec<String>, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

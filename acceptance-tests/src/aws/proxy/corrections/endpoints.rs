@@ -47,7 +47,7 @@ pub fn after_modifying(call: &Call, _: &mut Element, api: &Api, memory: &mut Mem
     }
 }
 
-/// moto makes interfaces together with the endpoint alone.
+/// moto creates interfaces only together with the endpoint.
 fn make_interface(subnet: &str, endpoint: &Element, api: &Api) -> Option<String> {
     let mut parameters = vec![("Action".to_string(), "CreateNetworkInterface"), ("SubnetId".to_string(), subnet)];
     let groups = endpoint.values("groupSet/item/groupId").into_iter().enumerate();

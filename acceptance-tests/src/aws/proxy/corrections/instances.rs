@@ -52,7 +52,7 @@ fn protect(call: &Call, id: &str, api: &Api) {
     }
 }
 
-/// Groups that are told to grow or to shrink: new instances get their IPv6 addresses, ended ones leave nothing and are no targets.
+/// Groups that grow or shrink: new instances get their IPv6 addresses, ended ones leave nothing and are no targets.
 pub fn follow_auto_scaling(_: &Call, _: &mut Element, api: &Api, _: &mut Memory) {
     objects::remove_leftovers(api);
     target_groups::deregister_ended(api);

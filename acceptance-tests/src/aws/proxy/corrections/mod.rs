@@ -144,7 +144,7 @@ pub fn complete(call: &Call, answer: &mut Element, api: &Api, memory: &mut Memor
 
 fn completion(call: &Call) -> Option<Completion> {
     let found = COMPLETIONS.iter().find(|(service, action, _)| call.is(service, action)).map(|(_, _, completion)| *completion);
-    // Whatever an Auto Scaling group is told, instances may come or go.
+    // Whatever call an Auto Scaling group gets, instances may come or go.
     found.or_else(|| (call.service == "autoscaling" && call.is_mutating).then_some(instances::follow_auto_scaling as Completion))
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 const RULES: &str = "securityGroupRuleSet";
 
-/// moto answers with the rules of the last permission alone: so each permission is a call, and the answer is that of all. If one is
+/// moto answers only with the rules of the last permission: so each permission is a call, and the answer is that of all. If one is
 /// refused, none stays.
 pub fn authorize_each(call: &Call, request: &mut Request, api: &Api, memory: &mut Memory) -> Option<Answer> {
     let all = named_protocols(call);

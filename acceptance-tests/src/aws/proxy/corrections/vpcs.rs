@@ -7,7 +7,7 @@ use crate::aws::objects;
 use crate::aws::proxy::call::Call;
 use crate::aws::xml::Element;
 
-/// moto deletes the DHCP options together with the VPC that uses them; AWS leaves them alone.
+/// moto deletes the DHCP options together with the VPC that uses them; AWS keeps them.
 pub fn give_back_dhcp_options(call: &Call, _: &mut Request, api: &Api, _: &mut Memory) -> Option<Answer> {
     let id = call.parameter("VpcId");
     if objects::vpcs(api).iter().any(|vpc| vpc.value("vpcId") == id) {

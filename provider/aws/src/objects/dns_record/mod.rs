@@ -67,14 +67,14 @@ impl Objects for DnsRecords {
     }
 }
 
-/// `<zone id> <name> <type>`.
+/// Splits `<zone id> <name> <type>`; `None` for anything else.
 fn parse_id(id: &str) -> Option<(&str, &str, &str)> {
     let (zone, rest) = id.split_once(' ')?;
     let (name, kind) = rest.split_once(' ')?;
     Some((zone, name, kind))
 }
 
-/// Simple ones alone: those with a routing policy are several of one name and type, and never ours. A zone that is gone has none.
+/// Only simple ones: those with a routing policy are several of one name and type, and never ours. A zone that is gone has none.
 async fn of_name(clients: &Clients, zone: &str, name: &str) -> Result<Vec<ResourceRecordSet>, CloudError> {
     let call =
         clients.route53.list_resource_record_sets().hosted_zone_id(zone).start_record_name(name).max_items(RECORDS_OF_A_NAME);
@@ -119,7 +119,7 @@ fn merged(found: &Found, changes: &[Change]) -> BTreeMap<String, String> {
             None => settings.remove(&change.key),
         };
     }
-    // A record is an alias or has values. What became the other is told by what has just been set.
+    // A record is an alias or has values. What has just been set decides which one it has become.
     let becomes_alias = changes.iter().any(|change| change.key == "alias" && change.to.is_some());
     let has_values = settings.keys().any(|key| key.starts_with("value "));
     let is_left_over = |key: &str| match becomes_alias || !has_values {

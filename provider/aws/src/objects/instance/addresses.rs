@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::{Address, Filter};
 use cloud::CloudError;
 use std::collections::BTreeMap;
 
-/// Counted anew: an earlier attempt may have assigned some.
+/// Counted again: an earlier attempt may have assigned some.
 pub(super) async fn set_ipv6(clients: &Clients, id: &str, count: &str) -> Result<(), CloudError> {
     let wanted: usize = count.parse().map_err(|_| unusable("ec2:AssignIpv6Addresses", format!("{count} is not a number")))?;
     let answer = clients.ec2.describe_instances().instance_ids(id).send().await;
@@ -32,7 +32,7 @@ pub(super) async fn set_ipv6(clients: &Clients, id: &str, count: &str) -> Result
     Ok(())
 }
 
-/// Allocation ids by instance: an instance itself tells only the address.
+/// Allocation ids by instance: an instance itself has only the address.
 pub(super) async fn elastic_ips(clients: &Clients) -> Result<BTreeMap<String, String>, CloudError> {
     let answer = clients.ec2.describe_addresses().send().await.map_err(|error| failed("ec2:DescribeAddresses", error))?;
     let pair = |address: &Address| Some((address.instance_id()?.to_owned(), address.allocation_id()?.to_owned()));

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) struct Instances;
 
-/// The digest of the user data that an instance was made with: EC2 tells user data only instance by instance.
+/// The digest of the user data that an instance was made with: EC2 returns user data only instance by instance.
 const USER_DATA_TAG: &str = "k8s-hardway/user-data";
 /// The root volume that an instance was made with, for as long as the volume does not show.
 const VOLUME_TAG: &str = "k8s-hardway/volume";
@@ -74,7 +74,7 @@ impl Objects for Instances {
     }
 }
 
-/// EC2 tells it for an hour of an instance that `list` shows no more.
+/// EC2 reports it for an hour for an instance that `list` no longer shows.
 pub(crate) async fn end_of_instance(clients: &Clients, id: &str) -> Result<Option<String>, CloudError> {
     let answer = clients.ec2.describe_instances().instance_ids(id).send().await;
     match answer.map_err(|error| failed("ec2:DescribeInstances", error)) {

@@ -23,7 +23,7 @@ pub(super) fn mappings(subnets: &BTreeMap<String, String>) -> Vec<SubnetMapping>
     subnets.iter().map(mapping).collect()
 }
 
-/// As settings `tag <key>`.
+/// The addresses of subnets as settings `tag <key>`.
 pub(super) fn tags(subnets: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     // A comma is not among the characters that a tag of this service may have.
     let tag = |(subnet, value): (&String, &String)| (format!("tag {TAG}{subnet}"), value.replace(',', " "));

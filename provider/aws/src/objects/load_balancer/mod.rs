@@ -152,7 +152,7 @@ pub(crate) fn after(found: &Found, changes: &[Change], word: &str) -> BTreeMap<S
     set
 }
 
-/// Names are told in lower case and without the final dot, so that they compare with those of records.
+/// Names are returned in lower case and without the final dot, so that they compare with those of records.
 fn found(balancer: &LoadBalancer) -> Found {
     let arn = balancer.load_balancer_arn().unwrap_or_default();
     let mut found = Found::new(Kind::LoadBalancer, arn);

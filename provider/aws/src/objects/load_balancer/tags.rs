@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::types::{Tag, TagDescription};
 use cloud::{Change, CloudError, Found, Resolved};
 use std::collections::BTreeMap;
 
-/// How many objects one call tells the tags of.
+/// How many objects one call returns the tags of.
 const ARNS: usize = 20;
 
 /// What a call that makes an object takes along.
@@ -16,7 +16,7 @@ pub(crate) fn create_tags(object: &Resolved) -> Option<Vec<Tag>> {
     (!tags.is_empty()).then_some(tags)
 }
 
-/// By ARN.
+/// Tags of load balancers, target groups or listeners, keyed by ARN.
 pub(crate) async fn tags_of(
     clients: &Clients,
     arns: impl Iterator<Item = &str> + Send,

@@ -7,12 +7,12 @@ use crate::error::{failed, unless};
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 use cloud::{AUTOSCALING_GROUP, AUTOSCALING_INSTANCE, Change, CloudError, Found};
 
-/// Whether groups can be attached to it: they register instances alone.
+/// Whether groups can be attached to it: they register only instances.
 pub(super) fn can_be_attached(found: &Found) -> bool {
     found.settings.get("target_type").is_some_and(|target_type| target_type == "instance")
 }
 
-/// All of the region in pages of 100: each tells its target groups and its instances, and no filter goes by target group.
+/// All of the region in pages of 100: each has its target groups and its instances, and there is no filter for target groups.
 pub(super) async fn all(clients: &Clients) -> Result<Vec<AutoScalingGroup>, CloudError> {
     let pages = clients.autoscaling.describe_auto_scaling_groups().max_records(100).into_paginator().items().send();
     pages.try_collect().await.map_err(|error| failed("autoscaling:DescribeAutoScalingGroups", error))

@@ -24,7 +24,7 @@ pub(super) async fn read(clients: &Clients, found: &mut Found) -> Result<(), Clo
     Ok(())
 }
 
-/// New ones come before others go. One that changes its port goes first: not everything that resembles AWS tells its two ports apart.
+/// New ones come before others go. One that changes its port goes first: not every emulator of AWS distinguishes its two ports.
 pub(super) async fn update(clients: &Clients, arn: &str, changes: &[Change]) -> Result<(), CloudError> {
     let (register, gone) = difference(changes)?;
     let stays = |target: &TargetDescription| register.iter().any(|other| other.id() == target.id());

@@ -96,7 +96,7 @@ pub(super) fn read(vpc: &Vpc, found: &mut Found) {
     }
 }
 
-/// Amazon's own blocks and those of IPAM are told by the name of their pool; which one of IPAM it was, by our tag.
+/// Amazon's own blocks and those of IPAM are recognised by the name of their pool; which one of IPAM it was, by our tag.
 fn source(block: &VpcIpv6CidrBlockAssociation, of_tag: &str) -> String {
     match block.ipv6_pool() {
         None | Some("" | "Amazon") => "amazon".to_owned(),

@@ -5,7 +5,7 @@ use crate::clients::Clients;
 use crate::error::{failed, is_not_found, unless};
 use cloud::{CloudError, Leftover};
 
-/// How many load balancers one call tells the tags of.
+/// How many load balancers one call returns the tags of.
 const NAMES: usize = 20;
 
 pub(super) async fn leftovers(clients: &Clients, vpc_id: &str, cluster: &str) -> Result<Vec<Leftover>, CloudError> {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 mod classic;
 mod removal;
 
-/// Tags of an object, whichever service told them.
+/// Tags of an object, whichever service returned them.
 type Tags = BTreeMap<String, String>;
 
 /// Kinds of leftovers, and the order in which they are listed and go: what holds others comes first.
@@ -123,7 +123,7 @@ async fn of_security_groups(clients: &Clients, vpc_id: &str, cluster: &str) -> R
     Ok(left.map(shown).collect())
 }
 
-/// A volume is in no VPC: the cluster's tag alone says whose it is. One in use counts when it was made for a claim; any other one
+/// A volume is in no VPC: only the cluster's tag says whose it is. One in use counts when it was made for a claim; any other one
 /// in use is a disk of an instance.
 async fn of_volumes(clients: &Clients, cluster: &str) -> Result<Vec<Leftover>, CloudError> {
     let key = cluster_tag(cluster);

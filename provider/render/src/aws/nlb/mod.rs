@@ -12,6 +12,7 @@ pub const MAX_NAME: usize = 32;
 /// The key of a setting that says: other keys of this object are not known yet.
 pub const UNKNOWN_KEYS: &str = "*";
 
+/// The objects of a Network Load Balancer: balancer, listeners, target groups, alias records.
 pub fn graph(spec: &NlbSpec) -> Graph {
     let balancer = load_balancer(spec);
     let mut objects: Vec<Object> = spec

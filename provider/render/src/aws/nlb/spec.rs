@@ -3,6 +3,7 @@
 use cloud::Setting;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A Network Load Balancer as declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NlbSpec {
     pub name: String,
@@ -21,6 +22,7 @@ pub struct NlbSpec {
     pub dns: Option<Dns>,
 }
 
+/// The address families of the load balancer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IpAddressType {
     Ipv4,
@@ -35,6 +37,7 @@ pub struct Addresses {
     pub ipv6: Option<Setting>,
 }
 
+/// One listener with its target group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NlbListener {
     pub port: Setting,
@@ -48,6 +51,7 @@ pub struct NlbListener {
     pub health_check: Option<TargetHealthCheck>,
 }
 
+/// Where a listener forwards to, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Instead of the derived name.
@@ -74,7 +78,7 @@ pub fn is_datagram(protocol: &str) -> bool {
     matches!(protocol, "UDP" | "TCP_UDP")
 }
 
-/// Where the targets are.
+/// Whether targets are inside the VPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     InVpc,
@@ -82,6 +86,7 @@ pub enum Reach {
     OutsideVpc,
 }
 
+/// How targets are checked. Times are in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetHealthCheck {
     /// `TCP`, `HTTP` or `HTTPS`.
@@ -97,6 +102,7 @@ pub struct TargetHealthCheck {
     pub unhealthy_threshold: Setting,
 }
 
+/// Alias records in a hosted zone of Route 53.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dns {
     pub zone_id: Setting,
