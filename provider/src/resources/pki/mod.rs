@@ -69,7 +69,7 @@ impl Resource for Pki {
                 .validator(schema::one_of(&KEY_ALGORITHMS))
                 .describe("Algorithm of every private key. It cannot be changed while the pki exists: that would reissue authorities under a running cluster."),
         )
-        .attribute(hours("authority_validity_hours", 87_600, "How long an authority is valid; ten years by default. Authorities are issued once: a plan warns of their end from 180 days before, and never replaces them."))
+        .attribute(hours("authority_validity_hours", 87_600, "How long an authority is valid (87600 hours are ten years). Authorities are issued once: a plan warns of their end from 180 days before, and never replaces them."))
         .attribute(hours("certificate_validity_hours", 8_760, "How long a leaf certificate is valid (8760 hours are one year). It never outlives its authority."))
         .attribute(hours("renew_before_hours", 720, "A certificate that expires within this time is renewed by the next apply (720 hours are 30 days)."))
         .attribute(
