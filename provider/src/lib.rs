@@ -9,6 +9,7 @@
 mod aws;
 mod configuration;
 mod data_sources;
+mod etcd;
 #[cfg(test)]
 mod fakes;
 mod functions;

@@ -1,6 +1,7 @@
-//! The doors to the world: hosts, the Kubernetes API, the cloud, the clock and published checksums. Resources reach out through these only,
+//! The doors to the world: hosts, etcd, the Kubernetes API, the cloud, the clock and published checksums. Resources reach out through these only,
 //! so that every resource can be held to the engine's contract on fakes. The real ones stand at the end.
 
+use crate::etcd::{Cluster, EtcdClient, EtcdError, Status};
 use crate::kubernetes::{BootstrapToken, KubernetesApi, KubernetesError};
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
@@ -51,10 +52,20 @@ pub trait Host: Send + Sync {
     async fn restart(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
     async fn reload(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
     async fn stop(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError>;
+    async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError>;
     async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError>;
     async fn write_secret(&self, path: &HostPath, content: &[u8]) -> Result<(), MachineError>;
     /// The API server of this control-plane host.
     async fn kubernetes(&self) -> Result<Arc<dyn Kubernetes>, KubernetesError>;
+    /// The etcd member of this control-plane host, at its client URL. Reaches nothing yet.
+    fn etcd(&self, client_url: &str) -> Arc<dyn Etcd>;
+}
+
+/// etcd through the member of one host. Contracts are those of `etcd::EtcdClient`.
+#[async_trait]
+pub trait Etcd: Send + Sync {
+    async fn cluster(&self) -> Result<Cluster, EtcdError>;
+    async fn status(&self) -> Result<Status, EtcdError>;
 }
 
 /// The API of one cluster. Contracts are those of `kubernetes::KubernetesApi`.
@@ -66,7 +77,13 @@ pub trait Kubernetes: Send + Sync {
     async fn delete_token(&self, token: &BootstrapToken) -> Result<(), KubernetesError>;
     async fn declare_nodes(&self, nodes: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError>;
     async fn has_other_nodes(&self, nodes: &BTreeSet<String>) -> Result<bool, KubernetesError>;
-    async fn wait_until_ready(&self, node: &str, limit: Duration, cancelled: &CancellationToken) -> Result<(), KubernetesError>;
+    async fn wait_until_ready(
+        &self,
+        node: &str,
+        since: Option<i64>,
+        limit: Duration,
+        cancelled: &CancellationToken,
+    ) -> Result<(), KubernetesError>;
     async fn set_labels(&self, node: &str, labels: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError>;
     async fn drain(&self, node: &str, limit: Duration, cancelled: &CancellationToken) -> Result<(), KubernetesError>;
     async fn uncordon(&self, node: &str) -> Result<(), KubernetesError>;
@@ -158,6 +175,9 @@ impl Host for Machine {
     async fn stop(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
         Machine::stop(self, owner, units).await
     }
+    async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
+        Machine::withdraw_stamps(self, owner, units).await
+    }
     async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError> {
         Machine::read_file(self, path).await
     }
@@ -166,6 +186,19 @@ impl Host for Machine {
     }
     async fn kubernetes(&self) -> Result<Arc<dyn Kubernetes>, KubernetesError> {
         Ok(Arc::new(KubernetesApi::connect(self).await?))
+    }
+    fn etcd(&self, client_url: &str) -> Arc<dyn Etcd> {
+        Arc::new(EtcdClient::new(self, client_url))
+    }
+}
+
+#[async_trait]
+impl Etcd for EtcdClient {
+    async fn cluster(&self) -> Result<Cluster, EtcdError> {
+        EtcdClient::cluster(self).await
+    }
+    async fn status(&self) -> Result<Status, EtcdError> {
+        EtcdClient::status(self).await
     }
 }
 
@@ -189,8 +222,14 @@ impl Kubernetes for KubernetesApi {
     async fn has_other_nodes(&self, nodes: &BTreeSet<String>) -> Result<bool, KubernetesError> {
         KubernetesApi::has_other_nodes(self, nodes).await
     }
-    async fn wait_until_ready(&self, node: &str, limit: Duration, cancelled: &CancellationToken) -> Result<(), KubernetesError> {
-        KubernetesApi::wait_until_ready(self, node, limit, cancelled).await
+    async fn wait_until_ready(
+        &self,
+        node: &str,
+        since: Option<i64>,
+        limit: Duration,
+        cancelled: &CancellationToken,
+    ) -> Result<(), KubernetesError> {
+        KubernetesApi::wait_until_ready(self, node, since, limit, cancelled).await
     }
     async fn set_labels(&self, node: &str, labels: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {
         KubernetesApi::set_labels(self, node, labels).await

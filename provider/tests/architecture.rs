@@ -256,3 +256,12 @@ fn every_schema_is_one_that_an_engine_takes() {
             .collect(),
     );
 }
+
+#[test]
+fn planners_know_no_unit_by_its_name() {
+    for path in files(&root().join("provider/rollout/src"), ".rs") {
+        let text = read(&path);
+        let named: Vec<&str> = text.lines().filter(|line| line.contains(".service") && !line.trim().starts_with("//")).collect();
+        assert!(named.is_empty(), "{}: {named:?}", path.display());
+    }
+}

@@ -138,7 +138,7 @@ mod tests {
             Binary { url: "https://example.net/kubelet".into(), sha256: Digest::of(b"kubelet"), member: None },
         );
         let traits = UnitTraits { tier: 0, restart: Disruption::RestartsNodeComponent, health: Health::StaysUp };
-        let unit = Unit { reads: [config, program].into(), on_change: OnChange::Restart, traits, health_url: None };
+        let unit = Unit { reads: [config, program].into(), on_change: OnChange::Restart, traits, health_check: None };
         bundle.add_unit(UnitName::literal("kubelet.service"), "[Service]\n".into(), unit);
         bundle.modules.insert("br_netfilter".into());
         bundle.sysctls.insert(Sysctl::literal("net.ipv4.ip_forward"), "1".into());

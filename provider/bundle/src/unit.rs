@@ -12,9 +12,9 @@ pub struct Unit {
     pub reads: BTreeSet<HostPath>,
     pub on_change: OnChange,
     pub traits: UnitTraits,
-    /// The URL on the host itself that answers 200 while the program is healthy, such as `https://127.0.0.1:10257/healthz`. `None`
-    /// where the program has none, the user's flags switched it off, or `Health` names a better witness.
-    pub health_url: Option<String>,
+    /// A command that succeeds on the host while the program is healthy. `None` where the program has no health endpoint, the user's
+    /// flags switched it off, or `Health` names a better witness.
+    pub health_check: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,6 +30,13 @@ impl Machine {
         self.act_on_units(owner, "stop", "stopping units", &lines).await
     }
 
+    /// Empties the stamps of units that were started and did not become healthy, so that whoever looks next sees them run with something
+    /// else than they should.
+    pub async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
+        let lines: String = units.iter().map(|unit| format!("{unit} -\n")).collect();
+        self.act_on_units(owner, "withdraw", "withdrawing the stamps of units", &lines).await
+    }
+
     async fn act_on_units(
         &self,
         owner: &Owner,

@@ -48,12 +48,12 @@ pub const API_SERVER: Component = Component {
     unit: "kube-apiserver.service",
     traits: traits(1, Disruption::RestartsControlPlaneComponent, Health::ApiServer),
     program: "/usr/local/bin/kube-apiserver",
-    kubeconfig_user: "admin",
     port: 6443,
     health_path: "/readyz",
+    ..PLAIN
 };
 
-/// Port: `ports.go` in k8s.io/cloud-provider, `KubeControllerManagerPort` of Kubernetes' `cluster/ports`.
+/// Port: `KubeControllerManagerPort` of kubeadm (cmd/kubeadm/app/constants/constants.go).
 pub const CONTROLLER_MANAGER: Component = Component {
     unit: "kube-controller-manager.service",
     traits: traits(2, Disruption::RestartsControlPlaneComponent, Health::StaysUp),
@@ -63,7 +63,7 @@ pub const CONTROLLER_MANAGER: Component = Component {
     health_path: "/healthz",
 };
 
-/// Port: `DefaultKubeSchedulerPort` of `pkg/scheduler/apis/config`.
+/// Port: `KubeSchedulerPort` of kubeadm (cmd/kubeadm/app/constants/constants.go).
 pub const SCHEDULER: Component = Component {
     unit: "kube-scheduler.service",
     traits: traits(2, Disruption::RestartsControlPlaneComponent, Health::StaysUp),
@@ -95,7 +95,7 @@ pub const CONTAINERD: Component = Component {
     ..PLAIN
 };
 
-/// Needs the socket of containerd. Port: `healthzPort` of KubeletConfiguration.
+/// Needs the socket of containerd. Port: `KubeletHealthzPort` of Kubernetes (pkg/cluster/ports/ports.go).
 pub const KUBELET: Component = Component {
     unit: "kubelet.service",
     traits: traits(1, Disruption::RestartsNodeComponent, Health::Node),
@@ -105,13 +105,14 @@ pub const KUBELET: Component = Component {
     ..PLAIN
 };
 
-/// Port: `healthzBindAddress` of KubeProxyConfiguration.
+/// Port: `healthzBindAddress` of KubeProxyConfiguration. Unlike `/healthz`, `/livez` does not fail on a node that is about to be
+/// deleted (pkg/proxy/healthcheck/proxy_health.go).
 pub const KUBE_PROXY: Component = Component {
     unit: "kube-proxy.service",
     traits: traits(1, Disruption::RestartsNodeComponent, Health::StaysUp),
     program: "/usr/local/bin/kube-proxy",
     port: 10256,
-    health_path: "/healthz",
+    health_path: "/livez",
     ..PLAIN
 };
 
@@ -174,21 +175,30 @@ impl Component {
         bundle.add_unit(self.unit(), unit_file, self.describe(reads, OnChange::Restart));
     }
 
-    /// Like `add`, with the URL at which it answers to health checks.
-    pub(crate) fn add_with_health(
+    /// Like `add`, with a command that succeeds while it is healthy.
+    pub(crate) fn add_with_health_check(
         &self,
         bundle: &mut Bundle,
         unit_file: String,
         reads: impl IntoIterator<Item = HostPath>,
-        health_url: Option<String>,
+        health_check: Option<String>,
     ) {
-        bundle.add_unit(self.unit(), unit_file, Unit { health_url, ..self.describe(reads, OnChange::Restart) });
+        bundle.add_unit(self.unit(), unit_file, Unit { health_check, ..self.describe(reads, OnChange::Restart) });
+    }
+
+    /// Asks the component at `server` (`https://127.0.0.1:10257`) for its health, on its own host. Its certificate may be one that it
+    /// made itself, so it is not verified; nothing secret is sent.
+    pub(crate) fn health_check(&self, kubectl: &str, kubeconfig: &str, server: &str) -> String {
+        let path = self.health_path;
+        format!(
+            "{kubectl} --kubeconfig={kubeconfig} --server={server} --insecure-skip-tls-verify --request-timeout=3s get --raw={path}"
+        )
     }
 
     /// A unit of this component, with the traits of its row.
     pub fn describe(&self, reads: impl IntoIterator<Item = HostPath>, on_change: OnChange) -> Unit {
         let reads: BTreeSet<HostPath> = reads.into_iter().collect();
-        Unit { reads, on_change, traits: self.traits, health_url: None }
+        Unit { reads, on_change, traits: self.traits, health_check: None }
     }
 }
 

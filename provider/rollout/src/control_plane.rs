@@ -3,7 +3,7 @@
 
 use crate::host::{Need, Work, destroy, pushes, stage};
 use crate::{Gate, HostState, Refusal, Step};
-use bundle::{Health, HostName, UnitTraits};
+use bundle::{Health, HostName, UnitName, UnitTraits};
 
 /// Empty when every host that answers has and runs what it should. Hosts that do not answer get no step.
 pub fn plan(hosts: &[HostState]) -> Result<Vec<Step>, Refusal> {
@@ -115,7 +115,17 @@ impl Cluster<'_> {
         };
         let members = gates_of(Health::EtcdMember, |host| Gate::EtcdMemberHealthy { host });
         let servers = gates_of(Health::ApiServer, |host| Gate::ApiServerReady { host });
-        Step::parallel(members.chain(servers).collect())
+        let others =
+            self.hosts.iter().filter(|host| host.name != first.host.name).filter_map(|host| self.controllers_stay_up(host));
+        Step::parallel(members.chain(servers).chain(others.map(Step::gate)).collect())
+    }
+
+    /// Of the controllers that run and are as they should be. One that needs something is about to change anyway.
+    fn controllers_stay_up(&self, host: &HostState) -> Option<Gate> {
+        let needs = |unit: &UnitName| self.works.iter().any(|work| work.host.name == host.name && work.needs.contains_key(unit));
+        let units: Vec<UnitName> =
+            host.units_with(Health::StaysUp).filter(|unit| host.runs(unit) && !needs(unit)).cloned().collect();
+        (!units.is_empty()).then(|| Gate::UnitsHealthy { host: host.name.clone(), units })
     }
 
     fn roll(&self, work: &Work) -> Vec<Step> {

@@ -118,6 +118,34 @@ impl Step {
         }
     }
 
+    /// The hosts that it is about.
+    pub fn names(&self) -> Vec<&HostName> {
+        match self {
+            Step::Parallel(steps) => steps.iter().flat_map(Step::names).collect(),
+            Step::Gate { host, .. } => host.iter().collect(),
+            step => step.changes(),
+        }
+    }
+
+    /// The hosts that are not the same after it.
+    pub fn changes(&self) -> Vec<&HostName> {
+        match self {
+            Step::Parallel(steps) => steps.iter().flat_map(Step::changes).collect(),
+            Step::Push { host, .. }
+            | Step::Start { host, .. }
+            | Step::Restart { host, .. }
+            | Step::Reload { host, .. }
+            | Step::Stop { host, .. }
+            | Step::HandOver { host }
+            | Step::Drain { host }
+            | Step::Uncordon { host }
+            | Step::DeleteNode { host }
+            | Step::Join { host }
+            | Step::Remove { host } => vec![host],
+            Step::Gate { .. } | Step::ApplyObjects => vec![],
+        }
+    }
+
     pub(crate) fn gate(gate: Gate) -> Step {
         let host = match &gate {
             Gate::UnitsHealthy { host, .. }

@@ -6,7 +6,7 @@ mod world;
 use bundle::{Bundle, HostName, HostPath};
 use proptest::prelude::*;
 use proptest::sample::select;
-use rollout::{Refusal, Step, control_plane};
+use rollout::{Gate, Refusal, Step, control_plane};
 use std::collections::BTreeSet;
 use world::{Found, Machine, World, bundle, config_of, control_plane_units, host, single, unit};
 
@@ -240,4 +240,36 @@ fn a_destroy_leaves_no_host_and_passes_by_the_one_that_does_not_answer() {
     let steps = control_plane::plan(&world.states()).unwrap();
     assert!(world.run(&steps, &mut 100, &mut |_, _| ()));
     assert_eq!(world.machines.keys().collect::<Vec<_>>(), [&host("cp-2")]);
+}
+
+#[test]
+fn a_host_that_did_not_come_up_is_the_next_one_that_a_plan_touches() {
+    let scheduler = unit("kube-scheduler.service");
+    for failed in ["cp-1", "cp-2", "cp-3"] {
+        // Those before it are done, and its stamp was withdrawn.
+        let mut world = running(3);
+        for (name, machine) in world.machines.iter_mut().filter(|(name, _)| name.as_str() >= failed) {
+            machine.find(&scheduler, Found::Older);
+            if name.as_str() > failed {
+                machine.outdate(&config_of(&scheduler));
+            }
+        }
+        let steps = control_plane::plan(&world.states()).unwrap();
+        let first = single(&steps).into_iter().find_map(|step| step.changes().first().map(|host| host.as_str().to_string()));
+        assert_eq!(first.as_deref(), Some(failed));
+    }
+}
+
+#[test]
+fn no_host_is_changed_before_the_controllers_of_the_others_are_seen_to_stay_up() {
+    let scheduler = unit("kube-scheduler.service");
+    let mut world = running(3);
+    world.machine("cp-3").find(&scheduler, Found::Older);
+    let steps = control_plane::plan(&world.states()).unwrap();
+    let before = single(&steps).into_iter().take_while(|step| step.changes().is_empty());
+    let seen = |step: &Step| match step {
+        Step::Gate { gate: Gate::UnitsHealthy { host, units }, .. } => units.contains(&scheduler).then(|| host.clone()),
+        _ => None,
+    };
+    assert_eq!(before.filter_map(seen).collect::<Vec<_>>(), [host("cp-1"), host("cp-2")]);
 }

@@ -67,7 +67,7 @@ fn an_update_of_the_api_server() {
     check(
         control_plane::plan(&states),
         r"
-cp-2, cp-3: wait until the etcd member is healthy; cp-2, cp-3: wait until the API server is ready
+cp-2, cp-3: wait until the etcd member is healthy; cp-2, cp-3: wait until the API server is ready; cp-2, cp-3: wait until k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service are healthy
 cp-1: write /etc/kube-apiserver.service.conf (content differs)
 cp-1: wait until the etcd member is healthy
 cp-1: restart kube-apiserver.service (/etc/kube-apiserver.service.conf changed)
@@ -96,7 +96,7 @@ cp-2: wait until the etcd member is healthy
 cp-2: wait until the API server is ready
 cp-2: start kube-scheduler.service (failed)
 cp-2: wait until k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service are healthy
-cp-1, cp-2: wait until the etcd member is healthy; cp-1, cp-2: wait until the API server is ready
+cp-1, cp-2: wait until the etcd member is healthy; cp-1, cp-2: wait until the API server is ready; cp-1: wait until k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service are healthy; cp-2: wait until k8s-csr-approver.service, kube-controller-manager.service are healthy
 wait until etcd has a quorum of healthy members without cp-3
 cp-3: restart etcd.service (runs with an older configuration)
 cp-3: wait until the etcd member is healthy",

@@ -35,7 +35,12 @@ impl EtcdClient {
         let statuses: Option<Vec<EndpointStatus>> = self.parse(&statuses)?;
         Ok(Cluster {
             members: list.members.into_iter().map(Member::from).collect(),
-            statuses: statuses.into_iter().flatten().map(|endpoint| Status::from(endpoint.status)).map(|s| (s.member, s)).collect(),
+            statuses: statuses
+                .into_iter()
+                .flatten()
+                .map(|endpoint| Status::from(endpoint.status))
+                .map(|s| (s.member, s))
+                .collect(),
         })
     }
 

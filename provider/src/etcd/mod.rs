@@ -68,7 +68,8 @@ impl Cluster {
         if healthy.len() >= self.quorum() {
             return None;
         }
-        let names: Vec<&str> = others.iter().map(|member| if member.name.is_empty() { "a new member" } else { &member.name }).collect();
+        let names: Vec<&str> =
+            others.iter().map(|member| if member.name.is_empty() { "a new member" } else { &member.name }).collect();
         Some(format!(
             "{} of {} members are healthy{} and {} are needed; not healthy: {}",
             healthy.len(),
@@ -134,7 +135,11 @@ mod tests {
         leaderless.statuses.get_mut(&3).unwrap().leader = None;
         check(&leaderless, Some("cp-1"), Some(lacks));
         let mut behind = cluster(&names, &[1, 2, 3]);
-        behind.statuses.values_mut().filter(|status| status.member != 3).for_each(|status| (status.raft_index, status.applied_index) = (9000, 9000));
+        behind
+            .statuses
+            .values_mut()
+            .filter(|status| status.member != 3)
+            .for_each(|status| (status.raft_index, status.applied_index) = (9000, 9000));
         check(&behind, Some("cp-1"), Some(lacks));
         let mut learning = cluster(&["cp-1", "cp-2", "cp-3", "cp-4"], &[1, 2, 3, 4]);
         learning.members[3].is_learner = true;

@@ -5,7 +5,8 @@ use super::units;
 use bundle::{HostName, HostPath, UnitName};
 use ipnet::IpNet;
 use machines::Output;
-use render::component::ETCD;
+use render::control_plane::KUBECTL;
+use render::node;
 
 pub(super) fn is_mutating(script: &str) -> bool {
     ["rm -f ", "systemctl stop ", "systemctl start "].iter().any(|verb| script.starts_with(verb))
@@ -14,7 +15,8 @@ pub(super) fn is_mutating(script: &str) -> bool {
 pub(super) fn run(memory: &mut Memory, name: &HostName, script: &str) -> Output {
     let words: Vec<&str> = script.split(' ').collect();
     match words.as_slice() {
-        ["systemctl", "is-active", named @ ..] => is_active(memory, name, named),
+        ["TZ=UTC", "systemctl", "show", "-p", _, "--value", "--", unit] => answer(true, &timestamp(since(memory, name, unit))),
+        ["TZ=UTC", "systemctl", "show", "-p", _, "--", .., "date", "-u", "+%s"] => show(memory, name, script),
         ["systemctl", "stop", unit] => {
             units::stop(memory, name, &UnitName::literal(unit));
             answer(true, "")
@@ -29,16 +31,34 @@ pub(super) fn run(memory: &mut Memory, name: &HostName, script: &str) -> Output 
             answer(file.is_some_and(|file| !file.content.is_empty()), "")
         }
         ["ip", "-o", "addr", "show"] => answer(true, &addresses(memory, name)),
-        ["journalctl", ..] => answer(true, ""),
-        ["etcdctl", .., "endpoint", "health"] => answer(memory.is_up(name, ETCD.unit().as_str()) && memory.etcd_has_quorum(), ""),
-        ["kubectl", .., "get", "--raw=/readyz"] => answer(memory.serves_api(name), ""),
+        ["journalctl", ..] => answer(true, "Error: unknown flag: --no-such-flag\n"),
+        [KUBECTL, .., "get", "--raw=/readyz"] => answer(memory.serves_api(name), ""),
+        [KUBECTL | node::KUBECTL, .., "get", "--raw=/healthz" | "--raw=/livez"] => answer(true, ""),
         _ => panic!("the fake host does not know this command: {script}"),
     }
 }
 
-fn is_active(memory: &Memory, name: &HostName, named: &[&str]) -> Output {
-    let states: Vec<&str> = named.iter().map(|unit| if memory.is_up(name, unit) { "active" } else { "inactive" }).collect();
-    answer(states.iter().all(|state| *state == "active"), &states.join("\n"))
+/// As `systemctl show` and `date`: paragraphs, and a time at which what runs has run for long.
+fn show(memory: &Memory, name: &HostName, script: &str) -> Output {
+    let units = script.split(" -- ").nth(1).and_then(|rest| rest.split(';').next()).unwrap_or_default();
+    let paragraphs = units.split(' ').map(|unit| {
+        let state = memory.hosts.get(name).and_then(|host| host.units.get(&UnitName::literal(unit))).cloned().unwrap_or_default();
+        let restarts = if state.crash_loops { 12 } else { 0 };
+        let (active_state, since) = (&state.active_state, timestamp(state.since));
+        format!("Id={unit}\nActiveState={active_state}\nNRestarts={restarts}\nActiveEnterTimestamp={since}\n")
+    });
+    let text = paragraphs.collect::<Vec<_>>().join("\n");
+    answer(true, &format!("{text}{}\n", memory.now() + 60))
+}
+
+fn since(memory: &Memory, name: &HostName, unit: &str) -> i64 {
+    let unit = memory.hosts.get(name).and_then(|host| host.units.get(&UnitName::literal(unit)));
+    unit.map_or(0, |unit| unit.since)
+}
+
+fn timestamp(seconds: i64) -> String {
+    let form = time::macros::format_description!("[weekday repr:short] [year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    time::OffsetDateTime::from_unix_timestamp(seconds).unwrap().format(form).unwrap()
 }
 
 fn answer(is_good: bool, text: &str) -> Output {

@@ -6,6 +6,7 @@ use crate::etcd::{Cluster, EtcdError, Member, Status};
 use crate::ports::Etcd;
 use async_trait::async_trait;
 use bundle::HostName;
+use machines::MachineError;
 use render::component::ETCD;
 
 pub(super) struct FakeEtcd {
@@ -14,7 +15,15 @@ pub(super) struct FakeEtcd {
 }
 
 impl FakeEtcd {
+    fn is_lost(&self) -> bool {
+        self.world.is_dead() || !self.world.change(|memory| memory.host(&self.host).answers)
+    }
+
     fn no_answer(&self) -> EtcdError {
+        if self.is_lost() {
+            let (operation, reason) = ("a question".to_string(), "the connection was cut".to_string());
+            return MachineError::Lost { host: self.host.to_string(), operation, reason }.into();
+        }
         EtcdError::NoAnswer { host: self.host.to_string(), reason: "connection refused".into() }
     }
 }
@@ -26,7 +35,7 @@ impl Etcd for FakeEtcd {
             let runs = memory.is_up(&self.host, ETCD.unit().as_str()) && memory.etcd_has_quorum();
             runs.then(|| cluster(memory))
         });
-        answer.filter(|_| !self.world.is_dead()).ok_or_else(|| self.no_answer())
+        answer.filter(|_| !self.is_lost()).ok_or_else(|| self.no_answer())
     }
 
     async fn status(&self) -> Result<Status, EtcdError> {
@@ -39,7 +48,8 @@ impl Etcd for FakeEtcd {
 /// The first that runs leads.
 fn cluster(memory: &Memory) -> Cluster {
     let has_etcd = memory.hosts.iter().filter(|(_, host)| host.files.contains_key(&ETCD.unit().path()));
-    let numbered: Vec<(u64, &HostName, bool)> = (1..).zip(has_etcd).map(|(id, (name, host))| (id, name, host.runs(&ETCD))).collect();
+    let numbered: Vec<(u64, &HostName, bool)> =
+        (1..).zip(has_etcd).map(|(id, (name, host))| (id, name, host.runs(&ETCD))).collect();
     let leader = numbered.iter().find(|(_, _, runs)| *runs).map(|(id, ..)| *id);
     let member = |(id, name, _): &(u64, &HostName, bool)| Member {
         id: *id,

@@ -1,11 +1,12 @@
 //! One host in memory behind the port, under the contracts of `machines::Machine`. What pushes and removals do is `push.rs`, what
 //! units do `units.rs`, commands `commands.rs`.
 
+use super::etcd::FakeEtcd;
 use super::kubernetes::FakeKubernetes;
 use super::memory::HostMemory;
 use super::{FakeFile, FakeWorld, commands, push, units};
 use crate::kubernetes::KubernetesError;
-use crate::ports::{Host, Kubernetes};
+use crate::ports::{Etcd, Host, Kubernetes};
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, ObservedBinary, ObservedFile, ObservedUnit, UnitName};
 use machines::{Facts, MachineError, Output, Owner, Progress};
@@ -129,6 +130,15 @@ impl Host for FakeHost {
         self.act(units::Verb::Stop, owner, &named).await
     }
 
+    async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
+        self.mutate("withdraw stamps", |host, _| {
+            let record = host.records.entry(owner.clone()).or_default();
+            units.iter().for_each(|unit| drop(record.units.insert(unit.clone(), None)));
+            Ok(())
+        })
+        .await
+    }
+
     async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError> {
         let missing =
             || MachineError::File { host: self.name.to_string(), path: path.to_string(), reason: "No such file".into() };
@@ -147,6 +157,10 @@ impl Host for FakeHost {
     async fn kubernetes(&self) -> Result<Arc<dyn Kubernetes>, KubernetesError> {
         self.read_file(&HostPath::literal(ADMIN_KUBECONFIG)).await?;
         Ok(Arc::new(FakeKubernetes { host: self.name.clone(), world: self.world.clone() }))
+    }
+
+    fn etcd(&self, _client_url: &str) -> Arc<dyn Etcd> {
+        Arc::new(FakeEtcd { host: self.name.clone(), world: self.world.clone() })
     }
 }
 

@@ -81,9 +81,15 @@ impl Kubernetes for FakeKubernetes {
     }
 
     /// Nothing changes here by itself, so that what is not so at once never will be.
-    async fn wait_until_ready(&self, node: &str, _limit: Duration, cancelled: &CancellationToken) -> Result<(), KubernetesError> {
+    async fn wait_until_ready(
+        &self,
+        node: &str,
+        since: Option<i64>,
+        _limit: Duration,
+        cancelled: &CancellationToken,
+    ) -> Result<(), KubernetesError> {
         self.serves()?;
-        match self.world.change(|memory| units::is_ready(memory, node)) {
+        match self.world.change(|memory| units::is_ready(memory, node, since)) {
             true => Ok(()),
             false if cancelled.is_cancelled() => Err(KubernetesError::Cancelled(format!("node {node}"))),
             false => Err(refused(format!("node {node} is not Ready"), "NotReady")),

@@ -9,6 +9,8 @@ use render::component::{API_SERVER, Component, ETCD};
 use render::node::BOOTSTRAP_KUBECONFIG;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// 2026-11-21 12:00 UTC
+const START: i64 = 1_795_262_400;
 /// Of every sysctl that nobody has set.
 const SYSCTL_DEFAULT: &str = "0";
 
@@ -17,6 +19,8 @@ pub struct Memory {
     pub hosts: BTreeMap<HostName, HostMemory>,
     pub cluster: Cluster,
     pub cloud: CloudMemory,
+    /// Starts of units, each a second after the one before.
+    pub ticks: i64,
     /// The load-balancer host that has the virtual addresses.
     pub holder: Option<HostName>,
 }
@@ -24,6 +28,8 @@ pub struct Memory {
 #[derive(Clone)]
 pub struct HostMemory {
     pub answers: bool,
+    /// Its kubelet runs and reaches no API server.
+    pub is_mute: bool,
     pub files: BTreeMap<HostPath, FakeFile>,
     /// What is installed there, by `Binary::identity`.
     pub programs: BTreeMap<HostPath, Digest>,
@@ -44,6 +50,10 @@ pub struct FakeFile {
 pub struct FakeUnit {
     pub active_state: String,
     pub enabled: bool,
+    /// When it was last started, by `Memory::now`.
+    pub since: i64,
+    /// systemd starts it again and again.
+    pub crash_loops: bool,
     /// Digest over what it really read when it last started or reloaded, as `Bundle::unit_stamp` counts it.
     pub runs_with: Option<Digest>,
     /// Of a keepalived: the virtual addresses in its configuration at that time.
@@ -81,12 +91,15 @@ pub struct Cluster {
 pub struct Node {
     pub labels: BTreeMap<String, String>,
     pub unschedulable: bool,
+    /// Of its kubelet, by `Memory::now`.
+    pub heartbeat: i64,
 }
 
 impl Default for HostMemory {
     fn default() -> Self {
         HostMemory {
             answers: true,
+            is_mute: false,
             files: BTreeMap::new(),
             programs: BTreeMap::new(),
             units: BTreeMap::new(),
@@ -118,6 +131,11 @@ impl Memory {
             lines.extend(items.map(|(item, value)| (format!("{name}: {item}"), value)));
         }
         lines
+    }
+
+    /// Seconds since 1970.
+    pub fn now(&self) -> i64 {
+        START + self.ticks
     }
 
     pub fn is_up(&self, host: &HostName, unit: &str) -> bool {

@@ -4,6 +4,7 @@
 mod clock;
 mod cloud;
 mod commands;
+mod etcd;
 mod faults;
 mod host;
 mod kubernetes;

@@ -9,6 +9,9 @@ use render::component::{API_SERVER, CONTAINERD, ETCD, KUBELET};
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A flag and a field that no program takes.
+const NO_SUCH_SETTINGS: [&str; 2] = ["--no-such-flag=", "noSuchField"];
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     Start,
@@ -57,17 +60,29 @@ fn start(memory: &mut Memory, name: &HostName, verb: Verb, owner: &Owner, unit: 
     let was_running = host.is_up(unit.as_str());
     if verb == Verb::Restart || !was_running {
         stop(memory, name, unit);
+        memory.ticks += 1;
         come_up(memory, name, unit)?;
     }
+    let now = memory.now();
     let host = memory.host(name);
     let reads_again = verb != Verb::Start || !was_running;
     let mut state = host.units.get(unit).cloned().unwrap_or_default();
     if reads_again {
         state.runs_with = Some(host.stamp_of(&reads));
         state.addresses = addresses(host, &reads);
+        state.crash_loops = refuses_its_settings(host, &reads);
+    }
+    if verb == Verb::Restart || !was_running {
+        state.since = now;
     }
     host.units.insert(unit.clone(), FakeUnit { active_state: "active".into(), enabled: true, ..state });
     Ok(())
+}
+
+/// A program of `Type=simple`: systemd takes it for active when it is forked, and then starts it again and again.
+fn refuses_its_settings(host: &HostMemory, reads: &BTreeSet<HostPath>) -> bool {
+    let texts = reads.iter().filter_map(|path| host.files.get(path)).map(|file| String::from_utf8_lossy(&file.content));
+    texts.into_iter().any(|text| NO_SUCH_SETTINGS.iter().any(|setting| text.contains(setting)))
 }
 
 /// What keepalived takes from its configuration: the words with a prefix length are the virtual addresses.
@@ -117,8 +132,11 @@ fn join(memory: &mut Memory, name: &HostName) -> Result<(), &'static str> {
     }
     let unit_file = host.files.get(&KUBELET.unit().path());
     let labels = unit_file.map(|file| node_labels(&String::from_utf8_lossy(&file.content))).unwrap_or_default();
+    let (is_mute, now) = (host.is_mute, memory.now());
     if serves {
-        memory.cluster.nodes.entry(name.to_string()).or_insert_with(|| Node { labels, unschedulable: false });
+        let node = memory.cluster.nodes.entry(name.to_string()).or_insert_with(|| Node { labels, ..Node::default() });
+        // The tick after the one in which it was started.
+        node.heartbeat = if is_mute { node.heartbeat } else { now + 1 };
     }
     Ok(())
 }
@@ -130,9 +148,11 @@ fn node_labels(unit_file: &str) -> BTreeMap<String, String> {
     pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
-pub(super) fn is_ready(memory: &Memory, node: &str) -> bool {
+/// By a heartbeat of a kubelet that was started then or later.
+pub(super) fn is_ready(memory: &Memory, node: &str, since: Option<i64>) -> bool {
     let host = memory.hosts.iter().find(|(name, _)| name.as_str() == node).map(|(_, host)| host);
-    memory.cluster.nodes.contains_key(node) && host.is_some_and(runs_pods)
+    let heartbeat = memory.cluster.nodes.get(node).map(|node| node.heartbeat);
+    heartbeat.is_some_and(|at| since.is_none_or(|since| at > since)) && host.is_some_and(runs_pods)
 }
 
 fn runs_pods(host: &HostMemory) -> bool {

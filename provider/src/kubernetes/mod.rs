@@ -17,7 +17,7 @@ pub enum KubernetesError {
     #[error(transparent)]
     Machine(#[from] MachineError),
     #[error("cannot read {path} on {host}: {reason}")]
-    Kubeconfig { host: String, path: &'static str, reason: String },
+    Kubeconfig { host: String, path: String, reason: String },
     #[error("the API server of {host} refused to {operation}: {source}")]
     Api { host: String, operation: String, source: Box<kube::Error> },
     #[error("{what} after {seconds} s: {last}")]

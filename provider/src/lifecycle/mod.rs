@@ -7,6 +7,7 @@ mod contract;
 mod cut_off;
 mod engine;
 mod foundation;
+mod rolls;
 mod rows;
 mod secrets;
 mod whole;

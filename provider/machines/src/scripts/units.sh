@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# units.sh OWNER start|restart|reload|stop: standard input holds `UNIT STAMP`, STAMP being - for stop.
+# units.sh OWNER start|restart|reload|stop|withdraw: standard input holds `UNIT STAMP`, STAMP being - for the last two.
 open_record "$1"
 verb=$2
 exec 1>&2
@@ -111,6 +111,7 @@ stop() {
 
 case $verb in
 stop) stop "$@" ;;
+withdraw) for unit in "$@"; do : >"$record/units/$unit" || fail file "$record/units/$unit"; done ;;
 reload)
   prepare "$@"
   for unit in "$@"; do act reload-or-restart "$unit"; done

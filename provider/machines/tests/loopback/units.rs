@@ -41,6 +41,19 @@ async fn units_are_enabled_started_and_stamped_and_then_nothing_differs() {
 }
 
 #[tokio::test]
+async fn a_unit_whose_stamp_is_withdrawn_is_not_up_to_date_and_goes_on_running() {
+    let host = Host::start();
+    let machine = host.connect().await;
+    let (bundle, starts) = units(&host, &["a.service", "b.service"]);
+    apply(&machine, &owner(), &bundle).await;
+    machine.start(&owner(), &starts).await.unwrap();
+    let calls = host.systemctl_calls().len();
+    machine.withdraw_stamps(&owner(), &[UnitName::literal("a.service")]).await.unwrap();
+    assert_eq!(drift(&machine, &bundle).await, ["a.service: runs with an older configuration"]);
+    assert_eq!(host.systemctl_calls().len(), calls);
+}
+
+#[tokio::test]
 async fn a_unit_that_was_not_restarted_with_what_it_reads_now_is_seen() {
     let host = Host::start();
     let machine = host.connect().await;

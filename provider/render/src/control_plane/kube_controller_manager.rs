@@ -1,7 +1,7 @@
 //! The controller manager: signs certificates with cluster-ca, hands out pod CIDRs, one leader among all hosts.
 
 use super::files::{KUBERNETES_PKI, Reader, signing_certificate};
-use super::{Context, joined, serving_url};
+use super::{Context, health_check, joined};
 use crate::component::CONTROLLER_MANAGER;
 use crate::spec::RenderError;
 use crate::systemd::{Flags, SANDBOX};
@@ -40,8 +40,8 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     let flags = network_flags(context, flags).overridden_by(&context.spec.controller_manager_flags);
     let unit_file = unit_file(&flags.command_line(&reader.program(CONTROLLER_MANAGER.program)));
     let reads = reader.reads;
-    let health = serving_url(&CONTROLLER_MANAGER, &flags);
-    CONTROLLER_MANAGER.add_with_health(bundle, unit_file, reads, health);
+    let health = health_check(&CONTROLLER_MANAGER, &flags);
+    CONTROLLER_MANAGER.add_with_health_check(bundle, unit_file, reads, health);
     Ok(())
 }
 

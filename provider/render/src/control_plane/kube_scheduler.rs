@@ -1,7 +1,7 @@
 //! The scheduler: one leader among all hosts.
 
 use super::files::{KUBERNETES_PKI, Reader};
-use super::{Context, serving_url};
+use super::{Context, health_check};
 use crate::component::SCHEDULER;
 use crate::spec::RenderError;
 use crate::systemd::{Flags, SANDBOX};
@@ -24,8 +24,8 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .overridden_by(&context.spec.scheduler_flags);
     let unit_file = unit_file(&flags.command_line(&reader.program(SCHEDULER.program)));
     let reads = reader.reads;
-    let health = serving_url(&SCHEDULER, &flags);
-    SCHEDULER.add_with_health(bundle, unit_file, reads, health);
+    let health = health_check(&SCHEDULER, &flags);
+    SCHEDULER.add_with_health_check(bundle, unit_file, reads, health);
     Ok(())
 }
 

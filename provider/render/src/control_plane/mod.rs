@@ -32,6 +32,8 @@ pub const KUBE_PROXY_KUBECONFIG: &str = "/etc/kubernetes/kube-proxy.kubeconfig";
 /// of its own.
 pub const KUBECTL: &str = "/usr/local/bin/kubectl";
 pub const ETCDCTL: &str = "/usr/local/bin/etcdctl";
+/// Flags of etcdctl for the credentials that every control-plane host has for it.
+pub const ETCD_CREDENTIALS: &str = "--cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/client.crt --key=/etc/etcd/pki/client.key";
 
 /// Where a control-plane host reaches what runs on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,9 +114,9 @@ pub(crate) fn url(scheme: &str, address: IpAddr, port: u16) -> String {
     format!("{scheme}://{}", SocketAddr::new(address, port))
 }
 
-/// Where a component that takes `bind-address` and `secure-port` answers to the health checks of its own host. `None` when the
-/// user's flags switched the port off, or keep strangers from the path.
-fn serving_url(component: &Component, flags: &Flags) -> Option<String> {
+/// Asks a component that takes `bind-address` and `secure-port`. `None` when the user's flags switched the port off, or keep the
+/// component from answering everybody.
+fn health_check(component: &Component, flags: &Flags) -> Option<String> {
     let address: IpAddr = flags.get("bind-address")?.parse().ok()?;
     let port = flags.get("secure-port").map_or(Some(component.port), |text| text.parse().ok()).filter(|port| *port != 0)?;
     let path = component.health_path;
@@ -122,7 +124,7 @@ fn serving_url(component: &Component, flags: &Flags) -> Option<String> {
     if flags.get("authorization-always-allow-paths").is_some_and(|paths| !is_open(paths)) {
         return None;
     }
-    Some(format!("{}{path}", url("https", reached_locally(address), port)))
+    Some(component.health_check(KUBECTL, &component.kubeconfig(), &url("https", reached_locally(address), port)))
 }
 
 pub(crate) fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {

@@ -1,7 +1,7 @@
 //! kube-proxy: services on every node, by nftables, iptables or IPVS.
 
 use super::kubelet::without_identity;
-use super::{Context, KUBE_PROXY_KUBECONFIG, add_file, plain_health_url};
+use super::{Context, KUBE_PROXY_KUBECONFIG, add_file, health_check};
 use crate::component::KUBE_PROXY;
 use crate::spec::ProxyMode;
 use crate::yaml::{merged, to_yaml};
@@ -18,7 +18,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
         HostPath::literal(KUBE_PROXY_KUBECONFIG),
         add_file(bundle, CONFIGURATION, File::public(to_yaml(&configuration))),
     ];
-    KUBE_PROXY.add_with_health(bundle, unit_file(), reads, health_url(&configuration));
+    KUBE_PROXY.add_with_health_check(bundle, unit_file(), reads, check_of(&configuration));
     let programs: &[(&str, &str)] = match context.spec.proxy_mode {
         ProxyMode::Nftables => &[("nft", "nftables")],
         ProxyMode::Iptables => &[("iptables", "iptables")],
@@ -50,13 +50,13 @@ fn configuration(context: &Context) -> Value {
 
 /// Address and port, or an address; the default listens on every one of the family of `bindAddress`.
 /// Source: `healthzBindAddress` of KubeProxyConfiguration, and its defaults in `pkg/proxy/apis/config/v1alpha1`.
-fn health_url(configuration: &Value) -> Option<String> {
+fn check_of(configuration: &Value) -> Option<String> {
     let every_address = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), KUBE_PROXY.port);
     let address = match configuration.get("healthzBindAddress").and_then(Value::as_str) {
         None => every_address,
         Some(text) => text.parse().or_else(|_| text.parse().map(|address| SocketAddr::new(address, KUBE_PROXY.port))).ok()?,
     };
-    plain_health_url(&KUBE_PROXY, address)
+    health_check(&KUBE_PROXY, address)
 }
 
 fn unit_file() -> String {

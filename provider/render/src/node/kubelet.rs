@@ -1,7 +1,7 @@
 //! The kubelet: joins by TLS bootstrap, rotates its client and serving certificates, trusts the API server by file.
 
 use super::containerd::SOCKET;
-use super::{API_SERVER_AUTHORITY, Context, LIBRARY, add_file, plain_health_url};
+use super::{API_SERVER_AUTHORITY, Context, LIBRARY, add_file, health_check};
 use crate::component::KUBELET;
 use crate::kubeconfig::{Authority, Identity, Kubeconfig, render_kubeconfig};
 use crate::spec::{NodeGroupSpec, ProxyMode};
@@ -45,8 +45,8 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     ];
     let before_start = format!("{script} {} {RESOLV_CONF}", context.host.address);
     let flags = flags(context);
-    let health = health_url(&configuration, &flags);
-    KUBELET.add_with_health(bundle, unit_file(&before_start, &flags.command_line(KUBELET.program)), reads, health);
+    let health = check_of(&configuration, &flags);
+    KUBELET.add_with_health_check(bundle, unit_file(&before_start, &flags.command_line(KUBELET.program)), reads, health);
     bundle.packages.insert("mount".into(), "mount".into());
     for (path, mode) in [("/var/lib/kubelet", 0o750), ("/var/log/pods", 0o755), ("/var/log/containers", 0o755)] {
         bundle.data_directories.insert(HostPath::literal(path), Directory { mode, owner: "root:root".into() });
@@ -107,7 +107,7 @@ fn configuration(spec: &NodeGroupSpec) -> Value {
 
 /// Fields of the configuration, and the flags that win over them. `None` when the user switched the endpoint off.
 /// Source: `healthzPort` and `healthzBindAddress` of KubeletConfiguration.
-fn health_url(configuration: &Value, flags: &Flags) -> Option<String> {
+fn check_of(configuration: &Value, flags: &Flags) -> Option<String> {
     let field = |name: &str| configuration.get(name).filter(|value| !value.is_null());
     let port = match flags.get("healthz-port") {
         Some(text) => text.parse().ok()?,
@@ -115,7 +115,7 @@ fn health_url(configuration: &Value, flags: &Flags) -> Option<String> {
     };
     let address =
         flags.get("healthz-bind-address").or(field("healthzBindAddress").and_then(Value::as_str)).unwrap_or("127.0.0.1");
-    plain_health_url(&KUBELET, SocketAddr::new(address.parse().ok()?, port))
+    health_check(&KUBELET, SocketAddr::new(address.parse().ok()?, port))
 }
 
 /// The user may set every field but those that say what the file is.

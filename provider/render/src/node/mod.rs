@@ -65,8 +65,8 @@ fn add_file(bundle: &mut Bundle, path: &str, file: File) -> HostPath {
     path
 }
 
-/// Where a component of a node answers to the health checks of its own host; `None` where it listens on no port.
-fn plain_health_url(component: &Component, listens: SocketAddr) -> Option<String> {
+/// Asks a component of a node where it listens; `None` where it listens on no port.
+fn health_check(component: &Component, listens: SocketAddr) -> Option<String> {
     let at = SocketAddr::new(reached_locally(listens.ip()), listens.port());
-    (at.port() != 0).then(|| format!("http://{at}{}", component.health_path))
+    (at.port() != 0).then(|| component.health_check(KUBECTL, "/dev/null", &format!("http://{at}")))
 }

@@ -4,6 +4,7 @@
 mod cases;
 mod foundation;
 mod golden;
+mod health;
 mod judged;
 mod properties;
 mod scripts;

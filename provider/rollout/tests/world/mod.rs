@@ -63,7 +63,7 @@ pub fn bundle(units: &[(UnitName, OnChange, UnitTraits)], version: &str) -> Bund
     for (unit, on_change, traits) in units {
         let config = config_of(unit);
         bundle.files.insert(config.clone(), File::public(version));
-        let described = Unit { reads: [config].into(), on_change: *on_change, traits: *traits, health_url: None };
+        let described = Unit { reads: [config].into(), on_change: *on_change, traits: *traits, health_check: None };
         bundle.add_unit(unit.clone(), "[Service]\n".into(), described);
     }
     bundle.files.insert(HostPath::literal("/etc/motd"), File::public("kept by hand"));

@@ -121,8 +121,12 @@ impl Applied {
         outcome.removed.iter().for_each(|host| drop(self.manifests.remove(host)));
         match outcome.error {
             None => self.settle(fleet, manifests),
-            Some(error) if error.is_cancelled() => self.cancelled = true,
-            Some(error) => self.diagnostics.push(error.diagnostic()),
+            Some((error, _)) if error.is_cancelled() => self.cancelled = true,
+            Some((error, reach)) => {
+                let mut diagnostic = error.diagnostic();
+                diagnostic.detail = format!("{}\n\n{reach}", diagnostic.detail);
+                self.diagnostics.push(diagnostic);
+            }
         }
     }
 

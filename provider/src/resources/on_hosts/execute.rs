@@ -3,14 +3,15 @@
 
 use super::errors::machine_error;
 use super::fleet::Fleet;
+use super::health;
 use crate::kubernetes::KubernetesError;
-use crate::ports::Host;
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, Manifest, Observed, UnitName};
 use machines::MachineError;
 use rollout::{Gate, Step};
 use schema::Diagnostic;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Mutex;
 
 /// The steps that mean something else for each resource. A step that a resource's planner never makes does nothing there.
@@ -83,6 +84,18 @@ pub struct Execution<'a> {
 struct Log {
     touched: BTreeSet<HostName>,
     removed: BTreeSet<HostName>,
+    started: BTreeSet<(HostName, UnitName)>,
+}
+
+/// How far a rollout came that a failure ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// All their steps ran.
+    pub done: BTreeSet<HostName>,
+    /// Nothing was done to them.
+    pub untouched: BTreeSet<HostName>,
+    /// Of all hosts that the plan changes.
+    pub hosts: usize,
 }
 
 pub struct Outcome {
@@ -90,7 +103,35 @@ pub struct Outcome {
     pub touched: BTreeSet<HostName>,
     /// Hosts from which everything was taken away.
     pub removed: BTreeSet<HostName>,
-    pub error: Option<StepError>,
+    pub error: Option<(StepError, Reach)>,
+}
+
+impl Reach {
+    /// `failed` is the place of the step that failed.
+    fn of(steps: &[Step], failed: usize) -> Reach {
+        let changed = |steps: &[Step]| -> BTreeSet<HostName> { steps.iter().flat_map(Step::changes).cloned().collect() };
+        let (until, later) = steps.split_at((failed + 1).min(steps.len()));
+        let (touched, to_come, all) = (changed(until), changed(later), changed(steps));
+        let here: BTreeSet<HostName> = until.last().into_iter().flat_map(Step::names).cloned().collect();
+        Reach {
+            done: touched.iter().filter(|host| !to_come.contains(*host) && !here.contains(*host)).cloned().collect(),
+            untouched: to_come.difference(&touched).cloned().collect(),
+            hosts: all.len(),
+        }
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is = |count: usize| if count == 1 { "is" } else { "are" };
+        write!(f, "{} of {} hosts {} done", self.done.len(), self.hosts, is(self.done.len()))?;
+        match self.untouched.iter().map(HostName::as_str).collect::<Vec<_>>().as_slice() {
+            [] => f.write_str("."),
+            [one] => write!(f, "; {one} was not touched."),
+            many @ [.., _, _] if many.len() > 6 => write!(f, "; the other {} were not touched.", many.len()),
+            many => write!(f, "; {} were not touched.", many.join(", ")),
+        }
+    }
 }
 
 impl<'a> Execution<'a> {
@@ -106,9 +147,9 @@ impl<'a> Execution<'a> {
 
     pub async fn run(self, steps: &[Step]) -> Outcome {
         let mut error = None;
-        for step in steps {
+        for (place, step) in steps.iter().enumerate() {
             if let Err(failure) = self.run_step(step).await {
-                error = Some(failure);
+                error = Some((failure, Reach::of(steps, place)));
                 break;
             }
         }
@@ -131,15 +172,20 @@ impl<'a> Execution<'a> {
 
     async fn run_single(&self, step: &Step) -> Result<(), StepError> {
         let (fleet, actions) = (self.fleet, self.actions);
+        if let Step::Start { host, units, .. } | Step::Restart { host, units, .. } = step {
+            self.note(|log| log.started.extend(units.iter().map(|unit| (host.clone(), unit.clone()))));
+        }
         match step {
             Step::Parallel(_) => Ok(()),
             Step::Push { host, .. } => self.push(host).await,
-            Step::Start { host, units, .. } => Ok(self.machine(host)?.start(&fleet.owner, &self.stamps(host, units)).await?),
-            Step::Restart { host, units, .. } => Ok(self.machine(host)?.restart(&fleet.owner, &self.stamps(host, units)).await?),
-            Step::Reload { host, units, .. } => Ok(self.machine(host)?.reload(&fleet.owner, &self.stamps(host, units)).await?),
-            Step::Stop { host, units } => Ok(self.machine(host)?.stop(&fleet.owner, units).await?),
+            Step::Start { host, units, .. } => Ok(fleet.machine(host)?.start(&fleet.owner, &self.stamps(host, units)).await?),
+            Step::Restart { host, units, .. } => {
+                Ok(fleet.machine(host)?.restart(&fleet.owner, &self.stamps(host, units)).await?)
+            }
+            Step::Reload { host, units, .. } => Ok(fleet.machine(host)?.reload(&fleet.owner, &self.stamps(host, units)).await?),
+            Step::Stop { host, units } => Ok(fleet.machine(host)?.stop(&fleet.owner, units).await?),
             Step::Remove { host } => self.remove(host).await,
-            Step::Gate { gate, .. } => actions.gate(fleet, gate).await,
+            Step::Gate { gate, .. } => self.gate(gate).await,
             Step::Join { host } => actions.join(fleet, host).await,
             Step::Drain { host } => actions.drain(fleet, host).await,
             Step::Uncordon { host } => actions.uncordon(fleet, host).await,
@@ -149,8 +195,41 @@ impl<'a> Execution<'a> {
         }
     }
 
+    async fn gate(&self, gate: &Gate) -> Result<(), StepError> {
+        let nothing = Bundle::default();
+        let (result, host, waited_for) = match gate {
+            Gate::UnitsHealthy { host, units } => {
+                let bundle = self.desired.get(host).unwrap_or(&nothing);
+                (health::wait_until_healthy(self.fleet, bundle, host, units).await, Some(host), units.clone())
+            }
+            Gate::NodeReady { host } => {
+                let units = self.desired.get(host).map(|bundle| bundle.units.keys().cloned().collect()).unwrap_or_default();
+                (self.actions.gate(self.fleet, gate).await, Some(host), units)
+            }
+            gate => (self.actions.gate(self.fleet, gate).await, None, Vec::new()),
+        };
+        if let (Err(StepError::Gate { .. } | StepError::Kubernetes(KubernetesError::TimedOut { .. })), Some(host)) =
+            (&result, host)
+        {
+            self.withdraw_stamps(host, &waited_for).await;
+        }
+        result
+    }
+
+    /// What was started here and did not become healthy is not up to date: the next plan must see it, and must not go on to the next
+    /// host for it.
+    async fn withdraw_stamps(&self, host: &HostName, units: &[UnitName]) {
+        let started = |unit: &&UnitName| self.log.lock().is_ok_and(|log| log.started.contains(&(host.clone(), (*unit).clone())));
+        let doubtful: Vec<UnitName> = units.iter().filter(started).cloned().collect();
+        if let (Ok(machine), false) = (self.fleet.machine(host), doubtful.is_empty())
+            && let Err(error) = machine.withdraw_stamps(&self.fleet.owner, &doubtful).await
+        {
+            self.fleet.progress.line(&format!("{host}: {error}"));
+        }
+    }
+
     async fn push(&self, host: &HostName) -> Result<(), StepError> {
-        let machine = self.machine(host)?;
+        let machine = self.fleet.machine(host)?;
         let Some(bundle) = self.desired.get(host) else { return Ok(()) };
         self.note(|log| log.touched.extend([host.clone()]));
         let nothing = Observed::default();
@@ -166,16 +245,9 @@ impl<'a> Execution<'a> {
         let manifest = self.recorded.get(host).cloned().unwrap_or_default();
         let progress = self.fleet.progress.clone();
         let report = move |text: &str| progress.line(text);
-        self.machine(host)?.remove(&self.fleet.owner, &manifest, &report).await?;
+        self.fleet.machine(host)?.remove(&self.fleet.owner, &manifest, &report).await?;
         self.note(|log| log.removed.extend([host.clone()]));
         Ok(())
-    }
-
-    fn machine(&self, host: &HostName) -> Result<&dyn Host, StepError> {
-        self.fleet.machines.get(host).map(AsRef::as_ref).ok_or_else(|| StepError::Gate {
-            summary: format!("{host} does not answer"),
-            detail: format!("{}\n\nRunning apply again is safe.", self.fleet.unreachable.get(host).cloned().unwrap_or_default()),
-        })
     }
 
     fn stamps(&self, host: &HostName, units: &[UnitName]) -> Vec<(UnitName, Digest)> {
@@ -187,5 +259,22 @@ impl<'a> Execution<'a> {
         if let Ok(mut log) = self.log.lock() {
             change(&mut log);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_done_under_way_or_untouched() {
+        let host = |name: &str| HostName::literal(name);
+        let stop = |name: &str| Step::Stop { host: host(name), units: vec![] };
+        let gate = |name: &str| Step::Gate { host: Some(host(name)), gate: Gate::ApiServerReady { host: host(name) } };
+        let steps = [stop("a"), gate("a"), stop("b"), gate("b"), stop("c"), gate("c"), stop("d")];
+        assert_eq!(Reach::of(&steps, 1).to_string(), "0 of 4 hosts are done; b, c, d were not touched.");
+        assert_eq!(Reach::of(&steps, 3).to_string(), "1 of 4 hosts is done; c, d were not touched.");
+        assert_eq!(Reach::of(&steps, 5).to_string(), "2 of 4 hosts are done; d was not touched.");
+        assert_eq!(Reach::of(&steps, 6).to_string(), "3 of 4 hosts are done.");
     }
 }

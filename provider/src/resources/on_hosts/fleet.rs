@@ -2,12 +2,13 @@
 //! are run by `execute`.
 
 use super::errors::machine_error;
+use super::execute::StepError;
 use crate::ports::Host;
 use crate::progress::Progress;
 use bundle::{Difference, HostName, Manifest, Observed, UnitName};
 use machines::{MachineError, Owner};
 use schema::{Diagnostic, Diagnostics};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +39,13 @@ impl Fleet {
             }
         }
         fleet
+    }
+
+    pub fn machine(&self, host: &HostName) -> Result<&dyn Host, StepError> {
+        self.machines.get(host).map(AsRef::as_ref).ok_or_else(|| StepError::Gate {
+            summary: format!("{host} does not answer"),
+            detail: format!("{}\n\nRunning apply again is safe.", self.unreachable.get(host).cloned().unwrap_or_default()),
+        })
     }
 
     pub fn unreachable_warnings(&self) -> Diagnostics {
@@ -123,9 +131,5 @@ impl Fleet {
     /// Any machine that answers, in the order of names.
     pub fn first(&self) -> Option<&Arc<dyn Host>> {
         self.machines.values().next()
-    }
-
-    pub fn names(&self) -> BTreeSet<HostName> {
-        self.machines.keys().chain(self.unreachable.keys()).cloned().collect()
     }
 }

@@ -9,12 +9,12 @@ mod errors;
 pub(crate) mod execute;
 pub(crate) mod fleet;
 pub mod hardway_cluster;
+mod health;
 pub(crate) mod lb_vrrp;
 pub(crate) mod node_group;
 mod plan;
 mod preflight;
 mod recorded;
-mod units;
 
 use self::apply::Apply;
 use self::execute::Actions;

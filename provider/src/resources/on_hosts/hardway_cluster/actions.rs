@@ -1,44 +1,43 @@
 //! What the planner's steps and gates mean for a control plane.
 
-use crate::ports::Host;
+use crate::etcd::{Cluster, EtcdError};
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
-use crate::resources::on_hosts::units::wait_units_active;
+use crate::resources::on_hosts::health::last_words;
 use async_trait::async_trait;
 use bundle::HostName;
+use render::component::{API_SERVER, Component, ETCD};
+use render::control_plane::{ADMIN_KUBECONFIG, Endpoints, KUBECTL};
 use rollout::Gate;
+use std::collections::BTreeMap;
+use std::future::Future;
 use std::time::{Duration, Instant};
 
 pub struct ControlPlaneActions {
+    /// Where each host reaches its own etcd member and API server.
+    pub endpoints: BTreeMap<HostName, Endpoints>,
     pub objects: Vec<serde_json::Value>,
 }
 
 const LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(200);
-/// As the host itself sees its API server, whatever the load balancer does.
-const READY: &str = "kubectl --kubeconfig=/etc/kubernetes/admin.kubeconfig --server=https://localhost:6443 --tls-server-name=kubernetes --request-timeout=5s get --raw=/readyz";
-const ETCDCTL: &str = "etcdctl --cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/client.crt --key=/etc/etcd/pki/client.key";
+
+/// What is waited for, on which host, and whose journal tells more.
+struct Wait<'a> {
+    host: Option<&'a HostName>,
+    what: String,
+    component: &'static Component,
+}
 
 #[async_trait]
 impl Actions for ControlPlaneActions {
     async fn gate(&self, fleet: &Fleet, gate: &Gate) -> Result<(), StepError> {
         match gate {
-            Gate::UnitsHealthy { units, host } => wait_units_active(fleet, host, units).await,
-            Gate::EtcdQuorum => {
-                self.until(fleet, None, "etcd has a leader", &format!("{ETCDCTL} --command-timeout=3s endpoint health")).await
-            }
-            Gate::EtcdMemberHealthy { host } => {
-                self.until(
-                    fleet,
-                    Some(host),
-                    "its etcd member is healthy",
-                    &format!("{ETCDCTL} --command-timeout=3s endpoint health"),
-                )
-                .await
-            }
-            Gate::QuorumWithout { host } => self.quorum_without(fleet, host).await,
-            Gate::ApiServerReady { host } => self.until(fleet, Some(host), "its API server is ready", READY).await,
-            Gate::NodeReady { .. } | Gate::VirtualAddressServed => Ok(()),
+            Gate::EtcdQuorum => self.wait_for_quorum(fleet, None).await,
+            Gate::QuorumWithout { host } => self.wait_for_quorum(fleet, Some(host)).await,
+            Gate::EtcdMemberHealthy { host } => self.wait_for_member(fleet, host).await,
+            Gate::ApiServerReady { host } => self.wait_for_api_server(fleet, host).await,
+            Gate::UnitsHealthy { .. } | Gate::NodeReady { .. } | Gate::VirtualAddressServed => Ok(()),
         }
     }
 
@@ -49,52 +48,95 @@ impl Actions for ControlPlaneActions {
 }
 
 impl ControlPlaneActions {
-    /// Waits until the command succeeds on the host, or on any host when none is named.
-    async fn until(&self, fleet: &Fleet, host: Option<&HostName>, what: &str, command: &str) -> Result<(), StepError> {
-        let Some(machine) = host.and_then(|host| fleet.machines.get(host)).or_else(|| fleet.first()) else { return Ok(()) };
-        let began = Instant::now();
-        loop {
-            let output = machine.run(command).await?;
-            if output.status == 0 {
-                return Ok(());
+    /// Without the named host's member, whether that runs or not.
+    async fn wait_for_quorum(&self, fleet: &Fleet, without: Option<&HostName>) -> Result<(), StepError> {
+        let what = without.map(|host| format!(" without {host}")).unwrap_or_default();
+        let wait = Wait { host: None, what: format!("etcd has a quorum of healthy members{what}"), component: &ETCD };
+        let lacks = async || match self.cluster(fleet).await? {
+            Ok(cluster) => Ok(cluster.lacks_quorum_without(without.map(HostName::as_str))),
+            Err(reason) => Ok(Some(reason)),
+        };
+        until(fleet, &wait, lacks).await
+    }
+
+    /// As the first member that answers and has a quorum behind it knows it; else what each said. An error when no host is reached.
+    async fn cluster(&self, fleet: &Fleet) -> Result<Result<Cluster, String>, StepError> {
+        let (mut reasons, mut lost) = (Vec::new(), None);
+        for (host, machine) in &fleet.machines {
+            let Some(endpoints) = self.endpoints.get(host) else { continue };
+            match machine.etcd(&endpoints.etcd).cluster().await {
+                Ok(cluster) => return Ok(Ok(cluster)),
+                Err(EtcdError::Machine(error)) => lost = Some(error),
+                Err(error) => reasons.push(error.to_string()),
             }
-            if fleet.cancelled.is_cancelled() {
-                return Err(StepError::Cancelled(format!("{}: {what}", machine.name())));
-            }
-            if began.elapsed() > LIMIT {
-                return Err(StepError::Gate {
-                    summary: format!("timed out after {} s on {}, waiting until {what}", LIMIT.as_secs(), machine.name()),
-                    detail: format!(
-                        "The last answer was:\n{}\n\n{}\n\nRunning apply again is safe.",
-                        String::from_utf8_lossy(&output.stderr).trim(),
-                        journal(machine.as_ref()).await
-                    ),
-                });
-            }
-            tokio::time::sleep(POLL).await;
+        }
+        match lost {
+            Some(error) if reasons.is_empty() => Err(error.into()),
+            _ => Ok(Err(reasons.join("\n"))),
         }
     }
 
-    /// Every other member must be healthy before this host's may stop, and together they must be a majority.
-    async fn quorum_without(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
-        for other in fleet.names().iter().filter(|name| *name != host) {
-            if fleet.machines.contains_key(other) {
-                self.until(
-                    fleet,
-                    Some(other),
-                    "its etcd member is healthy",
-                    &format!("{ETCDCTL} --command-timeout=3s endpoint health"),
-                )
-                .await?;
-            }
-        }
-        Ok(())
+    async fn wait_for_member(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
+        let (machine, endpoints) = (fleet.machine(host)?, self.endpoints(host)?);
+        let etcd = machine.etcd(&endpoints.etcd);
+        let wait = Wait { host: Some(host), what: "its etcd member is healthy".into(), component: &ETCD };
+        let lacks = async || match etcd.status().await {
+            Ok(status) => Ok(status.leader.is_none().then(|| "it knows no leader".to_string())),
+            Err(EtcdError::Machine(error)) => Err(error.into()),
+            Err(error) => Ok(Some(error.to_string())),
+        };
+        until(fleet, &wait, lacks).await
+    }
+
+    async fn wait_for_api_server(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
+        let (machine, endpoints) = (fleet.machine(host)?, self.endpoints(host)?);
+        // As the host itself sees its API server, whatever the load balancer does. Every serving certificate has the name.
+        let command = format!(
+            "{KUBECTL} --kubeconfig={ADMIN_KUBECONFIG} --server={} --tls-server-name=kubernetes --request-timeout=5s get --raw={}",
+            endpoints.api_server, API_SERVER.health_path
+        );
+        let wait = Wait { host: Some(host), what: "its API server is ready".into(), component: &API_SERVER };
+        let lacks = async || {
+            let answer = machine.run(&command).await?;
+            Ok((!answer.is_success()).then(|| answer.stderr_text().trim().to_string()))
+        };
+        until(fleet, &wait, lacks).await
+    }
+
+    fn endpoints(&self, host: &HostName) -> Result<&Endpoints, StepError> {
+        self.endpoints.get(host).ok_or_else(|| StepError::Gate {
+            summary: format!("provider bug: a gate waits for {host}, which is not one of the cluster's hosts"),
+            detail: "Please report this with the versions of the provider and the engine.".into(),
+        })
     }
 }
 
-async fn journal(machine: &dyn Host) -> String {
-    match machine.run("journalctl --no-pager -n 12 -o cat -u etcd.service -u kube-apiserver.service").await {
-        Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
-        Err(_) => String::new(),
+/// Asks until nothing is lacking any more; what is lacking is the reason of the error.
+async fn until<F: Future<Output = Result<Option<String>, StepError>>>(
+    fleet: &Fleet,
+    wait: &Wait<'_>,
+    lacks: impl Fn() -> F,
+) -> Result<(), StepError> {
+    let began = Instant::now();
+    let place = wait.host.map(|host| format!(" on {host}")).unwrap_or_default();
+    loop {
+        let Some(lacking) = lacks().await? else { return Ok(()) };
+        if fleet.cancelled.is_cancelled() {
+            return Err(StepError::Cancelled(format!("{}{place}", wait.what)));
+        }
+        if began.elapsed() > LIMIT {
+            let words = match wait.host {
+                Some(host) => last_words(fleet.machine(host)?, &wait.component.unit()).await,
+                None => String::new(),
+            };
+            return Err(StepError::Gate {
+                summary: format!("timed out after {} s{place}, waiting until {}", LIMIT.as_secs(), wait.what),
+                detail: format!("The last answer was:\n{lacking}\n{words}"),
+            });
+        }
+        tokio::select! {
+            () = tokio::time::sleep(POLL) => {}
+            () = fleet.cancelled.cancelled() => {}
+        }
     }
 }

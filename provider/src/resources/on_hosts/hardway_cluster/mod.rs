@@ -139,7 +139,11 @@ impl HostResource for HardwayCluster {
 
     async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<ControlPlaneActions, Diagnostic> {
         let spec = config.spec().ok_or_else(unknown_at_apply)?;
-        Ok(ControlPlaneActions { objects: render::objects::bootstrap_objects(&spec).map_err(render_error)? })
+        let endpoints = |host: &HostName| Some((host.clone(), render::control_plane::endpoints(&spec, host)?));
+        Ok(ControlPlaneActions {
+            endpoints: spec.hosts.keys().filter_map(endpoints).collect(),
+            objects: render::objects::bootstrap_objects(&spec).map_err(render_error)?,
+        })
     }
 
     fn plan_destroy(&self, prior: &Value) -> Diagnostics {

@@ -3,7 +3,6 @@
 use crate::ports::Host;
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
-use crate::resources::on_hosts::units::wait_units_active;
 use async_trait::async_trait;
 use bundle::{HostName, UnitName};
 use ipnet::IpNet;
@@ -23,7 +22,6 @@ impl Actions for VrrpActions {
     async fn gate(&self, fleet: &Fleet, gate: &Gate) -> Result<(), StepError> {
         match gate {
             Gate::VirtualAddressServed => self.wait_until_held(fleet, None).await,
-            Gate::UnitsHealthy { host, units } => wait_units_active(fleet, host, units).await,
             _ => Ok(()),
         }
     }

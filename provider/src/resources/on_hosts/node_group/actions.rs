@@ -9,12 +9,13 @@ use crate::progress::Progress;
 use crate::resources::on_hosts::errors::{machine_error, unknown_at_apply};
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
+use crate::resources::on_hosts::health;
 use crate::resources::on_hosts::recorded::Recorded;
-use crate::resources::on_hosts::units::wait_units_active;
 use crate::ssh::{self, HostSsh};
 use async_trait::async_trait;
 use bundle::{Content, HostName, HostPath};
 use protocol::Call;
+use render::component::KUBELET;
 use render::control_plane::KUBE_PROXY_KUBECONFIG;
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
 use render::spec::NodeGroupSpec;
@@ -180,9 +181,9 @@ impl NodeActions {
 impl Actions for NodeActions {
     async fn gate(&self, fleet: &Fleet, gate: &Gate) -> Result<(), StepError> {
         match gate {
-            Gate::UnitsHealthy { host, units } => wait_units_active(fleet, host, units).await,
             Gate::NodeReady { host } => {
-                self.api.wait_until_ready(host.as_str(), READY_LIMIT, &self.cancelled).await?;
+                let since = health::active_since(fleet.machine(host)?, &KUBELET.unit()).await?;
+                self.api.wait_until_ready(host.as_str(), since, READY_LIMIT, &self.cancelled).await?;
                 if let Some(machine) = fleet.machines.get(host) {
                     machine.run(&format!("rm -f {BOOTSTRAP_KUBECONFIG}")).await?;
                     self.joined.lock().await.retain(|joined| joined.name() != host);
