@@ -43,7 +43,12 @@ impl Progress {
     /// Logs the beginning now and the end, with the time it took, when the result is passed to `finish`.
     pub fn phase(&self, name: impl Into<String>) -> Phase {
         let name = name.into();
-        self.line(&name);
+        self.phase_of(name.clone(), name)
+    }
+
+    /// The beginning is logged with all particulars; the end needs only as much as tells one phase from another.
+    pub fn phase_of(&self, particulars: String, name: String) -> Phase {
+        self.line(&particulars);
         Phase { progress: self.clone(), name, began: Instant::now() }
     }
 }
@@ -57,20 +62,11 @@ pub struct Phase {
 impl Phase {
     pub fn finish<T, E: std::fmt::Display>(self, result: Result<T, E>) -> Result<T, E> {
         let seconds = self.began.elapsed().as_secs_f64();
-        let name = headline(&self.name);
         match &result {
-            Ok(_) => self.progress.line(&format!("{name}: done in {seconds:.1} s")),
-            Err(error) => self.progress.line(&format!("{name}: failed after {seconds:.1} s: {error}")),
+            Ok(_) => self.progress.line(&format!("{}: done in {seconds:.1} s", self.name)),
+            Err(error) => self.progress.line(&format!("{}: failed after {seconds:.1} s: {error}", self.name)),
         }
         result
-    }
-}
-
-/// The line at the beginning had all details; the one at the end only needs what distinguishes the phase from others.
-fn headline(name: &str) -> String {
-    match name.split_once(" (") {
-        Some((head, _)) => format!("{head} …"),
-        None => name.to_string(),
     }
 }
 

@@ -1,13 +1,15 @@
 //! Pure: what a host should have (`Bundle`), what it has (`Observed`), and what differs (`differences`).
 //! Nothing here knows how a bundle is rendered (crate `render`) or how it reaches a host (crate `machines`).
 
+mod content;
 mod difference;
 mod manifest;
 mod names;
 mod observed;
 mod unit;
 
-pub use difference::{Difference, differences};
+pub use content::Content;
+pub use difference::{Difference, DifferenceError, Instead, Item, What, differences};
 pub use manifest::{Manifest, ManifestError, ManifestFile};
 pub use names::{Digest, HostName, HostPath, NameError, Sysctl, UnitName};
 pub use observed::{Observed, ObservedBinary, ObservedFile, ObservedUnit};
@@ -43,54 +45,18 @@ pub struct File {
 
 impl File {
     /// A file that anyone on the host may read: mode 0644, `root:root`.
-    pub fn public(content: impl Into<Vec<u8>>) -> Self {
-        File { mode: 0o644, owner: "root:root".into(), content: Content::new(content) }
+    pub fn public(content: impl Into<Content>) -> Self {
+        File { mode: 0o644, owner: "root:root".into(), content: content.into() }
     }
     /// A file that only root may read: mode 0600, `root:root`.
-    pub fn private(content: impl Into<Vec<u8>>) -> Self {
-        File { mode: 0o600, owner: "root:root".into(), content: Content::new(content) }
+    pub fn private(content: impl Into<Content>) -> Self {
+        File { mode: 0o600, owner: "root:root".into(), content: content.into() }
     }
     /// A program or script: mode 0755, `root:root`.
-    pub fn executable(content: impl Into<Vec<u8>>) -> Self {
-        File { mode: 0o755, owner: "root:root".into(), content: Content::new(content) }
+    pub fn executable(content: impl Into<Content>) -> Self {
+        File { mode: 0o755, owner: "root:root".into(), content: content.into() }
     }
 }
-
-/// Bytes of a file, or only their digest where the bytes are fetched from another host at apply.
-/// Has neither `Debug` nor `Display`, because a private key may be among them.
-#[derive(Clone)]
-pub struct Content {
-    bytes: Option<Vec<u8>>,
-    digest: Digest,
-}
-
-impl Content {
-    /// Content that is known now.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        let bytes = bytes.into();
-        Content { digest: Digest::of(&bytes), bytes: Some(bytes) }
-    }
-    /// For a plan that must not know the content, such as a kubeconfig that lives on a control-plane host only.
-    pub fn by_digest(digest: Digest) -> Self {
-        Content { bytes: None, digest }
-    }
-    /// The bytes, or `None` where only their digest is known.
-    pub fn bytes(&self) -> Option<&[u8]> {
-        self.bytes.as_deref()
-    }
-    /// SHA-256 of the bytes.
-    pub fn digest(&self) -> Digest {
-        self.digest.clone()
-    }
-}
-
-impl PartialEq for Content {
-    fn eq(&self, other: &Self) -> bool {
-        self.digest == other.digest
-    }
-}
-
-impl Eq for Content {}
 
 /// A directory that components fill themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,18 +85,19 @@ impl Bundle {
     }
 
     /// Digest over everything that a unit reads, in path order. It is stored on the host when the unit was (re)started with it,
-    /// so that an apply that was cut off between writing a file and restarting its unit is still seen.
-    pub fn unit_stamp(&self, unit: &Unit) -> Digest {
+    /// so that an apply that was cut off between writing a file and restarting its unit is still seen. `None` while the content of
+    /// one of the files is unknown.
+    pub fn unit_stamp(&self, unit: &Unit) -> Option<Digest> {
         let mut text = String::new();
         for path in &unit.reads {
             let digest = match (self.files.get(path), self.binaries.get(path)) {
-                (Some(file), _) => file.content.digest(),
+                (Some(file), _) => file.content.digest()?.clone(),
                 (None, Some(binary)) => binary.identity(),
                 (None, None) => Digest::of(b""),
             };
             text.push_str(&format!("{path} {digest}\n"));
         }
-        Digest::of(text.as_bytes())
+        Some(Digest::of(text.as_bytes()))
     }
 
     /// The other bundle's entries join this one's. Both must not declare the same path differently.
@@ -143,6 +110,21 @@ impl Bundle {
         self.packages.extend(other.packages);
         self.data_directories.extend(other.data_directories);
         self.cleanup.extend(other.cleanup);
+    }
+
+    /// Gives unknown contents the digests that a manifest of the same host records: what they are made of stays as it is. Content
+    /// of which nothing is recorded stays unknown.
+    pub fn recall(&mut self, recorded: &Manifest) {
+        for (path, file) in self.files.iter_mut().filter(|(_, file)| file.content.digest().is_none()) {
+            if let Some(digest) = recorded.files.get(path).and_then(|recorded| recorded.sha256.clone()) {
+                file.content = Content::by_digest(digest);
+            }
+        }
+    }
+
+    /// Files whose content is known after apply.
+    pub fn unknown_files(&self) -> impl Iterator<Item = &HostPath> {
+        self.files.iter().filter(|(_, file)| file.content.digest().is_none()).map(|(path, _)| path)
     }
 
     /// The bundle without content: what the state holds, and what a host is compared with.

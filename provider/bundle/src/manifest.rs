@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     pub files: BTreeMap<HostPath, ManifestFile>,
-    pub units: BTreeMap<UnitName, Digest>,
+    /// Stamps; `None` where a file that the unit reads is unknown.
+    pub units: BTreeMap<UnitName, Option<Digest>>,
     pub modules: BTreeSet<String>,
     pub sysctls: BTreeMap<Sysctl, String>,
     pub binaries: BTreeMap<HostPath, Digest>,
@@ -26,7 +27,8 @@ pub struct Manifest {
 pub struct ManifestFile {
     pub mode: u32,
     pub owner: String,
-    pub sha256: Digest,
+    /// `None` while the content is unknown, which it never is in a state.
+    pub sha256: Option<Digest>,
 }
 
 /// A line of a stored manifest that cannot be read.
@@ -44,7 +46,8 @@ impl Manifest {
                 .files
                 .iter()
                 .map(|(path, file)| {
-                    let line = ManifestFile { mode: file.mode, owner: file.owner.clone(), sha256: file.content.digest() };
+                    let line =
+                        ManifestFile { mode: file.mode, owner: file.owner.clone(), sha256: file.content.digest().cloned() };
                     (path.clone(), line)
                 })
                 .collect(),
@@ -57,14 +60,14 @@ impl Manifest {
 
     /// What a host would report that has all of this: the assumption of a plan that reaches no host.
     pub fn as_observed(&self) -> Observed {
-        let unit = |stamp: &Digest| ObservedUnit { active_state: "active".into(), enabled: true, stamp: Some(stamp.clone()) };
+        let unit = |stamp: &Option<Digest>| ObservedUnit { active_state: "active".into(), enabled: true, stamp: stamp.clone() };
         Observed {
             files: self
                 .files
                 .iter()
-                .map(|(path, file)| {
-                    let observed = ObservedFile { mode: file.mode, owner: file.owner.clone(), sha256: file.sha256.clone() };
-                    (path.clone(), observed)
+                .filter_map(|(path, file)| {
+                    let sha256 = file.sha256.clone()?;
+                    Some((path.clone(), ObservedFile { mode: file.mode, owner: file.owner.clone(), sha256 }))
                 })
                 .collect(),
             units: self.units.iter().map(|(name, stamp)| (name.clone(), unit(stamp))).collect(),
@@ -78,16 +81,15 @@ impl Manifest {
         }
     }
 
-    /// The form in plan and state: item to what it should be.
-    pub fn to_lines(&self) -> BTreeMap<String, String> {
-        let files = self
-            .files
-            .iter()
-            .map(|(path, file)| (path.to_string(), format!("{:04o} {} sha256:{}", file.mode, file.owner, file.sha256)));
-        let units = self.units.iter().map(|(name, stamp)| (name.to_string(), format!("running sha256:{stamp}")));
-        let modules = self.modules.iter().map(|name| (format!("module {name}"), "loaded".to_string()));
-        let sysctls = self.sysctls.iter().map(|(key, value)| (format!("sysctl {key}"), value.clone()));
-        let binaries = self.binaries.iter().map(|(path, identity)| (path.to_string(), format!("binary sha256:{identity}")));
+    /// The form in plan and state: item to what it should be; a line with an unknown digest is `None`.
+    pub fn to_lines(&self) -> BTreeMap<String, Option<String>> {
+        let file = |file: &ManifestFile| Some(format!("{:04o} {} sha256:{}", file.mode, file.owner, file.sha256.as_ref()?));
+        let files = self.files.iter().map(|(path, line)| (path.to_string(), file(line)));
+        let unit = |stamp: &Option<Digest>| Some(format!("running sha256:{}", stamp.as_ref()?));
+        let units = self.units.iter().map(|(name, stamp)| (name.to_string(), unit(stamp)));
+        let modules = self.modules.iter().map(|name| (format!("module {name}"), Some("loaded".to_string())));
+        let sysctls = self.sysctls.iter().map(|(key, value)| (format!("sysctl {key}"), Some(value.clone())));
+        let binaries = self.binaries.iter().map(|(path, identity)| (path.to_string(), Some(format!("binary sha256:{identity}"))));
         files.chain(units).chain(modules).chain(sysctls).chain(binaries).collect()
     }
 
@@ -106,7 +108,7 @@ impl Manifest {
         } else if let Some(sysctl) = key.strip_prefix("sysctl ") {
             self.sysctls.insert(Sysctl::parse(sysctl).ok()?, value.to_string());
         } else if let Some(stamp) = value.strip_prefix("running ") {
-            self.units.insert(UnitName::parse(key).ok()?, Digest::parse(stamp).ok()?);
+            self.units.insert(UnitName::parse(key).ok()?, Some(Digest::parse(stamp).ok()?));
         } else if let Some(identity) = value.strip_prefix("binary ") {
             self.binaries.insert(HostPath::parse(key).ok()?, Digest::parse(identity).ok()?);
         } else {
@@ -114,7 +116,7 @@ impl Manifest {
             let file = ManifestFile {
                 mode: u32::from_str_radix(words.next()?, 8).ok()?,
                 owner: words.next()?.to_string(),
-                sha256: Digest::parse(words.next()?).ok()?,
+                sha256: Some(Digest::parse(words.next()?).ok()?),
             };
             self.files.insert(HostPath::parse(key).ok()?, file);
         }
@@ -125,7 +127,7 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Binary, Disruption, File, Health, OnChange, Unit, UnitTraits};
+    use crate::{Binary, Content, Disruption, File, Health, OnChange, Unit, UnitTraits};
 
     fn sample() -> Bundle {
         let mut bundle = Bundle::default();
@@ -148,7 +150,29 @@ mod tests {
     #[test]
     fn lines_read_back_as_the_same_manifest() {
         let manifest = sample().manifest();
-        assert_eq!(Manifest::from_lines(&manifest.to_lines()), Ok(manifest));
+        assert_eq!(Manifest::from_lines(&known(&manifest)), Ok(manifest));
+    }
+
+    fn known(manifest: &Manifest) -> BTreeMap<String, String> {
+        manifest.to_lines().into_iter().map(|(key, line)| (key, line.unwrap())).collect()
+    }
+
+    #[test]
+    fn a_file_with_unknown_content_and_the_units_that_read_it_are_unknown_lines_and_nothing_else_is() {
+        let mut bundle = sample();
+        let other = Unit { reads: [].into(), ..bundle.units[&UnitName::literal("kubelet.service")].clone() };
+        bundle.add_unit(UnitName::literal("other.service"), "[Service]\n".into(), other);
+        let config = HostPath::literal("/etc/kubernetes/kubelet.yaml");
+        bundle.files.insert(config.clone(), File::public(Content::unknown()));
+        let manifest = bundle.manifest();
+        let unknown: Vec<String> =
+            manifest.to_lines().into_iter().filter(|(_, line)| line.is_none()).map(|(key, _)| key).collect();
+        assert_eq!(unknown, ["/etc/kubernetes/kubelet.yaml", "kubelet.service"]);
+        let mut known = bundle;
+        known.files.insert(config, File::public("before"));
+        let found = crate::differences(&manifest, &known.manifest().as_observed());
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["/etc/kubernetes/kubelet.yaml: content differs", "kubelet.service: runs with an older configuration"]);
     }
 
     #[test]
@@ -159,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_line_never_holds_content() {
-        let lines = sample().manifest().to_lines();
+        let lines = known(&sample().manifest());
         assert!(lines.values().all(|value| !value.contains("secret")));
         assert_eq!(lines["/etc/kubernetes/pki/x.key"], format!("0600 root:root sha256:{}", Digest::of(b"secret")));
     }
@@ -167,7 +191,7 @@ mod tests {
     #[test]
     fn the_stamp_of_a_unit_changes_with_what_it_reads_and_with_nothing_else() {
         let before = sample();
-        let stamp = |bundle: &Bundle| bundle.manifest().units[&UnitName::literal("kubelet.service")].clone();
+        let stamp = |bundle: &Bundle| bundle.manifest().units[&UnitName::literal("kubelet.service")].clone().unwrap();
         let mut unread = before.clone();
         unread.files.insert(HostPath::literal("/etc/other"), File::public("x"));
         assert_eq!(stamp(&unread), stamp(&before));

@@ -91,7 +91,7 @@ fn is_as_declared(path: &HostPath, file: &File, observed: &Observed) -> bool {
     observed
         .files
         .get(path)
-        .is_some_and(|found| found.mode == file.mode && found.owner == file.owner && found.sha256 == file.content.digest())
+        .is_some_and(|found| found.mode == file.mode && found.owner == file.owner && Some(&found.sha256) == file.content.digest())
 }
 
 /// Users and groups are tried out before anything is written, because tar takes root for a name that it does not know.

@@ -196,7 +196,7 @@ mod tests {
     }
 
     fn asking_for(units: &[&str]) -> Manifest {
-        Manifest { units: units.iter().map(|name| (unit(name), Digest::of(b"s"))).collect(), ..Manifest::default() }
+        Manifest { units: units.iter().map(|name| (unit(name), Some(Digest::of(b"s")))).collect(), ..Manifest::default() }
     }
 
     #[test]
@@ -213,7 +213,7 @@ mod tests {
     fn the_question_names_each_thing_once() {
         let mut manifest = Manifest::default();
         manifest.binaries.insert(HostPath::literal("/usr/local/bin/p"), Digest::of(b"p"));
-        manifest.units.insert(unit("p.service"), Digest::of(b"s"));
+        manifest.units.insert(unit("p.service"), Some(Digest::of(b"s")));
         manifest.modules.extend(["br_netfilter".into(), "nf-x".into()]);
         manifest.sysctls.insert(Sysctl::literal("net.ipv4.ip_forward"), "1".into());
         assert_eq!(

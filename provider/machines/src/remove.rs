@@ -2,7 +2,7 @@
 
 use crate::script::Script;
 use crate::{Machine, MachineError, Owner, Progress};
-use bundle::Manifest;
+use bundle::{Digest, Manifest};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -46,7 +46,8 @@ fn render_names(manifest: &Manifest) -> String {
         let _ = writeln!(text, "unit {unit}");
     }
     for (path, file) in &manifest.files {
-        let _ = writeln!(text, "file {path} {}", file.sha256);
+        let digest = file.sha256.as_ref().map_or("", Digest::as_str);
+        let _ = writeln!(text, "file {path} {digest}");
     }
     for path in manifest.binaries.keys() {
         let _ = writeln!(text, "binary {path}");

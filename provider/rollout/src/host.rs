@@ -1,9 +1,9 @@
 //! What one host needs: which of its differences are written, and which units start, restart or reload.
 
-use crate::Step;
+use crate::{Cause, Step};
 use bundle::{
-    Bundle, Difference, Digest, Disruption, Health, HostName, Manifest, Observed, ObservedUnit, OnChange, Unit, UnitName,
-    UnitTraits, differences,
+    Bundle, Difference, Digest, Disruption, Health, HostName, HostPath, Item, Manifest, Observed, ObservedUnit, OnChange, Unit,
+    UnitName, UnitTraits, differences,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,12 +70,12 @@ impl HostState {
     /// `None` unless the host stays and answers.
     pub(crate) fn work(&self) -> Option<Work<'_>> {
         let (manifest, observed) = (self.desired.as_ref()?, self.observed.as_ref()?);
-        let is_unit = |difference: &Difference| manifest.units.keys().any(|unit| unit.as_str() == difference.item);
+        let is_unit = |difference: &Difference| matches!(difference.item, Item::Unit(_));
         let pushes: Vec<Difference> = differences(manifest, observed).into_iter().filter(|d| !is_unit(d)).collect();
-        let changed: BTreeSet<&str> = pushes.iter().map(|d| d.item.as_str()).collect();
+        let changed: BTreeSet<&HostPath> = pushes.iter().filter_map(|d| d.item.path()).collect();
         let needs = manifest.units.iter().filter_map(|(name, stamp)| {
             let unit = observed.units.get(name);
-            Some((name.clone(), need(unit, stamp, || self.change_of(name, &changed))?))
+            Some((name.clone(), need(unit, stamp.as_ref(), || self.change_of(name, &changed))?))
         });
         let needs = needs.collect();
         Some(Work { host: self, pushes, needs })
@@ -83,13 +83,13 @@ impl HostState {
 
     /// How a running unit picks up a change in what it reads, and what that is. When nothing of it differs any more, an apply was cut off
     /// after it wrote the files: which of them changed is not known then, and a restart is right for all.
-    fn change_of(&self, name: &UnitName, changed: &BTreeSet<&str>) -> (Action, Vec<String>) {
+    fn change_of(&self, name: &UnitName, changed: &BTreeSet<&HostPath>) -> (Action, Vec<Cause>) {
         let unit = self.units.get(name);
-        let reads = unit.into_iter().flat_map(|unit| &unit.reads).map(|path| path.as_str()).filter(|path| changed.contains(path));
-        let because: Vec<String> = reads.map(|path| format!("{path} changed")).collect();
-        let reloads = unit.is_some_and(|unit| unit.on_change == OnChange::Reload) && !changed.contains(name.path().as_str());
+        let reads = unit.into_iter().flat_map(|unit| &unit.reads).filter(|path| changed.contains(path));
+        let because: Vec<Cause> = reads.cloned().map(Cause::Changed).collect();
+        let reloads = unit.is_some_and(|unit| unit.on_change == OnChange::Reload) && !changed.contains(&name.path());
         match because.is_empty() {
-            true => (Action::Restart, vec!["runs with an older configuration".into()]),
+            true => (Action::Restart, vec![Cause::OlderConfiguration]),
             false => (if reloads { Action::Reload } else { Action::Restart }, because),
         }
     }
@@ -108,25 +108,25 @@ pub(crate) struct Need {
     pub is_down: bool,
     /// It was started with what it should read, at some time.
     pub is_current: bool,
-    pub because: Vec<String>,
+    pub because: Vec<Cause>,
 }
 
-fn need(unit: Option<&ObservedUnit>, stamp: &Digest, change: impl Fn() -> (Action, Vec<String>)) -> Option<Need> {
+fn need(unit: Option<&ObservedUnit>, stamp: Option<&Digest>, change: impl Fn() -> (Action, Vec<Cause>)) -> Option<Need> {
     let need = |action, is_down, is_current, because| Some(Need { action, is_down, is_current, because });
     let Some(unit) = unit else { return need(Action::Start, true, false, vec![]) };
-    let is_current = unit.stamp.as_ref() == Some(stamp);
+    let is_current = stamp.is_some() && unit.stamp.as_ref() == stamp;
     if unit.is_running() {
         if !is_current {
             let (action, because) = change();
             return need(action, false, false, because);
         }
-        return if unit.enabled { None } else { need(Action::Start, false, true, vec!["not enabled at boot".into()]) };
+        return if unit.enabled { None } else { need(Action::Start, false, true, vec![Cause::NotEnabled]) };
     }
     // The start with an older configuration is still under way, and a second one would only wait for it.
     if unit.active_state == "activating" && !is_current {
-        return need(Action::Restart, true, false, vec!["does not come up".into()]);
+        return need(Action::Restart, true, false, vec![Cause::DoesNotComeUp]);
     }
-    let because = if unit.stamp.is_some() { vec![unit.active_state.clone()] } else { vec![] };
+    let because = if unit.stamp.is_some() { vec![Cause::Down(unit.active_state.clone())] } else { vec![] };
     need(Action::Start, true, is_current, because)
 }
 
@@ -174,7 +174,7 @@ impl Work<'_> {
     pub fn steps_of_tier(&self, tier: usize) -> [Option<Step>; 3] {
         [Action::Start, Action::Restart, Action::Reload].map(|action| {
             let units: Vec<UnitName> = self.units_of_tier(tier, action).cloned().collect();
-            let mut because: Vec<String> = Vec::new();
+            let mut because: Vec<Cause> = Vec::new();
             for reason in units.iter().filter_map(|unit| self.needs.get(unit)).flat_map(|need| &need.because) {
                 if !because.contains(reason) {
                     because.push(reason.clone());

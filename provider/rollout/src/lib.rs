@@ -1,6 +1,7 @@
 //! Pure: plans ordered steps with health gates from what each host runs to what it should run. Create, update, repair of drift,
 //! resume after a kill and destroy are one function of the same facts; running the steps is the caller's business.
 
+mod cause;
 pub mod control_plane;
 mod host;
 pub mod load_balancer;
@@ -9,6 +10,7 @@ mod refusal;
 mod step;
 
 pub use bundle::Disruption;
+pub use cause::Cause;
 pub use host::HostState;
 pub use refusal::Refusal;
 pub use step::{Gate, Step, disruption};

@@ -1,44 +1,75 @@
 //! Why there is no plan. A refusal names the hosts and the way out; it is the user's to resolve, not a failure of a step.
 
 use bundle::HostName;
+use std::fmt;
 
 /// Why a change is not planned, with the hosts and the way out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    #[error(
-        "{host} has to restart, but {} not answer: of {hosts} control-plane hosts {} have to stay up; bring {} back, then apply again",
-        does(.unavailable),
-        .hosts / 2 + 1,
-        names(.unavailable)
-    )]
     QuorumAtRisk { host: HostName, unavailable: Vec<HostName>, hosts: usize },
-    #[error(
-        "etcd has no quorum and cannot get one: {} not answer; bring enough of the hosts back, or restore the cluster from a snapshot",
-        does(.unavailable)
-    )]
     NoQuorum { unavailable: Vec<HostName> },
-    #[error(
-        "{} not answer: the first etcd cluster forms from all of its hosts; make every host reachable over SSH, then apply again",
-        does(.unavailable)
-    )]
     IncompleteCluster { unavailable: Vec<HostName> },
-    #[error(
-        "{} cannot join: the control-plane hosts of an existing cluster do not change yet; declare the hosts that it was created with",
-        names(.hosts)
-    )]
     HostsJoin { hosts: Vec<HostName> },
-    #[error(
-        "{} cannot leave: the control-plane hosts of an existing cluster do not change yet; declare the hosts that it was created with, or destroy the cluster",
-        names(.hosts)
-    )]
     HostsLeave { hosts: Vec<HostName> },
-    #[error(
-        "{host} has to restart what stands behind the virtual addresses, but {} not answer and cannot take them over; bring {} back, or take it out of the hosts of this load balancer",
-        does(.unavailable),
-        names(.unavailable)
-    )]
     NoBackup { host: HostName, unavailable: Vec<HostName> },
 }
+
+impl Refusal {
+    /// What cannot be done, and on which hosts.
+    pub fn summary(&self) -> String {
+        match self {
+            Refusal::QuorumAtRisk { host, unavailable, .. } => {
+                format!("{host} has to restart, but {} not answer", does(unavailable))
+            }
+            Refusal::NoQuorum { .. } => "etcd has no quorum and cannot get one".into(),
+            Refusal::IncompleteCluster { unavailable } => format!("{} not answer", does(unavailable)),
+            Refusal::HostsJoin { hosts } => format!("{} cannot join", names(hosts)),
+            Refusal::HostsLeave { hosts } => format!("{} cannot leave", names(hosts)),
+            Refusal::NoBackup { host, unavailable } => format!(
+                "{host} has to restart what stands behind the virtual addresses, but {} not answer and cannot take them over",
+                does(unavailable)
+            ),
+        }
+    }
+
+    /// Why, and the way out.
+    pub fn detail(&self) -> String {
+        match self {
+            Refusal::QuorumAtRisk { unavailable, hosts, .. } => format!(
+                "Of {hosts} control-plane hosts {} have to stay up. Bring {} back, then apply again.",
+                hosts / 2 + 1,
+                names(unavailable)
+            ),
+            Refusal::NoQuorum { unavailable } => format!(
+                "{} not answer. Bring enough of the hosts back, or restore the cluster from a snapshot.",
+                does(unavailable)
+            ),
+            Refusal::IncompleteCluster { .. } => {
+                "The first etcd cluster forms from all of its hosts. Make every host reachable over SSH, then apply again.".into()
+            }
+            Refusal::HostsJoin { .. } => {
+                "The control-plane hosts of an existing cluster do not change yet. Declare the hosts that it was created with."
+                    .into()
+            }
+            Refusal::HostsLeave { .. } => {
+                "The control-plane hosts of an existing cluster do not change yet. Declare the hosts that \
+                                           it was created with, or destroy the cluster."
+                    .into()
+            }
+            Refusal::NoBackup { unavailable, .. } => {
+                format!("Bring {} back, or take it out of the hosts of this load balancer.", names(unavailable))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.summary(), self.detail())
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 fn names(hosts: &[HostName]) -> String {
     hosts.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ")

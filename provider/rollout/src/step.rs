@@ -1,5 +1,6 @@
 //! One step of a plan, and the sentence by which a user knows it.
 
+use crate::Cause;
 use bundle::{Difference, Disruption, HostName, UnitName};
 use std::fmt;
 
@@ -17,19 +18,19 @@ pub enum Step {
     Start {
         host: HostName,
         units: Vec<UnitName>,
-        because: Vec<String>,
+        because: Vec<Cause>,
     },
     Restart {
         host: HostName,
         units: Vec<UnitName>,
-        because: Vec<String>,
+        because: Vec<Cause>,
         /// By the worst of the units.
         disrupts: Disruption,
     },
     Reload {
         host: HostName,
         units: Vec<UnitName>,
-        because: Vec<String>,
+        because: Vec<Cause>,
     },
     /// Stops units in the given order.
     Stop {
@@ -158,6 +159,18 @@ impl Step {
         Step::Gate { host, gate }
     }
 
+    /// The sentence without its particulars: enough to tell one step from another.
+    pub fn headline(&self) -> String {
+        let short = match self.clone() {
+            Step::Start { host, units, .. } => Step::Start { host, units, because: vec![] },
+            Step::Restart { host, units, disrupts, .. } => Step::Restart { host, units, because: vec![], disrupts },
+            Step::Reload { host, units, .. } => Step::Reload { host, units, because: vec![] },
+            Step::Push { host, .. } => return format!("{host}: write files"),
+            step => step,
+        };
+        short.to_string()
+    }
+
     /// Who, and what: `("cp-1", "restart etcd.service")`. Of steps at the same time, those that do the same are one line.
     fn lines(&self) -> Vec<(Vec<&HostName>, String)> {
         let (host, text) = match self {
@@ -220,10 +233,10 @@ fn push_text(differences: &[Difference]) -> String {
     format!("write {}", shortened(differences.iter().map(|difference| format!("{} ({})", difference.item, difference.what))))
 }
 
-fn unit_text(verb: &str, units: &[UnitName], because: &[String]) -> String {
+fn unit_text(verb: &str, units: &[UnitName], because: &[Cause]) -> String {
     match because.is_empty() {
         true => format!("{verb} {}", joined(units)),
-        false => format!("{verb} {} ({})", joined(units), shortened(because.iter().cloned())),
+        false => format!("{verb} {} ({})", joined(units), shortened(because.iter().map(ToString::to_string))),
     }
 }
 

@@ -183,7 +183,7 @@ fn a_host_that_does_not_answer_is_a_reason_to_refuse_only_when_another_has_to_go
     world.machine("cp-3").answers = false;
     assert_eq!(
         control_plane::plan(&world.states()).unwrap_err().to_string(),
-        "cp-1 has to restart, but cp-3 does not answer: of 3 control-plane hosts 2 have to stay up; bring cp-3 back, then apply again"
+        "cp-1 has to restart, but cp-3 does not answer: Of 3 control-plane hosts 2 have to stay up. Bring cp-3 back, then apply again."
     );
     let mut five = to_update(5);
     five.machine("cp-3").answers = false;
@@ -198,7 +198,7 @@ fn a_cluster_that_cannot_get_a_quorum_says_which_hosts_it_needs() {
     new.machine("cp-2").answers = false;
     assert_eq!(
         control_plane::plan(&new.states()).unwrap_err().to_string(),
-        "cp-2 does not answer: the first etcd cluster forms from all of its hosts; make every host reachable over SSH, then apply again"
+        "cp-2 does not answer: The first etcd cluster forms from all of its hosts. Make every host reachable over SSH, then apply again."
     );
     let mut stopped = running(5);
     for name in ["cp-1", "cp-2", "cp-3"] {
@@ -214,8 +214,8 @@ fn a_cluster_that_cannot_get_a_quorum_says_which_hosts_it_needs() {
     two.machine("cp-2").answers = false;
     assert_eq!(
         control_plane::plan(&two.states()).unwrap_err().to_string(),
-        "etcd has no quorum and cannot get one: cp-2 does not answer; bring enough of the hosts back, \
-         or restore the cluster from a snapshot"
+        "etcd has no quorum and cannot get one: cp-2 does not answer. Bring enough of the hosts back, \
+         or restore the cluster from a snapshot."
     );
 }
 
@@ -225,7 +225,7 @@ fn members_neither_join_nor_leave() {
     world.machine("cp-2").in_state = false;
     assert_eq!(
         control_plane::plan(&world.states()).unwrap_err().to_string(),
-        "cp-2 cannot join: the control-plane hosts of an existing cluster do not change yet; declare the hosts that it was created with"
+        "cp-2 cannot join: The control-plane hosts of an existing cluster do not change yet. Declare the hosts that it was created with."
     );
     let mut world = running(3);
     world.machine("cp-3").leaves = true;

@@ -102,8 +102,8 @@ fn the_holder_is_not_restarted_when_nobody_could_take_over() {
     world.machine("lb-2").answers = false;
     assert_eq!(
         load_balancer::plan(&world.states(), Some(&host("lb-1"))).unwrap_err().to_string(),
-        "lb-1 has to restart what stands behind the virtual addresses, but lb-2 does not answer and cannot take them over; \
-         bring lb-2 back, or take it out of the hosts of this load balancer"
+        "lb-1 has to restart what stands behind the virtual addresses, but lb-2 does not answer and cannot take them over: \
+         Bring lb-2 back, or take it out of the hosts of this load balancer."
     );
     world.machines.remove(&host("lb-2"));
     assert!(load_balancer::plan(&world.states(), Some(&host("lb-1"))).is_ok(), "a single host has nobody to hand over to");

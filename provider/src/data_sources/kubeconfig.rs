@@ -69,7 +69,7 @@ impl DataSource for KubeconfigSource {
         let text = pki::kubeconfig(&Kubeconfig {
             cluster_name: &typed.cluster.cluster_name,
             server: &typed.cluster.endpoint,
-            certificate_authority_pem: &typed.cluster.apiserver_authority,
+            certificate_authority_pem: typed.cluster.apiserver_authority.known().map(String::as_str).unwrap_or_default(),
             user: &user,
             credentials: KubeconfigCredentials::Client {
                 certificate_pem: &typed.client_certificate,

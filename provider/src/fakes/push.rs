@@ -48,7 +48,7 @@ fn is_as_declared(path: &HostPath, file: &bundle::File, observed: &Observed) -> 
     observed
         .files
         .get(path)
-        .is_some_and(|found| found.mode == file.mode && found.owner == file.owner && found.sha256 == file.content.digest())
+        .is_some_and(|found| found.mode == file.mode && found.owner == file.owner && Some(&found.sha256) == file.content.digest())
 }
 
 fn note(host: &mut HostMemory, owner: &Owner, bundle: &Bundle) {
@@ -94,7 +94,7 @@ pub(super) fn prune(host: &mut HostMemory, owner: &Owner, keep: &Manifest, exten
 pub(super) fn remove(host: &mut HostMemory, owner: &Owner, manifest: &Manifest, extent: Extent) {
     let recorded = host.records.get(owner).cloned();
     let is_unchanged = |host: &HostMemory, path: &HostPath| {
-        let declared = manifest.files.get(path).map(|file| &file.sha256);
+        let declared = manifest.files.get(path).and_then(|file| file.sha256.as_ref());
         declared.is_some() && host.files.get(path).map(|file| Digest::of(&file.content)).as_ref() == declared
     };
     let mut units: BTreeSet<UnitName> = recorded.iter().flat_map(|record| record.units.keys().cloned()).collect();

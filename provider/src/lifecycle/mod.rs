@@ -7,6 +7,7 @@ mod contract;
 mod cut_off;
 mod engine;
 mod foundation;
+mod plans;
 mod rolls;
 mod rows;
 mod secrets;
@@ -68,7 +69,7 @@ impl Stage {
         let name = self.row.name;
         let refreshed = self.engine.refresh(name, state).await;
         assert_eq!((refreshed.errors, refreshed.warnings), (vec![], vec![]), "refresh of {name} {what}");
-        assert_eq!(difference(state, &refreshed.state), Vec::<String>::new(), "refresh of {name} {what}");
+        assert_eq!(difference(&without_steps(state), &refreshed.state), Vec::<String>::new(), "refresh of {name} {what}");
         let plan = self.engine.plan(name, &refreshed.state, config).await;
         assert!(plan.is_empty, "the plan of {name} {what} changes {:#?} {:?}", difference(state, &plan.planned), plan.replaces);
     }
@@ -100,6 +101,15 @@ impl Stage {
     fn is_on_hosts(&self) -> bool {
         self.engine.schema(self.row.name).get("bundles").is_some()
     }
+}
+
+/// As a refresh leaves it: the change that it was written by is over.
+fn without_steps(state: &Value) -> Value {
+    let mut state = state.clone();
+    if state.get("rollout").as_list().is_some() {
+        state.set("rollout", Value::List(Vec::new()));
+    }
+    state
 }
 
 /// The engine sends every attribute, null where the configuration leaves it out.

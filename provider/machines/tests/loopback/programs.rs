@@ -111,7 +111,7 @@ async fn programs_are_fetched_once_checked_installed_and_seen_when_they_change()
     fs::remove_file(path("two").as_str()).unwrap();
     let observed = machine.read(&owner(), &bundle.manifest()).await.unwrap();
     let seen: Vec<String> = differences(&bundle.manifest(), &observed).iter().map(ToString::to_string).collect();
-    assert_eq!(seen, [format!("{}: not the program that was installed", path("one")), format!("{}: missing", path("two"))]);
+    assert_eq!(seen, [format!("{}: not the program that was installed", path("one")), format!("{}: not installed", path("two"))]);
     // Repaired from the host's cache.
     apply(&machine, &owner(), &bundle).await;
     assert_eq!((run(path("one").as_str(), &[]).as_str(), server.asked().len()), ("one\n", 2));
@@ -182,7 +182,7 @@ async fn a_program_that_neither_can_fetch_is_an_error_with_both_reasons() {
     let error = push_error(&machine, &bundle([(host.host_path("p"), binary(server.url("/gone"), b"p", None))])).await;
     assert!(matches!(error, MachineError::Download { .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains("the host says curl: (22)") && text.contains("the provider says") && text.contains("404"), "{text}");
+    assert!(text.contains("The host says curl: (22)") && text.contains("the provider says") && text.contains("404"), "{text}");
     assert!(!text.contains("canary"), "{text}");
 }
 

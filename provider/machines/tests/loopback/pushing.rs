@@ -92,7 +92,7 @@ async fn a_full_disk_is_an_error_that_says_so_and_leaves_what_was_there() {
     // The record's own disk being full is no different.
     fs::rename(host.path("state"), host.path("state.old")).unwrap();
     let _state = Mount::tmpfs(&host, "state", "64k");
-    bundle.files.insert(host.host_path("file"), File::public([7; 300_000]));
+    bundle.files.insert(host.host_path("file"), File::public(vec![7; 300_000]));
     let error = push_error(&machine, &bundle).await;
     assert!(matches!(error, MachineError::DiskFull { .. }), "{error}");
     assert!(!host.path("file").exists());

@@ -12,7 +12,7 @@ fn units(host: &Host, names: &[&str]) -> (Bundle, Vec<(UnitName, Digest)>) {
         let path = host.host_path(&format!("fake/etc/{name}"));
         bundle.files.insert(path.clone(), File::public("[Service]\n"));
         let unit = unit_that_reads(path);
-        starts.push((UnitName::literal(name), bundle.unit_stamp(&unit)));
+        starts.push((UnitName::literal(name), bundle.unit_stamp(&unit).unwrap()));
         bundle.units.insert(UnitName::literal(name), unit);
     }
     (bundle, starts)
@@ -64,7 +64,7 @@ async fn a_unit_that_was_not_restarted_with_what_it_reads_now_is_seen() {
     apply(&machine, &owner(), &bundle).await;
     assert_eq!(drift(&machine, &bundle).await, ["a.service: runs with an older configuration"]);
     let unit = UnitName::literal("a.service");
-    let stamp = bundle.unit_stamp(&bundle.units[&unit]);
+    let stamp = bundle.unit_stamp(&bundle.units[&unit]).unwrap();
     machine.reload(&owner(), &[(unit.clone(), stamp.clone())]).await.unwrap();
     assert_eq!(drift(&machine, &bundle).await, [""; 0]);
     machine.restart(&owner(), &[(unit, stamp)]).await.unwrap();

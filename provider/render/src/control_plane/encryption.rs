@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 pub(super) const PATH: &str = "/etc/kubernetes/encryption.yaml";
 
 pub(super) fn file(credentials: &Credentials) -> Result<File, RenderError> {
-    if credentials.encryption_keys.is_empty() {
+    let keys = credentials.encryption_keys.all_known();
+    if keys.as_ref().is_some_and(|keys| keys.is_empty()) {
         return Err(RenderError::MissingEncryptionKey);
     }
-    let keys = credentials.encryption_keys.iter().map(|(name, secret)| (name.as_str(), secret.as_str()));
-    Ok(File::private(configuration(keys)))
+    Ok(File::private(keys.map(|keys| configuration(keys.into_iter()))))
 }
 
 /// Name and secret of each key; the first one encrypts.

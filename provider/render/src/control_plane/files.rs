@@ -56,27 +56,27 @@ impl<'a> Reader<'a> {
     }
 }
 
-pub(super) fn certificate<'a>(credentials: &'a Credentials, name: &str) -> Result<&'a str, RenderError> {
-    credentials.certificates.get(name).map(String::as_str).ok_or_else(|| RenderError::MissingCertificate(name.to_string()))
+/// `None` of this and of what is made of it: known after apply.
+pub(super) fn certificate<'a>(credentials: &'a Credentials, name: &str) -> Result<Option<&'a str>, RenderError> {
+    credentials.certificates.get(name).ok_or_else(|| RenderError::MissingCertificate(name.to_string()))
 }
 
-pub(super) fn private_key<'a>(credentials: &'a Credentials, name: &str) -> Result<&'a str, RenderError> {
-    credentials.private_keys.get(name).map(String::as_str).ok_or_else(|| RenderError::MissingPrivateKey(name.to_string()))
+pub(super) fn private_key<'a>(credentials: &'a Credentials, name: &str) -> Result<Option<&'a str>, RenderError> {
+    credentials.private_keys.get(name).ok_or_else(|| RenderError::MissingPrivateKey(name.to_string()))
 }
 
 /// While an authority is rotated its text holds the old and the new certificate; the first one is the one that signs.
-pub(super) fn signing_certificate<'a>(credentials: &'a Credentials, name: &str) -> Result<&'a str, RenderError> {
+pub(super) fn signing_certificate<'a>(credentials: &'a Credentials, name: &str) -> Result<Option<&'a str>, RenderError> {
     const END: &str = "-----END CERTIFICATE-----";
-    let pem = certificate(credentials, name)?;
-    let first = pem.find(END).and_then(|at| pem.get(..at + END.len()));
-    Ok(first.unwrap_or(pem))
+    let first = |pem: &'a str| pem.find(END).and_then(|at| pem.get(..at + END.len())).unwrap_or(pem);
+    Ok(certificate(credentials, name)?.map(first))
 }
 
 /// The kubeconfig of an administrator, towards the cluster's endpoint.
 ///
 /// # Errors
 /// When the certificate or key `admin`, or the certificate of the API server's authority, is missing.
-pub fn admin_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result<String, RenderError> {
+pub fn admin_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result<Option<String>, RenderError> {
     client_kubeconfig(spec, credentials, "admin", &spec.endpoint.url())
 }
 
@@ -84,7 +84,7 @@ pub fn admin_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result
 ///
 /// # Errors
 /// When the certificate or key `kube-proxy`, or the certificate of the API server's authority, is missing.
-pub fn kube_proxy_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result<String, RenderError> {
+pub fn kube_proxy_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result<Option<String>, RenderError> {
     client_kubeconfig(spec, credentials, "kube-proxy", &spec.endpoint.url())
 }
 
@@ -96,15 +96,19 @@ pub(super) fn add_client_kubeconfigs(context: &Context, bundle: &mut Bundle) -> 
     Ok(())
 }
 
-fn client_kubeconfig(spec: &ClusterSpec, credentials: &Credentials, name: &str, server: &str) -> Result<String, RenderError> {
-    Ok(render_kubeconfig(&Kubeconfig {
+fn client_kubeconfig(
+    spec: &ClusterSpec,
+    credentials: &Credentials,
+    name: &str,
+    server: &str,
+) -> Result<Option<String>, RenderError> {
+    let parts = (certificate(credentials, "apiserver-ca")?, certificate(credentials, name)?, private_key(credentials, name)?);
+    let (Some(pem), Some(certificate), Some(private_key)) = parts else { return Ok(None) };
+    Ok(Some(render_kubeconfig(&Kubeconfig {
         cluster_name: &spec.name,
         server,
-        authority: Authority::Embedded { pem: certificate(credentials, "apiserver-ca")? },
+        authority: Authority::Embedded { pem },
         user: name,
-        identity: Identity::ClientCertificate {
-            certificate: certificate(credentials, name)?,
-            private_key: private_key(credentials, name)?,
-        },
-    }))
+        identity: Identity::ClientCertificate { certificate, private_key },
+    })))
 }

@@ -39,7 +39,7 @@ pub fn has_other_encryption_keys(host: &Manifest, keys: &[(&str, Option<&str>)])
     let Some(recorded) = host.files.get(&HostPath::literal(encryption::PATH)) else { return false };
     let known: Vec<(&str, &str)> = keys.iter().map_while(|(name, secret)| Some((*name, (*secret)?))).collect();
     let is_recorded =
-        |keys: &[(&str, &str)]| Digest::of(encryption::configuration(keys.iter().copied()).as_bytes()) == recorded.sha256;
+        |keys: &[(&str, &str)]| Some(Digest::of(encryption::configuration(keys.iter().copied()).as_bytes())) == recorded.sha256;
     if (1..=known.len()).any(|count| is_recorded(&known[..count])) {
         return false;
     }
@@ -48,7 +48,7 @@ pub fn has_other_encryption_keys(host: &Manifest, keys: &[(&str, Option<&str>)])
 
 fn is_other(host: &Manifest, path: &str, text: Option<&str>) -> bool {
     let recorded = host.files.get(&HostPath::literal(path));
-    recorded.is_some_and(|recorded| text.is_none_or(|text| Digest::of(text.as_bytes()) != recorded.sha256))
+    recorded.is_some_and(|recorded| text.is_none_or(|text| recorded.sha256 != Some(Digest::of(text.as_bytes()))))
 }
 
 fn orders<'a>(keys: &[(&'a str, &'a str)]) -> Vec<Vec<(&'a str, &'a str)>> {

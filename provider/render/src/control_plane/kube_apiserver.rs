@@ -91,7 +91,7 @@ fn authentication_flags(context: &Context, reader: &mut Reader, flags: Flags) ->
     let (spec, credentials) = (context.spec, context.credentials);
     let public_key =
         credentials.public_keys.get("service-account").ok_or_else(|| RenderError::MissingPublicKey("service-account".into()))?;
-    let public_key = File::public(public_key.as_str());
+    let public_key = File::public(public_key);
     let flags = flags
         .set("client-ca-file", reader.certificate(KUBERNETES_PKI, "cluster-ca", "cluster-ca")?)
         .set("enable-bootstrap-token-auth", "true")

@@ -12,7 +12,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     let mut reader = Reader::new(context, bundle);
     let certificate = format!("controller-manager/{}", context.name);
     let signing = signing_certificate(context.credentials, "cluster-ca")?;
-    let signing = File::public(format!("{signing}\n"));
+    let signing = File::public(signing.map(|signing| format!("{signing}\n")));
     let kubeconfig = reader.local_kubeconfig(&CONTROLLER_MANAGER)?;
     let flags = Flags::new()
         .set("kubeconfig", &kubeconfig)

@@ -39,8 +39,8 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     let reads = [
         HostPath::literal(KUBELET.program),
         add_file(bundle, CONFIGURATION, File::public(to_yaml(&configuration))),
-        add_file(bundle, CLIENT_AUTHORITY, File::public(spec.kubelet_client_authority.as_str())),
-        add_file(bundle, API_SERVER_AUTHORITY, File::public(spec.apiserver_authority.as_str())),
+        add_file(bundle, CLIENT_AUTHORITY, File::public(spec.kubelet_client_authority.clone())),
+        add_file(bundle, API_SERVER_AUTHORITY, File::public(spec.apiserver_authority.clone())),
         add_file(bundle, &script, File::executable(RESOLV_CONF_SCRIPT)),
     ];
     let before_start = format!("{script} {} {RESOLV_CONF}", context.host.address);

@@ -1,6 +1,6 @@
 //! The clusters and node groups that every test renders.
 
-use bundle::{Binary, Bundle, Content, Digest, HostName, HostPath};
+use bundle::{Binary, Bundle, Digest, HostName, HostPath};
 use render::catalogue::{self, Role};
 use render::spec::{Architecture, Checksums, PodNetwork, ProxyMode};
 use render::{ClusterSpec, Credentials, Endpoint, Host, Hosts, Network, NodeGroupSpec, control_plane, node};
@@ -115,19 +115,27 @@ impl Case {
     }
 
     pub fn credentials(self) -> Credentials {
-        let mut credentials = Credentials::default();
+        let (mut certificates, mut private_keys) = (BTreeMap::new(), BTreeMap::new());
         let leaves = ["etcd-server", "etcd-peer", "apiserver", "controller-manager"];
         let of_hosts = self.cluster().hosts.into_keys().flat_map(|host| leaves.map(|leaf| format!("{leaf}/{host}")));
         for name in CERTIFICATES.map(String::from).into_iter().chain(of_hosts) {
             let pem = format!("-----BEGIN CERTIFICATE-----\n{name}\n-----END CERTIFICATE-----\n");
-            credentials.certificates.insert(name.clone(), pem);
-            credentials.private_keys.insert(name, PRIVATE_KEY.into());
+            certificates.insert(name.clone(), pem);
+            private_keys.insert(name, PRIVATE_KEY.to_string());
         }
-        credentials.private_keys.insert("service-account".into(), PRIVATE_KEY.into());
+        private_keys.insert("service-account".into(), PRIVATE_KEY.into());
         let public_key = "-----BEGIN PUBLIC KEY-----\nservice-account\n-----END PUBLIC KEY-----\n";
-        credentials.public_keys.insert("service-account".into(), public_key.into());
-        credentials.encryption_keys.insert("key1".into(), "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".into());
-        credentials
+        let encryption_key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        Credentials {
+            certificates: certificates.into(),
+            private_keys: private_keys.into(),
+            public_keys: BTreeMap::from([("service-account".to_string(), public_key.to_string())]).into(),
+            encryption_keys: BTreeMap::from([("key1".to_string(), encryption_key.to_string())]).into(),
+        }
+    }
+
+    pub fn certificate(self, name: &str) -> String {
+        self.credentials().certificates.get(name).unwrap().unwrap().to_string()
     }
 
     pub fn node_group(self) -> NodeGroupSpec {
@@ -140,9 +148,9 @@ impl Case {
             hosts: self.hosts("worker", 20),
             labels: BTreeMap::from([("node.example/pool".to_string(), "general".to_string())]),
             taints: Vec::new(),
-            apiserver_authority: self.credentials().certificates["apiserver-ca"].clone(),
-            kubelet_client_authority: self.credentials().certificates["kubelet-client-ca"].clone(),
-            kube_proxy_kubeconfig: Content::new(kubeconfig),
+            apiserver_authority: self.certificate("apiserver-ca").into(),
+            kubelet_client_authority: self.certificate("kubelet-client-ca").into(),
+            kube_proxy_kubeconfig: kubeconfig.into(),
             proxy_mode: ProxyMode::Nftables,
             registry_mirrors: BTreeMap::from([("registry.k8s.io".to_string(), "http://mirror.example:8080".to_string())]),
             kubelet_config: serde_json::Value::Null,

@@ -17,15 +17,16 @@ fn every_authority_of_a_control_plane_host_is_compared() {
     let credentials = CASE.credentials();
     let host = manifest(&credentials);
     for name in authorities() {
-        let pem = credentials.certificates[name].as_str();
+        let pem = credentials.certificates.get(name).unwrap().unwrap();
         assert!(!has_other_authority(&host, name, Some(pem)), "{name}");
         assert!(has_other_authority(&host, name, Some("another")), "{name} is in no file of the host");
         assert!(has_other_authority(&host, name, None), "{name}");
         assert!(!has_other_authority(&Manifest::default(), name, None), "{name} was never recorded");
     }
-    let named = |name: &&String| name.ends_with("-ca");
+    let named = |name: &&str| name.ends_with("-ca");
     let elsewhere = ["controller-manager-ca", "kubelet-client-ca"];
-    let all = credentials.certificates.keys().filter(named).map(String::as_str).filter(|name| !elsewhere.contains(name));
+    let all = credentials.certificates.all_known().unwrap();
+    let all = all.into_keys().filter(named).filter(|name| !elsewhere.contains(name));
     assert_eq!(all.collect::<std::collections::BTreeSet<_>>(), authorities().collect());
 }
 
@@ -33,17 +34,18 @@ fn every_authority_of_a_control_plane_host_is_compared() {
 fn the_service_account_key_is_compared() {
     let credentials = CASE.credentials();
     let host = manifest(&credentials);
-    let key = credentials.public_keys["service-account"].as_str();
+    let key = credentials.public_keys.get("service-account").unwrap().unwrap();
     assert!(!has_other_service_account(&host, Some(key)));
     assert!(has_other_service_account(&host, Some("another")) && has_other_service_account(&host, None));
 }
 
 #[test]
 fn encryption_keys_may_follow_those_in_use_and_change_their_order() {
-    let key = CASE.credentials().encryption_keys["key1"].clone();
+    let key = CASE.credentials().encryption_keys.get("key1").unwrap().unwrap().to_string();
     let recorded = |keys: &[(&str, &str)]| {
         let mut credentials = CASE.credentials();
-        credentials.encryption_keys = keys.iter().map(|(name, key)| (name.to_string(), key.to_string())).collect();
+        let keys = keys.iter().map(|(name, key)| (name.to_string(), key.to_string()));
+        credentials.encryption_keys = keys.collect::<std::collections::BTreeMap<_, _>>().into();
         manifest(&credentials)
     };
     let (first, second) = (("key1", key.as_str()), ("key2", OTHER));

@@ -4,7 +4,7 @@ use crate::cases::{CASES, Case, Families, PRIVATE_KEY, control_plane_bundle, nod
 use bundle::{Bundle, HostName, HostPath};
 use proptest::prelude::*;
 use render::component::{self, Component};
-use render::spec::{PodNetwork, ProxyMode, RenderError};
+use render::spec::{PodNetwork, ProxyMode, RenderError, Texts};
 use render::{control_plane, node, objects};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,12 +142,44 @@ fn anonymous_requests_are_configured_once() {
 #[test]
 fn only_the_first_certificate_of_a_rotated_authority_signs() {
     let mut credentials = DUAL.credentials();
-    let both = credentials.certificates["cluster-ca"].clone() + &credentials.certificates["front-proxy-ca"];
-    credentials.certificates.insert("cluster-ca".into(), both.clone());
+    let both = DUAL.certificate("cluster-ca") + &DUAL.certificate("front-proxy-ca");
+    named(&mut credentials.certificates).insert("cluster-ca".into(), Some(both.clone()));
     let bundle = control_plane_bundle(&DUAL.cluster(), &credentials, &HostName::literal("cp-1"));
     assert_eq!(text(&bundle, &HostPath::literal("/etc/kubernetes/pki/cluster-ca.crt")), both);
     let signing = text(&bundle, &HostPath::literal("/etc/kubernetes/pki/cluster-ca-signing.crt"));
-    assert_eq!(signing, DUAL.credentials().certificates["cluster-ca"]);
+    assert_eq!(signing, DUAL.certificate("cluster-ca"));
+}
+
+fn named(texts: &mut Texts) -> &mut BTreeMap<String, Option<String>> {
+    match texts {
+        Texts::Named(texts) => texts,
+        Texts::Unknown => panic!("no names"),
+    }
+}
+
+/// Files of a control-plane host whose content is not known.
+fn unknown_files(change: impl Fn(&mut render::Credentials)) -> Vec<String> {
+    let mut credentials = DUAL.credentials();
+    change(&mut credentials);
+    let bundle = control_plane_bundle(&DUAL.cluster(), &credentials, &HostName::literal("cp-1"));
+    let unknown = bundle.files.iter().filter(|(_, file)| file.content.digest().is_none());
+    unknown.map(|(path, _)| path.to_string()).collect()
+}
+
+#[test]
+fn exactly_what_is_made_of_an_unknown_credential_is_unknown() {
+    assert_eq!(unknown_files(|_| ()), Vec::<String>::new());
+    let forget = |texts: &mut Texts, name: &str| drop(named(texts).insert(name.into(), None));
+    let server = unknown_files(|credentials| forget(&mut credentials.certificates, "apiserver/cp-1"));
+    assert_eq!(server, ["/etc/kubernetes/pki/apiserver.crt"]);
+    assert_eq!(unknown_files(|credentials| forget(&mut credentials.certificates, "apiserver/cp-2")), Vec::<String>::new());
+    let scheduler = unknown_files(|credentials| forget(&mut credentials.private_keys, "scheduler"));
+    assert_eq!(scheduler, ["/etc/kubernetes/scheduler.kubeconfig"]);
+    let encryption = unknown_files(|credentials| credentials.encryption_keys = Texts::Unknown);
+    assert_eq!(encryption, ["/etc/kubernetes/encryption.yaml"]);
+    let none = unknown_files(|credentials| *credentials = render::Credentials::unknown());
+    let is_of_pki = |path: &String| path.contains("/pki/") || path.ends_with(".kubeconfig") || path.ends_with("encryption.yaml");
+    assert!(none.len() > 20 && none.iter().all(is_of_pki), "{none:#?}");
 }
 
 #[test]
@@ -158,11 +190,11 @@ fn what_the_pki_lacks_is_named() {
         let binaries = BTreeMap::new();
         control_plane::render(&DUAL.cluster(), &credentials, &binaries, &HostName::literal("cp-2")).err().unwrap()
     };
-    let missing = render(|credentials| drop(credentials.certificates.remove("etcd-peer/cp-2")));
+    let missing = render(|credentials| drop(named(&mut credentials.certificates).remove("etcd-peer/cp-2")));
     assert_eq!(missing, RenderError::MissingCertificate("etcd-peer/cp-2".into()));
-    let missing = render(|credentials| drop(credentials.private_keys.remove("scheduler")));
+    let missing = render(|credentials| drop(named(&mut credentials.private_keys).remove("scheduler")));
     assert_eq!(missing, RenderError::MissingPrivateKey("scheduler".into()));
-    assert_eq!(render(|credentials| credentials.encryption_keys.clear()), RenderError::MissingEncryptionKey);
+    assert_eq!(render(|credentials| named(&mut credentials.encryption_keys).clear()), RenderError::MissingEncryptionKey);
     let unknown = HostName::literal("cp-9");
     let error = control_plane::render(&DUAL.cluster(), &DUAL.credentials(), &BTreeMap::new(), &unknown).err().unwrap();
     assert_eq!(error, RenderError::UnknownHost(unknown));

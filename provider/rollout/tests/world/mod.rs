@@ -148,7 +148,7 @@ impl Machine {
 
     pub fn find(&mut self, unit: &UnitName, found: Found) {
         let stamp = self.manifest().units[unit].clone();
-        match found.observed(&stamp) {
+        match found.observed(stamp.as_ref().unwrap()) {
             Some(observed) => drop(self.observed.units.insert(unit.clone(), observed)),
             None => drop(self.observed.units.remove(unit)),
         }
@@ -189,9 +189,9 @@ impl Machine {
     fn take_up(&mut self, unit: &UnitName) {
         let content = |path| self.observed.files.get(path).map(|file| &file.sha256);
         let is_pushed =
-            self.declared.units[unit].reads.iter().all(|path| content(path) == Some(&self.manifest().files[path].sha256));
-        let stamp = if is_pushed { self.manifest().units[unit].clone() } else { Digest::of(b"older") };
-        self.observed.units.get_mut(unit).unwrap().stamp = Some(stamp);
+            self.declared.units[unit].reads.iter().all(|path| content(path) == self.manifest().files[path].sha256.as_ref());
+        let stamp = if is_pushed { self.manifest().units[unit].clone() } else { Some(Digest::of(b"older")) };
+        self.observed.units.get_mut(unit).unwrap().stamp = stamp;
     }
 }
 

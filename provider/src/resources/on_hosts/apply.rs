@@ -6,12 +6,12 @@ use super::execute::{Actions, Execution, Outcome};
 use super::fleet::Fleet;
 use super::plan::Rollout;
 use super::preflight;
-use super::recorded::{self, Recorded, to_lines};
+use super::recorded::{self, Recorded};
 use bundle::{Bundle, HostName, Manifest, Observed};
 use protocol::{ApplyRequest, ApplyResponse};
 use render::component;
 use rollout::HostState;
-use schema::{Diagnostic, Diagnostics, Value, encode};
+use schema::{Diagnostic, Diagnostics, Value};
 use std::collections::BTreeMap;
 
 /// What an apply starts from.
@@ -175,7 +175,7 @@ impl Applied {
 async fn state_left(fleet: &mut Fleet, planned: Value, prior: Option<&Value>, manifests: &BTreeMap<HostName, Manifest>) -> Value {
     let mut state = planned;
     let drift = fleet.read(manifests).await;
-    state.set("bundles", encode(&to_lines(manifests)));
+    state.set("bundles", recorded::to_value(manifests));
     state.set("hosts", recorded::hosts_left(&state, prior, manifests));
     recorded::after_read(state, &drift, &fleet.unreachable)
 }

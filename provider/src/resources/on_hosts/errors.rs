@@ -4,21 +4,12 @@ use machines::MachineError;
 use rollout::Refusal;
 use schema::Diagnostic;
 
-/// The operation, the object and the host come first in every error of a machine; what follows the colon is the detail.
 pub fn machine_error(error: &MachineError) -> Diagnostic {
-    let text = error.to_string();
-    match text.split_once(": ") {
-        Some((summary, detail)) => Diagnostic::error(summary).detail(detail),
-        None => Diagnostic::error(text),
-    }
+    Diagnostic::error(error.summary()).detail(error.detail())
 }
 
 pub fn refused(refusal: &Refusal) -> Diagnostic {
-    let text = refusal.to_string();
-    match text.split_once(": ") {
-        Some((summary, detail)) => Diagnostic::error(summary).detail(detail),
-        None => Diagnostic::error(text),
-    }
+    Diagnostic::error(refusal.summary()).detail(refusal.detail())
 }
 
 pub fn render_error(error: render::RenderError) -> Diagnostic {

@@ -1,7 +1,6 @@
 //! Runs the steps of a rollout on real hosts. Ordering and safety are the planner's (crate `rollout`); here each step is done
 //! once, timed, and stopped at the next safe point when the engine asks for it.
 
-use super::errors::machine_error;
 use super::fleet::Fleet;
 use super::health;
 use crate::kubernetes::KubernetesError;
@@ -58,16 +57,32 @@ impl StepError {
         matches!(self, StepError::Cancelled(_) | StepError::Kubernetes(KubernetesError::Cancelled(_)))
     }
 
-    pub fn diagnostic(&self) -> Diagnostic {
+    /// What was not done, and on which host.
+    pub fn summary(&self) -> String {
         match self {
-            StepError::Machine(error) => machine_error(error),
-            StepError::Gate { summary, detail } => Diagnostic::error(summary.clone()).detail(detail.clone()),
-            StepError::Kubernetes(error) => Diagnostic::error("the cluster did not do what was asked")
-                .detail(format!("{error}\n\nRunning apply again is safe.")),
-            StepError::Cancelled(text) => {
-                Diagnostic::warning(format!("stopped before: {text}")).detail("Running apply again continues from here.")
-            }
+            StepError::Machine(error) => error.summary(),
+            StepError::Kubernetes(_) => "the cluster did not do what was asked".into(),
+            StepError::Gate { summary, .. } => summary.clone(),
+            StepError::Cancelled(step) => format!("stopped before: {step}"),
         }
+    }
+
+    /// Why, and the way out.
+    pub fn detail(&self) -> String {
+        match self {
+            StepError::Machine(error) => error.detail(),
+            StepError::Kubernetes(error) => format!("{error}\n\nRunning apply again is safe."),
+            StepError::Gate { detail, .. } => detail.clone(),
+            StepError::Cancelled(_) => "Running apply again continues from here.".into(),
+        }
+    }
+
+    pub fn diagnostic(&self) -> Diagnostic {
+        let diagnostic = match self {
+            StepError::Cancelled(_) => Diagnostic::warning(self.summary()),
+            _ => Diagnostic::error(self.summary()),
+        };
+        diagnostic.detail(self.detail())
     }
 }
 
@@ -166,7 +181,7 @@ impl<'a> Execution<'a> {
             let results = futures::future::join_all(inner.iter().map(|step| Box::pin(self.run_step(step)))).await;
             return results.into_iter().collect();
         }
-        let phase = self.fleet.progress.phase(step.to_string());
+        let phase = self.fleet.progress.phase_of(step.to_string(), step.headline());
         phase.finish(self.run_single(step).await)
     }
 
@@ -252,7 +267,7 @@ impl<'a> Execution<'a> {
 
     fn stamps(&self, host: &HostName, units: &[UnitName]) -> Vec<(UnitName, Digest)> {
         let Some(bundle) = self.desired.get(host) else { return Vec::new() };
-        units.iter().filter_map(|name| Some((name.clone(), bundle.unit_stamp(bundle.units.get(name)?)))).collect()
+        units.iter().filter_map(|name| Some((name.clone(), bundle.unit_stamp(bundle.units.get(name)?)?))).collect()
     }
 
     fn note(&self, change: impl FnOnce(&mut Log)) {

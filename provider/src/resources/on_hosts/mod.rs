@@ -30,7 +30,7 @@ use machines::Owner;
 use protocol::{
     ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
 };
-use schema::{Diagnostic, Diagnostics, Field, Schema, Value, decode, encode};
+use schema::{Diagnostic, Diagnostics, Field, Schema, Value, decode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -57,8 +57,9 @@ pub trait HostResource: Send + Sync + 'static {
     /// The value of `id`, which also stands in the record that hosts keep. `None` while it is unknown. Pure.
     fn id(&self, config: &Self::Config) -> Option<String>;
 
-    /// What each host should have, and computed attributes of the resource's own into `planned`. `None` while something that goes
-    /// into a bundle is unknown. Called at plan, and again at apply, where nothing is unknown any more.
+    /// What each host should have, and computed attributes of the resource's own into `planned`. Contents that the same run creates
+    /// are unknown; `None` while it is unknown which hosts, files or units there are. Called at plan, and again at apply, where
+    /// nothing is unknown any more.
     async fn desired(
         &self,
         declared: &Declared<'_, Self>,
@@ -185,7 +186,10 @@ impl<R: HostResource> OnHosts<R> {
         };
         let desired = self.resource.desired(&declared, &mut planned).await?.ok_or_else(errors::unknown_at_apply)?;
         let manifests = desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
-        planned.set("bundles", encode(&recorded::to_lines(&manifests)));
+        if desired.values().any(|bundle| bundle.unknown_files().next().is_some()) {
+            return Err(errors::unknown_at_apply());
+        }
+        planned.set("bundles", recorded::to_value(&manifests));
         let all = recorded::all_hosts(place.hosts.known(), request.prior.as_ref())?;
         let fleet = connect::connect(&self.shared, self.owner(&planned)?, &all, &place.ssh, call).await?;
         let prior = request.prior.clone();

@@ -2,15 +2,16 @@
 //! Pure.
 
 use super::errors::refused;
-use super::recorded::{Recorded, to_lines};
-use bundle::{Bundle, HostName, HostPath, Manifest, Observed, Sysctl, UnitName};
+use super::recorded::{Recorded, to_value};
+use bundle::{Bundle, Difference, HostName, Item, Manifest, Observed, What};
 use protocol::{PlanRequest, PlanResponse};
 use render::component;
 use rollout::{Disruption, HostState, Refusal, Step};
 use schema::{Diagnostic, Diagnostics, Value, encode};
 use std::collections::BTreeMap;
 
-/// Fills in the four attributes of a plan. `desired` is `None` while something that goes into a bundle is unknown.
+/// Fills in the four attributes of a plan. `desired` is `None` while it is unknown which hosts, files or units there are; what follows
+/// from an unknown content is known.
 pub fn plan(
     request: &PlanRequest,
     mut planned: Value,
@@ -27,10 +28,12 @@ pub fn plan(
     };
     let manifests: BTreeMap<HostName, Manifest> =
         desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
-    planned.set("bundles", encode(&to_lines(&manifests)));
+    planned.set("bundles", to_value(&manifests));
     let mut diagnostics = Diagnostics::default();
     let steps = (rollout.plan)(&host_states(&prior, desired)?).map_err(|refusal| refused(&refusal))?;
-    let unchanged = request.prior.is_some() && steps.is_empty() && prior.bundles.as_ref() == Some(&to_lines(&manifests));
+    let unchanged = request.prior.is_some()
+        && steps.is_empty()
+        && request.prior.as_ref().map(|prior| prior.get("bundles")) == Some(planned.get("bundles"));
     if unchanged {
         planned.set("rollout", encode(&prior.rollout));
     } else {
@@ -75,39 +78,38 @@ fn disruption(steps: &[Step]) -> Option<Diagnostic> {
 
 /// What a plan assumes that hosts have: what the state says, less the drift that the last refresh found.
 fn host_states(prior: &Recorded, desired: &BTreeMap<HostName, Bundle>) -> Result<Vec<HostState>, Diagnostic> {
-    let recorded = prior.manifests()?;
+    let (recorded, drift) = (prior.manifests()?, prior.differences()?);
     let mut names: Vec<&HostName> = desired.keys().chain(recorded.keys()).collect();
     names.sort();
     names.dedup();
     let states = names.into_iter().map(|name| {
         let reachable = !prior.unreachable.as_ref().is_some_and(|all| all.contains_key(name.as_str()));
         let mut observed = recorded.get(name).map(Manifest::as_observed).unwrap_or_default();
-        for sentence in prior.drift.iter().flatten().filter(|(host, _)| host.as_str() == name.as_str()).flat_map(|(_, all)| all) {
-            forget(&mut observed, sentence);
-        }
+        drift.get(name).into_iter().flatten().for_each(|difference| forget(&mut observed, difference));
         HostState::new(name.clone(), desired.get(name), reachable.then_some(observed), component::tier_of)
             .in_state(recorded.contains_key(name))
     });
     Ok(states.collect())
 }
 
-/// Takes the item that a sentence of drift names out of what the host is assumed to have.
-fn forget(observed: &mut Observed, sentence: &str) {
-    let item = sentence.split(": ").next().unwrap_or_default();
-    if let Some(module) = item.strip_prefix("module ") {
-        observed.modules.remove(module);
-    } else if let Some(Ok(sysctl)) = item.strip_prefix("sysctl ").map(Sysctl::parse) {
-        observed.sysctls.remove(&sysctl);
-    } else if let Ok(path) = HostPath::parse(item) {
-        observed.files.remove(&path);
-        observed.binaries.remove(&path);
-    } else if let Ok(unit) = UnitName::parse(item)
-        && let Some(unit) = observed.units.get_mut(&unit)
-    {
-        if sentence.contains("older configuration") {
-            unit.stamp = None;
-        } else {
-            unit.active_state = "inactive".into();
+/// Takes what differs out of what the host is assumed to have.
+fn forget(observed: &mut Observed, difference: &Difference) {
+    match (&difference.item, &difference.what) {
+        (Item::Module(module), _) => drop(observed.modules.remove(module)),
+        (Item::Sysctl(key), _) => drop(observed.sysctls.remove(key)),
+        // Earlier versions wrote a missing program down as a missing file.
+        (Item::File(path) | Item::Binary(path), _) => {
+            observed.files.remove(path);
+            observed.binaries.remove(path);
+        }
+        (Item::Unit(name), what) => {
+            let Some(unit) = observed.units.get_mut(name) else { return };
+            match what {
+                What::OlderConfiguration => unit.stamp = None,
+                What::NotEnabled => unit.enabled = false,
+                What::NotRunning(state) => unit.active_state.clone_from(state),
+                _ => unit.active_state = "inactive".into(),
+            }
         }
     }
 }
@@ -116,7 +118,7 @@ fn forget(observed: &mut Observed, sentence: &str) {
 mod tests {
     use super::super::recorded::after_read;
     use super::*;
-    use bundle::{File, OnChange};
+    use bundle::{File, HostPath, OnChange, Sysctl, UnitName};
 
     fn bundle_of(content: &str) -> Bundle {
         let mut bundle = Bundle::default();

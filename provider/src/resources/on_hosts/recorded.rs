@@ -30,7 +30,7 @@ pub fn attributes() -> Vec<Attribute> {
             .never_null()
             .describe("Differences that the last refresh found, host by host. A plan sets it to empty; apply repairs them."),
         Attribute::map("unreachable", Type::String).computed().never_null().describe("Hosts that did not answer the last refresh, with the reason."),
-        Attribute::list("rollout", Type::String).computed().never_null().describe("The steps of the last change in their order, as the plan showed them."),
+        Attribute::list("rollout", Type::String).computed().never_null().describe("The steps of a change in their order. A refresh empties it, so that a plan shows the steps of its own change only."),
     ]
 }
 
@@ -40,26 +40,34 @@ impl Recorded {
     }
 
     pub fn manifests(&self) -> Result<BTreeMap<HostName, Manifest>, Diagnostic> {
-        let damaged = |error: &dyn std::fmt::Display| {
-            Diagnostic::error("the state of this resource is damaged")
-                .detail(format!("{error}. Restore the state from a backup."))
-        };
-        self.bundles
-            .iter()
-            .flatten()
-            .map(|(host, lines)| {
-                let name = HostName::parse(host.as_str()).map_err(|error| damaged(&error))?;
-                Ok((name, Manifest::from_lines(lines).map_err(|error| damaged(&error))?))
-            })
-            .collect()
+        let lines = self.bundles.iter().flatten();
+        lines.map(|(host, lines)| Ok((host_name(host)?, Manifest::from_lines(lines).map_err(|error| damaged(&error))?))).collect()
+    }
+
+    /// What the last refresh found.
+    pub fn differences(&self) -> Result<BTreeMap<HostName, Vec<Difference>>, Diagnostic> {
+        let read = |text: &String| text.parse().map_err(|error: bundle::DifferenceError| damaged(&error));
+        let lines = self.drift.iter().flatten();
+        lines.map(|(host, lines)| Ok((host_name(host)?, lines.iter().map(read).collect::<Result<_, _>>()?))).collect()
     }
 }
 
-pub fn to_lines(manifests: &BTreeMap<HostName, Manifest>) -> Lines {
-    manifests.iter().map(|(host, manifest)| (host.to_string(), manifest.to_lines())).collect()
+fn host_name(name: &str) -> Result<HostName, Diagnostic> {
+    HostName::parse(name).map_err(|error| damaged(&error))
 }
 
-/// The state after a read: drift and unreachable hosts, everything else as it was.
+fn damaged(error: &dyn std::fmt::Display) -> Diagnostic {
+    Diagnostic::error("the state of this resource is damaged").detail(format!("{error}. Restore the state from a backup."))
+}
+
+/// `bundles`: exactly the lines of unknown contents, and of units that read them, are unknown.
+pub fn to_value(manifests: &BTreeMap<HostName, Manifest>) -> Value {
+    let value = |line: Option<String>| line.map_or(Value::Unknown, Value::from);
+    let lines = |manifest: &Manifest| manifest.to_lines().into_iter().map(|(item, line)| (item, value(line))).collect();
+    Value::Map(manifests.iter().map(|(host, manifest)| (host.to_string(), Value::Map(lines(manifest)))).collect())
+}
+
+/// The state after a read: drift and unreachable hosts, no steps, everything else as it was.
 pub fn after_read(
     mut state: Value,
     drift: &BTreeMap<HostName, Vec<Difference>>,
@@ -72,6 +80,10 @@ pub fn after_read(
         .collect();
     let unreachable: BTreeMap<String, String> =
         unreachable.iter().map(|(host, reason)| (host.to_string(), reason.clone())).collect();
+    // Those of a change that is over: the next plan shows its own steps only.
+    if !state.get("rollout").is_null() {
+        state.set("rollout", encode(&Vec::<String>::new()));
+    }
     state.set("drift", encode(&drift));
     state.set("unreachable", encode(&unreachable));
     state
@@ -82,7 +94,7 @@ pub fn left_behind(mut prior: Value, left: &BTreeMap<HostName, Manifest>) -> Opt
     if left.is_empty() {
         return None;
     }
-    prior.set("bundles", encode(&to_lines(left)));
+    prior.set("bundles", to_value(left));
     Some(prior)
 }
 

@@ -1,6 +1,7 @@
 //! The `bundle` object: everything that was issued, in the form that passes between resources and that the state keeps.
 
 use pki::{Credentials, PrivatePem, Secret};
+use render::spec::Texts;
 use schema::{Diagnostic, Field, Type, Value, decode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,21 +35,22 @@ pub struct Given {
 pub type Parts = Field<BTreeMap<String, Field<String>>>;
 
 impl Given {
-    /// `None` while a part is unknown.
-    pub fn credentials(&self) -> Option<render::Credentials> {
-        let known = |parts: &Parts| -> Option<BTreeMap<String, String>> {
-            match parts {
-                Field::Unknown => None,
-                Field::Null => Some(BTreeMap::new()),
-                Field::Known(parts) => parts.iter().map(|(name, part)| Some((name.clone(), part.known()?.clone()))).collect(),
+    /// A part that is unknown is known after apply.
+    pub fn credentials(&self) -> render::Credentials {
+        let texts = |parts: &Parts| match parts {
+            Field::Unknown => Texts::Unknown,
+            Field::Null => Texts::default(),
+            Field::Known(parts) => {
+                let given = parts.iter().filter(|(_, part)| !part.is_null());
+                Texts::Named(given.map(|(name, part)| (name.clone(), part.known().cloned())).collect())
             }
         };
-        Some(render::Credentials {
-            certificates: known(&self.certificates)?,
-            private_keys: known(&self.private_keys)?,
-            public_keys: known(&self.public_keys)?,
-            encryption_keys: known(&self.encryption_keys)?,
-        })
+        render::Credentials {
+            certificates: texts(&self.certificates),
+            private_keys: texts(&self.private_keys),
+            public_keys: texts(&self.public_keys),
+            encryption_keys: texts(&self.encryption_keys),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::resources::on_hosts::errors::render_error;
 use bundle::Digest;
 use ipnet::IpNet;
 use render::spec::{ClusterSpec, Credentials, Endpoint, Network};
-use schema::{Diagnostic, Type};
+use schema::{Diagnostic, Field, Type};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,9 +21,10 @@ pub struct Join {
     pub node_mask_ipv4: u8,
     pub node_mask_ipv6: u8,
     pub cluster_domain: String,
-    pub apiserver_authority: String,
-    pub kubelet_client_authority: String,
-    pub kube_proxy_kubeconfig_sha256: String,
+    /// Of the three only what is reissued or changes is unknown in a plan.
+    pub apiserver_authority: Field<String>,
+    pub kubelet_client_authority: Field<String>,
+    pub kube_proxy_kubeconfig_sha256: Field<String>,
 }
 
 /// A host through which a node group reaches the API of its cluster.
@@ -63,7 +64,11 @@ impl Join {
     }
 
     pub(super) fn of(spec: &ClusterSpec, credentials: &Credentials, config: &Config) -> Result<Join, Diagnostic> {
-        let certificate = |name: &str| credentials.certificates.get(name).cloned().unwrap_or_default();
+        let certificate = |name: &str| match credentials.certificates.get(name) {
+            None => Field::Null,
+            Some(None) => Field::Unknown,
+            Some(Some(pem)) => Field::Known(pem.to_string()),
+        };
         let kube_proxy = render::control_plane::kube_proxy_kubeconfig(spec, credentials).map_err(render_error)?;
         let texts = |networks: &[IpNet]| networks.iter().map(ToString::to_string).collect();
         let hosts = config.hosts.known().into_iter().flatten().map(|(name, host)| {
@@ -88,8 +93,22 @@ impl Join {
             cluster_domain: spec.network.cluster_domain.clone(),
             apiserver_authority: certificate("apiserver-ca"),
             kubelet_client_authority: certificate("kubelet-client-ca"),
-            kube_proxy_kubeconfig_sha256: Digest::of(kube_proxy.as_bytes()).to_string(),
+            kube_proxy_kubeconfig_sha256: match kube_proxy {
+                Some(text) => Field::Known(Digest::of(text.as_bytes()).to_string()),
+                None => Field::Unknown,
+            },
         })
+    }
+
+    /// What is unknown here, as the join of an earlier state has it.
+    pub(super) fn recalling(self, recorded: Join) -> Join {
+        let recall = |field: Field<String>, recorded| if field.is_unknown() { recorded } else { field };
+        Join {
+            apiserver_authority: recall(self.apiserver_authority, recorded.apiserver_authority),
+            kubelet_client_authority: recall(self.kubelet_client_authority, recorded.kubelet_client_authority),
+            kube_proxy_kubeconfig_sha256: recall(self.kube_proxy_kubeconfig_sha256, recorded.kube_proxy_kubeconfig_sha256),
+            ..self
+        }
     }
 
     pub fn network(&self) -> Option<Network> {

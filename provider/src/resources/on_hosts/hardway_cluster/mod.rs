@@ -3,6 +3,7 @@
 mod actions;
 mod config;
 mod foundation;
+mod frozen;
 mod join;
 mod validate;
 mod version;
@@ -16,7 +17,7 @@ use crate::hosts;
 use crate::resources::attributes;
 use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::errors::unknown_at_apply;
-use crate::resources::pki::BundleObject;
+use crate::resources::pki::{BundleObject, Given};
 use crate::ssh;
 use actions::ControlPlaneActions;
 use async_trait::async_trait;
@@ -25,7 +26,7 @@ use config::Config;
 use protocol::{Call, IdentityAttribute};
 use render::component::{CONTROL_PLANE, Component};
 use render::spec::{ClusterSpec, Credentials};
-use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, encode};
+use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode, encode};
 use std::collections::BTreeMap;
 
 pub struct HardwayCluster;
@@ -122,15 +123,21 @@ impl HostResource for HardwayCluster {
         if let (Some(_), Some(resolved)) = (declared.actions, &resolved) {
             resolved.require_all()?;
         }
-        let (Some(resolved), Some(spec), Some(pki)) = (resolved, config.spec(), declared.with_secrets.pki.known()) else {
-            return Ok(None);
-        };
+        let (Some(resolved), Some(spec)) = (resolved, config.spec()) else { return Ok(None) };
         if !resolved.is_complete() {
             return Ok(None);
         }
-        let Some(credentials) = pki.credentials() else { return Ok(None) };
-        planned.set("join", encode(&Join::of(&spec, &credentials, config)?));
-        bundles(&spec, &credentials, &resolved).map(Some)
+        let pki = &declared.with_secrets.pki;
+        let credentials = pki.known().map_or_else(Credentials::unknown, Given::credentials);
+        let mut join = Join::of(&spec, &credentials, config)?;
+        let mut bundles = bundles(&spec, &credentials, &resolved)?;
+        if pki.is_null() {
+            let prior = declared.prior.ok_or_else(frozen::no_pki)?;
+            frozen::recall(prior, &mut bundles, planned)?;
+            join = join.recalling(decode::<frozen::Recorded>(prior)?.join);
+        }
+        planned.set("join", encode(&join));
+        Ok(Some(bundles))
     }
 
     fn rollout<'a>(&self, _config: &'a Config, _facts: &'a ()) -> Rollout<'a> {

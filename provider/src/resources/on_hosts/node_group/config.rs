@@ -65,8 +65,8 @@ impl Config {
             hosts: hosts::resolve(self.hosts.known()?)?,
             labels: self.known_labels()?,
             taints: self.taint_flags()?,
-            apiserver_authority: join.apiserver_authority.clone(),
-            kubelet_client_authority: join.kubelet_client_authority.clone(),
+            apiserver_authority: join.apiserver_authority.known().cloned().into(),
+            kubelet_client_authority: join.kubelet_client_authority.known().cloned().into(),
             kube_proxy_kubeconfig,
             proxy_mode: match self.proxy_mode.known()?.as_str() {
                 "iptables" => ProxyMode::Iptables,

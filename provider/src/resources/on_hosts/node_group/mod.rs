@@ -196,20 +196,22 @@ async fn resolve(config: &Config, declared: &Declared<'_, NodeGroup>) -> Result<
     downloads::resolve(declared.shared, wanted, declared.state).await
 }
 
-/// `None` while something is unknown. At plan the kubeconfig of kube-proxy is known by its digest only.
+/// `None` while something else than a content is unknown. At plan the kubeconfig of kube-proxy is known by its digest at most.
 fn bundles(
     config: &Config,
     resolved: &Resolved,
     kubeconfig: Option<Vec<u8>>,
 ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
     let Some(join) = config.cluster.known() else { return Ok(None) };
-    let digest = Digest::parse(join.kube_proxy_kubeconfig_sha256.as_str()).map_err(|error| {
+    let expected = join.kube_proxy_kubeconfig_sha256.known().map(|text| Digest::parse(text.as_str())).transpose();
+    let expected = expected.map_err(|error| {
         Diagnostic::error("cluster is not the join of a k8s_hardway_cluster")
             .detail(error.to_string())
             .at(AttributePath::attribute("cluster"))
     })?;
-    let content = kubeconfig.map_or_else(|| Content::by_digest(digest.clone()), Content::new);
-    if content.digest() != digest {
+    let planned = expected.map_or_else(Content::unknown, Content::by_digest);
+    let content = kubeconfig.map_or_else(|| planned.clone(), Content::new);
+    if content != planned {
         return Err(Diagnostic::error("the control-plane hosts hold another kubeconfig for kube-proxy than the plan says")
             .detail("The cluster has changed since the plan was created. Plan again, then apply."));
     }

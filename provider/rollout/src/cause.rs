@@ -1,0 +1,29 @@
+//! Why a unit starts, restarts or reloads.
+
+use bundle::HostPath;
+use std::fmt;
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// A file or program that the unit reads.
+    Changed(HostPath),
+    /// What it reads is in place, and it was started before: an apply was cut off in between.
+    OlderConfiguration,
+    NotEnabled,
+    /// Its start with an older configuration does not end.
+    DoesNotComeUp,
+    /// It ran before and does not now; systemd's `ActiveState`.
+    Down(String),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Changed(path) => write!(f, "{path} changed"),
+            Cause::OlderConfiguration => f.write_str("runs with an older configuration"),
+            Cause::NotEnabled => f.write_str("not enabled at boot"),
+            Cause::DoesNotComeUp => f.write_str("does not come up"),
+            Cause::Down(active_state) => f.write_str(active_state),
+        }
+    }
+}

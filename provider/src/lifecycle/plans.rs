@@ -1,0 +1,108 @@
+//! A plan tells the truth: it names every step though keys do not exist yet, nothing that stays as it is, and no step of a change
+//! that is over.
+
+use super::rows::{Change, row};
+use super::{Stage, complete};
+use schema::Value;
+
+const CLUSTER: &str = "k8s_hardway_cluster";
+const NODES: &str = "k8s_node_group";
+
+fn steps(value: &Value) -> Vec<String> {
+    let steps = value.get("rollout").as_list().unwrap();
+    steps.iter().map(|step| step.as_str().unwrap().to_string()).collect()
+}
+
+/// `host item` of every line of `bundles` that is known only after apply.
+fn unknown_lines(planned: &Value) -> Vec<String> {
+    let hosts = planned.get("bundles").as_map().unwrap().iter();
+    let lines = hosts.flat_map(|(host, lines)| lines.as_map().unwrap().iter().map(move |(item, line)| (host, item, line)));
+    lines.filter(|(_, _, line)| line.is_unknown()).map(|(host, item, _)| format!("{host} {item}")).collect()
+}
+
+#[tokio::test]
+async fn the_first_plan_lists_every_step_though_no_key_exists_yet() {
+    let mut stage = Stage::of(row(CLUSTER)).await;
+    let known = stage.engine.plan(CLUSTER, &Value::Null, &stage.config.clone()).await.planned;
+    let config = stage.row.changed(&stage.config, &("pki", || Value::Unknown));
+    let planned = stage.engine.plan(CLUSTER, &Value::Null, &config).await.planned;
+    assert_eq!(steps(&planned), steps(&known));
+    assert!(steps(&planned).iter().any(|step| step.starts_with("cp-3: start etcd.service")), "{:#?}", steps(&planned));
+    let unknown = unknown_lines(&planned);
+    let is_of_pki = |line: &String| {
+        [".crt", ".key", ".pub", ".kubeconfig", "/encryption.yaml", ".service"].iter().any(|end| line.ends_with(end))
+    };
+    assert!(unknown.len() > 60 && unknown.iter().all(is_of_pki), "{unknown:#?}");
+    assert_eq!(planned.get("join").get("endpoint"), known.get("join").get("endpoint"));
+    assert!(planned.get("join").get("apiserver_authority").is_unknown());
+    // What was planned without keys is applied with them.
+    let applied = stage.engine.apply(CLUSTER, &Value::Null, &stage.config.clone(), &planned).await;
+    assert_eq!(applied.errors, Vec::<String>::new());
+    let config = stage.config.clone();
+    stage.settled(&applied.state, &config, "after a plan without keys").await;
+}
+
+#[tokio::test]
+async fn the_first_plan_of_nodes_lists_every_step_though_their_cluster_does_not_exist_yet() {
+    let mut stage = Stage::of(row(NODES)).await;
+    let known = stage.engine.plan(NODES, &Value::Null, &stage.config.clone()).await.planned;
+    let mut config = stage.config.clone();
+    let mut join = config.get("cluster").clone();
+    for name in ["apiserver_authority", "kubelet_client_authority", "kube_proxy_kubeconfig_sha256"] {
+        join.set(name, Value::Unknown);
+    }
+    config.set("cluster", join);
+    let planned = stage.engine.plan(NODES, &Value::Null, &config).await.planned;
+    assert_eq!(steps(&planned), steps(&known));
+    let mut of_worker = unknown_lines(&planned);
+    of_worker.retain(|line| line.starts_with("worker-1 "));
+    let expect = [
+        "/etc/kubernetes/node/apiserver-ca.crt",
+        "/etc/kubernetes/node/kube-proxy.kubeconfig",
+        "/etc/kubernetes/node/kubelet-client-ca.crt",
+        "k8s-pod-network.service",
+        "kube-proxy.service",
+        "kubelet.service",
+    ];
+    assert_eq!(of_worker, expect.map(|item| format!("worker-1 {item}")));
+}
+
+#[tokio::test]
+async fn a_frozen_cluster_is_not_in_the_plan_and_other_changes_reach_it() {
+    let mut stage = Stage::of(row(CLUSTER)).await;
+    let state = stage.create().await;
+    let frozen = stage.row.changed(&stage.config, &("pki", || Value::Null));
+    let plan = stage.engine.plan(CLUSTER, &state, &frozen).await;
+    assert!(plan.is_empty, "{:#?}", super::difference(&state, &plan.planned));
+    let flags: Change = ("api_server", || Value::object([("flags", Value::object([("v", "4".into())]))]));
+    let changed = complete(stage.engine.schema(CLUSTER), &stage.row.changed(&frozen, &flags));
+    let state = stage.apply(&state, &changed).await;
+    let thawed = complete(stage.engine.schema(CLUSTER), &stage.row.changed(&stage.config, &flags));
+    stage.settled(&state, &thawed, "after a change of a frozen cluster").await;
+}
+
+#[tokio::test]
+async fn a_frozen_cluster_refuses_what_only_credentials_can_bring() {
+    let mut stage = Stage::of(row(CLUSTER)).await;
+    let frozen = stage.row.changed(&stage.config, &("pki", || Value::Null));
+    let errors = stage.engine.try_plan(CLUSTER, &Value::Null, &frozen).await.unwrap_err();
+    assert!(errors[0].contains("new cluster needs pki"), "{errors:?}");
+    let state = stage.create().await;
+    let moved = stage.row.changed(&frozen, &("endpoint", || "https://other.demo.internal:6443".into()));
+    let errors = stage.engine.try_plan(CLUSTER, &state, &moved).await.unwrap_err();
+    assert!(errors[0].contains("change needs pki, which is left out"), "{errors:?}");
+}
+
+#[tokio::test]
+async fn a_plan_shows_no_step_of_the_change_before() {
+    for name in ["k8s_lb_vrrp", CLUSTER, NODES] {
+        let mut stage = Stage::of(row(name)).await;
+        let state = stage.create().await;
+        assert!(!steps(&state).is_empty());
+        let refreshed = stage.engine.refresh(name, &state).await.state;
+        assert_eq!(steps(&refreshed), Vec::<String>::new(), "{name}");
+        let config = complete(stage.engine.schema(name), &stage.row.changed(&stage.config, &stage.row.updates[0]));
+        let planned = stage.engine.plan(name, &refreshed, &config).await.planned;
+        assert!(!steps(&planned).is_empty() && steps(&planned) != steps(&state), "{name}");
+    }
+}
