@@ -6,7 +6,7 @@ use crate::kubernetes::{BootstrapToken, KubernetesApi, KubernetesError};
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
 use cloud::{Cloud, Connection, Connector};
-use machines::{Facts, Machine, MachineError, Output, Owner, Progress, Target};
+use machines::{Facts, Inventory, Machine, MachineError, Output, Owner, Progress, Question, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,7 @@ pub trait Host: Send + Sync {
     fn name(&self) -> &HostName;
     async fn run(&self, script: &str) -> Result<Output, MachineError>;
     async fn facts(&self) -> Result<Facts, MachineError>;
+    async fn inventory(&self, question: &Question) -> Result<Inventory, MachineError>;
     async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError>;
     async fn push(&self, owner: &Owner, bundle: &Bundle, observed: &Observed, progress: &Progress) -> Result<(), MachineError>;
     async fn prune(&self, owner: &Owner, keep: &Manifest, progress: &Progress) -> Result<(), MachineError>;
@@ -150,6 +151,9 @@ impl Host for Machine {
     }
     async fn facts(&self) -> Result<Facts, MachineError> {
         Machine::facts(self).await
+    }
+    async fn inventory(&self, question: &Question) -> Result<Inventory, MachineError> {
+        Machine::inventory(self, question).await
     }
     async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError> {
         Machine::read(self, owner, manifest).await

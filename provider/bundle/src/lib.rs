@@ -28,10 +28,12 @@ pub struct Bundle {
     pub binaries: BTreeMap<HostPath, Binary>,
     /// Programs of the host's own distribution that must be there: program name to Debian package name.
     pub packages: BTreeMap<String, String>,
-    /// Directories that the components fill themselves; made before units start, removed with all content on destroy.
+    /// Directories that the components fill themselves; made before units start, removed with all that came into them on destroy.
     pub data_directories: BTreeMap<HostPath, Directory>,
     /// Shell commands that undo what the components did to the kernel (links, rules, mounts), run on destroy after units stopped.
     pub cleanup: Vec<String>,
+    /// What tells the owner from another of the same name, such as the hosts that it works with; the record keeps it. One line each.
+    pub identity: BTreeMap<String, String>,
 }
 
 /// A file with its content. Content may hold secrets: it is never printed.
@@ -62,7 +64,30 @@ impl File {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directory {
     pub mode: u32,
+    /// `user:group`, as chown takes it.
     pub owner: String,
+    pub if_filled: IfFilled,
+}
+
+/// What becomes of a directory that has content before its first push, while no record says that it is one of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfFilled {
+    /// Somebody's data may be in it: the host is left alone.
+    Refuse,
+    /// Many write there, such as logs: mode, owner and content stay, and a removal takes only what came later.
+    Keep,
+}
+
+impl Directory {
+    /// Of root, for data of one component.
+    pub fn data(mode: u32) -> Self {
+        Directory { mode, owner: "root:root".into(), if_filled: IfFilled::Refuse }
+    }
+
+    /// Of root, where others may write too.
+    pub fn shared(mode: u32) -> Self {
+        Directory { if_filled: IfFilled::Keep, ..Directory::data(mode) }
+    }
 }
 
 /// A program that is downloaded, checked and installed.
@@ -110,6 +135,7 @@ impl Bundle {
         self.packages.extend(other.packages);
         self.data_directories.extend(other.data_directories);
         self.cleanup.extend(other.cleanup);
+        self.identity.extend(other.identity);
     }
 
     /// Gives unknown contents the digests that a manifest of the same host records: what they are made of stays as it is. Content

@@ -1,7 +1,7 @@
 //! Programs: fetched by the host itself where it can, brought by the provider where it cannot, checked either way.
 
 use crate::download::{DownloadError, download};
-use crate::script::Script;
+use crate::script::{END, Script};
 use crate::{Machine, MachineError, Owner, Progress};
 use bundle::{Binary, Bundle, Digest, HostPath, Observed};
 use std::collections::BTreeMap;
@@ -118,7 +118,7 @@ fn render_plan<'a>(missing: &BTreeMap<&'a HostPath, &'a Binary>) -> Result<Strin
         }
         let _ = writeln!(text, "install {} {} {member} {path}", binary.identity(), binary.sha256);
     }
-    Ok(text)
+    Ok(text + END)
 }
 
 /// One word that curl's configuration takes in double quotes.
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(
             render_plan(&missing(&bundle, &observed)).ok().unwrap(),
             format!(
-                "fetch {e} {url}\ninstall {} {e} e/a /usr/bin/a\ninstall {} {e} e/b /usr/bin/b\n",
+                "fetch {e} {url}\ninstall {} {e} e/a /usr/bin/a\ninstall {} {e} e/b /usr/bin/b\nend\n",
                 a.identity(),
                 b.identity()
             )

@@ -55,6 +55,7 @@ pub enum MachineError {
     Binary { host: String, path: String, url: String, reason: String },
     Unit { host: String, verb: String, unit: String, reason: String, journal: String },
     Locked { host: String, lock: String },
+    Filled { host: String, path: String, reason: String },
     Remove { host: String, object: String, reason: String },
     Forward { host: String, destination: String, reason: String },
     Answer { host: String, operation: String, answer: String },
@@ -91,6 +92,7 @@ impl MachineError {
             E::Binary { host, path, url, .. } => format!("cannot install {path} on {host} from {url}"),
             E::Unit { host, verb, unit, .. } => format!("cannot {verb} {unit} on {host}"),
             E::Locked { host, .. } => format!("another run of this provider works on {host} for the same resource"),
+            E::Filled { host, path, .. } => format!("{path} on {host} has content that is not this provider's"),
             E::Remove { host, object, .. } => format!("cannot remove {object} from {host}"),
             E::Forward { host, destination, .. } => format!("cannot reach {destination} through {host}"),
             E::Answer { host, operation, .. } => {
@@ -191,6 +193,10 @@ impl MachineError {
                 format!("{reason}\nRunning apply again is safe. The last lines of its journal:\n{journal}")
             }
             E::Locked { lock, .. } => format!("It holds {lock}. Wait for it to end, then apply again"),
+            E::Filled { path, reason, .. } => format!(
+                "{reason}. Nothing was changed on this host. If nobody needs it, move it away there (mv {path} {path}.before), then apply \
+                 again; else declare another host"
+            ),
             E::Remove { reason, .. } => {
                 format!("{reason}. The record of what is left is kept there; running destroy again is safe")
             }

@@ -108,7 +108,8 @@ impl Machine {
     /// Writes beside the destination and renames. The record does not know of it: `remove` leaves it there.
     pub async fn write_file(&self, path: &HostPath, mode: u32, owner: &str, content: &[u8]) -> Result<(), MachineError> {
         let mode = format!("{mode:04o}");
-        let arguments = [path.as_str(), &mode, owner];
+        let size = content.len().to_string();
+        let arguments = [path.as_str(), &mode, owner, &size];
         let script = Script::new("writing a file", include_str!("scripts/write_file.sh"), &arguments, FILE_TIMEOUT);
         self.succeed(&script, content).await.map(drop)
     }
@@ -140,6 +141,8 @@ impl Machine {
             "package" => MachineError::Package { host, package: object, reason },
             "owner" => MachineError::UnknownUser { host, owner: object, reason },
             "file" => MachineError::File { host, path: object, reason },
+            "cut-off" => MachineError::Lost { host, operation, reason: format!("{object}: {reason}") },
+            "filled" => MachineError::Filled { host, path: object, reason },
             "locked" => MachineError::Locked { host, lock: object },
             "remove" => MachineError::Remove { host, object, reason },
             "binary" => MachineError::Binary { host, path: object, url: String::new(), reason },

@@ -4,13 +4,16 @@ use crate::archive::{self, Archive};
 use crate::read::{module_words, sysctl_path, sysctl_value};
 use crate::script::Script;
 use crate::{Machine, MachineError, Owner};
-use bundle::{Bundle, File, HostPath, Observed};
+use bundle::{Bundle, Directory, File, HostPath, IfFilled, Observed};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Long enough for a package that is downloaded over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(900);
+
+/// Of the folder `/var/lib/k8s-hardway/<owner>`. Version 1 added `identity`, `found`, `kept` and `kept-entries` to lists without one.
+const RECORD_VERSION: u32 = 1;
 
 /// Gets progress, in sentences that hold no secret.
 pub type Progress<'a> = dyn Fn(&str) + Send + Sync + 'a;
@@ -77,9 +80,24 @@ fn render_archive(bundle: &Bundle, observed: &Observed) -> Result<Vec<u8>, Unpac
     plan("modules", bundle.modules.difference(&observed.modules).map(|module| module_words(module) + "\n").collect());
     plan("sysctls", render_sysctls(bundle, observed));
     let directories = bundle.data_directories.iter();
-    plan("directories", directories.map(|(path, new)| format!("{:04o} {} {path}\n", new.mode, new.owner)).collect());
+    plan("directories", directories.map(|(path, new)| render_directory(path, new)).collect());
+    plan("identity", render_identity(&bundle.identity));
     archive.add("end", 0o600, "root:root", b"");
     Ok(archive.finish())
+}
+
+fn render_directory(path: &HostPath, directory: &Directory) -> String {
+    let if_filled = match directory.if_filled {
+        IfFilled::Refuse => "refuse",
+        IfFilled::Keep => "keep",
+    };
+    format!("{:04o} {} {if_filled} {path}\n", directory.mode, directory.owner)
+}
+
+/// The version is that of the record: a reader that meets a later one knows that there may be more than it understands.
+fn render_identity(identity: &BTreeMap<String, String>) -> String {
+    let lines: String = identity.iter().map(|(key, value)| format!("{key} {value}\n")).collect();
+    format!("version {RECORD_VERSION}\n{lines}")
 }
 
 /// The directory is empty for what stands in the root directory.

@@ -1,6 +1,6 @@
 //! One question and one answer: which of a manifest's things does the host have? The question and the answer's parser are pure.
 
-use crate::script::Script;
+use crate::script::{END, Script};
 use crate::{Machine, MachineError, Owner};
 use bundle::{Digest, HostPath, Manifest, Observed, ObservedBinary, ObservedFile, ObservedUnit, Sysctl, UnitName};
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ fn render_question(manifest: &Manifest) -> String {
     for key in manifest.sysctls.keys() {
         let _ = writeln!(text, "sysctl {key} {}", sysctl_path(key));
     }
-    text
+    text + END
 }
 
 /// What `module_present` in common.sh wants: the name, its folder in /sys/module, a pattern for lists, what it leaves elsewhere.
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(
             render_question(&manifest),
             "binary /usr/local/bin/p\nunit p.service\nmodule br_netfilter br_netfilter br[-_]netfilter /proc/sys/net/bridge\n\
-             module nf-x nf_x nf[-_]x -\nsysctl net.ipv4.ip_forward /proc/sys/net/ipv4/ip_forward\n"
+             module nf-x nf_x nf[-_]x -\nsysctl net.ipv4.ip_forward /proc/sys/net/ipv4/ip_forward\nend\n"
         );
     }
 

@@ -1,6 +1,6 @@
 //! Takes away what was pushed: everything on destroy, or just what is declared no more.
 
-use crate::script::Script;
+use crate::script::{END, Script};
 use crate::{Machine, MachineError, Owner, Progress};
 use bundle::{Digest, Manifest};
 use std::fmt::Write as _;
@@ -55,5 +55,5 @@ fn render_names(manifest: &Manifest) -> String {
     for key in manifest.sysctls.keys() {
         let _ = writeln!(text, "sysctl {key}");
     }
-    text
+    text + END
 }

@@ -11,6 +11,9 @@ const COMMON: &str = include_str!("scripts/common.sh");
 /// What the login shell says before the script begins, from its start-up files, is not the script's.
 const BEGIN: &str = "begin k8s-hardway script";
 
+/// The last line of every list that a script reads. One without it was cut off on its way, and the script does nothing.
+pub(crate) const END: &str = "end\n";
+
 pub(crate) struct Script<'a> {
     /// For errors: `reading the state`, `writing files`.
     pub operation: &'static str,

@@ -1,6 +1,6 @@
 //! Starts, restarts, reloads and stops systemd units, and notes with which configuration they run.
 
-use crate::script::Script;
+use crate::script::{END, Script};
 use crate::{Machine, MachineError, Owner};
 use bundle::{Digest, UnitName};
 use std::time::Duration;
@@ -27,7 +27,7 @@ impl Machine {
     /// Stops units until the next boot; `remove` and `prune` disable them.
     pub async fn stop(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
         let lines: String = units.iter().map(|unit| format!("{unit} -\n")).collect();
-        self.act_on_units(owner, "stop", "stopping units", &lines).await
+        self.act_on_units(owner, "stop", "stopping units", &(lines + END)).await
     }
 
     /// Empties the stamps of units that were started and did not become healthy, so that whoever looks next sees them run with something
@@ -62,7 +62,7 @@ impl Machine {
 }
 
 fn render_units(units: &[(UnitName, Digest)]) -> String {
-    units.iter().map(|(unit, stamp)| format!("{unit} {stamp}\n")).collect()
+    units.iter().map(|(unit, stamp)| format!("{unit} {stamp}\n")).collect::<String>() + END
 }
 
 #[cfg(test)]
@@ -72,6 +72,6 @@ mod tests {
     #[test]
     fn each_unit_is_named_with_its_stamp() {
         let stamp = Digest::of(b"x");
-        assert_eq!(render_units(&[(UnitName::literal("a.service"), stamp.clone())]), format!("a.service {stamp}\n"));
+        assert_eq!(render_units(&[(UnitName::literal("a.service"), stamp.clone())]), format!("a.service {stamp}\nend\n"));
     }
 }

@@ -2,7 +2,7 @@
 //! none, because it is new or because it was down, comes up on all hosts together.
 
 use crate::host::{Need, Work, destroy, pushes, stage};
-use crate::{Gate, HostState, Refusal, Step};
+use crate::{Gate, HostState, Refusal, Step, members};
 use bundle::{Health, HostName, UnitName, UnitTraits};
 
 /// Empty when every host that answers has and runs what it should. Hosts that do not answer get no step.
@@ -11,6 +11,7 @@ pub fn plan(hosts: &[HostState]) -> Result<Vec<Step>, Refusal> {
         return Ok(destroy(&hosts.iter().collect::<Vec<_>>()));
     }
     refuse_change_of_members(hosts)?;
+    members::refuse_empty(hosts)?;
     let works: Vec<Work> = hosts.iter().filter_map(HostState::work).filter(|work| !work.is_idle()).collect();
     if works.is_empty() {
         return Ok(vec![]);

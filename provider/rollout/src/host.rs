@@ -1,6 +1,6 @@
 //! What one host needs: which of its differences are written, and which units start, restart or reload.
 
-use crate::{Cause, Step};
+use crate::{Cause, EtcdData, History, Step};
 use bundle::{
     Bundle, Difference, Digest, Disruption, Health, HostName, HostPath, Item, Manifest, Observed, ObservedUnit, OnChange, Unit,
     UnitName, UnitTraits, differences,
@@ -23,6 +23,9 @@ pub struct HostState {
     /// An apply that had this host was done with it: it is not one that joins. After a create of a control plane that failed halfway
     /// all of its hosts count as in the state, or none.
     pub in_state: bool,
+    /// Of a control-plane host.
+    pub etcd_data: EtcdData,
+    pub history: History,
 }
 
 impl HostState {
@@ -42,12 +45,25 @@ impl HostState {
         let left = observed.iter().filter(|_| bundle.is_none()).flat_map(|observed| observed.units.keys());
         left.for_each(|unit| tiers.entry(tier_of(unit).unwrap_or(u8::MAX)).or_default().push(unit.clone()));
         let tiers = tiers.into_values().collect();
-        HostState { name, desired: bundle.map(Bundle::manifest), observed, units, tiers, in_state: false }
+        HostState {
+            name,
+            desired: bundle.map(Bundle::manifest),
+            observed,
+            units,
+            tiers,
+            in_state: false,
+            etcd_data: EtcdData::Unknown,
+            history: History::Unknown,
+        }
     }
 
     /// Sets whether the last apply recorded this host.
     pub fn in_state(self, in_state: bool) -> Self {
         HostState { in_state, ..self }
+    }
+
+    pub fn with_etcd(self, etcd_data: EtcdData, history: History) -> Self {
+        HostState { etcd_data, history, ..self }
     }
 
     pub(crate) fn answers(&self) -> bool {

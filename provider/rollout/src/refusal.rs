@@ -6,12 +6,34 @@ use std::fmt;
 /// Why a change is not planned, with the hosts and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    QuorumAtRisk { host: HostName, unavailable: Vec<HostName>, hosts: usize },
-    NoQuorum { unavailable: Vec<HostName> },
-    IncompleteCluster { unavailable: Vec<HostName> },
-    HostsJoin { hosts: Vec<HostName> },
-    HostsLeave { hosts: Vec<HostName> },
-    NoBackup { host: HostName, unavailable: Vec<HostName> },
+    QuorumAtRisk {
+        host: HostName,
+        unavailable: Vec<HostName>,
+        hosts: usize,
+    },
+    NoQuorum {
+        unavailable: Vec<HostName>,
+    },
+    IncompleteCluster {
+        unavailable: Vec<HostName>,
+    },
+    HostsJoin {
+        hosts: Vec<HostName>,
+    },
+    HostsLeave {
+        hosts: Vec<HostName>,
+    },
+    NoBackup {
+        host: HostName,
+        unavailable: Vec<HostName>,
+    },
+    /// `hosts` is how many the cluster has; `with_data` answer and have their data.
+    EmptyMembers {
+        empty: Vec<HostName>,
+        with_data: Vec<HostName>,
+        unavailable: Vec<HostName>,
+        hosts: usize,
+    },
 }
 
 impl Refusal {
@@ -29,6 +51,9 @@ impl Refusal {
                 "{host} has to restart what stands behind the virtual addresses, but {} not answer and cannot take them over",
                 does(unavailable)
             ),
+            Refusal::EmptyMembers { empty, .. } => {
+                format!("etcd of {} is empty, but this cluster has stored data", names(empty))
+            }
         }
     }
 
@@ -58,6 +83,11 @@ impl Refusal {
             }
             Refusal::NoBackup { unavailable, .. } => {
                 format!("Bring {} back, or take it out of the hosts of this load balancer.", names(unavailable))
+            }
+            Refusal::EmptyMembers { .. } => {
+                "An empty member must never start as one of a new cluster. Give it up and add it again, restore its data, or destroy the \
+                 cluster and create it again."
+                    .into()
             }
         }
     }

@@ -6,7 +6,7 @@ mod world;
 use bundle::{Bundle, HostName, HostPath};
 use proptest::prelude::*;
 use proptest::sample::select;
-use rollout::{Gate, Refusal, Step, control_plane};
+use rollout::{EtcdData, Gate, History, HostState, Refusal, Step, control_plane};
 use std::collections::BTreeSet;
 use world::{Found, Machine, World, bundle, config_of, control_plane_units, host, single, unit};
 
@@ -272,4 +272,54 @@ fn no_host_is_changed_before_the_controllers_of_the_others_are_seen_to_stay_up()
         _ => None,
     };
     assert_eq!(before.filter_map(seen).collect::<Vec<_>>(), [host("cp-1"), host("cp-2")]);
+}
+
+/// Hosts with the data and the history that a cluster has which serves.
+fn with_etcd(world: &World, emptied: &[&str]) -> Vec<HostState> {
+    let data = |name: &HostName| if emptied.contains(&name.as_str()) { EtcdData::Absent } else { EtcdData::Present };
+    world
+        .states()
+        .into_iter()
+        .map(|state| {
+            let data = data(&state.name);
+            state.with_etcd(data, History::Served)
+        })
+        .collect()
+}
+
+#[test]
+fn an_empty_member_of_a_cluster_that_stored_data_is_never_started() {
+    let mut world = running(3);
+    for emptied in [&["cp-1"][..], &["cp-1", "cp-3"], &["cp-1", "cp-2", "cp-3"]] {
+        for away in [None, Some("cp-2")] {
+            world.machines.values_mut().for_each(|machine| machine.answers = true);
+            away.into_iter().for_each(|name| world.machine(name).answers = false);
+            let empty: Vec<HostName> = emptied.iter().filter(|name| Some(**name) != away).map(|name| host(name)).collect();
+            let refusal = control_plane::plan(&with_etcd(&world, emptied)).unwrap_err();
+            assert!(matches!(&refusal, Refusal::EmptyMembers { empty: found, .. } if *found == empty), "{refusal}");
+        }
+    }
+    assert_eq!(control_plane::plan(&with_etcd(&running(3), &[])), Ok(vec![]));
+}
+
+#[test]
+fn an_empty_member_is_started_in_a_new_cluster_and_where_it_was_prepared_to_join() {
+    for history in [History::Begun, History::Missing] {
+        let states: Vec<HostState> =
+            new(3).states().into_iter().map(|state| state.with_etcd(EtcdData::Absent, history)).collect();
+        assert!(!control_plane::plan(&states).unwrap().is_empty());
+    }
+    let joining: Vec<HostState> =
+        to_update(3).states().into_iter().map(|state| state.with_etcd(EtcdData::Joining, History::Served)).collect();
+    assert!(control_plane::plan(&joining).is_ok());
+}
+
+/// A create that was cut off leaves a record on one host at least; when the state knows hosts and none has one, they are others.
+#[test]
+fn hosts_that_the_state_knows_and_that_have_no_record_any_more_have_lost_their_data() {
+    let mut states: Vec<HostState> =
+        running(3).states().into_iter().map(|state| state.with_etcd(EtcdData::Absent, History::Missing)).collect();
+    assert!(matches!(control_plane::plan(&states), Err(Refusal::EmptyMembers { .. })));
+    states[0].history = History::Begun;
+    assert!(control_plane::plan(&states).is_ok());
 }

@@ -4,12 +4,12 @@
 use super::etcd::FakeEtcd;
 use super::kubernetes::FakeKubernetes;
 use super::memory::HostMemory;
-use super::{FakeFile, FakeWorld, commands, push, units};
+use super::{FakeFile, FakeWorld, commands, inventory, push, units};
 use crate::kubernetes::KubernetesError;
 use crate::ports::{Etcd, Host, Kubernetes};
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, ObservedBinary, ObservedFile, ObservedUnit, UnitName};
-use machines::{Facts, MachineError, Output, Owner, Progress};
+use machines::{Facts, Inventory, MachineError, Output, Owner, Progress, Question};
 use render::control_plane::ADMIN_KUBECONFIG;
 use std::sync::Arc;
 
@@ -85,6 +85,10 @@ impl Host for FakeHost {
             addresses: addresses.into_iter().collect(),
             ..Facts::default()
         })
+    }
+
+    async fn inventory(&self, question: &Question) -> Result<Inventory, MachineError> {
+        self.ask(|host| inventory::take(host, question))
     }
 
     async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError> {

@@ -70,6 +70,9 @@ pub struct Record {
     /// Values of sysctls before the first change.
     pub sysctls: BTreeMap<Sysctl, String>,
     pub directories: BTreeSet<HostPath>,
+    /// Directories with content from before, and that content.
+    pub kept: BTreeMap<HostPath, BTreeSet<HostPath>>,
+    pub identity: BTreeMap<String, String>,
     pub cleanup: BTreeSet<String>,
     /// Not in the real record: what each unit reads, from which the fake knows which files a unit runs with.
     pub reads: BTreeMap<UnitName, BTreeSet<HostPath>>,
@@ -189,6 +192,12 @@ impl HostMemory {
         Digest::of(text.as_bytes())
     }
 
+    /// What is in a directory.
+    pub fn content_of(&self, directory: &HostPath) -> BTreeSet<HostPath> {
+        let inside = format!("{directory}/");
+        self.files.keys().filter(|path| path.as_str().starts_with(&inside)).cloned().collect()
+    }
+
     /// Whether an owner other than this one names the path.
     pub fn is_elsewhere(&self, owner: &Owner, path: &HostPath) -> bool {
         self.records.iter().any(|(other, record)| other != owner && record.files.contains(path))
@@ -207,7 +216,8 @@ impl HostMemory {
         lines.extend(self.sysctls.iter().map(|(key, value)| (key.to_string(), value.clone())));
         for (owner, record) in &self.records {
             let units: Vec<String> = record.units.iter().map(|(unit, stamp)| format!("{unit} {stamp:?}")).collect();
-            let rest = (&record.files, &record.installed, units, &record.sysctls, &record.directories);
+            let rest =
+                (&record.files, &record.installed, units, &record.sysctls, &record.directories, &record.kept, &record.identity);
             lines.insert(format!("record {owner}"), format!("{rest:?}"));
         }
         lines

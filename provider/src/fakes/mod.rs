@@ -7,6 +7,7 @@ mod commands;
 mod etcd;
 mod faults;
 mod host;
+mod inventory;
 mod kubernetes;
 mod memory;
 mod push;

@@ -3,9 +3,9 @@
 use super::FakeFile;
 use super::faults::Extent;
 use super::memory::HostMemory;
-use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
+use bundle::{Bundle, Digest, Directory, HostName, HostPath, IfFilled, Manifest, Observed, UnitName};
 use machines::{MachineError, Owner};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Writes what `observed` says is missing, never what is missing without being observed so: a push with a wrong observation is wrong.
 pub(super) fn push(
@@ -19,6 +19,9 @@ pub(super) fn push(
         bundle.files.iter().filter(|(path, file)| !is_as_declared(path, file, observed)).collect();
     if let Some((path, _)) = doomed.iter().find(|(_, file)| file.content.bytes().is_none()) {
         return Err(MachineError::NoContent { host: name.to_string(), path: path.to_string() });
+    }
+    if let Some(path) = bundle.data_directories.iter().find_map(|(path, new)| refused(host, path, new)) {
+        return Err(MachineError::Filled { host: name.to_string(), path: path.to_string(), reason: "it holds something".into() });
     }
     note(host, owner, bundle);
     host.modules.extend(bundle.modules.iter().cloned());
@@ -51,10 +54,18 @@ fn is_as_declared(path: &HostPath, file: &bundle::File, observed: &Observed) -> 
         .is_some_and(|found| found.mode == file.mode && found.owner == file.owner && Some(&found.sha256) == file.content.digest())
 }
 
+/// A directory with content that is in no record.
+fn refused(host: &HostMemory, path: &HostPath, directory: &Directory) -> Option<HostPath> {
+    let is_covered = host.records.values().any(|record| record.directories.contains(path));
+    (directory.if_filled == IfFilled::Refuse && !is_covered && !host.content_of(path).is_empty()).then(|| path.clone())
+}
+
 fn note(host: &mut HostMemory, owner: &Owner, bundle: &Bundle) {
     let before: Vec<_> = bundle.sysctls.keys().map(|key| (key.clone(), host.sysctl(key))).collect();
     let seen_by_others: Vec<_> =
         host.records.iter().filter(|(other, _)| *other != owner).flat_map(|(_, record)| record.sysctls.clone()).collect();
+    let mut filled: BTreeMap<HostPath, BTreeSet<HostPath>> =
+        bundle.data_directories.keys().map(|path| (path.clone(), host.content_of(path))).collect();
     let record = host.records.entry(owner.clone()).or_default();
     record.files.extend(bundle.files.keys().chain(bundle.binaries.keys()).cloned());
     for (key, value) in before {
@@ -65,7 +76,15 @@ fn note(host: &mut HostMemory, owner: &Owner, bundle: &Bundle) {
         record.units.entry(unit.clone()).or_default();
         record.reads.insert(unit.clone(), declared.reads.clone());
     }
-    record.directories.extend(bundle.data_directories.keys().cloned());
+    for (path, directory) in &bundle.data_directories {
+        let is_new = !record.directories.contains(path) && !record.kept.contains_key(path);
+        match (filled.remove(path), directory.if_filled) {
+            (Some(content), IfFilled::Keep) if is_new && !content.is_empty() => drop(record.kept.insert(path.clone(), content)),
+            _ if record.kept.contains_key(path) => {}
+            _ => drop(record.directories.insert(path.clone())),
+        }
+    }
+    record.identity = bundle.identity.clone();
     record.cleanup.extend(bundle.cleanup.iter().cloned());
 }
 
@@ -113,6 +132,11 @@ pub(super) fn remove(host: &mut HostMemory, owner: &Owner, manifest: &Manifest, 
     record.sysctls.iter().for_each(|(key, value)| host.set_sysctl(key, value));
     for directory in &record.directories {
         host.files.retain(|path, _| !path.as_str().starts_with(&format!("{directory}/")));
+    }
+    for (directory, before) in &record.kept {
+        for path in host.content_of(directory).difference(before) {
+            host.files.remove(path);
+        }
     }
     host.records.remove(owner);
 }

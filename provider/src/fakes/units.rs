@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A flag and a field that no program takes.
 const NO_SUCH_SETTINGS: [&str; 2] = ["--no-such-flag=", "noSuchField"];
+/// What a member makes at its first start.
+pub const ETCD_LOG: &str = "/var/lib/etcd/member/wal/0.wal";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
@@ -109,6 +111,11 @@ pub(super) fn stop(memory: &mut Memory, name: &HostName, unit: &UnitName) {
 /// What each program needs to come up.
 fn come_up(memory: &mut Memory, name: &HostName, unit: &UnitName) -> Result<(), &'static str> {
     match unit.as_str() {
+        unit if unit == ETCD.unit().as_str() => {
+            let file = FakeFile { mode: 0o600, owner: "root:root".into(), content: b"entries".to_vec() };
+            memory.host(name).files.entry(HostPath::literal(ETCD_LOG)).or_insert(file);
+            Ok(())
+        }
         unit if unit == API_SERVER.unit().as_str() && !memory.etcd_has_quorum() => Err("etcd has no quorum"),
         unit if unit == KUBELET.unit().as_str() => join(memory, name),
         _ => Ok(()),

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# binaries.sh OWNER: standard input holds `fetch DIGEST URL` and `install IDENTITY DIGEST MEMBER|- PATH`.
+# binaries.sh OWNER: standard input holds `fetch DIGEST URL` and `install IDENTITY DIGEST MEMBER|- PATH`, at last `end`.
 # Answers `need DIGEST REASON` for what this host cannot fetch itself, `wrong DIGEST ACTUAL` for what is not what it should be.
+read_list
 open_record "$1"
 exec 1>&2
 work=$record/programs
@@ -8,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 rm -rf "$work"
 store=$cache/sha256
 mkdir -p "$work" "$store" || fail file "$store"
-cat >"$work/plan" || fail file "$work/plan"
+printf %s "$list" >"$work/plan" || fail file "$work/plan"
 load_made
 
 digest_of() { sha256sum <"$1" | cut -c 1-64; }

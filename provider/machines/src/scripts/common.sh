@@ -29,6 +29,27 @@ fail() {
 
 progress() { printf 'progress\t%s\n' "$1" >&3; }
 
+# A list that a broken connection cut short says nothing, least of all of what it does not name: every list ends with `end`.
+refuse_cut_off() { fail cut-off "$1" "the connection broke before all of it had arrived"; }
+
+# read_list: standard input into $list, without its `end`.
+read_list() {
+  list=$(cat)
+  case $newline$list in
+  *"${newline}end") list=${list%end} ;;
+  *) refuse_cut_off "the list of what to do" ;;
+  esac
+}
+
+# is_filled PATH: a file or a directory with content. lost+found is what an empty disk has.
+is_filled() {
+  if [ -d "$1" ]; then
+    [ -n "$(find "$1/" -mindepth 1 -maxdepth 1 ! -name lost+found | head -n 1)" ]
+  else
+    [ -s "$1" ]
+  fi
+}
+
 # contains LIST LINE
 contains() {
   case "$newline$1$newline" in

@@ -12,6 +12,16 @@ tar -xpm -f - -C "$stage" || fail staging "$stage"
 cd "$stage" || fail staging "$stage"
 load_made
 
+# Before anything is written: what is in a directory that nobody of us made is somebody's data.
+refuse_filled() {
+  covered=$(own directories && elsewhere directories)
+  while read -r _ _ if_filled path; do
+    if [ "$if_filled" = keep ] || contains "$covered" "$path" || ! is_filled "$path"; then continue; fi
+    [ -e "$record/files" ] || rm -rf "$record" "$lock"
+    fail filled "$path" "it holds $(find "$path/" -mindepth 1 -maxdepth 1 ! -name lost+found | head -n 1)"
+  done <plan/directories
+}
+
 back_up() {
   {
     mkdir -p "$record/backup${1%/*}" &&
@@ -51,6 +61,7 @@ record_rest() {
   while read -r unit; do
     [ -e "$record/units/$unit" ] || : >"$record/units/$unit" || fail file "$record/units/$unit"
   done <plan/units
+  { cp plan/identity "$record/identity.part" && mv -f "$record/identity.part" "$record/identity"; } || fail file "$record/identity"
   for file in cleanup/*; do
     [ ! -f "$file" ] || cp "$file" "$record/$file" || fail file "$record/$file"
   done
@@ -69,10 +80,22 @@ set_sysctls() {
   done <plan/sysctls
 }
 
+# keep_directory PATH: what is in it now is not ours, nor is the directory.
+keep_directory() {
+  contains "$(own kept)" "$1" && return
+  add_lines kept-entries "$(find "$1" -mindepth 1 -maxdepth 1)"
+  add_lines kept "$1"
+}
+
 make_directories() {
   mine=$(own directories)
-  while read -r mode user path; do
+  theirs=$(elsewhere directories)
+  while read -r mode user if_filled path; do
     contains "$mine" "$path" && [ -d "$path" ] && continue
+    if [ "$if_filled" = keep ] && is_filled "$path" && ! contains "$theirs" "$path"; then
+      keep_directory "$path"
+      continue
+    fi
     make_parents "${path%/*}"
     if [ ! -d "$path" ]; then
       # With its mode and owner from the first moment on.
@@ -82,6 +105,8 @@ make_directories() {
       contains "$mine" "$path" || add_lines directories "$path"
       mv -T "$path.k8s-hardway" "$path" || fail file "$path"
     else
+      # Somebody made it, empty: a removal leaves it as it was.
+      contains "$theirs" "$path" || add_lines found "$(stat -c '%a %u:%g %n' "$path")"
       chown "$user" "$path" || fail owner "$user"
       chmod "$mode" "$path" || fail file "$path"
       add_lines directories "$path"
@@ -191,6 +216,7 @@ install_packages() {
   done <plan/packages
 }
 
+refuse_filled
 record_files
 record_sysctls
 record_rest

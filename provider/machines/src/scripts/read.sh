@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# read.sh OWNER: answers on standard output which of the things named on standard input the host has.
+# read.sh OWNER: answers on standard output which of the things named on standard input, up to its `end`, the host has.
 set -f
 record=$state/$1
-files='' binaries='' units='' sysctls=''
+files='' binaries='' units='' sysctls='' ended=no
 while read -r kind name rest; do
   case $kind in
   file) files="$files $name" ;;
@@ -13,8 +13,10 @@ while read -r kind name rest; do
     if module_present "$name" $rest; then echo "module $name"; fi
     ;;
   sysctl) sysctls="$sysctls $rest" ;;
+  end) ended=yes ;;
   esac
 done
+[ "$ended" = yes ] || refuse_cut_off "the question"
 # Names hold no white space and no characters that a shell interprets: bundle's names see to it.
 # shellcheck disable=SC2086
 {

@@ -1,14 +1,15 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# remove.sh OWNER all|rest: standard input holds `unit NAME`, `file PATH SHA256`, `binary PATH`, `sysctl KEY`.
+# remove.sh OWNER all|rest: standard input holds `unit NAME`, `file PATH SHA256`, `binary PATH`, `sysctl KEY`, at last `end`.
 # all: takes away what the record names, and what only standard input names if it is unchanged; then the record itself.
 # rest: takes away what the record names and standard input does not.
+read_list
 [ -d "$state/$1" ] && recorded=yes || recorded=no
 open_record "$1"
 lock_host
 mode=$2
 exec 1>&2
 named=$record/named
-cat >"$named" || fail remove "$record"
+printf %s "$list" >"$named" || fail remove "$record"
 problems=
 
 # Goes on with the others, so that one thing that is stuck does not keep everything.
@@ -101,6 +102,33 @@ unmount_below() {
   done
 }
 
+# found DIRECTORY: `MODE OWNER` of one that was there before, empty.
+found() { own found | while read -r was by path; do [ "$path" != "$1" ] || echo "$was $by"; done | head -n 1; }
+
+# give_back DIRECTORY `MODE OWNER`: empty again, as it was.
+give_back() {
+  find "$1/" -xdev -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf --one-file-system -- {} + 2>"$record/said"
+  if is_filled "$1"; then
+    problem "$1" "$(tail -n 1 "$record/said")"
+  else
+    { chmod "${2% *}" "$1" && chown "${2#* }" "$1"; } || problem "$1"
+  fi
+}
+
+# Of a directory that was there before with content, what came later.
+empty_kept() {
+  theirs=$(elsewhere kept && elsewhere directories)
+  before=$(own kept-entries)
+  own kept >"$work"
+  while read -r path; do
+    contains "$theirs" "$path" && continue
+    for entry in "$path"/* "$path"/.[!.]* "$path"/..?*; do
+      { [ ! -e "$entry" ] && [ ! -L "$entry" ]; } || contains "$before" "$entry" ||
+        rm -rf --one-file-system -- "$entry" || problem "$entry"
+    done
+  done <"$work"
+}
+
 # Never into what is mounted below: a volume's data is its user's.
 remove_directories() {
   theirs=$(elsewhere directories)
@@ -108,6 +136,11 @@ remove_directories() {
   while read -r path; do
     if contains "$theirs" "$path" || [ ! -e "$path" ]; then continue; fi
     unmount_below "$path"
+    before=$(found "$path")
+    if [ -n "$before" ]; then
+      give_back "$path" "$before"
+      continue
+    fi
     rm -rf --one-file-system -- "$path" 2>"$record/said" && continue
     # A disk of its own that is mounted here stays, empty.
     left=$(find "$path" -mindepth 1 -maxdepth 1 ! -name lost+found | head -n 1)
@@ -170,6 +203,7 @@ remove_files
 restore_sysctls
 if [ "$mode" = all ]; then
   remove_directories
+  empty_kept
   remove_packages
   remove_made
 fi

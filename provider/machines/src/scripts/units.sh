@@ -1,15 +1,17 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# units.sh OWNER start|restart|reload|stop|withdraw: standard input holds `UNIT STAMP`, STAMP being - for the last two.
+# units.sh OWNER start|restart|reload|stop|withdraw: standard input holds `UNIT STAMP`, STAMP being - for the last two, at last `end`.
 open_record "$1"
 verb=$2
 exec 1>&2
-units=
+units='' ended=no
 rm -rf "$record/starting"
 mkdir "$record/starting" || fail file "$record/starting"
 while read -r unit stamp; do
+  [ "$unit" != end ] || { ended=yes && break; }
   units="$units $unit"
   [ "$stamp" = - ] || printf '%s\n' "$stamp" >"$record/starting/$unit" || fail file "$record/units/$unit"
 done
+[ "$ended" = yes ] || { rm -rf "$record/starting" && refuse_cut_off "the list of units"; }
 [ -n "$units" ] || exit 0
 # Unit names hold nothing that a shell interprets.
 # shellcheck disable=SC2086

@@ -3,6 +3,8 @@
 
 mod clean_scripts;
 mod connecting;
+mod cut_off;
+mod directories;
 mod forwarding;
 mod host;
 mod programs;

@@ -19,7 +19,9 @@ async fn a_pushed_host_shows_no_difference_and_only_what_differs_is_written_agai
     let odd = File { mode: 0o2750, owner: "1234:daemon".into(), content: Content::new([0, 1, 255]) };
     bundle.files.insert(host.host_path("etc/odd+name@1%:x"), odd);
     bundle.modules.insert("overlay".into());
-    bundle.data_directories.insert(host.host_path("data/x"), Directory { mode: 0o700, owner: "nobody:nogroup".into() });
+    bundle
+        .data_directories
+        .insert(host.host_path("data/x"), Directory { owner: "nobody:nogroup".into(), ..Directory::data(0o700) });
     apply(&machine, &owner(), &bundle).await;
     assert_eq!(
         (host.text("etc/a/public.conf").as_str(), host.mode("etc/a/secret.key"), host.mode("etc/a")),

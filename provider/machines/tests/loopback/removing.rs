@@ -13,7 +13,7 @@ fn everything(host: &Host) -> Bundle {
     bundle.files.insert(host.host_path("etc/new/deep/file"), File::public("x"));
     bundle.files.insert(host.host_path("etc/there-before.conf"), File::public("ours"));
     bundle.units.insert(UnitName::literal("a.service"), unit_that_reads(unit_file));
-    bundle.data_directories.insert(host.host_path("data/etcd"), Directory { mode: 0o700, owner: "root:root".into() });
+    bundle.data_directories.insert(host.host_path("data/etcd"), Directory::data(0o700));
     bundle.cleanup.push(format!("echo \"it's clean\" >>{}", host.path("cleaned").display()));
     bundle.cleanup.push("false".into());
     bundle
@@ -74,7 +74,7 @@ async fn what_is_mounted_below_a_data_directory_keeps_its_content_and_a_disk_mou
     let _disk = Mount::tmpfs(&host, "data/etcd", "1m");
     let mut bundle = Bundle::default();
     for name in ["data/etcd", "data/kubelet"] {
-        bundle.data_directories.insert(host.host_path(name), Directory { mode: 0o700, owner: "root:root".into() });
+        bundle.data_directories.insert(host.host_path(name), Directory::data(0o700));
     }
     apply(&machine, &owner(), &bundle).await;
     host.write("data/etcd/member", "x");

@@ -6,10 +6,15 @@ use crate::component::ETCD;
 use crate::spec::{ClusterSpec, Host, RenderError};
 use crate::systemd::{Flags, SANDBOX};
 use bundle::{Bundle, Directory, File, HostPath};
+use std::collections::BTreeMap;
 
 const DATA_DIRECTORY: &str = "/var/lib/etcd";
 const PEER_PORT: u16 = 2380;
 const METRICS_PORT: u16 = 2381;
+
+/// Key of the identity of a control-plane host: the directory of etcd's write-ahead log. A member without one begins as a new member
+/// (`wal.Exist` in etcd's server/etcdserver/bootstrap.go); other files may be there already.
+pub const WAL: &str = "etcd-wal";
 
 /// What etcd looks at only while its data directory is empty. It is not among what the unit reads: a host that joins later
 /// changes this file everywhere, and no running member has to restart for that.
@@ -17,7 +22,7 @@ pub(crate) const BOOTSTRAP_ENVIRONMENT: &str = "/etc/etcd/bootstrap.env";
 
 /// Written by whoever adds this member to a running cluster, with the members of that moment and
 /// `ETCD_INITIAL_CLUSTER_STATE=existing`; gone after a reboot.
-pub(crate) const JOIN_ENVIRONMENT: &str = "/run/k8s-hardway/etcd-join.env";
+pub const JOIN_ENVIRONMENT: &str = "/run/k8s-hardway/etcd-join.env";
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
     let name = context.name.as_str();
@@ -37,7 +42,8 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     ETCD.add(bundle, unit_file, reads);
     bundle.files.insert(HostPath::literal(BOOTSTRAP_ENVIRONMENT), File::public(bootstrap_environment(context)));
     add_etcdctl_credentials(context, bundle)?;
-    bundle.data_directories.insert(HostPath::literal(DATA_DIRECTORY), Directory { mode: 0o700, owner: "root:root".into() });
+    bundle.data_directories.insert(HostPath::literal(DATA_DIRECTORY), Directory::data(0o700));
+    bundle.identity.insert(WAL.into(), wal_directory(&context.spec.etcd_flags));
     Ok(())
 }
 
@@ -79,6 +85,12 @@ pub(super) fn client_url(spec: &ClusterSpec, host: &Host) -> String {
         }
         None => first.to_string(),
     }
+}
+
+/// The flags may move it below the data directory.
+fn wal_directory(flags: &BTreeMap<String, String>) -> String {
+    let data = flags.get("data-dir").map_or(DATA_DIRECTORY, String::as_str);
+    flags.get("wal-dir").cloned().unwrap_or_else(|| format!("{}/member/wal", data.trim_end_matches('/')))
 }
 
 fn bootstrap_environment(context: &Context) -> String {

@@ -41,7 +41,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     let unit_file = unit_file(&flags.command_line(&reader.program(API_SERVER.program)));
     let reads = reader.reads;
     API_SERVER.add(bundle, unit_file, reads);
-    bundle.data_directories.insert(HostPath::literal(LOG_DIRECTORY), Directory { mode: 0o700, owner: "root:root".into() });
+    bundle.data_directories.insert(HostPath::literal(LOG_DIRECTORY), Directory::shared(0o700));
     Ok(())
 }
 

@@ -21,7 +21,17 @@ use bundle::{Binary, Bundle, HostName, HostPath};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+pub use etcd::{JOIN_ENVIRONMENT, WAL};
 pub use files::{admin_kubeconfig, kube_proxy_kubeconfig};
+
+/// The certificates of authorities on a control-plane host, by their name in `k8s_pki`: they tell which cluster it is.
+pub const AUTHORITIES: [(&str, &str); 5] = [
+    ("cluster-ca", "/etc/kubernetes/pki/cluster-ca.crt"),
+    ("apiserver-ca", "/etc/kubernetes/pki/apiserver-ca.crt"),
+    ("front-proxy-ca", "/etc/kubernetes/pki/front-proxy-ca.crt"),
+    ("etcd-ca", "/etc/etcd/pki/ca.crt"),
+    ("etcd-peer-ca", "/etc/etcd/pki/peer-ca.crt"),
+];
 
 /// The kubeconfigs that others read from a control-plane host.
 pub const ADMIN_KUBECONFIG: &str = "/etc/kubernetes/admin.kubeconfig";

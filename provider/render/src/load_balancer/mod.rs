@@ -11,6 +11,9 @@ mod tests;
 use crate::{LoadBalancerSpec, RenderError};
 use bundle::{Bundle, Directory, HostName, HostPath, NameError, UnitName};
 
+/// Key of the identity of a load balancer: its hosts, `lb-1=192.0.2.2 lb-2=192.0.2.3`.
+pub const HOSTS: &str = "hosts";
+
 /// Everything that `host` needs to be one of the load balancer's hosts.
 pub fn render(spec: &LoadBalancerSpec, host: &HostName) -> Result<Bundle, RenderError> {
     if !spec.hosts.contains_key(host) {
@@ -22,9 +25,11 @@ pub fn render(spec: &LoadBalancerSpec, host: &HostName) -> Result<Bundle, Render
     bundle.merge(health::render(spec)?);
     bundle.merge(keepalived::render(spec, host)?);
     for folder in [config_folder(spec), run_folder(spec)] {
-        bundle.data_directories.insert(HostPath::parse(folder)?, Directory { mode: 0o755, owner: "root:root".into() });
+        bundle.data_directories.insert(HostPath::parse(folder)?, Directory::data(0o755));
     }
     bundle.cleanup.push(format!("rm -rf {}", run_folder(spec)));
+    let hosts = spec.hosts.iter().map(|(name, host)| format!("{name}={}", host.address));
+    bundle.identity.insert(HOSTS.into(), hosts.collect::<Vec<_>>().join(" "));
     Ok(bundle)
 }
 

@@ -25,7 +25,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     }
     CONTAINERD.add(bundle, unit_file(), reads);
     for (path, mode) in [("/var/lib/containerd", 0o711), ("/var/lib/cni", 0o700)] {
-        bundle.data_directories.insert(HostPath::literal(path), Directory { mode, owner: "root:root".into() });
+        bundle.data_directories.insert(HostPath::literal(path), Directory::data(mode));
     }
     Ok(())
 }

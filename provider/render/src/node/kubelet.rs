@@ -17,7 +17,7 @@ pub const BOOTSTRAP_KUBECONFIG: &str = "/etc/kubernetes/bootstrap-kubelet.kubeco
 pub const KUBELET_KUBECONFIG: &str = "/var/lib/kubelet/kubelet.kubeconfig";
 
 const CONFIGURATION: &str = "/etc/kubernetes/node/kubelet.yaml";
-const CLIENT_AUTHORITY: &str = "/etc/kubernetes/node/kubelet-client-ca.crt";
+pub(super) const CLIENT_AUTHORITY: &str = "/etc/kubernetes/node/kubelet-client-ca.crt";
 const RESOLV_CONF_SCRIPT: &str = include_str!("resolv-conf.sh");
 const RESOLV_CONF: &str = "/run/k8s-kubelet/resolv.conf";
 
@@ -48,8 +48,9 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     let health = check_of(&configuration, &flags);
     KUBELET.add_with_health_check(bundle, unit_file(&before_start, &flags.command_line(KUBELET.program)), reads, health);
     bundle.packages.insert("mount".into(), "mount".into());
-    for (path, mode) in [("/var/lib/kubelet", 0o750), ("/var/log/pods", 0o755), ("/var/log/containers", 0o755)] {
-        bundle.data_directories.insert(HostPath::literal(path), Directory { mode, owner: "root:root".into() });
+    bundle.data_directories.insert(HostPath::literal("/var/lib/kubelet"), Directory::data(0o750));
+    for path in ["/var/log/pods", "/var/log/containers"] {
+        bundle.data_directories.insert(HostPath::literal(path), Directory::shared(0o755));
     }
 }
 

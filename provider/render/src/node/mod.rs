@@ -22,6 +22,9 @@ pub(crate) use pod_network::SCRIPT as POD_NETWORK_SCRIPT;
 
 /// The authority of API server certificates: kubelet's kubeconfigs name this file, so that a rotation reaches them.
 const API_SERVER_AUTHORITY: &str = "/etc/kubernetes/node/apiserver-ca.crt";
+/// The certificates of authorities on a node, by their name in `k8s_pki`: they tell to which cluster its kubelet belongs.
+pub const AUTHORITIES: [(&str, &str); 2] =
+    [("apiserver-ca", API_SERVER_AUTHORITY), ("kubelet-client-ca", kubelet::CLIENT_AUTHORITY)];
 const KUBE_PROXY_KUBECONFIG: &str = "/etc/kubernetes/node/kube-proxy.kubeconfig";
 const LIBRARY: &str = "/usr/local/lib/k8s-hardway";
 

@@ -44,8 +44,9 @@ fn summary(bundle: &Bundle) -> String {
     lines.extend(bundle.sysctls.iter().map(|(key, value)| format!("sysctl {key} {value}")));
     lines.extend(bundle.packages.iter().map(|(program, package)| format!("package {package} for {program}")));
     for (path, directory) in &bundle.data_directories {
-        lines.push(format!("data directory {path} {:04o} {}", directory.mode, directory.owner));
+        lines.push(format!("data directory {path} {:04o} {} {:?}", directory.mode, directory.owner, directory.if_filled));
     }
+    lines.extend(bundle.identity.iter().map(|(key, value)| format!("identity {key} {value}")));
     lines.extend(bundle.cleanup.iter().map(|command| format!("cleanup {command}")));
     lines.join("\n") + "\n"
 }

@@ -4,10 +4,12 @@
 use super::errors::{machine_error, refused};
 use super::execute::{Actions, Execution, Outcome};
 use super::fleet::Fleet;
+use super::ownership::{self, Claim};
 use super::plan::Rollout;
-use super::preflight;
 use super::recorded::{self, Recorded};
+use super::{empty_members, preflight};
 use bundle::{Bundle, HostName, Manifest, Observed};
+use machines::Inventory;
 use protocol::{ApplyRequest, ApplyResponse};
 use render::component;
 use rollout::HostState;
@@ -29,6 +31,8 @@ struct Applied {
     diagnostics: Diagnostics,
     /// Ctrl-C: what was done is kept and the next apply goes on; not an error of the resource.
     cancelled: bool,
+    /// A host had data of this resource before, although no state had the host.
+    adopts: bool,
 }
 
 impl Apply<'_> {
@@ -40,6 +44,11 @@ impl Apply<'_> {
         let created = request.prior.is_none();
         if applied.manifests.is_empty() && failed {
             return Ok(ApplyResponse { state: request.prior, diagnostics: applied.diagnostics });
+        }
+        if failed && created && applied.adopts {
+            // Tainted, the next apply would delete what was there before this one began.
+            applied.diagnostics.push(nothing_in_the_state());
+            return Ok(ApplyResponse { state: None, diagnostics: applied.diagnostics });
         }
         let mut state = request.planned;
         if applied.cancelled && created {
@@ -61,17 +70,28 @@ impl Apply<'_> {
             self.desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
         let mut asked = recorded.clone();
         asked.extend(manifests.clone());
+        let questions = self.desired.iter().map(|(host, bundle)| (host.clone(), ownership::question(bundle)));
+        let inventories = fleet.take_inventories(questions.collect()).await;
         let observed = fleet.observe(&asked).await;
-        let mut applied = Applied { manifests: recorded.clone(), diagnostics: Diagnostics::default(), cancelled: false };
-        let faults = self.preflight(fleet, recorded).await;
+        let adopts = recorded.is_empty() && inventories.values().any(|found| ownership::has_own_data(&fleet.owner, found));
+        let mut applied = Applied { manifests: recorded.clone(), diagnostics: Diagnostics::default(), cancelled: false, adopts };
+        let mut faults = self.foreign(fleet, recorded, &inventories);
+        faults.extend(self.preflight(fleet, recorded).await);
         if faults.has_errors() {
             applied.diagnostics = faults;
             return applied;
         }
-        let steps = match (self.rollout.plan)(&self.host_states(&asked, recorded, &observed)) {
+        let mut states = self.host_states(&asked, recorded, &observed);
+        for state in &mut states {
+            if let Some((bundle, found)) = self.desired.get(&state.name).zip(inventories.get(&state.name)) {
+                (state.etcd_data, state.history) = ownership::etcd_of(&fleet.owner, bundle, found);
+            }
+        }
+        let steps = match (self.rollout.plan)(&states) {
             Ok(steps) => steps,
             Err(refusal) => {
-                applied.diagnostics.push(refused(&refusal));
+                let advice = empty_members::diagnostic(&refusal, self.hosts);
+                applied.diagnostics.push(advice.unwrap_or_else(|| refused(&refusal)));
                 return applied;
             }
         };
@@ -92,6 +112,19 @@ impl Apply<'_> {
                 .in_state(recorded.contains_key(host))
         };
         asked.keys().map(state).collect()
+    }
+
+    fn foreign(
+        &self,
+        fleet: &Fleet,
+        recorded: &BTreeMap<HostName, Manifest>,
+        inventories: &BTreeMap<HostName, Inventory>,
+    ) -> Diagnostics {
+        let check = |(host, found): (&HostName, &Inventory)| {
+            let (bundle, in_state) = (self.desired.get(host)?, recorded.contains_key(host));
+            Some(ownership::check(&Claim { host, owner: &fleet.owner, bundle, in_state }, found))
+        };
+        inventories.iter().filter_map(check).flatten().collect()
     }
 
     /// Looks at hosts that get something for the first time.
@@ -169,6 +202,13 @@ impl Applied {
         }
         ways
     }
+}
+
+fn nothing_in_the_state() -> Diagnostic {
+    Diagnostic::warning("nothing of this resource is in the state yet").detail(
+        "Its hosts had data of it before this apply, and all of that stays. Run apply again once the error is resolved: it goes on from \
+         what is on the hosts.",
+    )
 }
 
 /// What the hosts have now, so that the next plan goes on from there even without a refresh.

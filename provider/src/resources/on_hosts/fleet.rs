@@ -6,7 +6,7 @@ use super::execute::StepError;
 use crate::ports::Host;
 use crate::progress::Progress;
 use bundle::{Difference, HostName, Manifest, Observed, UnitName};
-use machines::{MachineError, Owner};
+use machines::{Inventory, MachineError, Owner, Question};
 use schema::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -77,6 +77,24 @@ impl Fleet {
         for (host, result) in futures::future::join_all(reads).await {
             match result {
                 Ok(observed) => drop(all.insert(host, observed)),
+                Err(error) => {
+                    self.machines.remove(&host);
+                    self.unreachable.insert(host, error.to_string());
+                }
+            }
+        }
+        all
+    }
+
+    /// Of every host that answers and is to have something: whose it is.
+    pub async fn take_inventories(&mut self, questions: BTreeMap<HostName, Question>) -> BTreeMap<HostName, Inventory> {
+        let machines =
+            questions.into_iter().filter_map(|(host, question)| Some((self.machines.get(&host)?.clone(), host, question)));
+        let looks = machines.map(|(machine, host, question)| async move { (host, machine.inventory(&question).await) });
+        let mut all = BTreeMap::new();
+        for (host, result) in futures::future::join_all(looks).await {
+            match result {
+                Ok(inventory) => drop(all.insert(host, inventory)),
                 Err(error) => {
                     self.machines.remove(&host);
                     self.unreachable.insert(host, error.to_string());

@@ -5,13 +5,16 @@
 mod apply;
 mod connect;
 pub(crate) mod downloads;
+mod empty_members;
 mod errors;
 pub(crate) mod execute;
 pub(crate) mod fleet;
+mod foreign;
 pub mod hardway_cluster;
 mod health;
 pub(crate) mod lb_vrrp;
 pub(crate) mod node_group;
+mod ownership;
 mod plan;
 mod preflight;
 mod recorded;

@@ -1,0 +1,156 @@
+//! Who uses a host: the records that this provider left on it, and what of given paths is there. One question and one answer; the
+//! question and the answer's parser are pure.
+
+use crate::script::{END, Script};
+use crate::{Machine, MachineError, Owner};
+use bundle::{HostPath, UnitName};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What to look for beside the records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// Directories that may have content, or files.
+    pub filled: BTreeSet<HostPath>,
+    /// Files that may hold certificates.
+    pub certificates: BTreeSet<HostPath>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    pub records: BTreeMap<Owner, Record>,
+    /// Of the paths that were asked for: directories with more in them than `lost+found`, and files with content.
+    pub filled: BTreeSet<HostPath>,
+    /// The certificates in those files, as PEM; nothing else that they hold leaves the host.
+    pub certificates: BTreeMap<HostPath, String>,
+}
+
+/// What an owner's record says. Those of every version of this provider can be read: what is missing was not recorded then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// `None` where the file system does not tell.
+    pub since: Option<SystemTime>,
+    /// Data directories that a push made, or found empty.
+    pub directories: BTreeSet<HostPath>,
+    /// Directories that had content before the first push, and keep it.
+    pub kept: BTreeSet<HostPath>,
+    /// Units that came up at least once.
+    pub started: BTreeSet<UnitName>,
+    /// `Bundle::identity` at the last push.
+    pub identity: BTreeMap<String, String>,
+}
+
+impl Machine {
+    pub async fn inventory(&self, question: &Question) -> Result<Inventory, MachineError> {
+        let script = Script::new("looking at who uses the host", include_str!("scripts/inventory.sh"), &[], TIMEOUT);
+        let output = self.succeed(&script, render_question(question).as_bytes()).await?;
+        parse_inventory(&output.stdout_text()).map_err(|answer| MachineError::Answer {
+            host: self.target.to_string(),
+            operation: script.operation.into(),
+            answer,
+        })
+    }
+}
+
+fn render_question(question: &Question) -> String {
+    let mut text = String::new();
+    for path in &question.filled {
+        let _ = writeln!(text, "filled {path}");
+    }
+    for path in &question.certificates {
+        let _ = writeln!(text, "certificates {path}");
+    }
+    text + END
+}
+
+/// Each `Err` is the line that does not fit.
+fn parse_inventory(answer: &str) -> Result<Inventory, String> {
+    let mut inventory = Inventory::default();
+    for line in answer.lines() {
+        if line == "end" {
+            return Ok(inventory);
+        }
+        take(&mut inventory, line).ok_or(line)?;
+    }
+    Err("no end".into())
+}
+
+fn take(inventory: &mut Inventory, line: &str) -> Option<()> {
+    let (kind, rest) = line.split_once('\t')?;
+    match kind {
+        "filled" => drop(inventory.filled.insert(HostPath::parse(rest).ok()?)),
+        "certificate" => {
+            let (path, line) = rest.split_once('\t')?;
+            let text = inventory.certificates.entry(HostPath::parse(path).ok()?).or_default();
+            let _ = writeln!(text, "{line}");
+        }
+        _ => {
+            let (owner, value) = rest.split_once('\t')?;
+            // A folder with another name is nobody's record.
+            let Ok(owner) = Owner::parse(owner) else { return Some(()) };
+            return take_of_record(inventory.records.entry(owner).or_default(), kind, value);
+        }
+    }
+    Some(())
+}
+
+fn take_of_record(record: &mut Record, kind: &str, value: &str) -> Option<()> {
+    match kind {
+        // 0, - or nothing: the file system does not tell.
+        "record" => {
+            let seconds = value.parse().ok().filter(|seconds| *seconds > 0);
+            record.since = seconds.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+        }
+        "directories" => drop(record.directories.insert(HostPath::parse(value).ok()?)),
+        "kept" => drop(record.kept.insert(HostPath::parse(value).ok()?)),
+        "started" => drop(record.started.insert(UnitName::parse(value).ok()?)),
+        "identity" => {
+            let (key, value) = value.split_once(' ')?;
+            record.identity.insert(key.into(), value.into());
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> HostPath {
+        HostPath::literal(text)
+    }
+
+    #[test]
+    fn the_question_names_paths_and_ends() {
+        let question = Question { filled: [path("/var/lib/etcd")].into(), certificates: [path("/etc/etcd/pki/ca.crt")].into() };
+        assert_eq!(render_question(&question), "filled /var/lib/etcd\ncertificates /etc/etcd/pki/ca.crt\nend\n");
+    }
+
+    #[test]
+    fn an_answer_becomes_an_inventory() {
+        let answer = "record\tk8s_a.b\t1700000000\ndirectories\tk8s_a.b\t/var/lib/etcd\nkept\tk8s_a.b\t/var/log/pods\n\
+                      identity\tk8s_a.b\tversion 1\nidentity\tk8s_a.b\thosts a=1, b=2\nstarted\tk8s_a.b\tetcd.service\n\
+                      record\tk8s_a.old\t0\nrecord\t.odd\t0\nfilled\t/var/lib/etcd\n\
+                      certificate\t/a.crt\t-----BEGIN\ncertificate\t/a.crt\tx\nend\n";
+        let inventory = parse_inventory(answer).unwrap();
+        let [first, second] = inventory.records.values().collect::<Vec<_>>()[..] else { panic!("two records") };
+        assert_eq!(first.since, Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000)));
+        assert_eq!((&first.directories, &first.kept), (&[path("/var/lib/etcd")].into(), &[path("/var/log/pods")].into()));
+        assert_eq!(first.identity["hosts"], "a=1, b=2");
+        assert_eq!(first.started, [UnitName::literal("etcd.service")].into());
+        assert_eq!(*second, Record::default());
+        assert_eq!(inventory.filled, [path("/var/lib/etcd")].into());
+        assert_eq!(inventory.certificates[&path("/a.crt")], "-----BEGIN\nx\n");
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_off_or_is_not_one_is_refused() {
+        assert_eq!(parse_inventory("filled\t/a\n"), Err("no end".into()));
+        assert_eq!(parse_inventory("nonsense\nend\n"), Err("nonsense".into()));
+        assert_eq!(parse_inventory("other\tk8s_a.b\tx\nend\n"), Err("other\tk8s_a.b\tx".into()));
+    }
+}

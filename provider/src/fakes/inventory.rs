@@ -1,0 +1,40 @@
+//! Who uses a fake host, as `inventory.sh` of crate `machines` tells it.
+
+use super::memory::{HostMemory, Record as Remembered};
+use bundle::HostPath;
+use machines::{Inventory, Question, Record};
+
+pub(super) fn take(host: &HostMemory, question: &Question) -> Inventory {
+    let is_filled = |path: &&HostPath| {
+        !host.content_of(path).is_empty() || host.files.get(*path).is_some_and(|file| !file.content.is_empty())
+    };
+    let certificates = |path: &HostPath| Some((path.clone(), certificates(&host.files.get(path)?.content)));
+    Inventory {
+        records: host.records.iter().map(|(owner, record)| (owner.clone(), recorded(record))).collect(),
+        filled: question.filled.iter().filter(is_filled).cloned().collect(),
+        certificates: question.certificates.iter().filter_map(certificates).filter(|(_, text)| !text.is_empty()).collect(),
+    }
+}
+
+fn recorded(record: &Remembered) -> Record {
+    let started = record.units.iter().filter(|(_, stamp)| stamp.is_some());
+    Record {
+        since: None,
+        directories: record.directories.clone(),
+        kept: record.kept.keys().cloned().collect(),
+        started: started.map(|(unit, _)| unit.clone()).collect(),
+        identity: record.identity.clone(),
+    }
+}
+
+fn certificates(content: &[u8]) -> String {
+    let text = String::from_utf8_lossy(content).into_owned();
+    let mut inside = false;
+    let is_part = |line: &&str| {
+        inside |= line.starts_with("-----BEGIN CERTIFICATE-----");
+        let part = inside;
+        inside &= !line.starts_with("-----END CERTIFICATE-----");
+        part
+    };
+    text.lines().filter(is_part).map(|line| format!("{line}\n")).collect()
+}

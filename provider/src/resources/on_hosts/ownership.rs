@@ -1,0 +1,251 @@
+//! Whose host it is: before anything is written to any host, its records, the authorities on it and its data directories must be this
+//! resource's, or nobody's. Pure: the inventories come in.
+
+use super::foreign::{Cluster, Finding};
+use bundle::{Bundle, HostName, HostPath, IfFilled};
+use machines::{Inventory, Owner, Question, Record};
+use render::{control_plane, load_balancer, node};
+use rollout::{EtcdData, History};
+use schema::Diagnostics;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Kinds of which a host takes one: their files stand at the same paths whatever their name is.
+const ONE_PER_HOST: [&str; 2] = ["k8s_hardway_cluster", "k8s_node_group"];
+const API_SERVER: &str = "kube-apiserver.service";
+
+/// Where others keep a cluster, and who.
+pub(super) const INSTALLATIONS: [(&str, &str); 4] = [
+    ("/etc/kubernetes/manifests", "kubeadm"),
+    ("/var/lib/rancher", "k3s or RKE2"),
+    ("/var/lib/k0s", "k0s"),
+    ("/var/snap/microk8s", "MicroK8s"),
+];
+
+/// What a resource is about to do to a host.
+pub struct Claim<'a> {
+    pub host: &'a HostName,
+    pub owner: &'a Owner,
+    pub bundle: &'a Bundle,
+    /// The state has the host already.
+    pub in_state: bool,
+}
+
+/// What to ask a host for that is to have this bundle.
+pub fn question(bundle: &Bundle) -> Question {
+    let refused = bundle.data_directories.iter().filter(|(_, directory)| directory.if_filled == IfFilled::Refuse);
+    let installations = INSTALLATIONS.iter().map(|(path, _)| HostPath::literal(path));
+    let etcd = wal(bundle).into_iter().chain([HostPath::literal(control_plane::JOIN_ENVIRONMENT)]);
+    Question {
+        filled: refused.map(|(path, _)| path.clone()).chain(installations).chain(etcd).collect(),
+        certificates: authorities().map(|(_, path)| path).collect(),
+    }
+}
+
+/// Empty when the host may get the bundle.
+pub fn check(claim: &Claim, found: &Inventory) -> Diagnostics {
+    let findings = match other_authority(claim, found).map(Finding::OtherCluster) {
+        Some(finding) => vec![finding],
+        None if claim.in_state => Vec::new(),
+        None => unknown_to_the_state(claim, found),
+    };
+    findings.iter().map(|finding| finding.diagnostic(claim)).collect()
+}
+
+/// Whether the host has data of this very resource, from before it was in this state.
+pub fn has_own_data(owner: &Owner, found: &Inventory) -> bool {
+    found.records.get(owner).is_some_and(|record| record.directories.iter().any(|path| found.filled.contains(path)))
+}
+
+/// What the inventory says of the etcd member that the bundle brings.
+pub fn etcd_of(owner: &Owner, bundle: &Bundle, found: &Inventory) -> (EtcdData, History) {
+    let is_filled = |path: &HostPath| found.filled.contains(path);
+    let data = match wal(bundle) {
+        None => EtcdData::Unknown,
+        Some(wal) if is_filled(&wal) => EtcdData::Present,
+        Some(_) if is_filled(&HostPath::literal(control_plane::JOIN_ENVIRONMENT)) => EtcdData::Joining,
+        Some(_) => EtcdData::Absent,
+    };
+    let history = match found.records.get(owner) {
+        None => History::Missing,
+        Some(record) if record.started.iter().any(|unit| unit.as_str() == API_SERVER) => History::Served,
+        Some(_) => History::Begun,
+    };
+    (data, history)
+}
+
+fn wal(bundle: &Bundle) -> Option<HostPath> {
+    HostPath::parse(bundle.identity.get(control_plane::WAL)?.as_str()).ok()
+}
+
+/// Of both roles, because a host may have either: by name in `k8s_pki`.
+fn authorities() -> impl Iterator<Item = (&'static str, HostPath)> {
+    let all = control_plane::AUTHORITIES.into_iter().chain(node::AUTHORITIES);
+    all.map(|(name, path)| (name, HostPath::literal(path)))
+}
+
+/// The fingerprints of authorities by name. What is no certificate is damage, and repaired like any other file.
+fn fingerprints(text_of: impl Fn(&HostPath) -> Option<String>) -> BTreeMap<&'static str, BTreeSet<String>> {
+    const END: &str = "-----END CERTIFICATE-----\n";
+    let mut all: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
+    for (name, path) in authorities() {
+        let text = text_of(&path).unwrap_or_default();
+        let found = text.split_inclusive(END).filter_map(|pem| pki::fingerprint(pem).ok());
+        all.entry(name).or_default().extend(found);
+    }
+    all.retain(|_, fingerprints| !fingerprints.is_empty());
+    all
+}
+
+/// An authority on the host that shares no certificate with the declared one of that name.
+fn other_authority(claim: &Claim, found: &Inventory) -> Option<Cluster> {
+    let content =
+        |path: &HostPath| claim.bundle.files.get(path)?.content.bytes().map(|bytes| String::from_utf8_lossy(bytes).into());
+    let declared = fingerprints(content);
+    let there = fingerprints(|path| found.certificates.get(path).cloned());
+    let (name, ours, theirs) = authorities().find_map(|(name, _)| {
+        let (ours, theirs) = declared.get(name).zip(there.get(name))?;
+        ours.is_disjoint(theirs).then_some((name, ours, theirs))
+    })?;
+    Some(Cluster {
+        authority: name,
+        declared: ours.first().cloned()?,
+        found: theirs.first().cloned()?,
+        records: records_of_clusters(found),
+    })
+}
+
+fn records_of_clusters(found: &Inventory) -> Vec<(Owner, Record)> {
+    let is_one = |owner: &&Owner| ONE_PER_HOST.contains(&kind(owner));
+    found.records.iter().filter(|(owner, _)| is_one(owner)).map(|(owner, record)| (owner.clone(), record.clone())).collect()
+}
+
+fn kind(owner: &Owner) -> &str {
+    owner.as_str().split_once('.').map_or(owner.as_str(), |(kind, _)| kind)
+}
+
+/// Of a host that only the host itself can tell about.
+fn unknown_to_the_state(claim: &Claim, found: &Inventory) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let ours = found.records.get(claim.owner);
+    if ONE_PER_HOST.contains(&kind(claim.owner)) {
+        let others = found.records.iter().filter(|(owner, _)| *owner != claim.owner && kind(owner) == kind(claim.owner));
+        findings.extend(others.map(|(owner, record)| Finding::OtherOwner(owner.clone(), record.clone())));
+        let installations = INSTALLATIONS.iter().filter(|(path, _)| found.filled.contains(&HostPath::literal(path)));
+        findings.extend(installations.map(|(path, who)| Finding::Installation(path, who)));
+    }
+    let hosts = claim.bundle.identity.get(load_balancer::HOSTS);
+    if let Some((hosts, recorded)) = hosts.zip(ours.and_then(|record| record.identity.get(load_balancer::HOSTS)))
+        && hosts != recorded
+    {
+        findings.push(Finding::OtherHosts { declared: hosts.clone(), recorded: recorded.clone() });
+    }
+    if findings.is_empty() {
+        findings.extend(filled(claim, found).map(Finding::Filled));
+        findings.extend(data_without_authority(claim, found).map(Finding::DataWithoutAuthority));
+    }
+    findings
+}
+
+/// Directories with content that no record covers.
+fn filled(claim: &Claim, found: &Inventory) -> Option<Vec<HostPath>> {
+    let is_covered = |path: &HostPath| found.records.values().any(|record| record.directories.contains(path));
+    let refused = claim.bundle.data_directories.iter().filter(|(_, directory)| directory.if_filled == IfFilled::Refuse);
+    let paths: Vec<HostPath> =
+        refused.map(|(path, _)| path.clone()).filter(|path| found.filled.contains(path) && !is_covered(path)).collect();
+    (!paths.is_empty()).then_some(paths)
+}
+
+/// etcd is started after its authorities are written: data without them is what a removal left that was cut off, and may be anybody's.
+fn data_without_authority(claim: &Claim, found: &Inventory) -> Option<HostPath> {
+    let has_authority =
+        control_plane::AUTHORITIES.iter().any(|(_, path)| found.certificates.contains_key(&HostPath::literal(path)));
+    wal(claim.bundle).filter(|path| found.filled.contains(path) && !has_authority)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bundle::{Directory, UnitName};
+
+    fn path(text: &str) -> HostPath {
+        HostPath::literal(text)
+    }
+
+    fn owner(text: &str) -> Owner {
+        Owner::parse(text).unwrap()
+    }
+
+    /// Of a control-plane host.
+    fn bundle() -> Bundle {
+        let mut bundle = Bundle::default();
+        bundle.data_directories.insert(path("/var/lib/etcd"), Directory::data(0o700));
+        bundle.data_directories.insert(path("/var/log/kubernetes"), Directory::shared(0o700));
+        bundle.identity.insert(control_plane::WAL.into(), "/var/lib/etcd/member/wal".into());
+        bundle
+    }
+
+    fn found(filled: &[&str], records: &[(&str, &str)]) -> Inventory {
+        let record = |directory: &str| Record { directories: [path(directory)].into(), ..Record::default() };
+        Inventory {
+            filled: filled.iter().map(|text| path(text)).collect(),
+            records: records.iter().map(|(name, directory)| (owner(name), record(directory))).collect(),
+            ..Inventory::default()
+        }
+    }
+
+    #[track_caller]
+    fn check_host(in_state: bool, found: &Inventory, expect: &[&str]) {
+        let (host, owner, bundle) = (HostName::literal("cp-1"), owner("k8s_hardway_cluster.demo"), bundle());
+        let claim = Claim { host: &host, owner: &owner, bundle: &bundle, in_state };
+        let summaries: Vec<String> = check(&claim, found).iter().map(|diagnostic| diagnostic.summary.clone()).collect();
+        assert_eq!(summaries, expect);
+    }
+
+    #[test]
+    fn a_host_is_taken_when_it_is_nobodys_or_the_owners_own() {
+        check_host(false, &Inventory::default(), &[]);
+        check_host(false, &found(&["/var/lib/etcd"], &[("k8s_hardway_cluster.demo", "/var/lib/etcd")]), &[]);
+        check_host(false, &found(&["/var/lib/etcd"], &[("k8s_node_group.demo.x", "/var/lib/etcd")]), &[]);
+        check_host(false, &found(&["/var/log/kubernetes"], &[]), &[]);
+        check_host(false, &found(&["/var/lib/etcd"], &[]), &["cp-1 has data that no record of this provider covers"]);
+        check_host(false, &found(&[], &[("k8s_hardway_cluster.b", "/x")]), &["cp-1 belongs to k8s_hardway_cluster.b"]);
+        check_host(false, &found(&["/var/lib/rancher"], &[]), &["cp-1 carries a cluster of k3s or RKE2"]);
+        check_host(true, &found(&["/var/lib/etcd", "/var/lib/rancher"], &[("k8s_hardway_cluster.b", "/x")]), &[]);
+    }
+
+    #[test]
+    fn etcd_data_without_an_authority_is_nobodys() {
+        let mut inventory =
+            found(&["/var/lib/etcd", "/var/lib/etcd/member/wal"], &[("k8s_hardway_cluster.demo", "/var/lib/etcd")]);
+        check_host(false, &inventory, &["cp-1 has etcd data of a cluster whose authorities are gone"]);
+        check_host(true, &inventory, &[]);
+        inventory.certificates.insert(path("/etc/etcd/pki/ca.crt"), "-----BEGIN CERTIFICATE-----\n".into());
+        check_host(false, &inventory, &[]);
+    }
+
+    #[test]
+    fn only_data_of_its_own_makes_a_create_an_adoption() {
+        let demo = owner("k8s_hardway_cluster.demo");
+        assert!(has_own_data(&demo, &found(&["/var/lib/etcd"], &[("k8s_hardway_cluster.demo", "/var/lib/etcd")])));
+        assert!(!has_own_data(&demo, &found(&[], &[("k8s_hardway_cluster.demo", "/var/lib/etcd")])));
+        assert!(!has_own_data(&demo, &found(&["/var/lib/etcd"], &[("k8s_hardway_cluster.b", "/var/lib/etcd")])));
+    }
+
+    #[test]
+    fn the_log_of_etcd_and_the_record_tell_its_member() {
+        let demo = owner("k8s_hardway_cluster.demo");
+        let record = ("k8s_hardway_cluster.demo", "/var/lib/etcd");
+        // A member that was refused by its peers leaves a directory without a log.
+        let mut inventory = found(&["/var/lib/etcd"], &[record]);
+        assert_eq!(etcd_of(&demo, &bundle(), &inventory), (EtcdData::Absent, History::Begun));
+        inventory.filled.insert(path(control_plane::JOIN_ENVIRONMENT));
+        assert_eq!(etcd_of(&demo, &bundle(), &inventory).0, EtcdData::Joining);
+        inventory.filled.insert(path("/var/lib/etcd/member/wal"));
+        let started = &mut inventory.records.values_mut().next().unwrap().started;
+        started.insert(UnitName::literal("etcd.service"));
+        assert_eq!(etcd_of(&demo, &bundle(), &inventory), (EtcdData::Present, History::Begun));
+        inventory.records.values_mut().next().unwrap().started.insert(UnitName::literal(API_SERVER));
+        assert_eq!(etcd_of(&demo, &bundle(), &inventory).1, History::Served);
+        assert_eq!(etcd_of(&demo, &Bundle::default(), &Inventory::default()), (EtcdData::Unknown, History::Missing));
+    }
+}
