@@ -4,7 +4,7 @@
 use schema::{AttributePath, Diagnostic, Diagnostics, Schema, Type, Value};
 
 use crate::bug::bug;
-use crate::convert::{object_from_wire, value_to_wire};
+use crate::convert::value::{object_from_wire, value_to_wire};
 use crate::provider::IdentityAttribute;
 use crate::wire::tfplugin6 as wire;
 

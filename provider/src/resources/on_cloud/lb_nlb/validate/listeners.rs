@@ -1,21 +1,11 @@
 //! Rules of listeners, and between a listener, its balancer and its target group.
 
-use super::{Findings, health_check, or_default, target};
+use super::{Findings, Listener, health_check, or_default, target};
 use schema::{AttributePath, Value};
 use std::collections::BTreeMap;
 
 /// A quota of Network Load Balancers that AWS does not raise.
 const MAX_LISTENERS: usize = 50;
-
-/// What a listener's parts are judged by.
-pub struct Listener<'a> {
-    pub value: &'a Value,
-    /// `None` while it is unknown.
-    pub protocol: Option<&'a str>,
-    pub scheme: Option<&'a str>,
-    pub ip_address_type: Option<&'a str>,
-    pub path: AttributePath,
-}
 
 pub fn validate(config: &Value, findings: &mut Findings) {
     let path = AttributePath::attribute("listeners");

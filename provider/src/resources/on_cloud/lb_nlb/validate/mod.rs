@@ -22,7 +22,17 @@ pub fn validate(config: &Value) -> Diagnostics {
     findings.0
 }
 
-/// Collects the findings of a validation.
+/// What a listener's parts are judged by.
+struct Listener<'a> {
+    value: &'a Value,
+    /// `None` while it is unknown.
+    protocol: Option<&'a str>,
+    scheme: Option<&'a str>,
+    ip_address_type: Option<&'a str>,
+    path: AttributePath,
+}
+
+/// Collects what is wrong.
 #[derive(Default)]
 struct Findings(Diagnostics);
 

@@ -1,7 +1,6 @@
 //! Rules of a listener's target group.
 
-use super::listeners::Listener;
-use super::{Findings, known_texts, name_mistake, or_default};
+use super::{Findings, Listener, known_texts, name_mistake, or_default};
 use render::aws::nlb::is_datagram;
 use schema::{AttributePath, Value};
 use std::net::IpAddr;
