@@ -230,11 +230,15 @@ fn known<T: Clone>(field: &Field<T>, name: &str) -> Result<Option<T>, Diagnostic
     match field {
         Field::Known(value) => Ok(Some(value.clone())),
         Field::Null => Ok(None),
-        Field::Unknown => Err(Diagnostic::error(format!("aws.{name} of the provider is not known yet")).detail(
-            "It comes from a resource that does not exist yet, and this resource is already there. Apply that resource first \
-             (-target), or give the value directly.",
-        )),
+        Field::Unknown => Err(not_known(&format!("aws.{name}"))),
     }
+}
+
+pub fn not_known(setting: &str) -> Diagnostic {
+    Diagnostic::error(format!("{setting} of the provider is not known yet")).detail(
+        "It comes from a resource that does not exist yet, and this resource is already there. Apply that resource first \
+         (-target), or give the value directly.",
+    )
 }
 
 #[cfg(test)]

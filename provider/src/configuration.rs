@@ -4,9 +4,11 @@ use crate::aws::{self, Aws};
 use crate::ports::World;
 use crate::progress::Progress;
 use crate::ssh::{self, Ssh};
-use cloud::Cloud;
+use crate::tokens::Tokens;
+use cloud::{Cloud, Connection};
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Schema, Value, decode};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
@@ -31,11 +33,13 @@ pub struct Shared {
     /// Made at the first use, and the same for all resources: what one has asked, the others need not.
     cloud: Arc<RwLock<Option<Arc<dyn Cloud>>>>,
     pub world: Arc<dyn World>,
+    pub tokens: Arc<Tokens>,
 }
 
 impl Shared {
     pub fn new(world: Arc<dyn World>) -> Self {
-        Shared { configuration: Arc::default(), cloud: Arc::default(), world }
+        let tokens = Arc::new(Tokens::of_run(world.random()));
+        Shared { configuration: Arc::default(), cloud: Arc::default(), world, tokens }
     }
 
     pub fn configure(&self, value: &Value) -> Result<(), Diagnostic> {
@@ -54,7 +58,7 @@ impl Shared {
         if let Some(cloud) = self.cloud.read().ok().and_then(|cloud| cloud.clone()) {
             return Ok(cloud);
         }
-        let connection = self.configuration().aws.into_known().unwrap_or_default().connection()?;
+        let connection = self.configuration().connection()?;
         let made = self.world.cloud(&connection);
         let Ok(mut cloud) = self.cloud.write() else { return Ok(made) };
         Ok(cloud.get_or_insert(made).clone())
@@ -66,6 +70,37 @@ impl Shared {
 }
 
 impl Configuration {
+    /// Fails while a setting that it needs is not known yet.
+    fn connection(&self) -> Result<Connection, Diagnostic> {
+        match &self.aws {
+            Field::Unknown => Err(aws::not_known("aws")),
+            Field::Null => Aws::default().connection(),
+            Field::Known(aws) => aws.connection(),
+        }
+    }
+
+    /// The region that the provider block names. Null: the environment or a profile does.
+    pub fn region(&self) -> Field<String> {
+        self.of_aws(|aws| &aws.region)
+    }
+
+    pub fn prices(&self) -> Field<String> {
+        self.of_aws(|aws| &aws.prices)
+    }
+
+    /// Tags for every object. Unknown as a whole, or value by value.
+    pub fn default_tags(&self) -> Field<BTreeMap<String, Field<String>>> {
+        self.of_aws(|aws| &aws.default_tags)
+    }
+
+    fn of_aws<T: Clone>(&self, setting: fn(&Aws) -> &Field<T>) -> Field<T> {
+        match &self.aws {
+            Field::Unknown => Field::Unknown,
+            Field::Null => Field::Null,
+            Field::Known(aws) => setting(aws).clone(),
+        }
+    }
+
     pub fn progress(&self, subject: impl Into<String>) -> Progress {
         Progress::new(self.progress_file.known().map(PathBuf::from)).of(subject)
     }

@@ -23,6 +23,7 @@ mod progress;
 mod provider;
 mod resources;
 mod ssh;
+mod tokens;
 mod wait;
 
 pub use provider::K8s;

@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 #[async_trait]
 pub trait World: Send + Sync {
     fn now(&self) -> OffsetDateTime;
+    /// Bytes that nobody can guess.
+    fn random(&self) -> [u8; 16];
     /// By which calls wait.
     fn clock(&self) -> Arc<dyn Clock>;
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Host>, MachineError>;
@@ -103,6 +105,10 @@ const FETCH_CONNECT_LIMIT: Duration = Duration::from_secs(5);
 impl World for RealWorld {
     fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc()
+    }
+
+    fn random(&self) -> [u8; 16] {
+        rand::random()
     }
 
     fn clock(&self) -> Arc<dyn Clock> {

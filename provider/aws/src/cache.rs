@@ -43,7 +43,7 @@ impl Cache {
         fresh: bool,
     ) -> Result<Vec<Found>, CloudError> {
         let question = Instant::now();
-        if !is_listed_by_name(kind) {
+        if !kind.is_listed_by_name() {
             names.insert(REGION.to_owned());
         }
         let Some(slot) = self.slots.get(&kind) else { return Ok(Vec::new()) };
@@ -61,15 +61,12 @@ impl Cache {
 
     /// Until the guard is dropped, and what was asked meanwhile too, nothing that is known about the kind counts.
     pub(crate) fn changing(&self, kind: Kind) -> Changing<'_> {
-        Changing { cache: self, kinds: std::iter::once(kind).chain(showing(kind).iter().copied()).collect() }
+        Changing { cache: self, kinds: std::iter::once(kind).chain(kind.shows_in().iter().copied()).collect() }
     }
 
     /// Kubernetes' objects are of kinds that are ours as well.
     pub(crate) fn changing_leftover(&self) -> Changing<'_> {
-        Changing {
-            cache: self,
-            kinds: vec![Kind::LoadBalancer, Kind::Listener, Kind::TargetGroup, Kind::VpcEndpoint, Kind::SecurityGroup],
-        }
+        Changing { cache: self, kinds: Kind::all().filter(|kind| kind.is_created_by_kubernetes()).collect() }
     }
 }
 
@@ -98,14 +95,14 @@ impl Answers {
     fn missing(&self, kind: Kind, names: &BTreeSet<String>, not_before: Option<Instant>) -> BTreeSet<String> {
         let counts = |name: &String| self.asked.get(name).is_some_and(|at| not_before.is_none_or(|limit| *at >= limit));
         let missing: BTreeSet<String> = names.iter().filter(|name| !counts(name)).cloned().collect();
-        match missing.is_empty() || is_listed_by_name(kind) {
+        match missing.is_empty() || kind.is_listed_by_name() {
             true => missing,
             false => self.asked.keys().chain(names).cloned().collect(),
         }
     }
 
     fn put(&mut self, kind: Kind, asked: &BTreeSet<String>, at: Instant, found: Vec<Found>) {
-        match is_listed_by_name(kind) {
+        match kind.is_listed_by_name() {
             true => self.found.retain(|known| !asked.contains(listing_name(known))),
             false => self.found.clear(),
         }
@@ -114,36 +111,14 @@ impl Answers {
     }
 
     fn get(&self, kind: Kind, names: &BTreeSet<String>) -> Vec<Found> {
-        let is_wanted = |found: &&Found| !is_listed_by_name(kind) || names.contains(listing_name(found));
+        let is_wanted = |found: &&Found| !kind.is_listed_by_name() || names.contains(listing_name(found));
         self.found.iter().filter(is_wanted).cloned().collect()
     }
-}
-
-fn is_listed_by_name(kind: Kind) -> bool {
-    matches!(kind, Kind::LoadBalancer | Kind::TargetGroup | Kind::Listener | Kind::DnsRecord)
 }
 
 /// The name by which an object was asked for.
 fn listing_name(found: &Found) -> &str {
     found.kind.listing_name(&found.id).unwrap_or(&found.id)
-}
-
-/// The kinds in whose objects a change of one of this kind shows.
-fn showing(kind: Kind) -> &'static [Kind] {
-    match kind {
-        Kind::Vpc => &[Kind::InternetGateway, Kind::SecurityGroup, Kind::RouteTable],
-        Kind::Subnet => &[Kind::RouteTable, Kind::VpcEndpoint],
-        Kind::SecurityGroup => &[Kind::Instance, Kind::VpcEndpoint],
-        Kind::ElasticIp => &[Kind::Instance, Kind::NatGateway],
-        Kind::NatGateway => &[Kind::ElasticIp, Kind::RouteTable],
-        Kind::RouteTable => &[Kind::VpcEndpoint],
-        Kind::VpcEndpoint => &[Kind::RouteTable],
-        Kind::Instance => &[Kind::ElasticIp, Kind::TargetGroup],
-        Kind::LoadBalancer => &[Kind::Listener, Kind::TargetGroup],
-        Kind::TargetGroup => &[Kind::Listener],
-        Kind::Listener => &[Kind::TargetGroup],
-        _ => &[],
-    }
 }
 
 #[cfg(test)]

@@ -96,10 +96,11 @@ impl Cloud for Region {
     }
 
     async fn end_of(&self, found: &Found) -> Result<Option<String>, CloudError> {
-        if found.kind != Kind::Instance {
+        if !found.kind.ends() {
             return Ok(None);
         }
-        self.explained(objects::end_of_instance(self.clients().await?, &found.id).await)
+        let clients = self.clients().await?;
+        self.explained(objects::of(found.kind).end_of(clients, &found.id).await)
     }
 
     async fn identity(&self) -> Result<Identity, CloudError> {

@@ -210,7 +210,9 @@ fn subnets(object: &Object, counts: fn(&str) -> bool) -> Option<i64> {
     for (_, value) in object.settings.iter().filter(|(key, _)| key.starts_with("subnet ")) {
         count += i64::from(counts(value.known().unwrap_or("allocation=")));
     }
-    (!object.settings.contains_key("*")).then_some(count)
+    // Of an object that may have more settings, those below one word are known all or none.
+    let is_known = !object.is_open() || object.settings.keys().any(|key| key.starts_with("subnet "));
+    is_known.then_some(count)
 }
 
 impl Usd {

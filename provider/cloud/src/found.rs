@@ -2,6 +2,7 @@
 
 use crate::{Kind, OBJECT_TAG, ObjectKey};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The first word of settings of a target group: an Auto Scaling group that is attached to it.
 pub const AUTOSCALING_GROUP: &str = "autoscaling_group";
@@ -19,6 +20,15 @@ pub struct Found {
     /// What others refer to: `ipv6_cidr`, `public_ip`, `dns_name`…
     pub outputs: BTreeMap<String, String>,
     pub readiness: Readiness,
+    /// Of a target group.
+    pub health: Option<Health>,
+}
+
+/// How many of the targets are healthy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    pub healthy: usize,
+    pub targets: usize,
 }
 
 /// Whether others can use the object yet.
@@ -33,10 +43,23 @@ pub enum Readiness {
     Failed(String),
 }
 
+impl fmt::Display for Health {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.healthy, self.targets)
+    }
+}
+
 impl Found {
     /// An object without settings or tags, ready.
     pub fn new(kind: Kind, id: impl Into<String>) -> Self {
-        Found { kind, id: id.into(), settings: BTreeMap::new(), outputs: BTreeMap::new(), readiness: Readiness::Ready }
+        Found {
+            kind,
+            id: id.into(),
+            settings: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            readiness: Readiness::Ready,
+            health: None,
+        }
     }
 
     /// The value of a tag.

@@ -12,6 +12,9 @@ pub enum Setting {
     Unknown,
 }
 
+/// The key of a setting that says of an object that it may have more settings than are known: a plan shows it as unknown as a whole.
+pub const UNKNOWN_KEYS: &str = "*";
+
 /// Settings by key; `docs/aws-objects.md` lists the keys of each kind.
 pub type Settings = BTreeMap<String, Setting>;
 
@@ -38,7 +41,12 @@ pub enum GraphError {
 impl Object {
     /// An object without settings.
     pub fn new(kind: Kind, name: impl Into<String>) -> Self {
-        Object { key: ObjectKey::new(kind, name), settings: Settings::new() }
+        Object::of(ObjectKey::new(kind, name))
+    }
+
+    /// Without settings.
+    pub fn of(key: ObjectKey) -> Self {
+        Object { key, settings: Settings::new() }
     }
 
     /// The object with one more setting.
@@ -53,6 +61,17 @@ impl Object {
             Some(value) => self.with(key, value),
             None => self,
         }
+    }
+
+    /// Whether it is not known yet which settings it has.
+    pub fn is_open(&self) -> bool {
+        self.settings.contains_key(UNKNOWN_KEYS)
+    }
+
+    /// The objects that this one has for life: when they are new, so is it.
+    pub fn immutable_references(&self) -> impl Iterator<Item = ObjectKey> {
+        let fixed = self.settings.iter().filter(|(key, _)| self.key.kind.is_immutable(key));
+        fixed.filter_map(|(_, setting)| setting.known()).flat_map(references)
     }
 
     /// `@kind/name`: how a setting of another object refers to this one's id.
@@ -115,6 +134,13 @@ impl Graph {
         for object in self.objects.values_mut().filter(|object| object.key.kind.has_tags()) {
             let value = value(&object.key);
             object.settings.entry(format!("tag {key}")).or_insert(value);
+        }
+    }
+
+    /// Every object that has tags may have more of them: their keys are not known yet.
+    pub fn open_tags(&mut self) {
+        for object in self.objects.values_mut().filter(|object| object.key.kind.has_tags()) {
+            object.settings.insert(UNKNOWN_KEYS.to_owned(), Setting::Unknown);
         }
     }
 

@@ -1,5 +1,9 @@
-//! The kinds of objects, each with what is true of all objects of the kind: order, what can change in place, what only we may add.
+//! The kinds of objects, and what is true of all objects of a kind: the questions to the table in `kind/rows.rs`.
 
+mod rows;
+
+use rows::Waits::{BeforeChanges, BeforeOthers};
+use rows::{ALL, Listing, Row};
 use std::fmt;
 use std::str::FromStr;
 
@@ -36,124 +40,163 @@ pub enum Replacement {
     Resource,
 }
 
-struct Traits {
-    kind: Kind,
-    name: &'static str,
-    replacement: Replacement,
-    /// Keys of settings that only a new object can have otherwise. A key is compared by its first word.
-    immutable: &'static [&'static str],
-    /// First words of keys of which nobody else may add any: an additional route or rule is a difference.
-    exclusive: &'static [&'static str],
-    /// What others can refer to besides the id.
-    outputs: &'static [&'static str],
-}
-
-use Replacement::{CreateFirst, DeleteFirst, Resource};
-
-#[rustfmt::skip] // a table: one kind, one row
-const ALL: &[Traits] = &[
-    Traits { kind: Kind::DhcpOptions, name: "dhcp_options", replacement: CreateFirst, immutable: &["domain_name", "domain_name_servers", "ntp_servers"], exclusive: &[], outputs: &[] },
-    Traits { kind: Kind::Vpc, name: "vpc", replacement: Resource, immutable: &["cidr", "tenancy"], exclusive: &["secondary_cidr"], outputs: &["ipv6_cidr"] },
-    Traits { kind: Kind::KeyPair, name: "key_pair", replacement: CreateFirst, immutable: &["key_name", "public_key"], exclusive: &[], outputs: &[] },
-    Traits { kind: Kind::InternetGateway, name: "internet_gateway", replacement: DeleteFirst, immutable: &[], exclusive: &[], outputs: &[] },
-    Traits { kind: Kind::EgressOnlyInternetGateway, name: "egress_only_internet_gateway", replacement: DeleteFirst, immutable: &["vpc"], exclusive: &[], outputs: &[] },
-    Traits { kind: Kind::SecurityGroup, name: "security_group", replacement: Resource, immutable: &["vpc", "group_name", "description"], exclusive: &["ingress", "egress"], outputs: &[] },
-    Traits { kind: Kind::Subnet, name: "subnet", replacement: Resource, immutable: &["vpc", "zone", "cidr", "ipv6_native"], exclusive: &[], outputs: &["ipv6_cidr"] },
-    Traits { kind: Kind::ElasticIp, name: "elastic_ip", replacement: DeleteFirst, immutable: &[], exclusive: &[], outputs: &["public_ip"] },
-    Traits { kind: Kind::NatGateway, name: "nat_gateway", replacement: DeleteFirst, immutable: &["subnet", "allocation", "connectivity"], exclusive: &[], outputs: &["public_ip"] },
-    Traits { kind: Kind::RouteTable, name: "route_table", replacement: CreateFirst, immutable: &["vpc"], exclusive: &["route", "subnet"], outputs: &[] },
-    Traits { kind: Kind::VpcEndpoint, name: "vpc_endpoint", replacement: DeleteFirst, immutable: &["vpc", "service", "type"], exclusive: &["subnet", "security_group", "route_table", "policy"], outputs: &[] },
-    Traits { kind: Kind::FlowLog, name: "flow_log", replacement: DeleteFirst, immutable: &["resource", "traffic", "destination", "destination_type", "role", "interval_seconds"], exclusive: &[], outputs: &[] },
-    Traits { kind: Kind::Instance, name: "instance", replacement: DeleteFirst, immutable: &["image", "type", "subnet", "key_name", "user_data_digest", "volume_gib", "volume_type", "volume_encrypted", "profile"], exclusive: &["security_group"], outputs: &["ipv6_address", "private_ip", "public_ip"] },
-    Traits { kind: Kind::LoadBalancer, name: "load_balancer", replacement: Resource, immutable: &["load_balancer_name", "scheme", "type"], exclusive: &["security_group", "subnet"], outputs: &["dns_name", "zone_id"] },
-    Traits { kind: Kind::TargetGroup, name: "target_group", replacement: CreateFirst, immutable: &["target_group_name", "vpc", "protocol", "port", "target_type", "address_family"], exclusive: &["autoscaling_group", "target"], outputs: &[] },
-    Traits { kind: Kind::Listener, name: "listener", replacement: DeleteFirst, immutable: &["load_balancer"], exclusive: &[], outputs: &[] },
-    Traits { kind: Kind::DnsRecord, name: "dns_record", replacement: CreateFirst, immutable: &["zone", "record_name", "type"], exclusive: &["value"], outputs: &[] },
-];
-
 /// How descriptions of rules begin that the cloud controller makes. An adapter gives it to a rule without a description whose source
 /// is a group of Kubernetes, as for a classic load balancer.
 pub const KUBERNETES_RULE: &str = "kubernetes.io/rule/";
 /// The same of the load balancer controller.
 const TARGET_GROUP_BINDING: &str = "elbv2.k8s.aws/targetGroupBinding=";
 
-/// Outputs with the settings that they follow. All others stay as long as their object does.
-const RENEWED: [(Kind, &str, &str); 5] = [
-    (Kind::Vpc, "ipv6_cidr", "ipv6"),
-    (Kind::Subnet, "ipv6_cidr", "ipv6_cidr"),
-    (Kind::Instance, "ipv6_address", "ipv6_addresses"),
-    (Kind::Instance, "public_ip", "elastic_ip"),
-    (Kind::Instance, "public_ip", "state"),
-];
-
 impl Kind {
     /// Every kind, in the order in which objects are created.
     pub fn all() -> impl Iterator<Item = Kind> {
-        ALL.iter().map(|traits| traits.kind)
+        ALL.iter().map(|row| row.kind)
     }
 
     /// The name in object keys, such as `security_group`.
     pub fn as_str(self) -> &'static str {
-        self.traits().name
+        self.row().name
+    }
+
+    /// What ids of the kind begin with, before a hyphen; empty where they are ARNs or names.
+    pub fn id_prefix(self) -> &'static str {
+        self.row().id_prefix
     }
 
     /// What is replaced when a setting changes that AWS cannot change in place.
     pub fn replacement(self) -> Replacement {
-        self.traits().replacement
+        self.row().replacement
     }
 
     /// Whether AWS cannot change this setting of an existing object.
     pub fn is_immutable(self, key: &str) -> bool {
-        self.traits().immutable.contains(&first_word(key))
+        self.row().immutable.contains(&first_word(key))
+    }
+
+    /// Keys, or their first words, of settings that only a new object can have otherwise.
+    pub fn immutable(self) -> &'static [&'static str] {
+        self.row().immutable
+    }
+
+    /// First words of keys of which nobody else may add any.
+    pub fn exclusive(self) -> &'static [&'static str] {
+        self.row().exclusive
     }
 
     /// Whether a setting of this key that nobody declared is a difference.
     pub fn is_exclusive(self, key: &str) -> bool {
-        self.traits().exclusive.contains(&first_word(key))
+        self.row().exclusive.contains(&first_word(key))
     }
 
-    /// Whether the setting is only used to create and never read back: another one shows its effect.
+    /// Whether the setting serves only to create and is never read back.
     pub fn is_unread(self, key: &str) -> bool {
-        self == Kind::Instance && key == "user_data"
+        self.row().unread.contains(&key)
     }
 
-    /// The name in the id of an object that is listed by its name. A listener is listed by that of its load balancer; a record's id
-    /// is its name.
+    /// Whether others can be created upon an object only when it is ready.
+    pub fn is_awaited(self) -> bool {
+        matches!(self.row().waits, BeforeOthers | BeforeChanges)
+    }
+
+    /// Whether an object refuses changes, or does not show yet what has to be changed, until it is ready.
+    pub fn is_changed_when_ready(self) -> bool {
+        self.row().waits == BeforeChanges
+    }
+
+    /// Whether an object that was created may end by itself.
+    pub fn ends(self) -> bool {
+        self.row().ends
+    }
+
+    /// Whether Kubernetes creates objects of the kind too.
+    pub fn is_created_by_kubernetes(self) -> bool {
+        self.row().of_kubernetes
+    }
+
+    /// The kinds in whose objects a change of one of this kind shows.
+    pub fn shows_in(self) -> &'static [Kind] {
+        self.row().shows_in
+    }
+
+    /// Whether only named objects of the kind are listed: see [`Kind::listing_name`].
+    pub fn is_listed_by_name(self) -> bool {
+        !matches!(self.row().listing, Listing::Region | Listing::RegionAndIds)
+    }
+
+    /// The name in the id of an object by which it is listed. A listener is listed by that of its load balancer; a record's id is its
+    /// name.
     pub fn listing_name(self, id: &str) -> Option<&str> {
-        match self {
-            // arn:…:loadbalancer/net/<name>/<number>, arn:…:targetgroup/<name>/<number>
-            Kind::LoadBalancer | Kind::TargetGroup => id.rsplit('/').nth(1),
-            // arn:…:listener/net/<name>/<number>/<number>
-            Kind::Listener => id.rsplit('/').nth(2),
-            Kind::DnsRecord => Some(id),
-            _ => None,
+        match self.row().listing {
+            Listing::Region | Listing::RegionAndIds => None,
+            Listing::Name { word, .. } | Listing::NameOf { word, .. } => id.rsplit('/').nth(word),
+            Listing::Settings(_) => Some(id),
         }
+    }
+
+    /// What has to be named so that an object that exists is found, with all its settings: itself, and what is listed by its name.
+    pub fn names_of_id(self, id: &str) -> Vec<(Kind, String)> {
+        match self.row().listing {
+            Listing::Region => Vec::new(),
+            Listing::RegionAndIds => vec![(self, id.to_owned())],
+            _ => self.listing_name(id).map(|name| self.named(name)).unwrap_or_default(),
+        }
+    }
+
+    /// The same of an object that is declared, as far as its settings are known.
+    pub fn names_of_settings<'a>(self, get: impl Fn(&str) -> Option<&'a str>) -> Vec<(Kind, String)> {
+        match self.row().listing {
+            Listing::Region | Listing::RegionAndIds | Listing::NameOf { .. } => Vec::new(),
+            Listing::Name { setting, .. } => get(setting).map(|name| self.named(name)).unwrap_or_default(),
+            Listing::Settings(settings) => {
+                let words: Option<Vec<&str>> = settings.iter().map(|setting| get(setting)).collect();
+                words.map(|words| self.named(&words.join(" "))).unwrap_or_default()
+            }
+        }
+    }
+
+    fn named(self, name: &str) -> Vec<(Kind, String)> {
+        let is_of = |row: &&Row| matches!(row.listing, Listing::NameOf { kind, .. } if kind == self);
+        let below = ALL.iter().filter(is_of).map(|row| row.kind);
+        std::iter::once(self).chain(below).map(|kind| (kind, name.to_owned())).collect()
     }
 
     /// Whether a setting that nobody declared is Kubernetes' own: its cloud controller and its load balancer controller manage rules
     /// of the nodes' group, and say so in their descriptions.
     pub fn is_kubernetes(self, key: &str, value: &str) -> bool {
-        self == Kind::SecurityGroup
-            && first_word(key) == "ingress"
-            && [KUBERNETES_RULE, TARGET_GROUP_BINDING].iter().any(|maker| value.starts_with(maker))
+        self.row()
+            .kubernetes_settings
+            .is_some_and(|(word, makers)| first_word(key) == word && makers.iter().any(|maker| value.starts_with(maker)))
     }
 
     /// What an object of the kind offers besides its id. Fixed, so that a plan knows of what it will know more.
-    pub fn outputs(self) -> &'static [&'static str] {
-        self.traits().outputs
+    pub fn outputs(self) -> impl Iterator<Item = &'static str> {
+        self.row().outputs.iter().map(|output| output.name)
+    }
+
+    pub fn has_output(self, name: &str) -> bool {
+        self.outputs().any(|output| output == name)
     }
 
     /// Whether an output may be another one after a setting was changed in place.
     pub fn renews(self, output: &str, key: &str) -> bool {
-        RENEWED.contains(&(self, output, first_word(key)))
+        self.row().outputs.iter().any(|row| row.name == output && row.follows.contains(&first_word(key)))
     }
 
-    /// Records have no tags: what they are is their name and type.
+    /// Outputs with the settings that ask for them: an object with such a setting is ready when it has the output.
+    pub fn asked_outputs(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.row().outputs.iter().filter_map(|output| Some((output.asked_by?, output.name)))
+    }
+
+    /// Outputs of objects of other kinds that objects of this kind change, each with the setting that says of which.
+    pub fn gives(self) -> &'static [(&'static str, Kind, &'static str)] {
+        self.row().gives
+    }
+
+    /// What has no tags (records) is known by its settings: its name and type.
     pub fn has_tags(self) -> bool {
-        self != Kind::DnsRecord
+        self.row().has_tags
     }
 
-    fn traits(self) -> &'static Traits {
+    fn row(self) -> &'static Row {
         &ALL[self as usize]
     }
 }
@@ -189,12 +232,26 @@ mod tests {
     }
 
     #[test]
-    fn outputs_that_follow_a_setting_are_those_of_the_table() {
-        for (kind, output, _) in RENEWED {
-            assert!(kind.outputs().contains(&output), "{kind}.{output}");
-        }
+    fn outputs_follow_settings() {
         assert!(Kind::Vpc.renews("ipv6_cidr", "ipv6"));
         assert!(!Kind::Vpc.renews("ipv6_cidr", "tag Name"));
+        for kind in Kind::all() {
+            assert!(kind.gives().iter().all(|(_, other, output)| other.has_output(output)), "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_listed_by_name_is_named_by_settings_and_by_id() {
+        let settings = |key: &str| (key == "load_balancer_name").then_some("api");
+        let expect = [(Kind::LoadBalancer, "api".to_owned()), (Kind::Listener, "api".to_owned())];
+        assert_eq!(Kind::LoadBalancer.names_of_settings(settings), expect);
+        assert_eq!(Kind::LoadBalancer.names_of_id("arn:x:loadbalancer/net/api/1"), expect);
+        assert_eq!(Kind::Listener.names_of_id("arn:x:listener/net/api/1/2"), expect[1..]);
+        assert_eq!(Kind::Vpc.names_of_id("vpc-1"), [(Kind::Vpc, "vpc-1".to_owned())]);
+        assert_eq!(Kind::Subnet.names_of_id("subnet-1"), []);
+        assert_eq!(Kind::DnsRecord.names_of_settings(settings), []);
+        let record = |key: &str| Some(if key == "type" { "A" } else { key });
+        assert_eq!(Kind::DnsRecord.names_of_settings(record), [(Kind::DnsRecord, "zone record_name A".to_owned())]);
     }
 
     #[test]

@@ -230,6 +230,15 @@ impl<'a> Uses<'a> {
         self
     }
 
+    /// Whether all is known that the policy depends on: which cluster's objects are changed, and the settings of those kinds for which
+    /// AWS does more in the name of the caller.
+    pub fn are_known(&self) -> bool {
+        let mut open = self.objects.iter().filter(|object| object.is_open());
+        let decides = |kind: Kind| matches!(kind, Kind::Instance | Kind::FlowLog | Kind::VpcEndpoint);
+        let has_no_cluster = self.clusters().is_empty();
+        !open.any(|object| decides(object.key.kind) || (has_no_cluster && object.key.kind.has_tags()))
+    }
+
     /// The policy as JSON. The tag that changes are conditioned on is the one that the graphs set.
     pub fn least_policy(&self) -> String {
         let policy = Policy { version: "2012-10-17", statement: self.statements() };

@@ -67,7 +67,7 @@ impl Reference {
         // Names may hold dots: what stands after the last one is an output where the kind has it.
         let offered = word.rsplit_once('.').and_then(|(key, output)| {
             let key: ObjectKey = key.parse().ok()?;
-            key.kind.outputs().contains(&output).then(|| (key, output.to_owned()))
+            key.kind.has_output(output).then(|| (key, output.to_owned()))
         });
         let (key, output) = match offered {
             Some((key, output)) => (key, Some(output)),

@@ -1,7 +1,7 @@
 //! Networks as reviewed: `tests/golden_aws/vpc-<case>.txt`, a line for each setting. `UPDATE=1` rewrites them and fails once.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use cloud::{Graph, Kind, Object, Setting};
+use cloud::{Direction, Graph, Kind, Object, Ports, Protocol, Setting};
 use render::aws::endpoints::{EndpointOptions, Endpoints};
 use render::aws::security_groups::{AdditionalRule, NetworkAddon, Role, SecurityGroupOptions};
 use render::aws::vpc::{self, DhcpOptions, FlowLogs, Ipv6Source, Nat, NatMode, Reach, Tier, VpcSpec};
@@ -55,8 +55,8 @@ fn dual_stack() -> VpcSpec {
     spec.security_groups.admin_cidrs = ["192.0.2.0/24".parse().unwrap(), "2001:db8:1::/48".parse().unwrap()].into();
     spec.security_groups.node_port_cidrs = ["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()].into();
     spec.security_groups.load_balancer_cidrs = ["192.0.2.0/24".parse().unwrap()].into();
-    let rule =
-        AdditionalRule { role: Role::Node, is_egress: false, protocol: "tcp".into(), ports: "9100".into(), peer: "node".into() };
+    let rule = cloud::Rule::new(Direction::Ingress, Protocol::Tcp, Ports::One(9100), Role::Node.peer());
+    let rule = AdditionalRule { role: Role::Node, rule };
     spec.security_groups.additional_rules = [("Prometheus node exporter".to_string(), rule)].into();
     let logs = |destination: &str| FlowLogs {
         destination_type: "s3".into(),

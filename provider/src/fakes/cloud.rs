@@ -59,7 +59,7 @@ impl CloudMemory {
                 object.get("load_balancer").unwrap_or_default().replace("loadbalancer", "listener"),
                 self.next
             ),
-            _ => format!("{}-{:017x}", prefix(kind), self.next),
+            _ => format!("{}-{:017x}", kind.id_prefix(), self.next),
         };
         if self.objects.contains_key(&id) {
             return Err((ErrorClass::Exists, format!("{id} is there already")));
@@ -74,10 +74,10 @@ impl CloudMemory {
         let at_once = |key: &str| kind.is_immutable(key) || key.starts_with("tag ") || !kind.has_tags();
         found.settings =
             object.settings.iter().filter(|(key, _)| at_once(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
-        for output in ["public_ip", "private_ip", "ipv6_address", "dns_name", "zone_id"] {
+        for output in kind.outputs() {
             found.outputs.insert(output.into(), format!("{output}-of-{}", object.key.name));
         }
-        found.outputs.insert("health".into(), "1/1".into());
+        found.health = (kind == Kind::TargetGroup).then_some(Health { healthy: 1, targets: 1 });
         if matches!(kind, Kind::NatGateway | Kind::Instance | Kind::LoadBalancer) {
             found.readiness = Readiness::Pending;
         }
@@ -182,26 +182,6 @@ fn register_instances(found: &mut Found) {
     }
 }
 
-/// The prefix of AWS's ids of this kind.
-fn prefix(kind: Kind) -> &'static str {
-    match kind {
-        Kind::DhcpOptions => "dopt",
-        Kind::ElasticIp => "eipalloc",
-        Kind::EgressOnlyInternetGateway => "eigw",
-        Kind::FlowLog => "fl",
-        Kind::Instance => "i",
-        Kind::InternetGateway => "igw",
-        Kind::KeyPair => "key",
-        Kind::NatGateway => "nat",
-        Kind::RouteTable => "rtb",
-        Kind::SecurityGroup => "sg",
-        Kind::Subnet => "subnet",
-        Kind::Vpc => "vpc",
-        Kind::VpcEndpoint => "vpce",
-        Kind::LoadBalancer | Kind::TargetGroup | Kind::Listener | Kind::DnsRecord => "",
-    }
-}
-
 pub(super) struct FakeCloud {
     pub world: FakeWorld,
 }
@@ -243,14 +223,8 @@ impl Cloud for FakeCloud {
             return Err(Self::error("find", ErrorClass::Denied, "the provider is dead"));
         }
         let named = |found: &Found| {
-            let name = match found.kind {
-                Kind::LoadBalancer => found.settings.get("load_balancer_name").cloned(),
-                Kind::TargetGroup => found.settings.get("target_group_name").cloned(),
-                Kind::Listener => found.id.rsplit('/').nth(2).map(str::to_owned),
-                Kind::DnsRecord => Some(found.id.clone()),
-                _ => return true,
-            };
-            name.is_some_and(|name| wanted.names.contains(&(found.kind, name)))
+            let name = found.kind.listing_name(&found.id);
+            !found.kind.is_listed_by_name() || name.is_some_and(|name| wanted.names.contains(&(found.kind, name.to_owned())))
         };
         Ok(self.world.change(|memory| {
             let all = memory.cloud.objects.values();

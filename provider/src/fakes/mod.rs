@@ -137,6 +137,10 @@ impl World for FakeWorld {
         *self.inside.now.lock().unwrap()
     }
 
+    fn random(&self) -> [u8; 16] {
+        [7; 16]
+    }
+
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(self.inside.clock.clone())
     }

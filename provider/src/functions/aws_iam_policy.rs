@@ -20,7 +20,7 @@ impl Function for AwsIamPolicy {
         "Returns, as JSON, the least IAM policy with which the given resources can be planned, created, updated and destroyed.\n\n\
          Where IAM supports it, changes are allowed only on objects with the cluster's tag. The policy is known at plan, before there are \
          credentials. A `k8s_vpc` with `destroy_leftovers` adds what is needed to remove leftovers of Kubernetes, whose tags IAM cannot \
-         rely on."
+         rely on. Without any resource, the policy allows only `sts:GetCallerIdentity`, which AWS refuses to nobody."
     }
 
     fn parameters(&self) -> Vec<Parameter> {
@@ -28,8 +28,8 @@ impl Function for AwsIamPolicy {
     }
 
     fn variadic(&self) -> Option<Parameter> {
-        let description = "Whole resources: `k8s_vpc`, `k8s_lb_nlb`, `k8s_bastion`, `k8s_egress_proxy`. Expand those with `count` or \
-                           `for_each`: `k8s_bastion.main...`.";
+        let description = "Whole resources: `k8s_vpc`, `k8s_lb_nlb`, `k8s_bastion`, `k8s_egress_proxy`. A block with `count` or \
+                           `for_each` is one argument, even if it has no instances: `k8s_bastion.main`.";
         Some(Parameter { name: "resources", description, value_type: Type::Dynamic })
     }
 
@@ -42,24 +42,45 @@ impl Function for AwsIamPolicy {
     }
 
     fn call(&self, arguments: Vec<Value>) -> Result<Value, FunctionError> {
-        if arguments.is_empty() {
-            return Err(FunctionError { text: "there is no resource to give a policy for".into(), argument: None });
-        }
         let mut graphs: Vec<Graph> = Vec::new();
         let mut deletes_leftovers = false;
-        for (position, resource) in (0..).zip(&arguments) {
-            if resource.is_unknown() || resource.get("objects").is_unknown() {
-                return Ok(Value::Unknown);
-            }
-            if resource.get("objects").as_map().is_none() {
+        for (position, argument) in (0..).zip(&arguments) {
+            let no_resource = || {
                 let text = "this is not a resource on AWS: give whole ones, such as k8s_vpc.main".into();
-                return Err(FunctionError { text, argument: Some(position) });
+                FunctionError { text, argument: Some(position) }
+            };
+            let Some(resources) = resources(argument).ok_or_else(no_resource)? else { return Ok(Value::Unknown) };
+            for resource in resources {
+                let objects = resource.get("objects");
+                let destroys = resource.get("destroy_leftovers");
+                if objects.is_unknown() || destroys.is_unknown() {
+                    return Ok(Value::Unknown);
+                }
+                graphs.push(to_graph(objects));
+                deletes_leftovers |= destroys.as_bool() == Some(true);
             }
-            graphs.push(to_graph(resource.get("objects")));
-            deletes_leftovers |= resource.get("destroy_leftovers").as_bool() == Some(true);
         }
-        Ok(Uses::of(&graphs).with_leftovers(deletes_leftovers).least_policy().into())
+        let uses = Uses::of(&graphs).with_leftovers(deletes_leftovers);
+        Ok(if uses.are_known() { uses.least_policy().into() } else { Value::Unknown })
     }
+}
+
+/// One resource, or all of a block with `count` (a tuple) or `for_each` (an object), which may be none. `None` for anything else; the
+/// inner one while it is not known which there are.
+fn resources(argument: &Value) -> Option<Option<Vec<&Value>>> {
+    let is_resource =
+        |value: &Value| value.is_unknown() || value.get("objects").is_unknown() || value.get("objects").as_map().is_some();
+    let all: Vec<&Value> = match argument {
+        Value::Unknown => return Some(None),
+        resource if is_resource(resource) => vec![resource],
+        Value::List(items) => items.iter().collect(),
+        Value::Map(entries) => entries.values().collect(),
+        _ => return None,
+    };
+    if !all.iter().all(|value| is_resource(value)) {
+        return None;
+    }
+    Some((!all.iter().any(|value| value.is_unknown())).then_some(all))
 }
 
 #[cfg(test)]
@@ -91,8 +112,35 @@ mod tests {
         let mut with_leftovers = vpc.clone();
         with_leftovers.set("destroy_leftovers", true.into());
         check(&[with_leftovers], Ok(&["ec2:DeleteVolume"]));
-        check(&[], Err(None));
+        check(&[], Ok(&["sts:GetCallerIdentity"]));
         check(&[vpc, "vpc-1".into()], Err(Some(1)));
+    }
+
+    #[test]
+    fn a_block_with_count_or_for_each_is_one_argument() {
+        let all = vec![resource("vpc/main"), resource("dns_record/A")];
+        let by_key = Value::object([("a", all[0].clone()), ("b", all[1].clone())]);
+        for block in [Value::List(all), by_key] {
+            check(&[block], Ok(&["ec2:CreateVpc", "hostedzone/Z1"]));
+        }
+        let nothing = AwsIamPolicy.call(Vec::new());
+        for none in [Value::List(Vec::new()), Value::object([])] {
+            assert_eq!(AwsIamPolicy.call(vec![none]).ok(), nothing.as_ref().ok().cloned());
+        }
+        check(&[vec!["vpc-1"].into()], Err(Some(0)));
+    }
+
+    #[test]
+    fn what_decides_and_is_not_known_yet_waits() {
+        let open = |objects: &[&str]| {
+            let objects = objects.iter().map(|key| ((*key).to_owned(), Value::Unknown));
+            vec![Value::object([("objects", Value::Map(objects.collect()))])]
+        };
+        // Which cluster's objects may be changed, or whether a role is passed on.
+        for objects in [&["vpc/main"][..], &["flow_log/main"]] {
+            assert!(AwsIamPolicy.call(open(objects)).is_ok_and(|policy| policy.is_unknown()), "{objects:?}");
+        }
+        assert!(AwsIamPolicy.call(open(&["dns_record/A"])).is_ok_and(|policy| !policy.is_unknown()));
     }
 
     #[test]

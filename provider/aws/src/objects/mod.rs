@@ -36,9 +36,11 @@ pub(crate) trait Objects: Send + Sync {
     async fn update(&self, clients: &Clients, found: &Found, changes: &[Change]) -> Result<(), CloudError>;
     /// What is gone already is no error.
     async fn delete(&self, clients: &Clients, found: &Found) -> Result<(), CloudError>;
+    /// Why an object of a kind that [`Kind::ends`] did so; `None` while it has not.
+    async fn end_of(&self, _clients: &Clients, _id: &str) -> Result<Option<String>, CloudError> {
+        Ok(None)
+    }
 }
-
-pub(crate) use instance::end_of_instance;
 
 pub(crate) fn of(kind: Kind) -> &'static dyn Objects {
     match kind {

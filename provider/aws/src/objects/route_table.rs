@@ -4,8 +4,9 @@ use super::{Objects, below, made, put, tags};
 use crate::clients::Clients;
 use crate::error::{failed, incomplete, is_not_found, is_there, unless, unusable};
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{Filter, ResourceType, Route, RouteOrigin, RouteTable, RouteTableAssociation};
-use cloud::{Change, CloudError, Found, Kind, Resolved};
+use aws_sdk_ec2::types::{self, Filter, ResourceType, RouteOrigin, RouteTable, RouteTableAssociation};
+use cloud::{Change, CloudError, Found, Kind, Resolved, Route, RouteTarget, Unreadable};
+use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) struct RouteTables;
@@ -29,8 +30,10 @@ impl Objects for RouteTables {
 
     /// Routes before subnets: a subnet that comes finds its way out, and the old one while it waits.
     async fn update(&self, clients: &Clients, found: &Found, changes: &[Change]) -> Result<(), CloudError> {
-        for (destination, change) in below(changes, "route") {
-            set_route(clients, &found.id, destination, change).await?;
+        for change in changes {
+            if let Ok(route) = change.key.parse::<Route>() {
+                set_route(clients, &found.id, route, change).await?;
+            }
         }
         let subnets: BTreeMap<&str, bool> =
             below(changes, "subnet").map(|(subnet, change)| (subnet, change.to.is_some())).collect();
@@ -53,22 +56,21 @@ impl Objects for RouteTables {
     }
 }
 
-async fn set_route(clients: &Clients, table: &str, destination: &str, change: &Change) -> Result<(), CloudError> {
+async fn set_route(clients: &Clients, table: &str, route: Route, change: &Change) -> Result<(), CloudError> {
     let Some(target) = change.to.as_deref() else {
-        let (v4, v6) = by_family(destination);
+        let (v4, v6) = by_family(route);
         let call = clients.ec2.delete_route().route_table_id(table);
         let answer = call.set_destination_cidr_block(v4).set_destination_ipv6_cidr_block(v6).send().await;
         return unless(answer.map(|_| ()).map_err(|error| failed("ec2:DeleteRoute", error)), is_not_found);
     };
-    let target =
-        Target::parse(target).ok_or_else(|| unusable("ec2:CreateRoute", format!("{target} cannot be a route's target")))?;
+    let target: RouteTarget = target.parse().map_err(|error: Unreadable| unusable("ec2:CreateRoute", error.to_string()))?;
     let result = match change.from {
-        Some(_) => replace_route(clients, table, destination, &target).await,
-        None => create_route(clients, table, destination, &target).await,
+        Some(_) => replace_route(clients, table, route, &target).await,
+        None => create_route(clients, table, route, &target).await,
     };
     match result {
-        Err(error) if is_there(&error) => replace_route(clients, table, destination, &target).await,
-        Err(error) if change.from.is_some() && lacks_route(&error) => create_route(clients, table, destination, &target).await,
+        Err(error) if is_there(&error) => replace_route(clients, table, route, &target).await,
+        Err(error) if change.from.is_some() && lacks_route(&error) => create_route(clients, table, route, &target).await,
         result => result,
     }
 }
@@ -82,62 +84,36 @@ fn lacks_route(error: &CloudError) -> bool {
 macro_rules! to_target {
     ($call:expr, $target:expr) => {
         match $target {
-            Target::Gateway(id) => $call.gateway_id(id),
-            Target::NatGateway(id) => $call.nat_gateway_id(id),
-            Target::EgressOnlyGateway(id) => $call.egress_only_internet_gateway_id(id),
-            Target::Interface(id) => $call.network_interface_id(id),
-            Target::Instance(id) => $call.instance_id(id),
-            Target::TransitGateway(id) => $call.transit_gateway_id(id),
-            Target::Peering(id) => $call.vpc_peering_connection_id(id),
+            RouteTarget::Gateway(id) => $call.gateway_id(id),
+            RouteTarget::NatGateway(id) => $call.nat_gateway_id(id),
+            RouteTarget::EgressOnlyGateway(id) => $call.egress_only_internet_gateway_id(id),
+            RouteTarget::Interface(id) => $call.network_interface_id(id),
+            RouteTarget::Instance(id) => $call.instance_id(id),
+            RouteTarget::TransitGateway(id) => $call.transit_gateway_id(id),
+            RouteTarget::Peering(id) => $call.vpc_peering_connection_id(id),
+            RouteTarget::Declared(key) => return Err(unusable("ec2:CreateRoute", format!("{key} is not there"))),
         }
     };
 }
 
-async fn create_route(clients: &Clients, table: &str, destination: &str, target: &Target<'_>) -> Result<(), CloudError> {
-    let (v4, v6) = by_family(destination);
+async fn create_route(clients: &Clients, table: &str, route: Route, target: &RouteTarget) -> Result<(), CloudError> {
+    let (v4, v6) = by_family(route);
     let call =
         clients.ec2.create_route().route_table_id(table).set_destination_cidr_block(v4).set_destination_ipv6_cidr_block(v6);
-    to_target!(call, *target).send().await.map(|_| ()).map_err(|error| failed("ec2:CreateRoute", error))
+    to_target!(call, target).send().await.map(|_| ()).map_err(|error| failed("ec2:CreateRoute", error))
 }
 
-async fn replace_route(clients: &Clients, table: &str, destination: &str, target: &Target<'_>) -> Result<(), CloudError> {
-    let (v4, v6) = by_family(destination);
+async fn replace_route(clients: &Clients, table: &str, route: Route, target: &RouteTarget) -> Result<(), CloudError> {
+    let (v4, v6) = by_family(route);
     let call =
         clients.ec2.replace_route().route_table_id(table).set_destination_cidr_block(v4).set_destination_ipv6_cidr_block(v6);
-    to_target!(call, *target).send().await.map(|_| ()).map_err(|error| failed("ec2:ReplaceRoute", error))
+    to_target!(call, target).send().await.map(|_| ()).map_err(|error| failed("ec2:ReplaceRoute", error))
 }
 
-/// Which parameter of a route an id belongs in.
-#[derive(Debug, PartialEq, Eq)]
-enum Target<'a> {
-    Gateway(&'a str),
-    NatGateway(&'a str),
-    EgressOnlyGateway(&'a str),
-    Interface(&'a str),
-    Instance(&'a str),
-    TransitGateway(&'a str),
-    Peering(&'a str),
-}
-
-impl<'a> Target<'a> {
-    fn parse(id: &'a str) -> Option<Self> {
-        Some(match id.split_once('-')?.0 {
-            "igw" | "vgw" => Target::Gateway(id),
-            "nat" => Target::NatGateway(id),
-            "eigw" => Target::EgressOnlyGateway(id),
-            "eni" => Target::Interface(id),
-            "i" => Target::Instance(id),
-            "tgw" => Target::TransitGateway(id),
-            "pcx" => Target::Peering(id),
-            _ => return None,
-        })
-    }
-}
-
-fn by_family(destination: &str) -> (Option<String>, Option<String>) {
-    match destination.contains(':') {
-        true => (None, Some(destination.to_owned())),
-        false => (Some(destination.to_owned()), None),
+fn by_family(route: Route) -> (Option<String>, Option<String>) {
+    match route.destination {
+        IpNet::V6(network) => (None, Some(network.to_string())),
+        IpNet::V4(network) => (Some(network.to_string()), None),
     }
 }
 
@@ -196,8 +172,8 @@ fn read(table: &RouteTable) -> Option<Found> {
     }
     let mut found = Found::new(Kind::RouteTable, table.route_table_id()?);
     put(&mut found, "vpc", table.vpc_id());
-    for (destination, target) in table.routes().iter().filter_map(read_route) {
-        put(&mut found, &format!("route {destination}"), Some(target));
+    for (route, target) in table.routes().iter().filter_map(read_route) {
+        put(&mut found, &route.to_string(), Some(target));
     }
     for subnet in table.associations().iter().filter(|one| is_associated(one)).filter_map(|one| one.subnet_id()) {
         put(&mut found, &format!("subnet {subnet}"), Some(""));
@@ -206,9 +182,9 @@ fn read(table: &RouteTable) -> Option<Found> {
     Some(found)
 }
 
-/// Destination and target of a route that somebody made: not those that AWS has put there for the VPC itself, for a gateway
+/// A route, and the id of its target, that somebody made: not those that AWS has put there for the VPC itself, for a gateway
 /// endpoint, or propagated by a virtual gateway or route server.
-fn read_route(route: &Route) -> Option<(&str, &str)> {
+fn read_route(route: &types::Route) -> Option<(Route, &str)> {
     if matches!(route.origin(), Some(RouteOrigin::EnableVgwRoutePropagation | RouteOrigin::Advertisement)) {
         return None;
     }
@@ -226,7 +202,8 @@ fn read_route(route: &Route) -> Option<(&str, &str)> {
         route.core_network_arn(),
     ];
     let target = targets.into_iter().flatten().find(|target| !target.is_empty())?;
-    (target != "local" && !target.starts_with("vpce-")).then_some((destination, target))
+    let destination = destination.parse().ok()?;
+    (target != "local" && !target.starts_with("vpce-")).then_some((Route { destination }, target))
 }
 
 #[cfg(test)]
@@ -236,27 +213,22 @@ mod tests {
 
     #[track_caller]
     fn check(route: RouteBuilder, expect: Option<(&str, &str)>) {
-        assert_eq!(read_route(&route.build()), expect);
+        let route = route.build();
+        let found = read_route(&route).map(|(route, target)| (route.destination.to_string(), target));
+        assert_eq!(found.as_ref().map(|(destination, target)| (destination.as_str(), *target)), expect);
     }
 
     #[test]
     fn routes_of_aws_itself_are_not_shown() {
-        let to = |cidr: &str| Route::builder().destination_cidr_block(cidr);
+        let to = |cidr: &str| types::Route::builder().destination_cidr_block(cidr);
         check(to("10.0.0.0/16").gateway_id("local"), None);
-        check(Route::builder().destination_prefix_list_id("pl-1").gateway_id("vpce-1"), None);
+        check(types::Route::builder().destination_prefix_list_id("pl-1").gateway_id("vpce-1"), None);
         check(to("10.9.0.0/16").gateway_id("vgw-1").origin(RouteOrigin::EnableVgwRoutePropagation), None);
         check(to("0.0.0.0/0").gateway_id("igw-1"), Some(("0.0.0.0/0", "igw-1")));
         check(to("0.0.0.0/0").nat_gateway_id("nat-1").state(RouteState::Blackhole), Some(("0.0.0.0/0", "nat-1")));
         check(to("10.1.0.0/16").instance_id("i-1").network_interface_id("eni-1"), Some(("10.1.0.0/16", "eni-1")));
-        let v6 = Route::builder().destination_ipv6_cidr_block("::/0").egress_only_internet_gateway_id("eigw-1");
+        let v6 = types::Route::builder().destination_ipv6_cidr_block("::/0").egress_only_internet_gateway_id("eigw-1");
         check(v6, Some(("::/0", "eigw-1")));
-    }
-
-    #[test]
-    fn targets_are_told_by_their_prefix() {
-        assert_eq!(Target::parse("eigw-1"), Some(Target::EgressOnlyGateway("eigw-1")));
-        assert_eq!(Target::parse("i-1"), Some(Target::Instance("i-1")));
-        assert_eq!(Target::parse("@nat_gateway/a"), None);
     }
 
     #[test]

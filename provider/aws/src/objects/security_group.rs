@@ -2,28 +2,18 @@
 
 mod rules;
 
-use super::{Objects, below, made, put, tags};
+use super::{Objects, made, put, tags};
 use crate::clients::{Clients, once};
 use crate::error::{failed, incomplete, is_not_found, is_there, unless, unusable};
 use async_trait::async_trait;
 use aws_sdk_ec2::operation::create_security_group::CreateSecurityGroupError;
 use aws_sdk_ec2::types::{IpPermission, ResourceType, SecurityGroup};
-use cloud::{Change, CloudError, Found, KUBERNETES_RULE, Kind, OBJECT_TAG, Resolved};
+use cloud::Direction::{self, Egress, Ingress};
+use cloud::{Change, CloudError, Found, KUBERNETES_RULE, Kind, OBJECT_TAG, Peer, Ports, Protocol, Readiness, Resolved, Rule};
+use ipnet::{IpNet, Ipv4Net};
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 pub(crate) struct SecurityGroups;
-
-/// How often a new group is looked for, twice a second.
-const DESCRIPTIONS: usize = 20;
-
-#[derive(Clone, Copy)]
-enum Direction {
-    Ingress,
-    Egress,
-}
-
-use Direction::{Egress, Ingress};
 
 #[async_trait]
 impl Objects for SecurityGroups {
@@ -48,23 +38,32 @@ impl Objects for SecurityGroups {
         let answer = call.send().await.map_err(|error| failed("ec2:CreateSecurityGroup", error))?;
         let id = answer.group_id().ok_or_else(|| incomplete("ec2:CreateSecurityGroup", "group id"))?;
         // AWS puts a rule into it that lets everything out, over IPv6 too where the VPC has it: which, only it can tell.
-        let found = match describe_new(clients, id).await {
-            Some(found) => found,
-            None => with_default_rule(Found::new(Kind::SecurityGroup, id)),
+        let found = match describe(clients, id).await {
+            Ok(Some(found)) => found,
+            // EC2 may not know for some seconds of a group that it just created: the caller looks again.
+            Err(error) if !is_not_found(&error) => with_default_rule(Found::new(Kind::SecurityGroup, id)),
+            _ => Found { readiness: Readiness::Pending, ..with_default_rule(Found::new(Kind::SecurityGroup, id)) },
         };
         Ok(made(found, object, &["vpc", "group_name", "description"]))
     }
 
     /// What is missing comes before what is too much goes, so that no traffic is cut off in between.
     async fn update(&self, clients: &Clients, found: &Found, changes: &[Change]) -> Result<(), CloudError> {
-        for (direction, word) in [(Ingress, "ingress"), (Egress, "egress")] {
+        for direction in [Ingress, Egress] {
             let (mut missing, mut described, mut excess) = (Vec::new(), Vec::new(), Vec::new());
-            for (rule, change) in below(changes, word) {
+            for change in changes {
+                let rule = match Rule::of_key(&change.key) {
+                    None => continue,
+                    Some(rule) => rule.map_err(|error| unusable(authorizes(direction), error.to_string()))?,
+                };
+                if rule.direction != direction {
+                    continue;
+                }
                 // What goes is named in full: with its description, though EC2 itself does not ask for that.
                 let description = change.to.as_ref().or(change.from.as_ref()).map(String::as_str).unwrap_or_default();
-                let permission = rules::permission(rule, description);
+                let permission = rules::permission(&rule, description);
                 let permission =
-                    permission.ok_or_else(|| unusable(direction.authorizes(), format!("\"{rule}\" is not a rule")))?;
+                    permission.ok_or_else(|| unusable(authorizes(direction), format!("\"{rule}\" names what is not there")))?;
                 match (&change.from, &change.to) {
                     (None, _) => missing.push(permission),
                     (Some(_), Some(_)) => described.push(permission),
@@ -82,10 +81,11 @@ impl Objects for SecurityGroups {
 
     /// Groups that name each other in their rules could not go otherwise: each drops its own references first.
     async fn delete(&self, clients: &Clients, found: &Found) -> Result<(), CloudError> {
-        for (direction, word) in [(Ingress, "ingress "), (Egress, "egress ")] {
-            let rules = found.settings.iter().filter_map(|(key, description)| Some((key.strip_prefix(word)?, description)));
-            let others = rules.filter(|(rule, _)| rule.contains(" sg-") && !rule.ends_with(&format!(" {}", found.id)));
-            let references = others.filter_map(|(rule, description)| rules::permission(rule, description)).collect();
+        for direction in [Ingress, Egress] {
+            let rules = found.settings.iter().filter_map(|(key, description)| Some((key.parse::<Rule>().ok()?, description)));
+            let names_other = |rule: &Rule| matches!(&rule.peer, Peer::Group(id) if *id != found.id);
+            let others = rules.filter(|(rule, _)| rule.direction == direction && names_other(rule));
+            let references = others.filter_map(|(rule, description)| rules::permission(&rule, description)).collect();
             let revoked = all_or_each(references, is_revoked, |rules| revoke(clients, direction, &found.id, rules)).await;
             unless(revoked, is_not_found)?;
         }
@@ -94,19 +94,17 @@ impl Objects for SecurityGroups {
     }
 }
 
-impl Direction {
-    fn authorizes(self) -> &'static str {
-        match self {
-            Ingress => "ec2:AuthorizeSecurityGroupIngress",
-            Egress => "ec2:AuthorizeSecurityGroupEgress",
-        }
+fn authorizes(direction: Direction) -> &'static str {
+    match direction {
+        Ingress => "ec2:AuthorizeSecurityGroupIngress",
+        Egress => "ec2:AuthorizeSecurityGroupEgress",
     }
+}
 
-    fn revokes(self) -> &'static str {
-        match self {
-            Ingress => "ec2:RevokeSecurityGroupIngress",
-            Egress => "ec2:RevokeSecurityGroupEgress",
-        }
+fn revokes(direction: Direction) -> &'static str {
+    match direction {
+        Ingress => "ec2:RevokeSecurityGroupIngress",
+        Egress => "ec2:RevokeSecurityGroupEgress",
     }
 }
 
@@ -130,7 +128,7 @@ where
 }
 
 async fn authorize(clients: &Clients, direction: Direction, id: &str, rules: Vec<IpPermission>) -> Result<(), CloudError> {
-    let operation = direction.authorizes();
+    let operation = authorizes(direction);
     match direction {
         Ingress => {
             let call = clients.ec2.authorize_security_group_ingress().group_id(id).set_ip_permissions(Some(rules));
@@ -144,7 +142,7 @@ async fn authorize(clients: &Clients, direction: Direction, id: &str, rules: Vec
 }
 
 async fn revoke(clients: &Clients, direction: Direction, id: &str, rules: Vec<IpPermission>) -> Result<(), CloudError> {
-    let operation = direction.revokes();
+    let operation = revokes(direction);
     match direction {
         Ingress => {
             let call = clients.ec2.revoke_security_group_ingress().group_id(id).set_ip_permissions(Some(rules));
@@ -173,18 +171,6 @@ async fn describe_rules(clients: &Clients, direction: Direction, id: &str, rules
     }
 }
 
-/// EC2 may not know for some seconds of a group that it just made.
-async fn describe_new(clients: &Clients, id: &str) -> Option<Found> {
-    for _ in 0..DESCRIPTIONS {
-        match describe(clients, id).await {
-            Ok(Some(found)) => return Some(found),
-            Err(error) if !is_not_found(&error) => return None,
-            _ => tokio::time::sleep(Duration::from_millis(500)).await,
-        }
-    }
-    None
-}
-
 /// That the group itself is not there does not say so: it may not be seen yet, and still have the rule.
 fn is_revoked(error: &CloudError) -> bool {
     error.code == "InvalidPermission.NotFound"
@@ -197,7 +183,8 @@ async fn describe(clients: &Clients, id: &str) -> Result<Option<Found>, CloudErr
 }
 
 fn with_default_rule(mut found: Found) -> Found {
-    put(&mut found, "egress all all 0.0.0.0/0", Some(""));
+    let anywhere = Peer::Network(IpNet::from(Ipv4Net::default()));
+    put(&mut found, &Rule::new(Egress, Protocol::All, Ports::All, anywhere).to_string(), Some(""));
     found
 }
 
@@ -218,11 +205,11 @@ fn read(group: &SecurityGroup, of_kubernetes: &BTreeSet<&str>) -> Option<Found> 
     put(&mut found, "vpc", group.vpc_id());
     put(&mut found, "group_name", group.group_name());
     put(&mut found, "description", group.description());
-    for (word, permissions) in [("ingress", group.ip_permissions()), ("egress", group.ip_permissions_egress())] {
-        for (rule, description) in permissions.iter().flat_map(rules::texts) {
-            let peer = rule.rsplit(' ').next().unwrap_or_default();
-            let is_nameless = description.is_empty() && of_kubernetes.contains(peer);
-            put(&mut found, &format!("{word} {rule}"), Some(if is_nameless { KUBERNETES_RULE.into() } else { description }));
+    for (direction, permissions) in [(Ingress, group.ip_permissions()), (Egress, group.ip_permissions_egress())] {
+        for (rule, description) in permissions.iter().flat_map(|permission| rules::rules(direction, permission)) {
+            let is_of_kubernetes = matches!(&rule.peer, Peer::Group(id) if of_kubernetes.contains(id.as_str()));
+            let description = if description.is_empty() && is_of_kubernetes { KUBERNETES_RULE.into() } else { description };
+            put(&mut found, &rule.to_string(), Some(description));
         }
     }
     tags::read(Some(group.tags()), &mut found.settings);

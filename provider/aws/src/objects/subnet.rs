@@ -8,14 +8,11 @@ use aws_sdk_ec2::operation::create_subnet::CreateSubnetError;
 use aws_sdk_ec2::types::{AttributeBooleanValue, HostnameType, ResourceType, Subnet, SubnetIpv6CidrBlockAssociation};
 use cloud::{Change, CloudError, ErrorClass, Found, Kind, Readiness, Resolved, canonical_cidr};
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 pub(crate) struct Subnets;
 
 /// What `ModifySubnetAttribute` switches, one in a call.
 const SWITCHES: [&str; 5] = ["map_public_ip", "assign_ipv6", "dns64", "resource_name_a_record", "resource_name_aaaa_record"];
-/// A block of a subnet is associated within a second or two.
-const ASSOCIATION_CHECKS: usize = 20;
 
 #[async_trait]
 impl Objects for Subnets {
@@ -97,12 +94,9 @@ async fn set_ipv6_cidr(clients: &Clients, id: &str, wanted: Option<&str>) -> Res
         let call = clients.ec2.associate_subnet_cidr_block().subnet_id(id).ipv6_cidr_block(wanted);
         call.send().await.map_err(|error| failed("ec2:AssociateSubnetCidrBlock", error))?;
     }
-    // Attributes that need the block are refused until it is associated.
-    for _ in 0..ASSOCIATION_CHECKS {
-        if describe(clients, id).await?.iter().any(|one| block(one).as_deref() == Some(wanted) && is_associated(one)) {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+    // Attributes that need the block are refused until it is associated: the caller tries again.
+    if describe(clients, id).await?.iter().any(|one| block(one).as_deref() == Some(wanted) && is_associated(one)) {
+        return Ok(());
     }
     let message = format!("{wanted} is still not associated with {id}");
     let operation = "ec2:AssociateSubnetCidrBlock".to_owned();

@@ -35,7 +35,7 @@ pub(crate) fn value_to_wire(value: &Value, ty: &Type, what: &str) -> Result<wire
 /// JSON of a state file.
 pub(crate) fn json_from_wire(json: &[u8], what: &str) -> Result<serde_json::Value, Diagnostics> {
     serde_json::from_slice(json).map_err(|error| {
-        // The place alone: serde's message can quote the value.
+        // Only the place: serde's message can quote the value.
         let place = format!("It is not JSON: line {}, column {}.", error.line(), error.column());
         Diagnostic::error(format!("cannot read the {what}")).detail(place).into()
     })

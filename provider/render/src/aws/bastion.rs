@@ -1,8 +1,10 @@
 //! A bastion: an instance that nodes are reached through by SSH, and nothing else.
 
 use super::images::Packages;
-use super::instance::Rule;
+use super::instance::DescribedRule;
+use super::security_groups::{SSH, anywhere};
 use super::user_data::{File, UserData};
+use cloud::{Direction, Ports, Protocol, Rule};
 use ipnet::IpNet;
 
 /// Description of the security group, which AWS cannot change later.
@@ -52,14 +54,15 @@ pub fn hardened(authorized_keys: &[String], packages: Option<Packages>) -> UserD
 }
 
 /// SSH from these networks; everything out, for it reaches nodes and its own updates.
-pub fn rules(ssh_cidrs: &[IpNet], ipv6: bool) -> Vec<Rule> {
+pub fn rules(ssh_cidrs: &[IpNet], ipv6: bool) -> Vec<DescribedRule> {
     let mut rules = ssh_rules(ssh_cidrs);
-    let anywhere = ["0.0.0.0/0", "::/0"].into_iter().take(if ipv6 { 2 } else { 1 });
-    rules.extend(anywhere.map(|peer| Rule { rule: format!("egress all all {peer}"), description: "nodes and updates" }));
+    let out = |peer| Rule::new(Direction::Egress, Protocol::All, Ports::All, peer);
+    rules.extend(anywhere(ipv6).into_iter().map(|peer| DescribedRule { rule: out(peer), description: "nodes and updates" }));
     rules
 }
 
 /// SSH from these networks.
-pub fn ssh_rules(ssh_cidrs: &[IpNet]) -> Vec<Rule> {
-    ssh_cidrs.iter().map(|peer| Rule { rule: format!("ingress tcp 22 {peer}"), description: "SSH" }).collect()
+pub fn ssh_rules(ssh_cidrs: &[IpNet]) -> Vec<DescribedRule> {
+    let rule = |peer: &IpNet| Rule::new(Direction::Ingress, Protocol::Tcp, SSH, *peer);
+    ssh_cidrs.iter().map(|peer| DescribedRule { rule: rule(peer), description: "SSH" }).collect()
 }

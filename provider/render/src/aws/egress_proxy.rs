@@ -2,9 +2,11 @@
 
 use super::bastion;
 use super::images::Packages;
-use super::instance::Rule;
+use super::instance::DescribedRule;
+use super::security_groups::{DNS, HTTP, HTTPS, anywhere};
 use super::squid::{self, SquidSpec};
 use super::user_data::File;
+use cloud::{Direction, Ports, Protocol, Rule};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 
@@ -43,14 +45,19 @@ pub fn user_data(spec: &SquidSpec, authorized_keys: &[String], packages: Option<
 }
 
 /// The proxy's port from its clients and SSH from those who may; out only what Squid lets through and the names that it looks up.
-pub fn rules(spec: &SquidSpec, ssh_cidrs: &[IpNet], ipv6: bool) -> Vec<Rule> {
+pub fn rules(spec: &SquidSpec, ssh_cidrs: &[IpNet], ipv6: bool) -> Vec<DescribedRule> {
+    let client = |peer: &IpNet| Rule::new(Direction::Ingress, Protocol::Tcp, Ports::One(spec.port), *peer);
     let clients = spec.client_cidrs.iter();
-    let mut rules: Vec<Rule> =
-        clients.map(|peer| Rule { rule: format!("ingress tcp {} {peer}", spec.port), description: "proxy" }).collect();
+    let mut rules: Vec<DescribedRule> = clients.map(|peer| DescribedRule { rule: client(peer), description: "proxy" }).collect();
     rules.extend(bastion::ssh_rules(ssh_cidrs));
-    for peer in ["0.0.0.0/0", "::/0"].into_iter().take(if ipv6 { 2 } else { 1 }) {
-        for (ports, description) in [("tcp 80", "HTTP"), ("tcp 443", "HTTPS"), ("tcp 53", "DNS"), ("udp 53", "DNS")] {
-            rules.push(Rule { rule: format!("egress {ports} {peer}"), description });
+    for peer in anywhere(ipv6) {
+        for (protocol, ports, description) in [
+            (Protocol::Tcp, HTTP, "HTTP"),
+            (Protocol::Tcp, HTTPS, "HTTPS"),
+            (Protocol::Tcp, DNS, "DNS"),
+            (Protocol::Udp, DNS, "DNS"),
+        ] {
+            rules.push(DescribedRule { rule: Rule::new(Direction::Egress, protocol, ports, peer), description });
         }
     }
     rules

@@ -1,7 +1,8 @@
 //! Endpoints of AWS services inside the VPC, by the short names that AWS gives its services.
 
-use super::vpc::{MAIN, Reach, VpcSpec, key, reference, route_table_name};
-use cloud::{Graph, Kind, Object, Setting};
+use super::keys::{MAIN, key, reference};
+use super::vpc_spec::{Reach, VpcSpec, route_table_name};
+use cloud::{Graph, Kind, Object, Setting, UNKNOWN_KEYS};
 use std::collections::BTreeMap;
 
 /// Services that have gateway endpoints.
@@ -174,11 +175,13 @@ fn endpoint(spec: &VpcSpec, service: &str, endpoint_type: EndpointType, options:
         EndpointType::Gateway => "Gateway",
         EndpointType::Interface => "Interface",
     };
-    Object { key: key(Kind::VpcEndpoint, endpoint_name(service, endpoint_type)), settings: cloud::Settings::new() }
+    let object = Object::of(key(Kind::VpcEndpoint, endpoint_name(service, endpoint_type)))
         .with("vpc", reference(Kind::Vpc, MAIN))
         .with("service", full_name)
         .with("type", type_name)
-        .with_some("policy", options.policy.clone())
+        .with_some("policy", options.policy.clone());
+    // A policy that turns out to give full access is none.
+    if options.policy == Some(Setting::Unknown) { object.with(UNKNOWN_KEYS, Setting::Unknown) } else { object }
 }
 
 #[cfg(test)]

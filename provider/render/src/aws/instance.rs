@@ -1,10 +1,8 @@
 //! One instance with what belongs to it: key pair, security group, Elastic IP, records. What bastion and egress proxy share.
 
-use cloud::{Graph, Kind, Object, ObjectKey, Setting};
+use cloud::{Graph, Kind, Object, ObjectKey, Rule, Setting, UNKNOWN_KEYS};
 use sha2::{Digest, Sha256};
 
-/// The key of a setting that says: other keys of this object are not known yet.
-const UNKNOWN_KEYS: &str = "*";
 /// Tags that tell an import what no object shows.
 pub const DNS_TAG: &str = "k8s-hardway/dns";
 const TTL_SECONDS: u64 = 60;
@@ -44,13 +42,13 @@ pub enum Security {
     /// Ids; `None` while one of them is not known.
     Groups(Option<Vec<String>>),
     /// A group of its own. `None` while a rule is not known.
-    Own { vpc: Setting, rules: Option<Vec<Rule>>, description: &'static str },
+    Own { vpc: Setting, rules: Option<Vec<DescribedRule>>, description: &'static str },
 }
 
-/// `ingress tcp 22 192.0.2.0/24` and what it is for.
+/// A rule and what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    pub rule: String,
+pub struct DescribedRule {
+    pub rule: Rule,
     pub description: &'static str,
 }
 
@@ -146,7 +144,7 @@ fn security_group(spec: &InstanceSpec) -> Option<Object> {
         .with("group_name", spec.full_name.as_str())
         .with("description", *description);
     match rules {
-        Some(rules) => group.settings.extend(rules.iter().map(|rule| (rule.rule.clone(), rule.description.into()))),
+        Some(rules) => group.settings.extend(rules.iter().map(|rule| (rule.rule.to_string(), rule.description.into()))),
         None => group = group.with(UNKNOWN_KEYS, Setting::Unknown),
     }
     Some(group)

@@ -5,6 +5,7 @@ pub mod egress_proxy;
 pub mod endpoints;
 pub mod images;
 pub mod instance;
+mod keys;
 mod network_addon;
 pub mod nlb;
 pub mod public_key;

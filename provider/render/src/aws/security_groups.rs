@@ -1,13 +1,15 @@
 //! Security groups by role. Ports and who needs them: Kubernetes "Ports and Protocols" (kubernetes.io/docs/reference/networking/ports-and-protocols); VRRP is
 //! IP protocol 112 (RFC 9568); network add-ons have their own file. Name servers, time and metadata of AWS itself pass no group.
 
+use super::keys::{ANY_IPV4, ANY_IPV6, MAIN, key, reference};
 pub use super::network_addon::NetworkAddon;
 use super::network_addon::{AddonRule, WIREGUARD_IPV6};
 use super::subnets::{CLUSTER_TAG_VALUE, cluster_tag};
-use super::vpc::{MAIN, VpcSpec, key, reference};
-use cloud::{Graph, Kind, Object};
+use super::vpc_spec::VpcSpec;
+use cloud::{Direction, Graph, Kind, Object, Peer, Ports, Protocol, Rule};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// What a host or load balancer is for; each has a security group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,17 +44,13 @@ pub struct SecurityGroupOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdditionalRule {
     pub role: Role,
-    pub is_egress: bool,
-    pub protocol: String,
-    pub ports: String,
-    /// A CIDR, the id of a group or prefix list, or a role.
-    pub peer: String,
+    pub rule: Rule,
 }
 
 /// The default of kube-apiserver's `--service-node-port-range`.
-pub const NODE_PORTS: &str = "30000-32767";
+pub const NODE_PORTS: Ports = Ports::Range(30000, 32767);
 /// The IP protocol number of VRRP (RFC 9568).
-pub const VRRP_PROTOCOL: &str = "112";
+pub const VRRP_PROTOCOL: Protocol = Protocol::Number(112);
 /// Descriptions of the rules that CIDRs of the options make: an import distinguishes them from others by these.
 pub const FOR_CLIENTS_OF_API: &str = "API servers, for clients";
 /// Description of the rules of `node_port_cidrs`.
@@ -61,8 +59,12 @@ pub const FOR_CLIENTS_OF_NODE_PORTS: &str = "Node ports, for clients";
 pub const FOR_ADMINISTRATORS: &str = "SSH, for administrators";
 /// Description of the rules of `pod_cidrs`.
 pub const FOR_PODS: &str = "Pods on other hosts, whose packets are in no tunnel";
-const SSH: &str = "22";
-const HTTPS: &str = "443";
+/// Where sshd listens.
+pub const SSH: Ports = Ports::One(22);
+pub(super) const HTTP: Ports = Ports::One(80);
+pub(super) const HTTPS: Ports = Ports::One(443);
+pub(super) const DNS: Ports = Ports::One(53);
+const NTP: Ports = Ports::One(123);
 
 impl Role {
     /// Every role, in the order of the registry page.
@@ -85,8 +87,9 @@ impl Role {
         Role::ALL.into_iter().find(|role| role.as_str() == text)
     }
 
-    fn reference(self) -> String {
-        reference(Kind::SecurityGroup, self.as_str())
+    /// Its group, as another group's rules name it.
+    pub fn peer(self) -> Peer {
+        key(Kind::SecurityGroup, self.as_str()).into()
     }
 
     /// AWS accepts letters, digits, spaces and `._-:/()#,@[]+=&;{}!$*`, at most 255.
@@ -126,15 +129,15 @@ struct Groups {
 struct Pass<'a> {
     from: &'a [Role],
     to: Role,
-    protocol: &'a str,
-    ports: &'a str,
+    protocol: Protocol,
+    ports: Ports,
     why: &'a str,
 }
 
 impl Groups {
     fn new(spec: &VpcSpec) -> Self {
         let group = |role: Role| {
-            let object = Object { key: key(Kind::SecurityGroup, role.as_str()), settings: cloud::Settings::new() }
+            let object = Object::of(key(Kind::SecurityGroup, role.as_str()))
                 .with("vpc", reference(Kind::Vpc, MAIN))
                 .with("group_name", format!("{}-{}", spec.name, role.as_str()))
                 .with("description", role.description(&spec.name));
@@ -150,47 +153,47 @@ impl Groups {
     fn control_plane(&mut self, spec: &VpcSpec) {
         use Role::{Bastion, ControlPlane, LoadBalancer, Node};
         let options = &spec.security_groups;
-        let api = options.api_port.to_string();
+        let api = Ports::One(options.api_port);
         let to = ControlPlane;
         self.pass(&Pass {
             from: &[LoadBalancer],
             to,
-            protocol: "tcp",
-            ports: &api,
+            protocol: Protocol::Tcp,
+            ports: api,
             why: "API server, for clients of the load balancer and its health checks",
         });
         self.pass(&Pass {
             from: &[Node],
             to,
-            protocol: "tcp",
-            ports: &api,
+            protocol: Protocol::Tcp,
+            ports: api,
             why: "API server, for kubelet, kube-proxy and pods on nodes",
         });
         self.pass(&Pass {
             from: &[ControlPlane],
             to,
-            protocol: "tcp",
-            ports: &api,
+            protocol: Protocol::Tcp,
+            ports: api,
             why: "API server, for the other control-plane hosts",
         });
-        self.pass(&Pass { from: &[Bastion], to, protocol: "tcp", ports: &api, why: "API server, for administrators" });
+        self.pass(&Pass { from: &[Bastion], to, protocol: Protocol::Tcp, ports: api, why: "API server, for administrators" });
         self.pass(&Pass {
             from: &[ControlPlane],
             to,
-            protocol: "tcp",
-            ports: "2379-2380",
+            protocol: Protocol::Tcp,
+            ports: Ports::Range(2379, 2380),
             why: "etcd, for API servers and the other members",
         });
         self.pass(&Pass {
             from: &[ControlPlane],
             to,
-            protocol: "tcp",
-            ports: "10250",
+            protocol: Protocol::Tcp,
+            ports: Ports::One(10250),
             why: "kubelet, for API servers (logs, exec)",
         });
-        self.pass(&Pass { from: &[Bastion], to, protocol: "tcp", ports: SSH, why: FOR_ADMINISTRATORS });
+        self.pass(&Pass { from: &[Bastion], to, protocol: Protocol::Tcp, ports: SSH, why: FOR_ADMINISTRATORS });
         for cidr in &options.pod_cidrs {
-            self.ingress(to, "tcp", &api, &cidr.to_string(), "API server, for pods whose packets are in no tunnel");
+            self.ingress(to, Protocol::Tcp, api, *cidr, "API server, for pods whose packets are in no tunnel");
         }
     }
 
@@ -201,39 +204,39 @@ impl Groups {
         self.pass(&Pass {
             from: &[ControlPlane],
             to,
-            protocol: "tcp",
-            ports: "10250",
+            protocol: Protocol::Tcp,
+            ports: Ports::One(10250),
             why: "kubelet, for API servers (logs, exec)",
         });
         self.pass(&Pass {
             from: &[LoadBalancer],
             to,
-            protocol: "tcp",
-            ports: "10256",
+            protocol: Protocol::Tcp,
+            ports: Ports::One(10256),
             why: "kube-proxy, for health checks of load balancers",
         });
-        for protocol in ["tcp", "udp"] {
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
             self.pass(&Pass { from: &[LoadBalancer], to, protocol, ports: NODE_PORTS, why: "Node ports, for load balancers" });
             for cidr in &options.node_port_cidrs {
-                self.ingress(to, protocol, NODE_PORTS, &cidr.to_string(), FOR_CLIENTS_OF_NODE_PORTS);
+                self.ingress(to, protocol, NODE_PORTS, *cidr, FOR_CLIENTS_OF_NODE_PORTS);
             }
         }
-        self.pass(&Pass { from: &[Bastion], to, protocol: "tcp", ports: SSH, why: FOR_ADMINISTRATORS });
-        let is_used = |rule: &AddonRule| spec.has_ipv6() || (rule.0 != "icmpv6" && rule.1 != WIREGUARD_IPV6);
+        self.pass(&Pass { from: &[Bastion], to, protocol: Protocol::Tcp, ports: SSH, why: FOR_ADMINISTRATORS });
+        let is_used = |rule: &AddonRule| spec.has_ipv6() || (rule.0 != Protocol::Icmpv6 && rule.1 != WIREGUARD_IPV6);
         for (protocol, ports, why) in options.network_addon.rules(options.wireguard).into_iter().filter(is_used) {
             for to in [ControlPlane, Node] {
                 self.pass(&Pass { from: &[ControlPlane, Node], to, protocol, ports, why });
             }
         }
         for cidr in &options.pod_cidrs {
-            self.ingress(to, "all", "all", &cidr.to_string(), FOR_PODS);
+            self.ingress(to, Protocol::All, Ports::All, *cidr, FOR_PODS);
         }
         if !options.pod_cidrs.is_empty() {
             self.pass(&Pass {
                 from: &[ControlPlane, Node],
                 to,
-                protocol: "all",
-                ports: "all",
+                protocol: Protocol::All,
+                ports: Ports::All,
                 why: "Pods, for other hosts, whose packets are in no tunnel",
             });
         }
@@ -242,28 +245,28 @@ impl Groups {
     fn load_balancers(&mut self, spec: &VpcSpec) {
         use Role::{Bastion, ControlPlane, LoadBalancer, Node};
         let options = &spec.security_groups;
-        let api = options.api_port.to_string();
+        let api = Ports::One(options.api_port);
         let to = LoadBalancer;
         self.pass(&Pass {
             from: &[ControlPlane, Node],
             to,
-            protocol: "tcp",
-            ports: &api,
+            protocol: Protocol::Tcp,
+            ports: api,
             why: "API servers, for hosts of the cluster",
         });
-        self.pass(&Pass { from: &[Bastion], to, protocol: "tcp", ports: &api, why: "API servers, for administrators" });
+        self.pass(&Pass { from: &[Bastion], to, protocol: Protocol::Tcp, ports: api, why: "API servers, for administrators" });
         for cidr in &options.load_balancer_cidrs {
-            self.ingress(to, "tcp", &api, &cidr.to_string(), FOR_CLIENTS_OF_API);
+            self.ingress(to, Protocol::Tcp, api, *cidr, FOR_CLIENTS_OF_API);
         }
         if options.vrrp {
             self.pass(&Pass {
                 from: &[LoadBalancer],
                 to,
                 protocol: VRRP_PROTOCOL,
-                ports: "all",
+                ports: Ports::All,
                 why: "VRRP, for the other load balancers",
             });
-            self.pass(&Pass { from: &[Bastion], to, protocol: "tcp", ports: SSH, why: FOR_ADMINISTRATORS });
+            self.pass(&Pass { from: &[Bastion], to, protocol: Protocol::Tcp, ports: SSH, why: FOR_ADMINISTRATORS });
         }
     }
 
@@ -271,84 +274,85 @@ impl Groups {
         use Role::{Bastion, ControlPlane, Endpoint, Node, Proxy};
         let options = &spec.security_groups;
         for cidr in &options.admin_cidrs {
-            self.ingress(Bastion, "tcp", SSH, &cidr.to_string(), FOR_ADMINISTRATORS);
+            self.ingress(Bastion, Protocol::Tcp, SSH, *cidr, FOR_ADMINISTRATORS);
         }
-        let port = options.proxy_port.to_string();
+        let port = Ports::One(options.proxy_port);
         self.pass(&Pass {
             from: &[ControlPlane, Node],
             to: Proxy,
-            protocol: "tcp",
-            ports: &port,
+            protocol: Protocol::Tcp,
+            ports: port,
             why: "Proxy, for hosts and pods of the cluster",
         });
-        self.pass(&Pass { from: &[Bastion], to: Proxy, protocol: "tcp", ports: SSH, why: FOR_ADMINISTRATORS });
+        self.pass(&Pass { from: &[Bastion], to: Proxy, protocol: Protocol::Tcp, ports: SSH, why: FOR_ADMINISTRATORS });
         // Bastion and proxy may go anywhere by HTTPS as it is.
         for from in [ControlPlane, Node, Bastion, Proxy] {
-            self.ingress(Endpoint, "tcp", HTTPS, &from.reference(), "AWS services, for hosts of the cluster");
+            self.ingress(Endpoint, Protocol::Tcp, HTTPS, from.peer(), "AWS services, for hosts of the cluster");
         }
     }
 
     fn way_out(&mut self, spec: &VpcSpec) {
-        let anywhere: &[&str] = if spec.has_ipv6() { &["0.0.0.0/0", "::/0"] } else { &["0.0.0.0/0"] };
+        let anywhere = anywhere(spec.has_ipv6());
         for role in self.open.clone() {
-            for cidr in anywhere {
-                self.egress(role, "all", "all", cidr, "Everything, for downloads and pods");
+            for network in &anywhere {
+                self.egress(role, Protocol::All, Ports::All, *network, "Everything, for downloads and pods");
             }
         }
         for (role, why) in [(Role::Bastion, "Web, for updates"), (Role::Proxy, "Web, for clients of the proxy")] {
-            for cidr in anywhere {
-                self.egress(role, "tcp", "80", cidr, why);
-                self.egress(role, "tcp", HTTPS, cidr, why);
+            for network in &anywhere {
+                self.egress(role, Protocol::Tcp, HTTP, *network, why);
+                self.egress(role, Protocol::Tcp, HTTPS, *network, why);
             }
         }
         let options = spec.dhcp_options.as_ref();
         for role in [Role::Bastion, Role::Proxy] {
             for address in options.iter().flat_map(|options| &options.domain_name_servers).filter_map(|text| host_cidr(text)) {
-                self.egress(role, "udp", "53", &address, "Name servers of the DHCP options");
-                self.egress(role, "tcp", "53", &address, "Name servers of the DHCP options");
+                self.egress(role, Protocol::Udp, DNS, address, "Name servers of the DHCP options");
+                self.egress(role, Protocol::Tcp, DNS, address, "Name servers of the DHCP options");
             }
             for address in options.iter().flat_map(|options| &options.ntp_servers).filter_map(|text| host_cidr(text)) {
-                self.egress(role, "udp", "123", &address, "Time servers of the DHCP options");
+                self.egress(role, Protocol::Udp, NTP, address, "Time servers of the DHCP options");
             }
         }
     }
 
     fn additional(&mut self, spec: &VpcSpec) {
         for (description, rule) in &spec.security_groups.additional_rules {
-            let peer = Role::parse(&rule.peer).map_or_else(|| rule.peer.clone(), Role::reference);
-            match rule.is_egress {
-                false => self.ingress(rule.role, &rule.protocol, &rule.ports, &peer, description),
-                true => self.egress(rule.role, &rule.protocol, &rule.ports, &peer, description),
-            }
+            self.set(rule.role, &rule.rule, description);
         }
     }
 
     /// Into the one group, and out of the others as far as they do not reach everything.
     fn pass(&mut self, pass: &Pass<'_>) {
         for from in pass.from {
-            self.ingress(pass.to, pass.protocol, pass.ports, &from.reference(), pass.why);
+            self.ingress(pass.to, pass.protocol, pass.ports, from.peer(), pass.why);
             if !self.open.contains(from) {
-                self.egress(*from, pass.protocol, pass.ports, &pass.to.reference(), pass.why);
+                self.egress(*from, pass.protocol, pass.ports, pass.to.peer(), pass.why);
             }
         }
     }
 
-    fn ingress(&mut self, role: Role, protocol: &str, ports: &str, peer: &str, why: &str) {
-        self.set(role, format!("ingress {protocol} {ports} {peer}"), why);
+    fn ingress(&mut self, role: Role, protocol: Protocol, ports: Ports, peer: impl Into<Peer>, why: &str) {
+        self.set(role, &Rule::new(Direction::Ingress, protocol, ports, peer), why);
     }
 
-    fn egress(&mut self, role: Role, protocol: &str, ports: &str, peer: &str, why: &str) {
-        self.set(role, format!("egress {protocol} {ports} {peer}"), why);
+    fn egress(&mut self, role: Role, protocol: Protocol, ports: Ports, peer: impl Into<Peer>, why: &str) {
+        self.set(role, &Rule::new(Direction::Egress, protocol, ports, peer), why);
     }
 
-    fn set(&mut self, role: Role, rule: String, why: &str) {
+    fn set(&mut self, role: Role, rule: &Rule, why: &str) {
         if let Some(object) = self.objects.get_mut(&role) {
-            object.settings.insert(rule, why.into());
+            object.settings.insert(rule.to_string(), why.into());
         }
     }
 }
 
+/// Every address of the families that there are.
+pub fn anywhere(ipv6: bool) -> Vec<IpNet> {
+    [ANY_IPV4, ANY_IPV6].into_iter().take(if ipv6 { 2 } else { 1 }).collect()
+}
+
 /// `192.0.2.53/32`; nothing for what is no address, such as `AmazonProvidedDNS`.
-fn host_cidr(text: &str) -> Option<String> {
-    Some(IpNet::from(text.parse::<std::net::IpAddr>().ok()?).to_string())
+fn host_cidr(text: &str) -> Option<IpNet> {
+    Some(IpNet::from(text.parse::<IpAddr>().ok()?))
 }

@@ -1,6 +1,7 @@
 //! Subnets: one per tier and zone, with the tags by which Kubernetes finds those for its load balancers.
 
-use super::vpc::{MAIN, Reach, Subnet, VpcSpec, key, reference};
+use super::keys::{MAIN, key, reference};
+use super::vpc_spec::{Reach, Subnet, VpcSpec};
 use cloud::{Graph, Kind, Object, Setting};
 
 /// As AWS's cloud controller manager and load balancer controller look for them ("Subnet auto-discovery").

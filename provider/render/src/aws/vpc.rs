@@ -1,16 +1,16 @@
 //! The network of a cluster as objects: VPC, gateways, route tables, DHCP options and flow logs. Subnets, security groups and
 //! endpoints have files of their own.
 
+use super::keys::{ANY_IPV4, ANY_IPV6};
+pub use super::keys::{MAIN, key, reference};
 pub use super::vpc_spec::*;
 use super::{endpoints, security_groups, subnets};
-use cloud::{Graph, Kind, Object, ObjectKey, Setting};
+use cloud::{Graph, Kind, Object, ObjectKey, Route, RouteTarget, Setting};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv6Addr};
 
-/// The name of objects of which a network has one.
-pub const MAIN: &str = "main";
 /// The prefix that DNS64 answers with (RFC 6052), which NAT gateways translate.
-const NAT64_CIDR: &str = "64:ff9b::/96";
-const ANY_IPV4: &str = "0.0.0.0/0";
-const ANY_IPV6: &str = "::/0";
+const NAT64_NETWORK: IpNet = IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0)), 96);
 
 /// Every object of a network.
 pub fn graph(spec: &VpcSpec) -> Graph {
@@ -36,25 +36,9 @@ pub fn graph(spec: &VpcSpec) -> Graph {
     graph
 }
 
-/// The key of an object of this network.
-pub fn key(kind: Kind, name: impl Into<String>) -> ObjectKey {
-    ObjectKey::new(kind, name)
-}
-
-/// `@kind/name`, for a setting that refers to an object of this network.
-pub fn reference(kind: Kind, name: impl Into<String>) -> String {
-    key(kind, name).reference()
-}
-
 /// `nat-1`: the name of a zone's NAT gateway and of its address.
 pub fn nat_name(number: u32) -> String {
     format!("nat-{number}")
-}
-
-/// Route tables of the network with the subnets that they serve, by name. A private subnet has one of its own even where all of
-/// them lead to one NAT gateway: going from one gateway to one per zone then changes only routes.
-pub fn route_table_name(subnet: &Subnet<'_>) -> String {
-    if subnet.tier.has_table_per_zone() { subnet.name.clone() } else { subnet.tier_name.to_owned() }
 }
 
 fn vpc(spec: &VpcSpec) -> Object {
@@ -107,19 +91,20 @@ fn add_route_tables(spec: &VpcSpec, graph: &mut Graph) {
 
 fn route_table(spec: &VpcSpec, subnet: &Subnet<'_>, key: ObjectKey) -> Object {
     let tier = subnet.tier;
-    let nat = spec.nat_of(subnet.number).map(|number| reference(Kind::NatGateway, nat_name(number)));
-    let to = |kind: Kind, is_there: bool| is_there.then(|| reference(kind, MAIN));
+    let through = |kind: Kind, name: String| RouteTarget::Declared(ObjectKey::new(kind, name)).to_string();
+    let nat = spec.nat_of(subnet.number).map(|number| through(Kind::NatGateway, nat_name(number)));
+    let to = |kind: Kind, is_there: bool| is_there.then(|| through(kind, MAIN.to_owned()));
     let (ipv4, ipv6) = match tier.reach {
         Reach::Public => (to(Kind::InternetGateway, true), to(Kind::InternetGateway, spec.has_ipv6())),
         Reach::Private => (nat.clone().filter(|_| !tier.ipv6_only), to(Kind::EgressOnlyInternetGateway, spec.has_ipv6())),
         Reach::Isolated => (None, None),
     };
-    let table = Object { key, settings: cloud::Settings::new() };
-    table
+    let route = |destination: IpNet| Route { destination }.to_string();
+    Object::of(key)
         .with("vpc", reference(Kind::Vpc, MAIN))
-        .with_some(format!("route {ANY_IPV4}"), ipv4)
-        .with_some(format!("route {ANY_IPV6}"), ipv6)
-        .with_some(format!("route {NAT64_CIDR}"), nat.filter(|_| tier.dns64))
+        .with_some(route(ANY_IPV4), ipv4)
+        .with_some(route(ANY_IPV6), ipv6)
+        .with_some(route(NAT64_NETWORK), nat.filter(|_| tier.dns64))
 }
 
 fn flow_log(logs: &FlowLogs) -> Object {

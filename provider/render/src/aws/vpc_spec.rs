@@ -277,3 +277,9 @@ fn joined(words: &[Setting]) -> Setting {
     let known: Option<Vec<&str>> = words.iter().map(Setting::known).collect();
     known.map_or(Setting::Unknown, |words| words.join(" ").into())
 }
+
+/// Route tables of the network with the subnets that they serve, by name. A private subnet has one of its own even where all of
+/// them lead to one NAT gateway: going from one gateway to one per zone then changes only routes.
+pub fn route_table_name(subnet: &Subnet<'_>) -> String {
+    if subnet.tier.has_table_per_zone() { subnet.name.clone() } else { subnet.tier_name.to_owned() }
+}

@@ -3,34 +3,35 @@
 use super::reconcile::{self, Reconciled, Reconciler};
 use super::removal::{Reason, Removal};
 use super::state::{self, GONE, Known, REPLACED};
-use super::{CloudResource, OnCloud, adoption, failed, name_of};
+use super::{CloudResource, Declared, OnCloud, adoption, failed};
 use crate::progress::Progress;
 use crate::wait::Waiter;
-use cloud::{Cloud, Found, Graph, Kind, Matching, ObjectKey, Resolver, differences};
+use cloud::{Cloud, Found, Graph, Matching, ObjectKey, Resolver, differences};
 use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse};
 use schema::{Diagnostic, Value};
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-const SETTLE_LIMIT: Duration = Duration::from_secs(600);
 
 impl<R: CloudResource> OnCloud<R> {
     pub(super) async fn read_objects(&self, prior: &Value) -> Result<Option<Value>, Diagnostic> {
         let cloud = self.shared.cloud()?;
         let owner = self.owner(prior).unwrap_or_default();
         let mut state = prior.clone();
+        let declared = self.declared(&mut prior.clone());
         if prior.get("objects").is_null() {
             // An import: the configuration is there, what follows from it is not.
-            let graph = self.complete_graph(prior)?.unwrap_or_default();
+            let graph =
+                declared.as_ref().map_err(Clone::clone)?.as_ref().map(|declared| declared.graph.clone()).unwrap_or_default();
             state.set("objects", state::to_value(&graph));
             self.set_missing_cost(&mut state, &graph)?;
         }
+        // What a state declared that cannot be read any more has outputs that are not known.
+        let spec = declared.ok().flatten().map(|declared| declared.spec);
         let (graph, ids) = (state::to_graph(state.get("objects")), state::to_ids(state.get("ids")));
         let matching = observe(&*cloud, &owner, &graph, &ids, false).await?;
         if matching.matched.is_empty() && matching.superseded.is_empty() && matching.leaving.is_empty() {
             return Ok(None);
         }
-        self.set_found(&mut state, &graph, &matching.matched);
+        self.set_found(&mut state, spec.as_ref(), &graph, &matching.matched);
         add_left(&mut state, &matching.superseded);
         state.set("drift", drift(&graph, &matching));
         Ok(Some(state))
@@ -39,12 +40,15 @@ impl<R: CloudResource> OnCloud<R> {
     pub(super) async fn apply_objects(&self, call: &Call, request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
         let cloud = self.shared.cloud()?;
         let mut planned = request.planned;
+        // What was unknown at plan may be known now.
+        self.resource.keep(request.prior.as_ref(), &mut planned);
         self.resource.choose(&*cloud, &mut planned).await?;
         let unknown = || {
             Diagnostic::error(format!("provider bug: {} was applied with unknown values", self.resource.name()))
                 .detail("Please report this with the configuration.")
         };
-        let graph = self.complete_graph(&planned)?.ok_or_else(unknown)?;
+        let declared = self.declared(&mut planned)?.ok_or_else(unknown)?;
+        let graph = &declared.graph;
         let owner = self.owner(&planned).ok_or_else(unknown)?;
         let ids = request.prior.as_ref().map(|prior| state::to_ids(prior.get("ids"))).unwrap_or_default();
         let progress = self.progress(&planned);
@@ -53,21 +57,22 @@ impl<R: CloudResource> OnCloud<R> {
         let reconciler = Reconciler {
             cloud: &*cloud,
             owner: &owner,
-            graph: &graph,
+            graph,
             ids: &ids,
             is_new: request.prior.is_none(),
             progress: &progress,
             waiter,
+            tokens: &self.shared.tokens,
         };
         let mut done = reconciler.run().await;
         if !done.diagnostics.has_errors()
             && !done.cancelled
-            && let Err(diagnostic) = self.resource.settle(&*cloud, &planned, waiter, SETTLE_LIMIT).await
+            && let Err(diagnostic) = self.resource.settle(&*cloud, &declared.spec, &planned, waiter).await
         {
             done.diagnostics.push(diagnostic);
         }
         done.cancelled |= call.cancelled.is_cancelled();
-        Ok(self.after_apply(planned, &graph, request.prior, done))
+        Ok(self.after_apply(planned, &declared, request.prior, done))
     }
 
     /// At plan, where the provider block asks for it: of a resource that is about to be created.
@@ -79,7 +84,14 @@ impl<R: CloudResource> OnCloud<R> {
         }
     }
 
-    fn after_apply(&self, planned: Value, graph: &Graph, prior: Option<Value>, mut done: Reconciled) -> ApplyResponse {
+    fn after_apply(
+        &self,
+        planned: Value,
+        declared: &Declared<R::Spec>,
+        prior: Option<Value>,
+        mut done: Reconciled,
+    ) -> ApplyResponse {
+        let graph = &declared.graph;
         let has_failed = done.diagnostics.has_errors();
         if done.found.is_empty() && done.left.is_empty() && (has_failed || done.cancelled) {
             if done.cancelled && !has_failed {
@@ -92,7 +104,7 @@ impl<R: CloudResource> OnCloud<R> {
         if let Err(diagnostic) = self.set_missing_cost(&mut state, graph) {
             done.diagnostics.push(diagnostic);
         }
-        self.set_found(&mut state, graph, &done.found);
+        self.set_found(&mut state, Some(&declared.spec), graph, &done.found);
         state.set("drift", Value::object([]));
         if has_failed || (done.cancelled && prior.is_some()) {
             // What there is now, so that the next plan goes on from there even without a refresh.
@@ -119,8 +131,8 @@ impl<R: CloudResource> OnCloud<R> {
         let (graph, ids) = (state::to_graph(prior.get("objects")), state::to_ids(prior.get("ids")));
         let matching = observe(&*cloud, &owner, &graph, &ids, true).await?;
         let mut going: Vec<(ObjectKey, Found)> = matching.matched.into_iter().collect();
-        // Records have no tags: what is not in the state is somebody else's.
-        going.retain(|(key, _)| key.kind != Kind::DnsRecord || ids.contains_key(key));
+        // What has no tags and is not in the state is somebody else's.
+        going.retain(|(key, _)| key.kind.has_tags() || ids.contains_key(key));
         going.extend(matching.superseded);
         going.extend(matching.leaving);
         let clock = self.shared.world.clock();
@@ -152,10 +164,10 @@ impl<R: CloudResource> OnCloud<R> {
         self.shared.configuration().progress(format!("{}.{name}", self.resource.name()))
     }
 
-    fn set_found(&self, state: &mut Value, graph: &Graph, found: &BTreeMap<ObjectKey, Found>) {
+    fn set_found(&self, state: &mut Value, spec: Option<&R::Spec>, graph: &Graph, found: &BTreeMap<ObjectKey, Found>) {
         let ids = state::ids_of(graph.iter().map(|object| &object.key), found);
         let known = Known { ids: &ids };
-        self.set_outputs(state, &known);
+        self.set_outputs(state, spec, &known);
         state.set("ids", ids);
     }
 }
@@ -212,7 +224,7 @@ fn add_left(state: &mut Value, left: &[(ObjectKey, Found)]) {
         let is_taken = state.get("ids").get(&key.to_string()).as_str().is_some_and(|id| !id.is_empty());
         // What takes its place has its key already: kinds that are listed by name are found again only by that.
         let key = if is_taken {
-            format!("{}/{}", key.kind, name_of(found.kind, &found.id).map_or(found.id.clone(), |(_, name)| name))
+            format!("{}/{}", key.kind, found.kind.listing_name(&found.id).unwrap_or(&found.id))
         } else {
             key.to_string()
         };

@@ -16,6 +16,8 @@ mod state;
 #[cfg(test)]
 mod stopping;
 pub(crate) mod tags;
+#[cfg(test)]
+mod tests;
 pub(crate) mod vpc;
 mod waiting;
 
@@ -31,10 +33,12 @@ use protocol::{
 };
 use schema::{AttributePath, Diagnostic, Diagnostics, Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 #[async_trait]
 pub trait CloudResource: Send + Sync + 'static {
+    /// What the values declare, as a renderer takes it. Decoded once in each call.
+    type Spec: Send + Sync;
+
     fn name(&self) -> &'static str;
 
     /// Without what [`attributes`] adds.
@@ -46,36 +50,50 @@ pub trait CloudResource: Send + Sync + 'static {
     /// What the resource is called in its owner tag, `k8s_vpc/<this>`. `None` while it is unknown.
     fn owner_name(&self, planned: &Value) -> Option<String>;
 
-    /// The cluster whose tags the objects carry.
+    /// The cluster whose tags the objects carry. `None` while it is unknown.
     fn cluster_name(&self, planned: &Value) -> Option<String> {
-        planned.get("cluster_name").as_str().map(str::to_owned).or_else(|| self.owner_name(planned))
+        match planned.get("cluster_name") {
+            Value::Unknown => None,
+            name => name.as_str().map(str::to_owned).or_else(|| self.owner_name(planned)),
+        }
     }
 
     /// The object without which the resource does not exist.
     fn main_object(&self, planned: &Value) -> ObjectKey;
 
-    /// From the planned values and what was chosen. What is unknown becomes `Setting::Unknown`; an object with the key `*` is
-    /// unknown as a whole; `None` while even the names of objects are unknown. Pure.
-    fn graph(&self, planned: &Value) -> Result<Option<Graph>, Diagnostic>;
+    /// From the planned values and what was chosen. `None` while even the names of objects are unknown. Pure.
+    fn spec(&self, planned: &Value) -> Result<Option<Self::Spec>, Diagnostic>;
+
+    /// What is unknown becomes `Setting::Unknown`; an object with the key [`cloud::UNKNOWN_KEYS`] is unknown as a whole. Pure.
+    fn graph(&self, spec: &Self::Spec) -> Graph;
+
+    /// Writes into the values what the spec has chosen, so that the state keeps it. Pure.
+    fn record(&self, _spec: Option<&Self::Spec>, _planned: &mut Value) {}
 
     /// Computed attributes of the resource's own. Pure.
-    fn outputs(&self, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)>;
+    fn outputs(&self, spec: Option<&Self::Spec>, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)>;
 
     /// Attributes whose change AWS takes from nothing but a new resource, where a schema cannot say so. Pure; sees unknown values.
     fn replaces(&self, _prior: &Value, _planned: &Value) -> Vec<AttributePath> {
         Vec::new()
     }
 
-    /// At plan, before `graph`: carries what was chosen once into `planned`. What has to be chosen is unknown there. Pure.
+    /// At plan: an error where the values are of another region than the provider's. Pure; sees unknown values.
+    fn check_region(&self, _planned: &Value, _region: &str) -> Result<(), Diagnostic> {
+        Ok(())
+    }
+
+    /// Before `spec`: carries what was chosen once into `planned`. What has to be chosen is unknown there. Doing it twice is doing it once.
+    /// Pure.
     fn keep(&self, _prior: Option<&Value>, _planned: &mut Value) {}
 
-    /// At apply, before `graph`: chooses what the plan left unknown.
+    /// At apply, before `spec`: chooses what the plan left unknown.
     async fn choose(&self, _cloud: &dyn Cloud, _planned: &mut Value) -> Result<(), Diagnostic> {
         Ok(())
     }
 
     /// At plan, where the provider block asks for it.
-    async fn preflight(&self, _cloud: &dyn Cloud, _planned: &Value, _prior: Option<&Value>) -> Diagnostics {
+    async fn preflight(&self, _cloud: &dyn Cloud, _change: &PlannedChange<'_>) -> Diagnostics {
         Diagnostics::default()
     }
 
@@ -83,9 +101,9 @@ pub trait CloudResource: Send + Sync + 'static {
     async fn settle(
         &self,
         _cloud: &dyn Cloud,
+        _spec: &Self::Spec,
         _planned: &Value,
         _waiter: Waiter<'_>,
-        _limit: Duration,
     ) -> Result<(), Diagnostic> {
         Ok(())
     }
@@ -103,6 +121,21 @@ pub trait CloudResource: Send + Sync + 'static {
 
     /// The configuration, and `ids`, of what exists.
     async fn import(&self, cloud: &dyn Cloud, id: &str) -> Result<Value, Diagnostics>;
+}
+
+/// What a plan is about to do.
+pub struct PlannedChange<'a> {
+    pub planned: &'a Value,
+    pub prior: Option<&'a Value>,
+    /// Empty where nothing is there.
+    pub before: Graph,
+    pub after: Graph,
+}
+
+/// What values declare: the spec, and its graph with the tags that every object has.
+struct Declared<S> {
+    spec: S,
+    graph: Graph,
 }
 
 /// A [`CloudResource`] as the engine sees it.
@@ -150,7 +183,11 @@ impl<R: CloudResource> Resource for OnCloud<R> {
         if asks && !response.diagnostics.has_errors() {
             match self.shared.cloud() {
                 Ok(cloud) => {
-                    let found = self.resource.preflight(&*cloud, &response.planned, request.prior.as_ref()).await;
+                    let prior = request.prior.as_ref();
+                    let before = prior.map(|prior| state::to_graph(prior.get("objects"))).unwrap_or_default();
+                    let after = state::to_graph(response.planned.get("objects"));
+                    let change = PlannedChange { planned: &response.planned, prior, before, after };
+                    let found = self.resource.preflight(&*cloud, &change).await;
                     response.diagnostics.extend(found);
                     if request.prior.is_none() {
                         response.diagnostics.extend(self.already_there(&*cloud, &response.planned).await);
@@ -187,8 +224,8 @@ impl<R: CloudResource> Resource for OnCloud<R> {
         let cloud = self.shared.cloud()?;
         let mut imported = self.resource.import(&*cloud, id).await?;
         // Those of the provider block are not the resource's own.
-        let defaults =
-            self.shared.configuration().aws.into_known().and_then(|aws| aws.default_tags.into_known()).unwrap_or_default();
+        // An engine imports with a provider block that is wholly known.
+        let defaults = self.shared.configuration().default_tags().into_known().unwrap_or_default();
         if let Some(tags) = imported.get("tags").as_map() {
             let own = tags
                 .iter()
@@ -253,35 +290,7 @@ fn is_read(operation: &str) -> bool {
 /// The kinds and names to ask for, so that everything of a graph and of a state is found.
 fn wanted(graph: &Graph, ids: &BTreeMap<ObjectKey, String>, fresh: bool) -> cloud::Wanted {
     let kinds: BTreeSet<Kind> = graph.kinds().into_iter().chain(ids.keys().map(|key| key.kind)).collect();
-    let mut names: BTreeSet<(Kind, String)> = BTreeSet::new();
-    for object in graph.iter() {
-        match object.key.kind {
-            Kind::LoadBalancer => {
-                if let Some(name) = object.get("load_balancer_name") {
-                    names.insert((Kind::LoadBalancer, name.to_owned()));
-                    names.insert((Kind::Listener, name.to_owned()));
-                }
-            }
-            Kind::TargetGroup => names.extend(object.get("target_group_name").map(|name| (Kind::TargetGroup, name.to_owned()))),
-            Kind::DnsRecord => {
-                if let (Some(zone), Some(name), Some(ty)) = (object.get("zone"), object.get("record_name"), object.get("type")) {
-                    names.insert((Kind::DnsRecord, format!("{zone} {name} {ty}")));
-                }
-            }
-            _ => {}
-        }
-    }
-    for (key, id) in ids {
-        names.extend(name_of(key.kind, id));
-        if key.kind == Kind::LoadBalancer {
-            names.extend(key.kind.listing_name(id).map(|name| (Kind::Listener, name.to_owned())));
-        }
-    }
-    cloud::Wanted { kinds, names, fresh }
-}
-
-/// By which an object is looked up: those that are listed by name, and a VPC, whose attributes AWS returns one at a time.
-fn name_of(kind: Kind, id: &str) -> Option<(Kind, String)> {
-    let name = if kind == Kind::Vpc { Some(id) } else { kind.listing_name(id) };
-    name.map(|name| (kind, name.to_owned()))
+    let declared = graph.iter().flat_map(|object| object.key.kind.names_of_settings(|key| object.get(key)));
+    let known = ids.iter().flat_map(|(key, id)| key.kind.names_of_id(id));
+    cloud::Wanted { kinds, names: declared.chain(known).collect(), fresh }
 }

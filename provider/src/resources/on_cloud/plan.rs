@@ -1,11 +1,11 @@
 //! The plan of a resource on AWS: which objects, which of their ids stay, what has to be replaced and why. Reaches nothing.
 
 use super::state::{self, GONE, Known, REPLACED};
-use super::{CloudResource, OnCloud};
+use super::{CloudResource, Declared, OnCloud};
 use cloud::{CLUSTER_TAG, Graph, Kind, OBJECT_TAG, Object, ObjectKey, Replacement, Setting};
 use protocol::{PlanRequest, PlanResponse};
-use schema::{AttributePath, Diagnostic, Diagnostics, Value};
-use std::collections::BTreeMap;
+use schema::{AttributePath, Diagnostic, Diagnostics, Field, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
 impl<R: CloudResource> OnCloud<R> {
     pub(super) fn plan_objects(&self, request: &PlanRequest) -> Result<PlanResponse, Diagnostic> {
@@ -13,12 +13,13 @@ impl<R: CloudResource> OnCloud<R> {
         let mut planned = request.proposed.clone();
         let mut diagnostics = Diagnostics::default();
         self.resource.keep(prior, &mut planned);
-        let graph = self.complete_graph(&planned)?;
+        self.check_region(&planned)?;
+        let declared = self.declared(&mut planned)?;
         planned.set("drift", Value::object([]));
-        let Some(graph) = graph else {
+        let Some(Declared { spec, graph }) = declared else {
             ["objects", "ids", "cost"].iter().for_each(|name| planned.set(name, Value::Unknown));
             let known = Known { ids: &Value::Unknown };
-            self.set_outputs(&mut planned, &known);
+            self.set_outputs(&mut planned, None, &known);
             return Ok(PlanResponse { planned, ..PlanResponse::default() });
         };
         let objects = state::to_value(&graph);
@@ -32,7 +33,7 @@ impl<R: CloudResource> OnCloud<R> {
             None => self.set_cost(&mut planned, &graph)?,
         }
         let known = Known { ids: &ids };
-        self.set_outputs(&mut planned, &known);
+        self.set_outputs(&mut planned, Some(&spec), &known);
         planned.set("ids", ids);
         let mut requires_replace = prior.map(|prior| self.resource.replaces(prior, &planned)).unwrap_or_default();
         // Where an attribute says so itself, there is nothing to add.
@@ -55,28 +56,38 @@ impl<R: CloudResource> OnCloud<R> {
         Ok(PlanResponse { planned, requires_replace, diagnostics })
     }
 
-    /// The resource's graph with the tags that every object has.
-    pub(super) fn complete_graph(&self, planned: &Value) -> Result<Option<Graph>, Diagnostic> {
-        let (Some(owner), Some(mut graph)) = (self.owner(planned), self.resource.graph(planned)?) else { return Ok(None) };
+    /// `None` while even the names of objects are unknown. Keeps in the values what the spec has chosen.
+    pub(super) fn declared(&self, planned: &mut Value) -> Result<Option<Declared<R::Spec>>, Diagnostic> {
+        let spec = self.resource.spec(planned)?;
+        self.resource.record(spec.as_ref(), planned);
+        let (Some(owner), Some(spec)) = (self.owner(planned), spec) else { return Ok(None) };
+        let graph = self.complete(self.resource.graph(&spec), &owner, planned)?;
+        Ok(Some(Declared { spec, graph }))
+    }
+
+    /// With the tags that every object has.
+    fn complete(&self, mut graph: Graph, owner: &str, planned: &Value) -> Result<Graph, Diagnostic> {
         graph.check().map_err(|error| {
             Diagnostic::error(format!("provider bug: the objects of {} do not fit together", self.resource.name()))
                 .detail(format!("{error}. Please report this with the configuration."))
         })?;
-        let cluster = self.resource.cluster_name(planned).unwrap_or_default();
-        let configuration = self.shared.configuration();
-        let defaults = configuration.aws.known().map(|aws| aws.default_tags.clone()).unwrap_or_default();
-        let defaults = defaults.into_known().unwrap_or_default();
+        let cluster = self.resource.cluster_name(planned);
+        let defaults = self.shared.configuration().default_tags();
+        let own = planned.get("tags");
+        if own.is_unknown() || defaults.is_unknown() {
+            graph.open_tags();
+        }
         // What is set first stays.
-        graph.tag(OBJECT_TAG, |key| cloud::object_tag(&owner, key).into());
-        graph.tag(CLUSTER_TAG, |_| Setting::from(cluster.as_str()));
-        for (key, value) in planned.get("tags").as_map().into_iter().flatten() {
+        graph.tag(OBJECT_TAG, |key| cloud::object_tag(owner, key).into());
+        graph.tag(CLUSTER_TAG, |_| cluster.as_deref().map_or(Setting::Unknown, Setting::from));
+        for (key, value) in own.as_map().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
             graph.tag(key, |_| value.as_str().map_or(Setting::Unknown, Setting::from));
         }
-        for (key, value) in &defaults {
+        for (key, value) in defaults.known().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
             graph.tag(key, |_| value.known().map_or(Setting::Unknown, |text| Setting::from(text.as_str())));
         }
-        graph.tag("Name", |key| console_name(&cluster, key).into());
-        Ok(Some(graph))
+        graph.tag("Name", |key| cluster.as_deref().map_or(Setting::Unknown, |cluster| console_name(cluster, key).into()));
+        Ok(graph)
     }
 
     /// What the plan or the state says already stays: a newer table of prices is no change.
@@ -86,18 +97,29 @@ impl<R: CloudResource> OnCloud<R> {
     }
 
     fn set_cost(&self, planned: &mut Value, graph: &Graph) -> Result<(), Diagnostic> {
-        let aws = self.shared.configuration().aws.into_known().unwrap_or_default();
-        let region = planned.get("region").as_str().map(str::to_owned).or(aws.region.into_known());
-        let cost = super::cost::estimate(graph, region.as_deref(), aws.prices.known().map(String::as_str))?;
+        let configuration = self.shared.configuration();
+        let (own, prices) = (planned.get("region"), configuration.prices());
+        let region = own.as_str().map_or(configuration.region(), |region| Field::Known(region.to_owned()));
         // A price by region is a matter of apply while the region is: its name may come from the environment or a profile.
-        let waits = planned.get("region").is_unknown() && region.is_none();
-        planned.set("cost", if waits { Value::Unknown } else { cost });
+        let waits = prices.is_unknown() || region.is_unknown() || (own.is_unknown() && region.is_null());
+        let cost = match waits {
+            true => Value::Unknown,
+            false => super::cost::estimate(graph, region.known().map(String::as_str), prices.known().map(String::as_str))?,
+        };
+        planned.set("cost", cost);
         Ok(())
     }
 
-    pub(super) fn set_outputs(&self, planned: &mut Value, known: &Known<'_>) {
+    /// What the configuration says of a place has to be in the region that the provider works in, as far as both are known.
+    fn check_region(&self, planned: &Value) -> Result<(), Diagnostic> {
+        let configured = self.shared.configuration().region().into_known();
+        let at_hand = || Some(self.shared.cloud().ok()?.region()).filter(|region| !region.is_empty());
+        configured.or_else(at_hand).map_or(Ok(()), |region| self.resource.check_region(planned, &region))
+    }
+
+    pub(super) fn set_outputs(&self, planned: &mut Value, spec: Option<&R::Spec>, known: &Known<'_>) {
         let main = self.resource.main_object(planned);
-        let outputs = self.resource.outputs(planned, known);
+        let outputs = self.resource.outputs(spec, planned, known);
         planned.set("id", known.id(&main));
         outputs.into_iter().for_each(|(name, value)| planned.set(name, value));
     }
@@ -163,14 +185,14 @@ fn planned_ids(graph: &Graph, before: Option<&Graph>, prior: &Value) -> Value {
     let Some(before) = before else { return Value::Map(graph.iter().flat_map(|object| unknown(&object.key)).collect()) };
     let mut ids = BTreeMap::new();
     let mut renewed = Vec::new();
-    let moves_addresses = moves_addresses(before, graph, prior.get("drift"));
+    let given = given_anew(before, graph, prior.get("drift"));
     for object in graph.iter() {
         let name = object.key.to_string();
         let drift = prior.get("drift").get(&name).as_list().unwrap_or_default();
         let drift: Vec<&str> = drift.iter().filter_map(Value::as_str).collect();
         let is_lost = drift.iter().any(|line| *line == GONE || line.ends_with(REPLACED));
         let known = before.get(&object.key);
-        let refers_to_renewed = immutable_references(object).any(|key| renewed.contains(&key));
+        let refers_to_renewed = object.immutable_references().any(|key| renewed.contains(&key));
         let is_new = known.is_none_or(|before| !immutable_changes(before, object).is_empty()) || is_lost || refers_to_renewed;
         if is_new {
             renewed.push(object.key.clone());
@@ -182,7 +204,7 @@ fn planned_ids(graph: &Graph, before: Option<&Graph>, prior: &Value) -> Value {
             let key = format!("{name}.{output}");
             // A line of drift begins with the setting.
             let is_restored = drift.iter().any(|line| object.key.kind.renews(output, line));
-            let is_moved = moves_addresses && object.key.kind == Kind::Instance && *output == "public_ip";
+            let is_moved = given.contains(&(object.key.kind, output));
             let is_renewed = is_restored || is_moved || known.is_some_and(|before| is_renewed(before, object, output));
             ids.insert(key.clone(), if is_renewed { Value::Unknown } else { kept(prior.get("ids").get(&key)) });
         }
@@ -190,13 +212,17 @@ fn planned_ids(graph: &Graph, before: Option<&Graph>, prior: &Value) -> Value {
     Value::Map(ids)
 }
 
-/// Whether Elastic IPs, which are the public addresses of instances, come, go or are put back.
-fn moves_addresses(before: &Graph, graph: &Graph, drift: &Value) -> bool {
-    let of = |graph: &Graph| -> Vec<_> {
-        graph.of_kind(Kind::ElasticIp).map(|address| (address.key.clone(), address.settings.get("instance").cloned())).collect()
+/// Outputs that objects of other kinds give anew, since they come, go or are put back: an Elastic IP is an instance's public address.
+fn given_anew(before: &Graph, graph: &Graph, drift: &Value) -> BTreeSet<(Kind, &'static str)> {
+    let drifted: BTreeSet<Kind> =
+        drift.as_map().into_iter().flatten().filter_map(|(key, _)| Some(key.parse::<ObjectKey>().ok()?.kind)).collect();
+    let of = |graph: &Graph, kind: Kind, setting: &str| -> Vec<_> {
+        graph.of_kind(kind).map(|object| (object.key.clone(), object.settings.get(setting).cloned())).collect()
     };
-    let is_address = |key: &String| key.parse::<ObjectKey>().is_ok_and(|key| key.kind == Kind::ElasticIp);
-    of(before) != of(graph) || drift.as_map().into_iter().flatten().any(|(key, _)| is_address(key))
+    let gives = Kind::all().flat_map(|kind| kind.gives().iter().map(move |gift| (kind, gift)));
+    let anew =
+        gives.filter(|(kind, (setting, ..))| drifted.contains(kind) || of(before, *kind, setting) != of(graph, *kind, setting));
+    anew.map(|(_, (_, other, output))| (*other, *output)).collect()
 }
 
 /// Whether a setting changes that an output follows.
@@ -212,11 +238,4 @@ fn kept(id: &Value) -> Value {
         Value::Null => Value::Unknown,
         id => id.clone(),
     }
-}
-
-/// Objects that this one cannot change: when they are new, so is it.
-fn immutable_references(object: &Object) -> impl Iterator<Item = ObjectKey> {
-    let settings = object.settings.iter().filter(|(key, _)| object.key.kind.is_immutable(key));
-    let words = settings.filter_map(|(_, setting)| setting.known()?.strip_prefix('@'));
-    words.filter_map(|word| word.parse().ok())
 }

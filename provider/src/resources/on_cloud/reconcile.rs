@@ -5,6 +5,7 @@ use super::removal::{Reason, Removal};
 use super::retry::{PACE, Tries};
 use super::{adoption, failed, wanted};
 use crate::progress::Progress;
+use crate::tokens::Tokens;
 use crate::wait::Waiter;
 use cloud::{
     Change, Cloud, CloudError, Difference, ErrorClass, Found, Graph, Kind, Matching, Object, ObjectKey, Readiness, Replacement,
@@ -24,11 +25,6 @@ const LOOK_LIMIT: Duration = Duration::from_secs(4);
 const TRY_LIMIT: Duration = Duration::from_secs(60);
 const ATTEMPTS: usize = 3;
 
-/// Kinds that others can only be made upon when they are ready.
-const AWAITED: [Kind; 5] = [Kind::Vpc, Kind::Subnet, Kind::NatGateway, Kind::Instance, Kind::KeyPair];
-/// Kinds that refuse changes until they are ready: a subnet that assigns IPv6 addresses has to have its block.
-const CHANGED_WHEN_READY: [Kind; 2] = [Kind::Vpc, Kind::Subnet];
-
 pub struct Reconciler<'a> {
     pub cloud: &'a dyn Cloud,
     pub owner: &'a str,
@@ -38,6 +34,7 @@ pub struct Reconciler<'a> {
     pub is_new: bool,
     pub progress: &'a Progress,
     pub waiter: Waiter<'a>,
+    pub tokens: &'a Tokens,
 }
 
 /// The result of a reconciliation.
@@ -111,13 +108,13 @@ impl Reconciler<'_> {
                 Err(diagnostic) => diagnostics.push(diagnostic),
             }
         }
-        if !diagnostics.has_errors() && CHANGED_WHEN_READY.contains(&kind) {
+        if !diagnostics.has_errors() && kind.is_changed_when_ready() {
             diagnostics.extend(self.wait_ready(&BTreeSet::from([kind]), matching).await);
         }
         if !diagnostics.has_errors() {
             diagnostics.extend(self.change(Some(kind), matching).await);
         }
-        if !diagnostics.has_errors() && AWAITED.contains(&kind) {
+        if !diagnostics.has_errors() && kind.is_awaited() {
             diagnostics.extend(self.wait_ready(&BTreeSet::from([kind]), matching).await);
         }
         diagnostics
@@ -150,7 +147,8 @@ impl Reconciler<'_> {
 
     /// `None` when the user wants to stop.
     async fn make(&self, object: &Object, resolver: &Resolver<'_>) -> Result<Option<Found>, Diagnostic> {
-        let resolved = resolve(object, resolver, self.owner);
+        let token = self.tokens.next(&cloud::object_tag(self.owner, &object.key));
+        let resolved = resolve(object, resolver, token);
         let phase = self.progress.phase(format!("create {}", object.key));
         let made = self.make_once(&resolved).await;
         match phase.finish(made) {
@@ -210,8 +208,8 @@ impl Reconciler<'_> {
             let is_it = |found: &&Found| {
                 // One whose place it takes has the same tag.
                 let by_tag = found.tag(cloud::OBJECT_TAG) == Some(tag.as_str()) && is_as_made(object, found);
-                let by_name = object.key.kind == Kind::DnsRecord && found.settings == object.settings;
-                found.readiness != Readiness::Leaving && (by_tag || by_name)
+                let by_settings = !object.key.kind.has_tags() && found.settings == object.settings;
+                found.readiness != Readiness::Leaving && (by_tag || by_settings)
             };
             if let Some(found) = found.iter().find(is_it) {
                 return Ok(Some(found.clone()));
@@ -287,13 +285,13 @@ pub async fn observe(
 ) -> Result<Matching, CloudError> {
     let found = cloud.find(&wanted(graph, ids, fresh)).await?;
     let mut matching = match_objects(graph, &found, owner, ids);
-    // A record has no tag: one that is as declared is ours, made by a run that could not say so any more.
-    for record in graph.of_kind(Kind::DnsRecord) {
+    // What has no tags and is as declared is ours, created by a run that could not say so any more.
+    for record in graph.iter().filter(|object| !object.key.kind.has_tags()) {
         if matching.matched.contains_key(&record.key) {
             continue;
         }
         let resolver = Resolver::new(&matching.matched);
-        let is_it = |found: &&Found| found.kind == Kind::DnsRecord && differences(record, found, &resolver).is_empty();
+        let is_it = |found: &&Found| found.kind == record.key.kind && differences(record, found, &resolver).is_empty();
         let same = found.iter().find(is_it).cloned();
         if let Some(found) = same {
             matching.matched.insert(record.key.clone(), found);
@@ -312,16 +310,15 @@ fn note(found: &mut Found, changes: &[Change]) {
     }
     // What it gives to others may have changed with it: an IPv6 block is there a moment after it was asked for.
     let is_told = changes.iter().any(|change| !change.key.starts_with("tag "));
-    if is_told && found.readiness == Readiness::Ready && !found.kind.outputs().is_empty() {
+    if is_told && found.readiness == Readiness::Ready && found.kind.outputs().next().is_some() {
         found.readiness = Readiness::Pending;
     }
 }
 
-fn resolve(object: &Object, resolver: &Resolver<'_>, owner: &str) -> Resolved {
+fn resolve(object: &Object, resolver: &Resolver<'_>, token: String) -> Resolved {
     let settings =
         object.settings.iter().filter_map(|(key, setting)| Some((resolver.resolve(key)?, resolver.resolve(setting.known()?)?)));
     let settings: BTreeMap<String, String> = settings.collect();
-    let token = token(owner, &object.key);
     Resolved { key: object.key.clone(), settings, token }
 }
 
@@ -330,16 +327,3 @@ fn is_as_made(object: &Resolved, found: &Found) -> bool {
     let fixed = object.settings.iter().filter(|(key, _)| found.kind.is_immutable(key));
     fixed.into_iter().all(|(key, value)| found.settings.get(key) == Some(value))
 }
-
-/// New in every run: AWS answers a token that it has seen with what it made then, even where that was deleted meanwhile. What an
-/// earlier run made is known by its tag.
-fn token(owner: &str, key: &ObjectKey) -> String {
-    use sha2::{Digest, Sha256};
-    static RUN: std::sync::OnceLock<[u8; 16]> = std::sync::OnceLock::new();
-    let run = RUN.get_or_init(rand::random);
-    let made = MADE.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let digest = Sha256::digest([run.as_slice(), owner.as_bytes(), key.to_string().as_bytes(), &made.to_be_bytes()].concat());
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
-
-static MADE: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);

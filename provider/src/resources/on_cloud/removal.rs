@@ -1,7 +1,7 @@
 //! Deletes objects in the opposite of the order in which they are made, and waits until they are gone.
 
+use super::failed;
 use super::retry::{PACE, Tries};
-use super::{failed, name_of};
 use crate::progress::Progress;
 use crate::wait::{Ended, Waiter};
 use cloud::{Cloud, CloudError, ErrorClass, Found, Kind, ObjectKey, Readiness, Wanted};
@@ -136,7 +136,7 @@ impl Removal<'_> {
         if ids.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let names = leaving.iter().filter_map(|(_, found)| name_of(found.kind, &found.id)).collect();
+        let names = leaving.iter().flat_map(|(_, found)| found.kind.names_of_id(&found.id)).collect();
         let wanted = Wanted { kinds: BTreeSet::from([kind]), names, fresh: true };
         let mut wait = self.waiter.until(format!("{kind} is gone"), GONE_LIMIT, PACE);
         let mut still: BTreeSet<String> = ids.iter().map(|id| (*id).clone()).collect();

@@ -1,12 +1,10 @@
 //! The computed attributes of a resource on AWS: what is declared (`objects`), what AWS calls it (`ids`), what differs (`drift`),
 //! what it costs. Pure: from graphs to values and back.
 
-use cloud::{Found, Graph, Object, ObjectKey, Setting};
+use cloud::{Found, Graph, Object, ObjectKey, Setting, UNKNOWN_KEYS};
 use schema::{Attribute, Type, Value};
 use std::collections::BTreeMap;
 
-/// The key of an object that is unknown as a whole.
-const WHOLE: &str = "*";
 /// At the end of a sentence of drift: repairing it makes a new object.
 pub const REPLACED: &str = " (a new one takes its place)";
 /// The sentence of drift for an object that is gone.
@@ -34,7 +32,7 @@ pub fn attributes() -> Vec<Attribute> {
 
 pub fn to_value(graph: &Graph) -> Value {
     let settings = |object: &Object| {
-        if object.settings.contains_key(WHOLE) {
+        if object.is_open() {
             return Value::Unknown;
         }
         let value = |setting: &Setting| setting.known().map_or(Value::Unknown, Value::from);
@@ -48,6 +46,9 @@ pub fn to_graph(objects: &Value) -> Graph {
     let object = |(key, settings): (&String, &Value)| {
         let key: ObjectKey = key.parse().ok()?;
         let mut object = Object { key, settings: BTreeMap::new() };
+        if settings.is_unknown() {
+            object.settings.insert(UNKNOWN_KEYS.to_owned(), Setting::Unknown);
+        }
         for (name, value) in settings.as_map().into_iter().flatten() {
             object.settings.insert(name.clone(), value.as_str().map_or(Setting::Unknown, Setting::from));
         }
@@ -58,7 +59,7 @@ pub fn to_graph(objects: &Value) -> Graph {
 
 /// Only ids, without outputs and without those of missing objects.
 pub fn to_ids(ids: &Value) -> BTreeMap<ObjectKey, String> {
-    let outputs = |key: &ObjectKey| key.kind.outputs().iter().any(|output| key.name.ends_with(&format!(".{output}")));
+    let outputs = |key: &ObjectKey| key.kind.outputs().any(|output| key.name.ends_with(&format!(".{output}")));
     ids.as_map()
         .into_iter()
         .flatten()
@@ -69,7 +70,7 @@ pub fn to_ids(ids: &Value) -> BTreeMap<ObjectKey, String> {
 
 /// The keys of `ids` that an object has.
 pub fn id_keys(key: &ObjectKey) -> impl Iterator<Item = String> {
-    let outputs = key.kind.outputs().iter().map(|output| format!("{key}.{output}")).collect::<Vec<_>>();
+    let outputs = key.kind.outputs().map(|output| format!("{key}.{output}")).collect::<Vec<_>>();
     std::iter::once(key.to_string()).chain(outputs)
 }
 
@@ -80,7 +81,7 @@ pub fn ids_of<'a>(keys: impl Iterator<Item = &'a ObjectKey>, found: &BTreeMap<Ob
         let found = found.get(key);
         ids.insert(key.to_string(), Value::from(found.map(|found| found.id.clone()).unwrap_or_default()));
         for output in key.kind.outputs() {
-            let value = found.and_then(|found| found.outputs.get(*output).cloned()).unwrap_or_default();
+            let value = found.and_then(|found| found.outputs.get(output).cloned()).unwrap_or_default();
             ids.insert(format!("{key}.{output}"), value.into());
         }
     }
@@ -119,8 +120,9 @@ mod tests {
     fn a_graph_survives_the_state() {
         let graph: Graph = [Object::new(Kind::Vpc, "main").with("cidr", "10.0.0.0/16")].into_iter().collect();
         assert_eq!(to_graph(&to_value(&graph)), graph);
-        let unknown: Graph = [Object::new(Kind::TargetGroup, "a").with("*", Setting::Unknown)].into_iter().collect();
+        let unknown: Graph = [Object::new(Kind::TargetGroup, "a").with(UNKNOWN_KEYS, Setting::Unknown)].into_iter().collect();
         assert!(to_value(&unknown).get("target_group/a").is_unknown());
+        assert_eq!(to_graph(&to_value(&unknown)), unknown);
     }
 
     #[test]

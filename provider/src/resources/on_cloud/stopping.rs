@@ -8,6 +8,7 @@ use super::vpc::leftovers;
 use crate::fakes::{FakeClock, FakeWorld};
 use crate::ports::World;
 use crate::progress::Progress;
+use crate::tokens::Tokens;
 use crate::wait::Waiter;
 use cloud::{Cloud, Connection, Found, Graph, Kind, Leftover, Object, ObjectKey};
 use schema::Value;
@@ -41,7 +42,8 @@ async fn what_becomes_ready() {
         async |cloud, waiter| {
             let owner = "k8s_vpc/demo";
             let (graph, ids, progress) = (&graph, &ids, &progress);
-            Reconciler { cloud, owner, graph, ids, is_new: true, progress, waiter }.run().await
+            let tokens = &Tokens::of_run([0; 16]);
+            Reconciler { cloud, owner, graph, ids, is_new: true, progress, waiter, tokens }.run().await
         },
     );
     let reconciled = reconciled.await;
@@ -59,7 +61,8 @@ async fn a_create_that_is_tried_again() {
         async |cloud, waiter| {
             let owner = "k8s_vpc/demo";
             let (graph, ids, progress) = (&graph, &ids, &progress);
-            Reconciler { cloud, owner, graph, ids, is_new: true, progress, waiter }.run().await
+            let tokens = &Tokens::of_run([0; 16]);
+            Reconciler { cloud, owner, graph, ids, is_new: true, progress, waiter, tokens }.run().await
         },
     );
     assert!(reconciled.await.cancelled);
@@ -124,6 +127,7 @@ async fn targets_that_become_healthy() {
         ("wait_for_healthy_targets", true.into()),
     ]);
     let planned = LbNlb.schema().with_defaults(planned.clone(), &planned);
-    let settled = stopped(|_| {}, async |cloud, waiter| LbNlb.settle(cloud, &planned, waiter, Duration::from_secs(600)).await);
+    let spec = LbNlb.spec(&planned).unwrap().unwrap();
+    let settled = stopped(|_| {}, async |cloud, waiter| LbNlb.settle(cloud, &spec, &planned, waiter).await);
     assert_eq!(settled.await.map_err(|error| error.summary), Ok(()));
 }

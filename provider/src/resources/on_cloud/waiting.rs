@@ -95,7 +95,7 @@ impl Reconciler<'_> {
         }
         for found in all {
             let known = matching.matched.values_mut().find(|known| known.kind == found.kind && known.id == found.id);
-            if let Some(known) = known.filter(|known| !is_without_block(known, &found)) {
+            if let Some(known) = known.filter(|known| !lacks_output(known, &found)) {
                 *known = found;
             }
         }
@@ -114,13 +114,9 @@ fn unclear(names: &[&str], error: &CloudError) -> Diagnostics {
 }
 
 /// AWS may still show what was before a block of IPv6 addresses was associated: a ready object, and no block for others to be in.
-fn is_without_block(known: &Found, found: &Found) -> bool {
-    let setting = match known.kind {
-        Kind::Vpc => "ipv6",
-        Kind::Subnet => "ipv6_cidr",
-        _ => return false,
-    };
-    known.settings.contains_key(setting) && found.readiness == Readiness::Ready && !found.outputs.contains_key("ipv6_cidr")
+fn lacks_output(known: &Found, found: &Found) -> bool {
+    let mut asked = known.kind.asked_outputs().filter(|(setting, _)| known.settings.contains_key(*setting));
+    found.readiness == Readiness::Ready && asked.any(|(_, output)| !found.outputs.contains_key(output))
 }
 
 #[cfg(test)]
@@ -129,6 +125,7 @@ mod tests {
     use crate::fakes::{FakeClock, FakeWorld};
     use crate::ports::World;
     use crate::progress::Progress;
+    use crate::tokens::Tokens;
     use crate::wait::Waiter;
     use cloud::{Connection, Graph, Object};
     use tokio_util::sync::CancellationToken;
@@ -150,6 +147,7 @@ mod tests {
             is_new: true,
             progress: &progress,
             waiter: Waiter { clock: &clock, cancelled: &cancelled },
+            tokens: &Tokens::of_run([0; 16]),
         };
         let diagnostics = reconciler.run().await.diagnostics;
         diagnostics.iter().map(|diagnostic| format!("{}: {}", diagnostic.summary, diagnostic.detail)).collect()
@@ -166,10 +164,10 @@ mod tests {
     fn a_block_that_was_asked_for_is_waited_for() {
         let mut known = Found::new(Kind::Subnet, "subnet-1");
         let mut found = known.clone();
-        assert!(!is_without_block(&known, &found));
+        assert!(!lacks_output(&known, &found));
         known.settings.insert("ipv6_cidr".into(), "2001:db8::/64".into());
-        assert!(is_without_block(&known, &found));
+        assert!(lacks_output(&known, &found));
         found.outputs.insert("ipv6_cidr".into(), "2001:db8::/64".into());
-        assert!(!is_without_block(&known, &found));
+        assert!(!lacks_output(&known, &found));
     }
 }

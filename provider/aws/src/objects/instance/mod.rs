@@ -72,14 +72,14 @@ impl Objects for Instances {
         let call = clients.ec2.terminate_instances().instance_ids(&found.id);
         unless(call.send().await.map(drop).map_err(|error| failed("ec2:TerminateInstances", error)), is_not_found)
     }
-}
 
-/// EC2 reports it for an hour for an instance that `list` no longer shows.
-pub(crate) async fn end_of_instance(clients: &Clients, id: &str) -> Result<Option<String>, CloudError> {
-    let answer = clients.ec2.describe_instances().instance_ids(id).send().await;
-    match answer.map_err(|error| failed("ec2:DescribeInstances", error)) {
-        Err(error) if is_not_found(&error) => Ok(None),
-        answer => Ok(answer?.reservations().iter().flat_map(|one| one.instances()).find_map(read::end)),
+    /// EC2 reports it for an hour for an instance that `list` no longer shows.
+    async fn end_of(&self, clients: &Clients, id: &str) -> Result<Option<String>, CloudError> {
+        let answer = clients.ec2.describe_instances().instance_ids(id).send().await;
+        match answer.map_err(|error| failed("ec2:DescribeInstances", error)) {
+            Err(error) if is_not_found(&error) => Ok(None),
+            answer => Ok(answer?.reservations().iter().flat_map(|one| one.instances()).find_map(read::end)),
+        }
     }
 }
 

@@ -168,7 +168,6 @@ fn found(balancer: &LoadBalancer) -> Found {
     for id in balancer.security_groups() {
         found.settings.insert(format!("security_group {id}"), String::new());
     }
-    found.outputs.insert("arn".into(), arn.to_owned());
     found.outputs.extend(balancer.dns_name().map(|name| ("dns_name".to_owned(), super::dns_record::normal_alias(name))));
     found.outputs.extend(balancer.canonical_hosted_zone_id().map(|zone| ("zone_id".to_owned(), zone.to_owned())));
     found.readiness = readiness(balancer);

@@ -33,9 +33,8 @@ pub(super) fn read(groups: &[AutoScalingGroup], found: &mut Found) {
         settings.extend(ids().map(|id| (format!("{AUTOSCALING_INSTANCE} {id}"), name.to_owned())));
     }
     found.settings.extend(settings);
-    if let Some((healthy, all)) = found.outputs.get("health").and_then(|health| health.split_once('/')) {
-        let all = all.parse::<usize>().unwrap_or_default() + missing;
-        found.outputs.insert("health".into(), format!("{healthy}/{all}"));
+    if let Some(health) = &mut found.health {
+        health.targets += missing;
     }
 }
 
@@ -77,6 +76,7 @@ fn is_detached(error: &CloudError) -> bool {
 mod tests {
     use super::*;
     use aws_sdk_autoscaling::types::Instance;
+    use cloud::Health;
     use cloud::{ErrorClass, Kind};
 
     fn group(name: &str, target_group: &str, desired: i32, instances: &[&str]) -> AutoScalingGroup {
@@ -90,7 +90,7 @@ mod tests {
         let mut found = Found::new(Kind::TargetGroup, "arn:1");
         found.settings.insert("target i-1".into(), "30443".into());
         found.settings.insert("target i-9".into(), "30443".into());
-        found.outputs.insert("health".into(), "1/2".into());
+        found.health = Some(Health { healthy: 1, targets: 2 });
         read(&[group("nodes", "arn:1", 3, &["i-1", "i-2"]), group("others", "arn:2", 1, &["i-3"])], &mut found);
         assert_eq!(attached(&found).collect::<Vec<_>>(), ["nodes"]);
         let own: Vec<(&str, &str)> = found
@@ -100,7 +100,7 @@ mod tests {
             .collect();
         assert_eq!(own, [("i-1", "nodes"), ("i-2", "nodes")]);
         // One registered by hand, one of the group, and two that the group has yet to register.
-        assert_eq!(found.outputs["health"], "1/4");
+        assert_eq!(found.health, Some(Health { healthy: 1, targets: 4 }));
     }
 
     #[track_caller]

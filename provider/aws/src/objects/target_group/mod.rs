@@ -118,7 +118,6 @@ async fn complete(clients: &Clients, mut found: Found) -> Result<Found, CloudErr
 fn found(group: &TargetGroup) -> Found {
     let arn = group.target_group_arn().unwrap_or_default();
     let mut found = Found::new(Kind::TargetGroup, arn);
-    found.outputs.insert("arn".into(), arn.to_owned());
     let family = group.ip_address_type().map_or("ipv4", TargetGroupIpAddressTypeEnum::as_str);
     let texts = [
         ("target_group_name", group.target_group_name()),

@@ -3,23 +3,20 @@
 use crate::clients::Clients;
 use crate::error::{failed, unusable};
 use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealthDescription, TargetHealthStateEnum};
-use cloud::{Change, CloudError, Found};
+use cloud::{ALL_ZONES, Change, CloudError, Found, Health, Registration, Registrations, TargetKey};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 /// How many targets one call takes.
 const TARGETS: usize = 100;
-/// An address outside the VPC is in no zone, which has to be said.
-const ALL_ZONES: &str = "all";
 
-/// Sets the settings and the output `health`: how many of them are healthy, as `2/3`.
+/// Sets the settings and the health.
 pub(super) async fn read(clients: &Clients, found: &mut Found) -> Result<(), CloudError> {
     let call = clients.elbv2.describe_target_health().target_group_arn(&found.id);
     let answer = call.send().await.map_err(|error| failed("elasticloadbalancing:DescribeTargetHealth", error))?;
     let there: Vec<&TargetHealthDescription> =
         answer.target_health_descriptions().iter().filter(|one| !is_draining(one)).collect();
     let healthy = there.iter().filter(|one| state(one) == Some(&TargetHealthStateEnum::Healthy)).count();
-    found.outputs.insert("health".into(), format!("{healthy}/{}", there.len()));
+    found.health = Some(Health { healthy, targets: there.len() });
     found.settings.extend(settings(there.iter().filter_map(|one| one.target())));
     Ok(())
 }
@@ -55,18 +52,13 @@ fn is_draining(target: &TargetHealthDescription) -> bool {
 
 /// A target that is registered with several ports has them all, joined by commas: what is declared is one.
 fn settings<'a>(targets: impl Iterator<Item = &'a TargetDescription>) -> BTreeMap<String, String> {
-    let mut settings: BTreeMap<String, String> = BTreeMap::new();
+    let mut all: BTreeMap<TargetKey, Registrations> = BTreeMap::new();
     for target in targets {
-        let id = target.id().unwrap_or_default();
-        let id = id.parse::<IpAddr>().map_or_else(|_| id.to_owned(), |address| address.to_string());
-        let mut value = target.port().map(|port| port.to_string()).unwrap_or_default();
-        if target.availability_zone() == Some(ALL_ZONES) {
-            value = format!("{value} {ALL_ZONES}");
-        }
-        let ports = settings.entry(format!("target {id}")).or_default();
-        *ports = if ports.is_empty() { value } else { format!("{ports},{value}") };
+        let port = target.port().and_then(|port| u16::try_from(port).ok());
+        let registration = Registration { port, all_zones: target.availability_zone() == Some(ALL_ZONES) };
+        all.entry(TargetKey::new(target.id().unwrap_or_default())).or_default().0.push(registration);
     }
-    settings
+    all.into_iter().map(|(target, registrations)| (target.to_string(), registrations.to_string())).collect()
 }
 
 type Targets = Vec<TargetDescription>;
@@ -75,29 +67,24 @@ type Targets = Vec<TargetDescription>;
 fn difference(changes: &[Change]) -> Result<(Targets, Targets), CloudError> {
     let (mut register, mut deregister) = (Vec::new(), Vec::new());
     for change in changes {
-        let Some(id) = change.key.strip_prefix("target ") else { continue };
-        let ports = |value: &Option<String>| -> Vec<String> {
-            value.iter().flat_map(|ports| ports.split(',')).map(str::to_owned).collect()
-        };
-        let (from, to) = (ports(&change.from), ports(&change.to));
-        for port in to.iter().filter(|port| !from.contains(port)) {
-            register.push(target(id, port)?);
-        }
-        for port in from.iter().filter(|port| !to.contains(port)) {
-            deregister.push(target(id, port)?);
-        }
+        let Ok(key) = change.key.parse::<TargetKey>() else { continue };
+        let (from, to) = (registrations(&key, change.from.as_deref())?, registrations(&key, change.to.as_deref())?);
+        register.extend(to.iter().filter(|one| !from.contains(one)).map(|one| target(&key, *one)));
+        deregister.extend(from.iter().filter(|one| !to.contains(one)).map(|one| target(&key, *one)));
     }
     Ok((register, deregister))
 }
 
-fn target(id: &str, value: &str) -> Result<TargetDescription, CloudError> {
-    let (port, zone) = match value.split_once(' ') {
-        Some((port, zone)) => (port, Some(zone.to_owned())),
-        None => (value, None),
-    };
-    let port =
-        port.parse().map_err(|_| unusable("elasticloadbalancing:RegisterTargets", format!("{port} of {id} is not a port")))?;
-    Ok(TargetDescription::builder().id(id).port(port).set_availability_zone(zone).build())
+fn registrations(key: &TargetKey, value: Option<&str>) -> Result<Vec<Registration>, CloudError> {
+    let all = value.map(str::parse::<Registrations>).transpose();
+    let unusable = |error| unusable("elasticloadbalancing:RegisterTargets", format!("{key}: {error}"));
+    Ok(all.map_err(unusable)?.map(|all| all.0).unwrap_or_default())
+}
+
+fn target(key: &TargetKey, registration: Registration) -> TargetDescription {
+    let zone = registration.all_zones.then(|| ALL_ZONES.to_owned());
+    let port = registration.port.map(i32::from);
+    TargetDescription::builder().id(&key.id).set_port(port).set_availability_zone(zone).build()
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@ mod spec;
 
 pub use spec::{Addresses, Dns, IpAddressType, NlbListener, NlbSpec, Reach, Target, TargetHealthCheck, is_datagram};
 
-use cloud::{AUTOSCALING_GROUP, Graph, Kind, Object, Setting};
+use cloud::{AUTOSCALING_GROUP, Graph, Kind, Object, Registration, Setting, TargetKey, UNKNOWN_KEYS};
 use sha2::{Digest, Sha256};
 /// AWS takes no longer name of a load balancer or a target group.
 pub const MAX_NAME: usize = 32;
 /// The key of a setting that says: other keys of this object are not known yet.
-pub const UNKNOWN_KEYS: &str = "*";
 
 /// The objects of a Network Load Balancer: balancer, listeners, target groups, alias records.
 pub fn graph(spec: &NlbSpec) -> Graph {
@@ -91,7 +90,7 @@ fn target_group(spec: &NlbSpec, name: &str, listener: &NlbListener) -> Object {
         .with("connection_termination", target.connection_termination.clone())
         .with("deregistration_delay_seconds", target.deregistration_delay_seconds.clone());
     for id in target.targets.iter().flatten() {
-        object = object.with(format!("target {id}"), target.registration());
+        object = object.with(TargetKey::new(id).to_string(), target.registration());
     }
     for name in target.autoscaling_groups.iter().flatten() {
         object = object.with(format!("{AUTOSCALING_GROUP} {name}"), "");
@@ -105,14 +104,19 @@ fn target_group(spec: &NlbSpec, name: &str, listener: &NlbListener) -> Object {
 }
 
 fn listener_object(balancer: &Object, name: &str, listener: &NlbListener, forward: String) -> Object {
-    Object::new(Kind::Listener, name)
+    // Whether it has these at all is not known then; TLS needs a certificate.
+    let may_have = |setting: &Option<Setting>| *setting == Some(Setting::Unknown);
+    let is_tls = listener.protocol.known() == Some("TLS");
+    let is_open = may_have(&listener.alpn_policy) || (may_have(&listener.certificate) && !is_tls);
+    let object = Object::new(Kind::Listener, name)
         .with("load_balancer", balancer.reference())
         .with("port", listener.port.clone())
         .with("protocol", listener.protocol.clone())
         .with("target_group", forward)
         .with_some("certificate", listener.certificate.clone())
         .with_some("ssl_policy", listener.ssl_policy.clone())
-        .with_some("alpn_policy", listener.alpn_policy.clone())
+        .with_some("alpn_policy", listener.alpn_policy.clone());
+    if is_open { object.with(UNKNOWN_KEYS, Setting::Unknown) } else { object }
 }
 
 /// One for each family that the balancer has addresses of. Their keys are the types: the name may not be known yet.
@@ -147,9 +151,11 @@ impl Addresses {
 
 impl Target {
     fn registration(&self) -> Setting {
-        match (&self.port, self.reach) {
-            (Setting::Known(port), Reach::OutsideVpc) => Setting::Known(format!("{port} all")),
-            (port, _) => port.clone(),
+        let (Some(port), Some(reach)) = (self.port.known(), self.reach) else { return Setting::Unknown };
+        match port.parse() {
+            Ok(port) => Registration { port: Some(port), all_zones: reach == Reach::OutsideVpc }.to_string().into(),
+            // What is no port was refused before.
+            Err(_) => Setting::Unknown,
         }
     }
 }
@@ -182,7 +188,7 @@ mod tests {
             address_family: "ipv4".into(),
             targets: Some(targets.iter().map(ToString::to_string).collect()),
             autoscaling_groups: Some(BTreeSet::new()),
-            reach: Reach::InVpc,
+            reach: Some(Reach::InVpc),
             preserve_client_ip: false.into(),
             proxy_protocol_v2: false.into(),
             connection_termination: false.into(),
@@ -341,8 +347,10 @@ mod tests {
     #[test]
     fn targets_outside_the_vpc_are_served_from_every_zone() {
         let mut spec = spec();
-        spec.listeners.get_mut("apiserver").unwrap().target.reach = Reach::OutsideVpc;
+        spec.listeners.get_mut("apiserver").unwrap().target.reach = Some(Reach::OutsideVpc);
         check(&spec, "target_group/apiserver", &["target "], &["target 10.0.1.4 = 6443 all"]);
+        spec.listeners.get_mut("apiserver").unwrap().target.reach = None;
+        check(&spec, "target_group/apiserver", &["target "], &["target 10.0.1.4 = ?"]);
     }
 
     #[test]

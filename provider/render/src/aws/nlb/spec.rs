@@ -66,7 +66,8 @@ pub struct Target {
     pub targets: Option<BTreeSet<String>>,
     /// Names of groups that register their instances themselves; `None` while one of them is not known.
     pub autoscaling_groups: Option<BTreeSet<String>>,
-    pub reach: Reach,
+    /// `None` while it is not known.
+    pub reach: Option<Reach>,
     pub preserve_client_ip: Setting,
     pub proxy_protocol_v2: Setting,
     pub connection_termination: Setting,

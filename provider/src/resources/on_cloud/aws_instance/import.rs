@@ -3,7 +3,7 @@
 
 use super::config::catalogue_error;
 use crate::resources::on_cloud;
-use cloud::{Cloud, Found, Image, ImageQuery, Kind, OBJECT_TAG, ObjectKey, Wanted};
+use cloud::{Cloud, Direction, Found, Image, ImageQuery, Kind, OBJECT_TAG, ObjectKey, Ports, Protocol, Rule, Wanted};
 use render::aws::images;
 use render::aws::instance::DNS_TAG;
 use schema::{Diagnostic, Diagnostics, Value};
@@ -66,7 +66,7 @@ impl Imported {
         match self.of_kind(Kind::SecurityGroup) {
             Some(group) => {
                 values.set("vpc_id", group.settings.get("vpc").cloned().into());
-                values.set("ssh_cidrs", some(self.peers("tcp 22")));
+                values.set("ssh_cidrs", some(self.peers(22)));
             }
             None => values
                 .set("security_group_ids", rest_of(instance, "security_group").map(str::to_owned).collect::<Vec<_>>().into()),
@@ -81,16 +81,19 @@ impl Imported {
         Ok(values)
     }
 
-    /// Who the security group lets in to `tcp 22`.
-    pub fn peers(&self, ports: &str) -> Vec<String> {
-        let rules = self.of_kind(Kind::SecurityGroup).into_iter().flat_map(|group| rest_of(group, "ingress"));
-        rules.filter_map(|rule| rule.strip_prefix(ports)?.strip_prefix(' ')).map(str::to_owned).collect()
+    /// Who the security group lets in to a TCP port.
+    pub fn peers(&self, port: u16) -> Vec<String> {
+        self.ingress().filter(|rule| of_port(rule) == Some(port)).map(|rule| rule.peer.to_string()).collect()
     }
 
-    /// `tcp 3128` and others that the security group lets in.
-    pub fn ports(&self) -> BTreeSet<String> {
-        let rules = self.of_kind(Kind::SecurityGroup).into_iter().flat_map(|group| rest_of(group, "ingress"));
-        rules.filter_map(|rule| rule.rsplit_once(' ')).map(|(ports, _)| ports.to_owned()).collect()
+    /// The TCP ports that the security group lets somebody in to.
+    pub fn ports(&self) -> BTreeSet<u16> {
+        self.ingress().filter_map(|rule| of_port(&rule)).collect()
+    }
+
+    fn ingress(&self) -> impl Iterator<Item = Rule> {
+        let rules = self.of_kind(Kind::SecurityGroup).into_iter().flat_map(|group| group.settings.keys());
+        rules.filter_map(|key| key.parse::<Rule>().ok()).filter(|rule| rule.direction == Direction::Ingress)
     }
 
     fn of_kind(&self, kind: Kind) -> Option<&Found> {
@@ -101,6 +104,13 @@ impl Imported {
 /// A list, or null where it would be empty.
 pub fn some(items: Vec<String>) -> Value {
     if items.is_empty() { Value::Null } else { items.into() }
+}
+
+fn of_port(rule: &Rule) -> Option<u16> {
+    match (rule.protocol, rule.ports) {
+        (Protocol::Tcp, Ports::One(port)) => Some(port),
+        _ => None,
+    }
 }
 
 fn owner_name(found: &[Found], resource: &str, id: &str) -> Option<String> {
@@ -202,10 +212,14 @@ mod tests {
         shown.collect()
     }
 
+    fn graph<R: CloudResource>(resource: &R, values: &Value) -> cloud::Graph {
+        resource.graph(&resource.spec(values).unwrap().unwrap())
+    }
+
     /// Everything that was declared comes back, so that the graph is the same.
     #[track_caller]
-    fn check(resource: &dyn CloudResource, declared: &Value) -> Value {
-        let graph = resource.graph(declared).unwrap().unwrap();
+    fn check<R: CloudResource>(resource: &R, declared: &Value) -> Value {
+        let graph = graph(resource, declared);
         let owner = format!("{}/demo/bastion", resource.name());
         let found = exists(&graph, &owner);
         let owner_name = owner_name(&found, resource.name(), "instance-1").unwrap();
@@ -225,7 +239,7 @@ mod tests {
     fn check_round_trip(changes: &[(&str, Value)]) {
         let declared = planned(changes);
         let values = check(&Bastion, &declared);
-        assert_eq!(Bastion.graph(&values).unwrap(), Bastion.graph(&declared).unwrap());
+        assert_eq!(graph(&Bastion, &values), graph(&Bastion, &declared));
         assert_eq!(values.get("image"), declared.get("image"));
     }
 
@@ -252,7 +266,7 @@ mod tests {
         let mut values = check(&EgressProxy, &declared);
         values.set("port", 8080.into());
         values.set("client_cidrs", clients.into());
-        let graph = EgressProxy.graph(&values).unwrap().unwrap();
+        let graph = graph(&EgressProxy, &values);
         let instance = graph.of_kind(Kind::Instance).next().unwrap();
         assert!(!instance.settings.contains_key("user_data_digest"));
         assert_eq!(graph.of_kind(Kind::SecurityGroup).count(), 1);
@@ -260,7 +274,7 @@ mod tests {
 
     #[test]
     fn another_image_than_the_catalogues_is_given_by_its_id() {
-        let graph = Bastion.graph(&planned(&[])).unwrap().unwrap();
+        let graph = graph(&Bastion, &planned(&[]));
         let objects = objects(&exists(&graph, "k8s_bastion/demo/bastion"), "k8s_bastion/demo/bastion");
         let image = Some(Image { owner: "111111111111".into(), ..debian() });
         let values = Imported { owner_name: "demo/bastion".into(), objects, image }.values("public").unwrap();

@@ -5,10 +5,10 @@ mod validate;
 
 use crate::resources::on_cloud::aws_instance::attributes::{Words, computed, declared};
 use crate::resources::on_cloud::aws_instance::{self, Config};
-use crate::resources::on_cloud::{CloudResource, Known};
+use crate::resources::on_cloud::{CloudResource, Known, PlannedChange};
 use async_trait::async_trait;
 use cloud::{Cloud, Graph, ObjectKey};
-use render::aws::instance::{self, DnsAddress};
+use render::aws::instance::{self, DnsAddress, InstanceSpec};
 use schema::{Diagnostic, Diagnostics, Schema, Value, decode};
 
 pub struct Bastion;
@@ -17,6 +17,8 @@ const NAME: &str = "k8s_bastion";
 
 #[async_trait]
 impl CloudResource for Bastion {
+    type Spec = InstanceSpec;
+
     fn name(&self) -> &'static str {
         NAME
     }
@@ -51,12 +53,16 @@ impl CloudResource for Bastion {
         aws_instance::main_object(planned)
     }
 
-    fn graph(&self, planned: &Value) -> Result<Option<Graph>, Diagnostic> {
+    fn spec(&self, planned: &Value) -> Result<Option<InstanceSpec>, Diagnostic> {
         let config: Config = decode(planned)?;
-        Ok(config::spec(&config)?.as_ref().map(instance::graph))
+        config::spec(&config)
     }
 
-    fn outputs(&self, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {
+    fn graph(&self, spec: &InstanceSpec) -> Graph {
+        instance::graph(spec)
+    }
+
+    fn outputs(&self, _spec: Option<&InstanceSpec>, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {
         aws_instance::outputs(planned, known, DnsAddress::Public)
     }
 
@@ -68,8 +74,8 @@ impl CloudResource for Bastion {
         aws_instance::choose(cloud, planned).await
     }
 
-    async fn preflight(&self, cloud: &dyn Cloud, planned: &Value, _prior: Option<&Value>) -> Diagnostics {
-        aws_instance::preflight(cloud, planned).await
+    async fn preflight(&self, cloud: &dyn Cloud, change: &PlannedChange<'_>) -> Diagnostics {
+        aws_instance::preflight(cloud, change.planned).await
     }
 
     async fn import(&self, cloud: &dyn Cloud, id: &str) -> Result<Value, Diagnostics> {

@@ -5,12 +5,12 @@ mod validate;
 
 use crate::resources::on_cloud::aws_instance::attributes::{Words, computed, declared};
 use crate::resources::on_cloud::aws_instance::{self, Config, Imported};
-use crate::resources::on_cloud::{CloudResource, Known};
+use crate::resources::on_cloud::{CloudResource, Known, PlannedChange};
 use async_trait::async_trait;
 use cloud::{Cloud, Graph, ObjectKey};
 use config::ProxyConfig;
 use render::aws::egress_proxy::{environment, url};
-use render::aws::instance::{self, DnsAddress};
+use render::aws::instance::{self, DnsAddress, InstanceSpec};
 use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode, port};
 
 pub struct EgressProxy;
@@ -20,6 +20,8 @@ const DEFAULT_PORT: u16 = 3128;
 
 #[async_trait]
 impl CloudResource for EgressProxy {
+    type Spec = InstanceSpec;
+
     fn name(&self) -> &'static str {
         NAME
     }
@@ -62,12 +64,16 @@ impl CloudResource for EgressProxy {
         aws_instance::main_object(planned)
     }
 
-    fn graph(&self, planned: &Value) -> Result<Option<Graph>, Diagnostic> {
+    fn spec(&self, planned: &Value) -> Result<Option<InstanceSpec>, Diagnostic> {
         let (config, proxy): (Config, ProxyConfig) = (decode(planned)?, decode(planned)?);
-        Ok(config::spec(&config, &proxy)?.as_ref().map(instance::graph))
+        config::spec(&config, &proxy)
     }
 
-    fn outputs(&self, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {
+    fn graph(&self, spec: &InstanceSpec) -> Graph {
+        instance::graph(spec)
+    }
+
+    fn outputs(&self, _spec: Option<&InstanceSpec>, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {
         let mut outputs = aws_instance::outputs(planned, known, DnsAddress::Private);
         let private_ip = outputs.iter().find(|(name, _)| *name == "private_ip").map(|(_, value)| value.clone());
         outputs.push(("proxy_environment", proxy_environment(planned, private_ip.unwrap_or_default())));
@@ -82,8 +88,8 @@ impl CloudResource for EgressProxy {
         aws_instance::choose(cloud, planned).await
     }
 
-    async fn preflight(&self, cloud: &dyn Cloud, planned: &Value, _prior: Option<&Value>) -> Diagnostics {
-        aws_instance::preflight(cloud, planned).await
+    async fn preflight(&self, cloud: &dyn Cloud, change: &PlannedChange<'_>) -> Diagnostics {
+        aws_instance::preflight(cloud, change.planned).await
     }
 
     async fn import(&self, cloud: &dyn Cloud, id: &str) -> Result<Value, Diagnostics> {
@@ -144,12 +150,10 @@ fn proxy_environment(planned: &Value, private_ip: Value) -> Value {
 
 /// Port and clients come from the security group, if it is the proxy's own.
 fn with_clients(mut values: Value, imported: &Imported) -> Result<Value, Diagnostic> {
-    let ports = imported.ports();
-    let own = ports.iter().find(|ports| *ports != "tcp 22");
-    let port = own.and_then(|ports| ports.strip_prefix("tcp ")?.parse::<u16>().ok());
-    values.set("port", port.unwrap_or(DEFAULT_PORT).into());
-    if let Some(ports) = own {
-        values.set("client_cidrs", imported.peers(ports).into());
+    let own = imported.ports().into_iter().find(|port| *port != 22);
+    values.set("port", own.unwrap_or(DEFAULT_PORT).into());
+    if let Some(port) = own {
+        values.set("client_cidrs", imported.peers(port).into());
     }
     Ok(values)
 }

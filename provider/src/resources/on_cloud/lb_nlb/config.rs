@@ -163,6 +163,14 @@ impl ListenerConfig {
 }
 
 impl TargetConfig {
+    fn reach(&self) -> Option<Reach> {
+        match self.outside_vpc {
+            Field::Unknown => None,
+            Field::Known(true) => Some(Reach::OutsideVpc),
+            Field::Known(false) | Field::Null => Some(Reach::InVpc),
+        }
+    }
+
     fn spec(&self, listener: &ListenerConfig) -> Target {
         let protocol = if self.protocol.is_null() { text(&listener.protocol) } else { text(&self.protocol) };
         let port = if self.port.is_null() { &listener.port } else { &self.port };
@@ -173,7 +181,7 @@ impl TargetConfig {
             address_family: text_or(&self.address_family, "ipv4"),
             targets: texts(&self.targets).map(|targets| targets.iter().map(|target| normal(target)).collect()),
             autoscaling_groups: texts(&self.autoscaling_group_names),
-            reach: if self.outside_vpc.known() == Some(&true) { Reach::OutsideVpc } else { Reach::InVpc },
+            reach: self.reach(),
             preserve_client_ip: or_of_datagrams(&self.preserve_client_ip, &protocol),
             proxy_protocol_v2: or(&self.proxy_protocol, false),
             connection_termination: or_of_datagrams(&self.connection_termination, &protocol),

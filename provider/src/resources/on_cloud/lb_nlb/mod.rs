@@ -12,10 +12,9 @@ use crate::wait::Waiter;
 use async_trait::async_trait;
 use cloud::{Cloud, Graph, Kind, ObjectKey};
 use config::Config;
-use render::aws::nlb;
+use render::aws::nlb::{self, NlbSpec};
 use schema::{AttributePath, Diagnostic, Diagnostics, Schema, Value, decode};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 pub struct LbNlb;
 
@@ -23,6 +22,8 @@ const NAME: &str = "k8s_lb_nlb";
 
 #[async_trait]
 impl CloudResource for LbNlb {
+    type Spec = NlbSpec;
+
     fn name(&self) -> &'static str {
         NAME
     }
@@ -43,12 +44,16 @@ impl CloudResource for LbNlb {
         ObjectKey::new(Kind::LoadBalancer, planned.get("name").as_str().unwrap_or_default())
     }
 
-    fn graph(&self, planned: &Value) -> Result<Option<Graph>, Diagnostic> {
+    fn spec(&self, planned: &Value) -> Result<Option<NlbSpec>, Diagnostic> {
         let config: Config = decode(planned)?;
-        Ok(config.spec().as_ref().map(nlb::graph))
+        Ok(config.spec())
     }
 
-    fn outputs(&self, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {
+    fn graph(&self, spec: &NlbSpec) -> Graph {
+        nlb::graph(spec)
+    }
+
+    fn outputs(&self, _spec: Option<&NlbSpec>, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {
         let balancer = self.main_object(planned);
         let dns_name = known.output(&balancer, "dns_name");
         let names = endpoint_names(planned.get("dns"), &dns_name);
@@ -66,12 +71,9 @@ impl CloudResource for LbNlb {
         replacement::paths(prior, planned)
     }
 
-    async fn settle(&self, cloud: &dyn Cloud, planned: &Value, waiter: Waiter<'_>, limit: Duration) -> Result<(), Diagnostic> {
-        let config: Config = decode(planned)?;
-        match config.spec() {
-            Some(spec) if config.wait_for_healthy_targets.known() == Some(&true) => {
-                settle::wait_for_healthy_targets(cloud, &spec, waiter, limit).await
-            }
+    async fn settle(&self, cloud: &dyn Cloud, spec: &NlbSpec, planned: &Value, waiter: Waiter<'_>) -> Result<(), Diagnostic> {
+        match planned.get("wait_for_healthy_targets").as_bool() {
+            Some(true) => settle::wait_for_healthy_targets(cloud, spec, waiter).await,
             _ => Ok(()),
         }
     }

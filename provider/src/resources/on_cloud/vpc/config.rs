@@ -1,7 +1,7 @@
 //! What the user declares of a network, and the renderer's spec that it makes. Pure.
 
 use super::zones;
-use cloud::{Setting, canonical_cidr};
+use cloud::{Direction, Peer, Protocol, Rule, Setting, canonical_cidr};
 use ipnet::{IpNet, Ipv4Net};
 use render::aws::endpoints::{EndpointOptions, Endpoints};
 use render::aws::security_groups::{AdditionalRule, NetworkAddon, Role, SecurityGroupOptions};
@@ -259,14 +259,23 @@ impl SecurityGroupsConfig {
 
 impl RuleConfig {
     fn spec(&self) -> Option<AdditionalRule> {
-        Some(AdditionalRule {
-            role: Role::parse(self.role.known()?)?,
-            is_egress: self.direction.known()? == "egress",
-            protocol: canonical_protocol(self.protocol.known()?),
-            ports: self.ports.known()?.clone(),
-            peer: canonical_cidr(self.peer.known()?),
+        Some(AdditionalRule { role: Role::parse(self.role.known()?)?, rule: self.rule()? })
+    }
+
+    /// `None` also for what is no rule, which validate has refused.
+    fn rule(&self) -> Option<Rule> {
+        Some(Rule {
+            direction: self.direction.known()?.parse::<Direction>().ok()?,
+            protocol: self.protocol.known()?.parse::<Protocol>().ok()?,
+            ports: self.ports.known()?.parse().ok()?,
+            peer: peer(self.peer.known()?)?,
         })
     }
+}
+
+/// A role, or what AWS itself takes.
+pub fn peer(text: &str) -> Option<Peer> {
+    Role::parse(text).map(Role::peer).or_else(|| text.parse().ok())
 }
 
 impl FlowLogsConfig {
@@ -278,19 +287,6 @@ impl FlowLogsConfig {
             interval_seconds: *self.interval_seconds.known()?,
             role: given(&self.role_arn),
         })
-    }
-}
-
-/// As AWS names a protocol that somebody gives by its number: `tcp` for `6`, `4` for `004`. A rule in another spelling than AWS's own
-/// would be taken for one too many, and revoked.
-pub fn canonical_protocol(text: &str) -> String {
-    match text.parse::<u8>() {
-        Ok(1) => "icmp".to_owned(),
-        Ok(6) => "tcp".to_owned(),
-        Ok(17) => "udp".to_owned(),
-        Ok(58) => "icmpv6".to_owned(),
-        Ok(number) => number.to_string(),
-        Err(_) => text.to_owned(),
     }
 }
 
@@ -323,20 +319,4 @@ fn texts(field: &Texts) -> Option<Vec<String>> {
 
 fn networks<T: FromStr + Ord>(field: &Texts) -> Option<BTreeSet<T>> {
     texts(field)?.iter().map(|text| text.parse().ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rules_are_spelled_as_aws_spells_them() {
-        let spellings = [("6", "tcp"), ("17", "udp"), ("1", "icmp"), ("58", "icmpv6"), ("+4", "4"), ("004", "4"), ("all", "all")];
-        for (given, expect) in spellings {
-            assert_eq!(canonical_protocol(given), expect, "{given}");
-        }
-        assert_eq!(canonical_cidr("2001:DB8:0::/32"), "2001:db8::/32");
-        assert_eq!(canonical_cidr("10.0.0.0/8"), "10.0.0.0/8");
-        assert_eq!(canonical_cidr("node"), "node");
-    }
 }

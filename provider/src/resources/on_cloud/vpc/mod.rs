@@ -12,7 +12,7 @@ mod tests;
 mod validate;
 mod zones;
 
-use crate::resources::on_cloud::{CloudResource, Known, failed};
+use crate::resources::on_cloud::{CloudResource, Known, PlannedChange, failed};
 use crate::wait::Waiter;
 use async_trait::async_trait;
 use cloud::{Cloud, Graph, Kind, ObjectKey};
@@ -30,6 +30,8 @@ const ADDRESSES: [&str; 2] = ["subnet_cidrs", "subnet_ipv6_indexes"];
 
 #[async_trait]
 impl CloudResource for Vpc {
+    type Spec = VpcSpec;
+
     fn name(&self) -> &'static str {
         NAME
     }
@@ -50,20 +52,33 @@ impl CloudResource for Vpc {
         vpc::key(Kind::Vpc, vpc::MAIN)
     }
 
-    fn graph(&self, planned: &Value) -> Result<Option<Graph>, Diagnostic> {
-        Ok(spec(planned)?.as_ref().map(vpc::graph))
+    fn spec(&self, planned: &Value) -> Result<Option<VpcSpec>, Diagnostic> {
+        spec(planned)
     }
 
-    fn outputs(&self, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {
-        outputs::outputs(spec(planned).ok().flatten().as_ref(), planned, known)
+    fn graph(&self, spec: &VpcSpec) -> Graph {
+        vpc::graph(spec)
+    }
+
+    fn record(&self, spec: Option<&VpcSpec>, planned: &mut Value) {
+        record(spec, planned);
+    }
+
+    fn outputs(&self, spec: Option<&VpcSpec>, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {
+        outputs::outputs(spec, planned, known)
     }
 
     fn keep(&self, prior: Option<&Value>, planned: &mut Value) {
         keep(prior, planned);
     }
 
+    fn check_region(&self, planned: &Value, region: &str) -> Result<(), Diagnostic> {
+        check_region(planned, region)
+    }
+
     async fn choose(&self, cloud: &dyn Cloud, planned: &mut Value) -> Result<(), Diagnostic> {
-        choose_region(&cloud.region(), planned)?;
+        check_region(planned, &cloud.region())?;
+        planned.set("region", cloud.region().into());
         if planned.get(NUMBERED_ZONES).is_wholly_known() {
             return Ok(());
         }
@@ -75,8 +90,8 @@ impl CloudResource for Vpc {
         zones::choose(planned, &available).map_err(|missing| too_few_zones(&region, &available, missing))
     }
 
-    async fn preflight(&self, cloud: &dyn Cloud, planned: &Value, prior: Option<&Value>) -> Diagnostics {
-        preflight::preflight(cloud, planned, prior).await
+    async fn preflight(&self, cloud: &dyn Cloud, change: &PlannedChange<'_>) -> Diagnostics {
+        preflight::preflight(cloud, change).await
     }
 
     async fn before_delete(
@@ -117,28 +132,26 @@ fn keep(prior: Option<&Value>, planned: &mut Value) {
     for name in ADDRESSES {
         planned.set(name, of_prior(name).unwrap_or_else(|| Value::object([])));
     }
-    // An error is the graph's to tell.
-    let spec = spec(planned).ok().flatten();
+}
+
+/// The plan of addresses.
+fn record(spec: Option<&VpcSpec>, planned: &mut Value) {
     let addresses = |spec: &VpcSpec| {
         let cidrs = spec.subnet_cidrs.iter().map(|(name, cidr)| (name.clone(), cidr.to_string().into()));
         let indexes = spec.subnet_ipv6_indexes.iter().map(|(name, index)| (name.clone(), (*index).into()));
         [Value::Map(cidrs.collect()), Value::Map(indexes.collect())]
     };
-    let addresses = spec.as_ref().map_or([Value::Unknown, Value::Unknown], addresses);
+    let addresses = spec.map_or([Value::Unknown, Value::Unknown], addresses);
     ADDRESSES.into_iter().zip(addresses).for_each(|(name, value)| planned.set(name, value));
 }
 
-fn choose_region(region: &str, planned: &mut Value) -> Result<(), Diagnostic> {
-    match planned.get("region").as_str() {
-        None => planned.set("region", region.into()),
-        Some(known) if known == region => {}
-        Some(known) => {
-            return Err(Diagnostic::error(format!("the network is in {known}, but the provider works in {region}"))
-                .detail(format!("Set aws.region of the provider to \"{known}\", or name zones of {region}."))
-                .at(AttributePath::attribute("zones")));
-        }
+fn check_region(planned: &Value, region: &str) -> Result<(), Diagnostic> {
+    match planned.get("region").as_str().filter(|known| *known != region) {
+        None => Ok(()),
+        Some(known) => Err(Diagnostic::error(format!("the network is in {known}, but the provider works in {region}"))
+            .detail(format!("Set aws.region of the provider to \"{known}\", or name zones of {region}."))
+            .at(AttributePath::attribute("zones"))),
     }
-    Ok(())
 }
 
 fn too_few_zones(region: &str, available: &[String], missing: usize) -> Diagnostic {

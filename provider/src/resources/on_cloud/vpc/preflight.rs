@@ -1,22 +1,17 @@
 //! What AWS knows and the configuration does not: zones, quotas, other networks.
 
-use super::{spec, zones};
-use crate::resources::on_cloud::failed;
-use cloud::{Cloud, Found, Graph, Kind, Object, Quota, Wanted, Zone};
-use ipnet::{Ipv4Net, Ipv6Net};
-use render::aws::vpc;
+use super::zones;
+use crate::resources::on_cloud::{PlannedChange, failed};
+use cloud::{Cloud, Direction, Found, Graph, Kind, Object, Peer, Quota, Rule, Wanted, Zone};
+use ipnet::{IpNet, Ipv4Net};
 use schema::{AttributePath, Diagnostic, Diagnostics, Value};
 
-pub async fn preflight(cloud: &dyn Cloud, planned: &Value, prior: Option<&Value>) -> Diagnostics {
+pub async fn preflight(cloud: &dyn Cloud, change: &PlannedChange<'_>) -> Diagnostics {
+    let PlannedChange { planned, prior, before, after } = change;
     let mut diagnostics = Diagnostics::default();
     let region = cloud.region();
-    if let Some(known) = planned.get("region").as_str().filter(|known| *known != region) {
-        diagnostics.push(
-            Diagnostic::error(format!("the network is in {known}, but the provider works in {region}"))
-                .detail(format!("Set aws.region of the provider to \"{known}\", or name zones of {region}."))
-                .at(AttributePath::attribute("zones")),
-        );
-        return diagnostics;
+    if let Err(diagnostic) = super::check_region(planned, &region) {
+        return diagnostic.into();
     }
     match cloud.zones().await {
         Ok(known) => diagnostics.extend(check_zones(planned, &known, &region)),
@@ -27,10 +22,8 @@ pub async fn preflight(cloud: &dyn Cloud, planned: &Value, prior: Option<&Value>
         Ok(found) => diagnostics.extend(check_overlaps(planned, &found, &own_id)),
         Err(error) => diagnostics.push(failed("cannot check for VPCs with the same addresses", &error)),
     }
-    let graph = |values: &Value| spec(values).ok().flatten().as_ref().map(vpc::graph).unwrap_or_default();
-    let (before, after) = (prior.map(graph).unwrap_or_default(), graph(planned));
     match cloud.quotas().await {
-        Ok(quotas) => diagnostics.extend(check_quotas(&before, &after, &quotas)),
+        Ok(quotas) => diagnostics.extend(check_quotas(before, after, &quotas)),
         Err(error) => diagnostics.push(failed("cannot check the quotas", &error)),
     }
     diagnostics
@@ -110,13 +103,14 @@ fn check_quotas(before: &Graph, after: &Graph, quotas: &[Quota]) -> Diagnostics 
 
 /// AWS counts the rules of each direction and each family on their own, one that names a group or a prefix list in both families.
 fn rules_in_one_list(group: &Object) -> usize {
-    let count = |direction: &str, other_family: fn(&str) -> bool| {
-        let peers = group.settings.keys().filter_map(|key| key.strip_prefix(direction)?.rsplit(' ').next());
-        peers.filter(|peer| !other_family(peer)).count()
+    let rules: Vec<Rule> = group.settings.keys().filter_map(|key| key.parse().ok()).collect();
+    let count = |direction: Direction, other_family: fn(&Peer) -> bool| {
+        rules.iter().filter(|rule| rule.direction == direction && !other_family(&rule.peer)).count()
     };
-    let is_v4 = |peer: &str| peer.parse::<Ipv4Net>().is_ok();
-    let is_v6 = |peer: &str| peer.parse::<Ipv6Net>().is_ok();
-    ["ingress ", "egress "].into_iter().map(|direction| count(direction, is_v4).max(count(direction, is_v6))).max().unwrap_or(0)
+    let is_v4 = |peer: &Peer| matches!(peer, Peer::Network(IpNet::V4(_)));
+    let is_v6 = |peer: &Peer| matches!(peer, Peer::Network(IpNet::V6(_)));
+    let in_direction = |direction| count(direction, is_v4).max(count(direction, is_v6));
+    in_direction(Direction::Ingress).max(in_direction(Direction::Egress))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ fn with_defaults(config: &Value) -> Value {
 fn plan(prior: Option<&Value>, config: &Value) -> Value {
     let mut planned = with_defaults(config);
     keep(prior, &mut planned);
+    record(spec(&planned).unwrap().as_ref(), &mut planned);
     planned
 }
 
@@ -33,7 +34,7 @@ fn of(attributes: &[(&str, Value)]) -> Value {
 }
 
 fn graph(planned: &Value) -> Graph {
-    Vpc.graph(planned).unwrap().unwrap()
+    vpc::graph(&spec(planned).unwrap().unwrap())
 }
 
 /// What AWS would show of the objects, with the tags that all have.

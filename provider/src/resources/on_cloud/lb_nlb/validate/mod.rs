@@ -32,7 +32,7 @@ struct Listener<'a> {
     path: AttributePath,
 }
 
-/// Collects what is wrong.
+/// Collects the findings of a validation.
 #[derive(Default)]
 struct Findings(Diagnostics);
 

@@ -1,10 +1,10 @@
 //! Options of the security groups from their rules.
 
 use super::{Observed, Settings};
-use cloud::Kind;
-use ipnet::IpNet;
+use cloud::{Direction, Kind, Peer, Ports, Protocol, Rule};
 use render::aws::security_groups::{
-    FOR_ADMINISTRATORS, FOR_CLIENTS_OF_API, FOR_CLIENTS_OF_NODE_PORTS, FOR_PODS, NODE_PORTS, NetworkAddon, Role, VRRP_PROTOCOL,
+    FOR_ADMINISTRATORS, FOR_CLIENTS_OF_API, FOR_CLIENTS_OF_NODE_PORTS, FOR_PODS, NODE_PORTS, NetworkAddon, Role, SSH,
+    VRRP_PROTOCOL,
 };
 use render::aws::vpc::{self, VpcSpec};
 use schema::Value;
@@ -31,35 +31,45 @@ pub fn infer(observed: &Observed, spec: &VpcSpec) -> Value {
     let mut options = defaults();
     let empty = Settings::new();
     let group = |role: Role| observed.get(Kind::SecurityGroup, role.as_str()).unwrap_or(&empty);
-    let port = |role: Role, peer: Role| {
-        let peer = format!(" @security_group/{}", peer.as_str());
-        let ports =
-            group(role).keys().filter_map(|key| key.strip_prefix("ingress tcp ")?.strip_suffix(&peer)?.parse::<u16>().ok());
-        ports.collect::<Vec<_>>()
+    let port = |role: Role, from: Role| {
+        let mut ports = rules(group(role)).map(|(rule, _)| rule);
+        ports.find_map(|rule| match (rule.direction, rule.protocol, rule.ports) {
+            (Direction::Ingress, Protocol::Tcp, Ports::One(port)) if rule.peer == from.peer() => Some(port),
+            _ => None,
+        })
     };
     // The control plane lets load balancers in by one port, the proxy nodes.
-    let api_port = port(Role::ControlPlane, Role::LoadBalancer).first().copied();
-    let proxy_port = port(Role::Proxy, Role::Node).first().copied();
+    let api_port = port(Role::ControlPlane, Role::LoadBalancer);
+    let proxy_port = port(Role::Proxy, Role::Node);
     [("api_port", api_port), ("proxy_port", proxy_port)]
         .into_iter()
         .filter_map(|(name, port)| Some((name, port?)))
         .for_each(|(name, port)| options.set(name, port.into()));
-    let vrrp = format!("ingress {VRRP_PROTOCOL} all @security_group/load-balancer");
-    options.set("vrrp", group(Role::LoadBalancer).contains_key(&vrrp).into());
-    let cidrs = |role: Role, rule: &str, why: &str| -> Value {
-        let described = group(role).iter().filter(|(_, description)| *description == why);
-        let peers = described.filter_map(|(key, _)| key.strip_prefix(rule)?.strip_prefix(' '));
-        peers.filter(|peer| peer.parse::<IpNet>().is_ok()).collect()
+    let vrrp = Rule::new(Direction::Ingress, VRRP_PROTOCOL, Ports::All, Role::LoadBalancer.peer());
+    options.set("vrrp", group(Role::LoadBalancer).contains_key(&vrrp.to_string()).into());
+    let cidrs = |role: Role, protocol: Protocol, ports: Ports, why: &str| -> Value {
+        let is_meant = |rule: &Rule| (rule.direction, rule.protocol, rule.ports) == (Direction::Ingress, protocol, ports);
+        let described = rules(group(role)).filter(|(rule, description)| *description == why && is_meant(rule));
+        let networks = described.filter_map(|(rule, _)| match rule.peer {
+            Peer::Network(network) => Some(network.to_string()),
+            _ => None,
+        });
+        networks.collect::<Vec<_>>().into()
     };
-    let api_port = options.get("api_port").as_i64().unwrap_or(6443);
-    options.set("pod_cidrs", cidrs(Role::Node, "ingress all all", FOR_PODS));
-    options.set("node_port_cidrs", cidrs(Role::Node, &format!("ingress tcp {NODE_PORTS}"), FOR_CLIENTS_OF_NODE_PORTS));
-    options.set("admin_cidrs", cidrs(Role::Bastion, "ingress tcp 22", FOR_ADMINISTRATORS));
-    options.set("load_balancer_cidrs", cidrs(Role::LoadBalancer, &format!("ingress tcp {api_port}"), FOR_CLIENTS_OF_API));
+    let api = Ports::One(api_port.unwrap_or(6443));
+    options.set("pod_cidrs", cidrs(Role::Node, Protocol::All, Ports::All, FOR_PODS));
+    options.set("node_port_cidrs", cidrs(Role::Node, Protocol::Tcp, NODE_PORTS, FOR_CLIENTS_OF_NODE_PORTS));
+    options.set("admin_cidrs", cidrs(Role::Bastion, Protocol::Tcp, SSH, FOR_ADMINISTRATORS));
+    options.set("load_balancer_cidrs", cidrs(Role::LoadBalancer, Protocol::Tcp, api, FOR_CLIENTS_OF_API));
     let (addon, wireguard) = network_addon(group(Role::Node), spec);
     options.set("network_addon", addon.as_str().into());
     options.set("wireguard", wireguard.into());
     options
+}
+
+/// In the order of their keys.
+fn rules(group: &Settings) -> impl Iterator<Item = (Rule, &str)> {
+    group.iter().filter_map(|(key, description)| Some((key.parse().ok()?, description.as_str())))
 }
 
 /// The one that explains the most rules, of those of which none is missing.
@@ -84,7 +94,8 @@ fn network_addon(node: &Settings, spec: &VpcSpec) -> (NetworkAddon, bool) {
 fn between_nodes(graph: &cloud::Graph) -> Vec<String> {
     let node = graph.get(&vpc::key(Kind::SecurityGroup, Role::Node.as_str()));
     let keys = node.into_iter().flat_map(|node| node.settings.keys());
-    keys.filter(|key| key.starts_with("ingress ") && key.ends_with(" @security_group/node")).cloned().collect()
+    let is_between = |rule: &Rule| rule.direction == Direction::Ingress && rule.peer == Role::Node.peer();
+    keys.filter(|key| key.parse().is_ok_and(|rule| is_between(&rule))).cloned().collect()
 }
 
 /// What the options do not explain was declared as additional rules.
@@ -95,12 +106,19 @@ pub fn add_others(observed: &Observed, spec: &VpcSpec, value: &mut Value) {
         let declared = graph.get(&vpc::key(Kind::SecurityGroup, role.as_str()));
         let found = observed.get(Kind::SecurityGroup, role.as_str()).into_iter().flatten();
         for (key, description) in found.filter(|(key, _)| declared.is_none_or(|object| !object.settings.contains_key(*key))) {
-            let words: Vec<&str> = key.split(' ').collect();
-            let [direction @ ("ingress" | "egress"), protocol, ports, peer] = words[..] else { continue };
-            let peer = peer.strip_prefix("@security_group/").unwrap_or(peer);
-            let rule =
-                [("role", role.as_str()), ("direction", direction), ("protocol", protocol), ("ports", ports), ("peer", peer)];
+            let Ok(rule) = key.parse::<Rule>() else { continue };
+            let peer = match &rule.peer {
+                Peer::Declared(group) => group.name.clone(),
+                peer => peer.to_string(),
+            };
             let name = if description.is_empty() { key.replace('@', "") } else { description.clone() };
+            let rule = [
+                ("role", role.as_str().to_owned()),
+                ("direction", rule.direction.to_string()),
+                ("protocol", rule.protocol.to_string()),
+                ("ports", rule.ports.to_string()),
+                ("peer", peer),
+            ];
             others.insert(name, Value::object(rule.map(|(name, text)| (name, text.into()))));
         }
     }

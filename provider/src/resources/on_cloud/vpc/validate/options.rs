@@ -5,8 +5,8 @@ use crate::network::parse_cidr;
 use crate::resources::attributes::is_dns_name;
 use crate::resources::on_cloud::tags;
 use crate::resources::on_cloud::vpc::attributes::{AMAZON_DNS, ROLES};
-use crate::resources::on_cloud::vpc::config::canonical_protocol;
-use cloud::canonical_cidr;
+use crate::resources::on_cloud::vpc::config;
+use cloud::{Protocol, Rule};
 use ipnet::IpNet;
 use render::aws::endpoints::{GATEWAY_SERVICES, is_full_name};
 use schema::{AttributePath, Value};
@@ -187,19 +187,28 @@ fn validate_groups(config: &Value, report: &mut Report<'_>) {
             }
         }
     }
-    let mut seen: BTreeMap<[String; 5], &str> = BTreeMap::new();
+    let mut seen: BTreeMap<(&str, Rule), &str> = BTreeMap::new();
     for (name, rule) in groups.get("additional_rules").as_map().into_iter().flatten() {
         let at = path("additional_rules").key(name.as_str());
         validate_rule(name, rule, &at, report);
-        let or = |key: &str, default: &'static str| rule.get(key).as_str().unwrap_or(default);
-        let (protocol, peer) = (canonical_protocol(or("protocol", "tcp")), canonical_cidr(or("peer", "")));
-        let words = [or("role", ""), or("direction", "ingress"), &protocol, or("ports", "all"), &peer].map(str::to_owned);
         if rule.is_wholly_known()
-            && let Some(other) = seen.insert(words, name)
+            && let (Some(role), Some(parsed)) = (rule.get("role").as_str(), parsed_rule(rule))
+            && let Some(other) = seen.insert((role, parsed), name)
         {
             report.error(at, format!("rules {other:?} and {name:?} are the same"), "Declare it once.");
         }
     }
+}
+
+/// With the schema's defaults; `None` for what is no rule.
+fn parsed_rule(rule: &Value) -> Option<Rule> {
+    let or = |key: &str, default: &'static str| rule.get(key).as_str().unwrap_or(default);
+    Some(Rule {
+        direction: or("direction", "ingress").parse().ok()?,
+        protocol: or("protocol", "tcp").parse().ok()?,
+        ports: or("ports", "all").parse().ok()?,
+        peer: config::peer(or("peer", ""))?,
+    })
 }
 
 fn validate_rule(name: &str, rule: &Value, at: &AttributePath, report: &mut Report<'_>) {
@@ -211,12 +220,12 @@ fn validate_rule(name: &str, rule: &Value, at: &AttributePath, report: &mut Repo
             "AWS accepts letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, at most 255, such as \"Prometheus node exporter\".",
         );
     }
-    let protocol = canonical_protocol(rule.get("protocol").as_str().unwrap_or("tcp"));
-    let is_number = protocol.parse::<u8>().is_ok();
-    if !is_number && !["tcp", "udp", "icmp", "icmpv6", "all"].contains(&protocol.as_str()) {
+    let text = rule.get("protocol").as_str().unwrap_or("tcp");
+    let protocol = text.parse::<Protocol>();
+    if protocol.is_err() {
         report.error(
             at.clone().then("protocol"),
-            format!("{protocol:?} is not a protocol"),
+            format!("{text:?} is not a protocol"),
             "Use tcp, udp, icmp, icmpv6, all, or the number of another, such as \"112\".",
         );
     }
@@ -227,7 +236,9 @@ fn validate_rule(name: &str, rule: &Value, at: &AttributePath, report: &mut Repo
             format!("{ports:?} are not ports"),
             "Give one, a range or all: \"9100\", \"9000-9100\", \"all\".",
         );
-    } else if ports != "all" && (is_number || ["icmp", "icmpv6", "all"].contains(&protocol.as_str())) {
+    } else if ports != "all"
+        && let Some(protocol) = protocol.ok().filter(|protocol| !protocol.has_ports())
+    {
         report.error(
             at.clone().then("ports"),
             format!("protocol {protocol} has no ports"),
