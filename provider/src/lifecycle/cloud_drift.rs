@@ -3,7 +3,8 @@
 
 use super::Stage;
 use super::rows::{ROWS, row};
-use ::cloud::{AUTOSCALING_INSTANCE, Found, Kind};
+use crate::resources::on_cloud::to_graph;
+use ::cloud::{AUTOSCALING_INSTANCE, Found, Graph, Kind, ObjectKey};
 use schema::Value;
 use std::collections::BTreeMap;
 
@@ -17,21 +18,16 @@ struct Damage {
     loses: bool,
 }
 
-/// Kinds that are replaced when lost, without anything else being replaced.
-const REPLACEABLE: [Kind; 8] = [
-    Kind::DnsRecord,
-    Kind::EgressOnlyInternetGateway,
-    Kind::InternetGateway,
-    Kind::Listener,
-    Kind::NatGateway,
-    Kind::RouteTable,
-    Kind::TargetGroup,
-    Kind::VpcEndpoint,
-];
+/// Whether the loss of an object is made good by a new one and nothing else is replaced: no other object has it for life.
+fn is_replaceable(graph: &Graph, object: &str) -> bool {
+    let key: ObjectKey = object.parse().unwrap();
+    !graph.iter().any(|other| other.immutable_references().any(|refers_to| refers_to == key))
+}
 
 /// For each object of a state: every setting that can be changed, something that nobody declared, a lost tag, its loss.
 fn damages(stage: &Stage, state: &Value) -> Vec<Damage> {
     let memory = stage.world.memory();
+    let graph = to_graph(state.get("objects"));
     let mut damages = Vec::new();
     for (object, id) in state.get("ids").as_map().unwrap() {
         let Some(found) = memory.cloud.objects.get(id.as_str().unwrap()) else { continue };
@@ -60,7 +56,7 @@ fn damages(stage: &Stage, state: &Value) -> Vec<Damage> {
         for key in more.into_iter().filter(|key| found.kind.is_exclusive(key)) {
             add(key.to_owned(), false, Box::new(move |found| drop(found.settings.insert(key.into(), String::new()))));
         }
-        if REPLACEABLE.contains(&found.kind) {
+        if is_replaceable(&graph, object) {
             add("is gone".into(), true, Box::new(|_| {}));
         }
     }
