@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use cache::Cache;
 use clients::Clients;
 use cloud::{
-    Change, Cloud, CloudError, Connection, Connector, Found, Identity, Image, ImageQuery, InstanceType, Kind, Leftover, Quota,
+    Change, Cloud, CloudError, Connection, Connector, Found, Identity, Image, ImageQuery, InstanceType, Leftover, Quota,
     Resolved, Tried, Wanted, Zone,
 };
 use std::collections::BTreeSet;

@@ -15,6 +15,7 @@ enum Form {
 }
 
 impl Content {
+    /// Bytes that are known now.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Content(Form::Bytes { digest: Digest::of(&bytes), bytes })

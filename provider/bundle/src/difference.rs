@@ -13,6 +13,7 @@ pub struct Difference {
     pub what: What,
 }
 
+/// What on a host a difference is about, as a user would name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     File(HostPath),

@@ -17,6 +17,7 @@ pub struct Unit {
     pub health_check: Option<String>,
 }
 
+/// How a running unit takes up what it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnChange {
     Restart,

@@ -250,8 +250,8 @@ mod tests {
         assert_eq!(Kind::Vpc.names_of_id("vpc-1"), [(Kind::Vpc, "vpc-1".to_owned())]);
         assert_eq!(Kind::Subnet.names_of_id("subnet-1"), []);
         assert_eq!(Kind::DnsRecord.names_of_settings(settings), []);
-        let record = |key: &str| Some(if key == "type" { "A" } else { key });
-        assert_eq!(Kind::DnsRecord.names_of_settings(record), [(Kind::DnsRecord, "zone record_name A".to_owned())]);
+        let record = |key: &str| (key != "type").then_some("x").or(Some("A"));
+        assert_eq!(Kind::DnsRecord.names_of_settings(record), [(Kind::DnsRecord, "x x A".to_owned())]);
     }
 
     #[test]

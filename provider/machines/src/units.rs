@@ -34,7 +34,7 @@ impl Machine {
     /// else than they should.
     pub async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
         let lines: String = units.iter().map(|unit| format!("{unit} -\n")).collect();
-        self.act_on_units(owner, "withdraw", "withdrawing the stamps of units", &lines).await
+        self.act_on_units(owner, "withdraw", "withdrawing the stamps of units", &(lines + END)).await
     }
 
     async fn act_on_units(

