@@ -231,10 +231,11 @@ impl<'a> Uses<'a> {
     }
 
     /// Whether all is known that the policy depends on: which cluster's objects are changed, and the settings of those kinds for which
-    /// AWS does more in the name of the caller.
+    /// AWS does more in the name of the caller. An instance that is open is not among them: what is not known of it are groups and tags,
+    /// and no resource gives an instance a profile.
     pub fn are_known(&self) -> bool {
         let mut open = self.objects.iter().filter(|object| object.is_open());
-        let decides = |kind: Kind| matches!(kind, Kind::Instance | Kind::FlowLog | Kind::VpcEndpoint);
+        let decides = |kind: Kind| matches!(kind, Kind::FlowLog | Kind::VpcEndpoint);
         let has_no_cluster = self.clusters().is_empty();
         !open.any(|object| decides(object.key.kind) || (has_no_cluster && object.key.kind.has_tags()))
     }
