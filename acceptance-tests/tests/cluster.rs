@@ -12,6 +12,9 @@ use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// How long a service may take to answer once its pods run.
+const SERVICE_LIMIT: Duration = Duration::from_secs(10);
+
 struct QuickStart(Cluster);
 
 impl Shared for QuickStart {
@@ -87,13 +90,16 @@ fn a_service_answers_by_cluster_address_and_node_port_on_both_families(QuickStar
         service["spec"]["clusterIPs"].as_array().unwrap().iter().map(|ip| ip.as_str().unwrap()).collect();
     let [ipv4, ipv6] = cluster_addresses[..] else { panic!("not one address of each family: {cluster_addresses:?}") };
     for pod in echo_pods(cluster) {
-        let answer = cluster
-            .kubectl(&["exec", &pod, "--", "/bin/echo-http", "get", &format!("http://{ipv4}"), &format!("http://[{ipv6}]")])
-            .success();
-        assert_eq!(answer.stdout.matches("200 host=echo-").count(), 2, "{}", answer.stdout);
+        // kube-proxy gets the endpoints of each family by themselves: one can be there a moment before the other.
+        eventually("a pod reaches the service on both families", SERVICE_LIMIT, || {
+            let urls = [format!("http://{ipv4}"), format!("http://[{ipv6}]")];
+            let answer = cluster.kubectl(&["exec", &pod, "--", "/bin/echo-http", "get", &urls[0], &urls[1]]);
+            (answer.stdout.matches("200 host=echo-").count() == 2).then_some(())
+        });
     }
     for host in ["10.77.0.13", "10.77.0.14", "10.77.0.15", "[fd77:0:0:1::13]", "[fd77:0:0:1::14]", "[fd77:0:0:1::15]"] {
-        cluster.lab.fetch(&format!("http://{host}:30080/")).unwrap();
+        let url = format!("http://{host}:30080/");
+        eventually(&format!("{url} answers"), SERVICE_LIMIT, || cluster.lab.fetch(&url).ok());
     }
 }
 
