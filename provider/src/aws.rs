@@ -1,8 +1,8 @@
 //! The `aws` block of the provider: how AWS is reached. Where nothing is set, the SDK's default chain decides.
 
 use crate::resources::on_cloud::tags;
-use crate::ssh::SecretText;
-use cloud::{AssumeRole, Connection, Secret};
+use cloud::{AssumeRole, Connection};
+use credentials::Secret;
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Nesting, Type, Value};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// Services that can have an endpoint of their own.
 pub const SERVICES: [&str; 7] = ["autoscaling", "ec2", "elbv2", "route53", "servicequotas", "ssm", "sts"];
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Aws {
     pub region: Field<String>,
@@ -18,8 +18,8 @@ pub struct Aws {
     pub shared_config_files: Field<Vec<Field<String>>>,
     pub shared_credentials_files: Field<Vec<Field<String>>>,
     pub access_key: Field<String>,
-    pub secret_key: Field<SecretText>,
-    pub token: Field<SecretText>,
+    pub secret_key: Field<Secret>,
+    pub token: Field<Secret>,
     pub assume_role: Field<AssumeRoleConfig>,
     pub endpoint: Field<String>,
     pub endpoints: Field<BTreeMap<String, Field<String>>>,
@@ -32,11 +32,11 @@ pub struct Aws {
     pub prices: Field<String>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct AssumeRoleConfig {
     pub role_arn: Field<String>,
-    pub external_id: Field<SecretText>,
+    pub external_id: Field<Secret>,
     pub session_name: Field<String>,
     pub duration_seconds: Field<u32>,
 }
@@ -192,7 +192,7 @@ impl Aws {
             None => None,
             Some(role) => Some(AssumeRole {
                 role_arn: known(&role.role_arn, "assume_role.role_arn")?.unwrap_or_default(),
-                external_id: known(&role.external_id, "assume_role.external_id")?.map(|text| Secret::new(text.0)),
+                external_id: known(&role.external_id, "assume_role.external_id")?,
                 session_name: known(&role.session_name, "assume_role.session_name")?,
                 duration_seconds: known(&role.duration_seconds, "assume_role.duration_seconds")?,
             }),
@@ -204,8 +204,8 @@ impl Aws {
             shared_config_files: texts(&self.shared_config_files, "shared_config_files")?,
             shared_credentials_files: texts(&self.shared_credentials_files, "shared_credentials_files")?,
             access_key: known(&self.access_key, "access_key")?,
-            secret_key: known(&self.secret_key, "secret_key")?.map(|text| Secret::new(text.0)),
-            token: known(&self.token, "token")?.map(|text| Secret::new(text.0)),
+            secret_key: known(&self.secret_key, "secret_key")?,
+            token: known(&self.token, "token")?,
             assume_role,
             endpoint: known(&self.endpoint, "endpoint")?,
             endpoints: endpoints

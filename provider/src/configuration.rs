@@ -15,7 +15,7 @@ use std::sync::{Arc, RwLock};
 const DEFAULT_PARALLEL_HOSTS: usize = 20;
 
 /// What the user declares in `provider "k8s"`. Unknown values are carried: what needs none of them still plans.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Configuration {
     pub ssh: Field<Ssh>,

@@ -2,7 +2,8 @@
 //! The nearest wins: host, then resource, then provider.
 
 use bundle::HostName;
-use machines::{Authentication, KnownHosts, Pem, Target};
+use credentials::Secret;
+use machines::{Authentication, KnownHosts, Target};
 use schema::{Attribute, Diagnostic, Field, Nesting};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -11,12 +12,12 @@ use std::time::Duration;
 const DEFAULT_PORT: u16 = 22;
 const DEFAULT_CONNECT_TIMEOUT_SECONDS: u64 = 10;
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Default, Serialize, Deserialize, PartialEq)]
 #[serde(default)]
 pub struct Ssh {
     pub user: Field<String>,
     pub port: Field<u16>,
-    pub private_key: Field<SecretText>,
+    pub private_key: Field<Secret>,
     pub private_key_file: Field<String>,
     pub agent: Field<bool>,
     pub known_hosts: Field<String>,
@@ -40,17 +41,6 @@ pub struct HostSsh {
     pub address: Field<String>,
     pub port: Field<u16>,
     pub user: Field<String>,
-}
-
-/// A secret from the configuration. It is never printed.
-#[derive(Clone, Default, Serialize, Deserialize, PartialEq)]
-#[serde(transparent)]
-pub struct SecretText(pub String);
-
-impl std::fmt::Debug for SecretText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(secret)")
-    }
 }
 
 fn common(user: &'static str, default_user: &'static str, default_port: &'static str) -> Vec<Attribute> {
@@ -162,8 +152,8 @@ fn jump_target(
 
 fn authentication(layers: &[&Ssh]) -> Result<Vec<Authentication>, Diagnostic> {
     let mut all = Vec::new();
-    if let Some(SecretText(pem)) = nearest(&Field::Null, layers, |ssh| &ssh.private_key)? {
-        all.push(Authentication::PrivateKey(Pem::new(pem)));
+    if let Some(pem) = nearest(&Field::Null, layers, |ssh| &ssh.private_key)? {
+        all.push(Authentication::PrivateKey(pem));
     }
     if let Some(path) = nearest(&Field::Null, layers, |ssh| &ssh.private_key_file)? {
         all.push(Authentication::PrivateKeyFile(expand(&path)));
@@ -232,11 +222,5 @@ mod tests {
         assert_eq!(error.summary, "the SSH settings are not known yet");
         let host = Field::Known(HostSsh { user: Field::Known("root".into()), ..HostSsh::default() });
         assert!(target(&HostName::literal("a"), "192.0.2.1", &host, &[&unknown]).is_ok());
-    }
-
-    #[test]
-    fn a_secret_is_not_printed() {
-        let ssh = Ssh { private_key: Field::Known(SecretText("CANARY".into())), ..Ssh::default() };
-        assert!(!format!("{ssh:?}").contains("CANARY"));
     }
 }

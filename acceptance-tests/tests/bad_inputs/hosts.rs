@@ -226,7 +226,7 @@ const COMPLETE: &[(&str, &[&str])] = &[
         &[
             r#"cluster = k8s_hardway_cluster.base.join"#,
             r#"client_certificate = k8s_pki.base.certificates["admin"]"#,
-            r#"client_key = k8s_pki.base.private_keys["admin"]"#,
+            r#"client_key = k8s_pki.base.bundle.private_keys["admin"]"#,
         ],
     ),
     (LOCALS, &[]),

@@ -266,7 +266,8 @@ fn unusable(code: &str, message: String) -> CloudError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cloud::{AssumeRole, Secret};
+    use cloud::AssumeRole;
+    use credentials::Secret;
 
     #[test]
     fn a_zone_is_not_a_region() {

@@ -3,6 +3,7 @@
 
 use crate::{Change, Found, Kind, ObjectKey};
 use async_trait::async_trait;
+use credentials::Secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -82,22 +83,6 @@ pub struct AssumeRole {
     pub external_id: Option<Secret>,
     pub session_name: Option<String>,
     pub duration_seconds: Option<u32>,
-}
-
-/// Has neither `Debug` nor `Display`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a secret.
-    pub fn new(text: impl Into<String>) -> Self {
-        Secret(text.into())
-    }
-
-    /// The text itself. Only for the call that needs it, never for a message.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
 }
 
 /// What a listing asks for: kinds, and names where a kind is listed by name. `fresh` passes over what an earlier call found.

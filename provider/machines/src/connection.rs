@@ -159,7 +159,7 @@ async fn log_in(handle: &mut Handle<Client>, target: &Target) -> Result<(), Mach
         let name = source_name(authentication);
         let key_error = |reason: String| MachineError::Key { host: target.to_string(), source_name: name.clone(), reason };
         let result = match authentication {
-            Authentication::PrivateKey(pem) => log_in_by_key(handle, &target.user, pem.secret()).await,
+            Authentication::PrivateKey(pem) => log_in_by_key(handle, &target.user, pem.reveal()).await,
             Authentication::PrivateKeyFile(path) => {
                 let pem = tokio::fs::read_to_string(expand_home(path)).await.map_err(|error| key_error(error.to_string()))?;
                 log_in_by_key(handle, &target.user, &pem).await

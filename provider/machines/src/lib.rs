@@ -27,4 +27,4 @@ pub use inventory::{Inventory, Question, Record};
 pub use known_hosts::KnownHosts;
 pub use machine::{Machine, Output, Owner, OwnerError, on_each};
 pub use push::Progress;
-pub use target::{Authentication, Pem, Target};
+pub use target::{Authentication, Target};

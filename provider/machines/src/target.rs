@@ -2,6 +2,7 @@
 
 use crate::KnownHosts;
 use bundle::HostName;
+use credentials::Secret;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,25 +28,13 @@ pub struct Target {
 
 #[derive(Clone)]
 pub enum Authentication {
-    PrivateKey(Pem),
+    /// In PEM or OpenSSH form.
+    PrivateKey(Secret),
     PrivateKeyFile(PathBuf),
     /// The agent at `SSH_AUTH_SOCK`.
     Agent,
     /// An agent at another socket, as ssh's IdentityAgent.
     AgentSocket(PathBuf),
-}
-
-/// The text of a private key. It has neither `Debug` nor `Display`.
-#[derive(Clone)]
-pub struct Pem(String);
-
-impl Pem {
-    pub fn new(text: impl Into<String>) -> Self {
-        Pem(text.into())
-    }
-    pub(crate) fn secret(&self) -> &str {
-        &self.0
-    }
 }
 
 impl Target {

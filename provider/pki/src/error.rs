@@ -3,9 +3,10 @@
 /// Why certificates cannot be issued or read.
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
-    /// The user's: the message ends with the rule and a value that would do.
-    #[error("{attribute}: {value:?} {rule}")]
-    Invalid { attribute: &'static str, value: String, rule: String },
+    /// The user's: `rule` continues the value to a sentence; `way_out` is a sentence, without its full stop, with a value that
+    /// would do.
+    #[error("{attribute}: {value:?} {rule}. {way_out}")]
+    Invalid { attribute: &'static str, value: String, rule: String, way_out: String },
 
     #[error("cannot read certificate {name}: it is not one X.509 certificate in PEM; reissue it, or restore it from a backup")]
     UnreadableCertificate { name: String },
@@ -44,11 +45,16 @@ pub enum PkiError {
 }
 
 impl PkiError {
-    pub(crate) fn invalid(attribute: &'static str, value: impl Into<String>, rule: impl Into<String>) -> Self {
-        PkiError::Invalid { attribute, value: value.into(), rule: rule.into() }
+    pub(crate) fn invalid(
+        attribute: &'static str,
+        value: impl Into<String>,
+        rule: impl Into<String>,
+        way_out: impl Into<String>,
+    ) -> Self {
+        PkiError::Invalid { attribute, value: value.into(), rule: rule.into(), way_out: way_out.into() }
     }
 
-    /// The attribute at fault, named as the field of `Request`, for the user's errors only.
+    /// The attribute of `k8s_pki` at fault, for the user's errors only.
     pub fn attribute(&self) -> Option<&'static str> {
         match self {
             PkiError::Invalid { attribute, .. } => Some(attribute),

@@ -1,5 +1,6 @@
 //! Issues what a plan names. Draws randomness from the system's generator; the time comes in.
 
+use credentials::{Authority, Credentials, Part, Secret};
 use rcgen::KeyPair;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::keys::{add_keys_without_certificate, generate_key};
 use crate::signer::{Signer, self_sign};
-use crate::{CertificateSpec, Credentials, KeyAlgorithm, PkiError, PrivatePem, Reason, SERVICE_ACCOUNT};
+use crate::{CertificateSpec, KeyAlgorithm, PkiError, Reason, SERVICE_ACCOUNT};
 
 /// Issues what `reasons` names, keeps the rest and drops what is no longer specified. The service account key pair and the
 /// first encryption key are made when they are missing and never replaced.
@@ -26,15 +27,15 @@ pub fn issue(
     let wanted: Vec<_> = specs.iter().filter(|(name, _)| reasons.contains_key(*name)).collect();
     let orders = in_parallel(&wanted, |(name, spec)| Ok(Order { name, spec, key: generate_key(name, spec.key_algorithm)? }))?;
     for order in &orders {
-        credentials.private_keys.insert(order.name.to_owned(), PrivatePem::new(order.key.serialize_pem()));
+        credentials.private_keys.insert(order.name.to_owned(), Part::Known(Secret::new(order.key.serialize_pem())));
     }
     let (authorities, leaves): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| order.spec.authority.is_none());
     for Order { name, spec, key } in &authorities {
-        credentials.certificates.insert((*name).to_owned(), self_sign(name, spec, key, now)?);
+        credentials.authorities.insert((*name).to_owned(), Part::Known(Authority::of(self_sign(name, spec, key, now)?)));
     }
     let signers = load_signers(&leaves, &credentials)?;
     let signed = in_parallel(&leaves, |leaf| signer_of(leaf, &signers)?.sign(leaf.spec, &leaf.key, now))?;
-    credentials.certificates.extend(leaves.iter().map(|leaf| leaf.name.to_owned()).zip(signed));
+    credentials.certificates.extend(leaves.iter().map(|leaf| leaf.name.to_owned()).zip(signed.into_iter().map(Part::Known)));
     let algorithm = specs.values().next().map_or(KeyAlgorithm::EcdsaP256, |spec| spec.key_algorithm);
     add_keys_without_certificate(algorithm, &mut credentials)?;
     Ok(credentials)
@@ -47,13 +48,13 @@ pub fn issue(
 pub fn issue_leaf(
     spec: &CertificateSpec,
     authority_pem: &str,
-    authority_key: &PrivatePem,
+    authority_key: &Secret,
     now: OffsetDateTime,
-) -> Result<(String, PrivatePem), PkiError> {
+) -> Result<(String, Secret), PkiError> {
     let authority = spec.authority.as_deref().unwrap_or("the given authority");
     let signer = Signer::load(authority, authority_pem, authority_key)?;
     let key = generate_key(&spec.common_name, spec.key_algorithm)?;
-    Ok((signer.sign(spec, &key, now)?, PrivatePem::new(key.serialize_pem())))
+    Ok((signer.sign(spec, &key, now)?, Secret::new(key.serialize_pem())))
 }
 
 /// A certificate to issue, with its new key.
@@ -73,13 +74,18 @@ fn kept(
         encryption_keys: existing.encryption_keys.clone(),
         ..Credentials::default()
     };
-    for name in specs.keys().filter(|name| !reasons.contains_key(*name)) {
-        let certificate = existing.certificates.get(name).ok_or_else(|| PkiError::NotPlanned { name: name.clone() })?;
-        credentials.certificates.insert(name.clone(), certificate.clone());
+    for (name, spec) in specs.iter().filter(|(name, _)| !reasons.contains_key(*name)) {
+        let missing = || PkiError::NotPlanned { name: name.clone() };
+        if spec.authority.is_none() {
+            let authority = existing.authorities.get(name).ok_or_else(missing)?;
+            credentials.authorities.insert(name.clone(), authority.clone());
+        } else {
+            let certificate = existing.certificates.get(name).ok_or_else(missing)?;
+            credentials.certificates.insert(name.clone(), certificate.clone());
+        }
     }
     for (name, key) in &existing.private_keys {
-        let has_public_key = credentials.certificates.contains_key(name) || credentials.public_keys.contains_key(name);
-        if has_public_key || name == SERVICE_ACCOUNT {
+        if credentials.certificate(name).is_some() || credentials.public_keys.contains_key(name) || name == SERVICE_ACCOUNT {
             credentials.private_keys.insert(name.clone(), key.clone());
         }
     }
@@ -90,13 +96,13 @@ fn kept(
 fn load_signers<'a>(leaves: &[Order<'a>], credentials: &Credentials) -> Result<BTreeMap<&'a str, Signer>, PkiError> {
     let mut signers = BTreeMap::new();
     for authority in leaves.iter().filter_map(|leaf| leaf.spec.authority.as_deref()) {
-        let Some(pem) = credentials.certificates.get(authority) else {
+        let Some(Part::Known(certificates)) = credentials.authorities.get(authority) else {
             continue; // `signer_of` reports it, with the leaf's name.
         };
         if !signers.contains_key(authority) {
             let missing = || PkiError::MissingPrivateKey { name: authority.to_owned() };
-            let key = credentials.private_keys.get(authority).ok_or_else(missing)?;
-            signers.insert(authority, Signer::load(authority, pem, key)?);
+            let key = credentials.private_keys.get(authority).and_then(|key| key.as_ref().known()).ok_or_else(missing)?;
+            signers.insert(authority, Signer::load(authority, &certificates.signing, key)?);
         }
     }
     Ok(signers)

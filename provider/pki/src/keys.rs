@@ -2,38 +2,39 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use credentials::{Credentials, EncryptionKey, Part, Secret};
 use rand::TryRngCore;
 use rcgen::{KeyPair, RsaKeySize};
 
-use crate::{Credentials, KeyAlgorithm, PkiError, PrivatePem, SECRETS_ENCRYPTION, SERVICE_ACCOUNT, Secret};
+use crate::{KeyAlgorithm, PkiError, SECRETS_ENCRYPTION, SERVICE_ACCOUNT};
 
 /// Makes the service account key pair and the first encryption key when they are missing. They are never replaced: tokens in
 /// use would be refused, and secrets at rest could not be read.
 pub(crate) fn add_keys_without_certificate(algorithm: KeyAlgorithm, credentials: &mut Credentials) -> Result<(), PkiError> {
     let public_key = service_account_key(algorithm, credentials)?.public_key_pem();
-    credentials.public_keys.insert(SERVICE_ACCOUNT.into(), public_key);
+    credentials.public_keys.insert(SERVICE_ACCOUNT.into(), Part::Known(public_key));
     if credentials.encryption_keys.is_empty() {
-        let key = Secret::new(BASE64_STANDARD.encode(random_bytes::<32>()?));
-        credentials.encryption_keys.insert(SECRETS_ENCRYPTION.into(), key);
+        let secret = Part::Known(Secret::new(BASE64_STANDARD.encode(random_bytes::<32>()?)));
+        credentials.encryption_keys.push(EncryptionKey { name: SECRETS_ENCRYPTION.into(), secret });
     }
     Ok(())
 }
 
 fn service_account_key(algorithm: KeyAlgorithm, credentials: &mut Credentials) -> Result<KeyPair, PkiError> {
-    if let Some(key) = credentials.private_keys.get(SERVICE_ACCOUNT) {
+    if let Some(Part::Known(key)) = credentials.private_keys.get(SERVICE_ACCOUNT) {
         return parse_key(SERVICE_ACCOUNT, key);
     }
     if credentials.public_keys.contains_key(SERVICE_ACCOUNT) {
         return Err(PkiError::MissingPrivateKey { name: SERVICE_ACCOUNT.into() });
     }
     let key = generate_key(SERVICE_ACCOUNT, algorithm)?;
-    credentials.private_keys.insert(SERVICE_ACCOUNT.into(), PrivatePem::new(key.serialize_pem()));
+    credentials.private_keys.insert(SERVICE_ACCOUNT.into(), Part::Known(Secret::new(key.serialize_pem())));
     Ok(key)
 }
 
 /// The source of an error is left out: it is about secret text.
-pub(crate) fn parse_key(name: &str, pem: &PrivatePem) -> Result<KeyPair, PkiError> {
-    KeyPair::from_pem(pem.expose()).map_err(|_| PkiError::UnreadablePrivateKey { name: name.into() })
+pub(crate) fn parse_key(name: &str, pem: &Secret) -> Result<KeyPair, PkiError> {
+    KeyPair::from_pem(pem.reveal()).map_err(|_| PkiError::UnreadablePrivateKey { name: name.into() })
 }
 
 pub(crate) fn generate_key(name: &str, algorithm: KeyAlgorithm) -> Result<KeyPair, PkiError> {

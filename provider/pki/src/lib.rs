@@ -1,32 +1,29 @@
-//! Issues the certificates, keys and kubeconfigs of a cluster from one table (`table.rs`).
+//! Issues the certificates and keys of a cluster from one table (`table.rs`).
 //! Nothing here knows where credentials are stored or how they reach a host.
 //!
 //! ```text
-//! Request ──certificate_specs──► specs ──plan_issue──► reasons ──issue──► Credentials ──► kubeconfig
+//! Request ──certificate_specs──► specs ──plan_issue──► reasons ──issue──► Credentials
 //! ```
 //!
-//! `certificate_specs`, `plan_issue` and `kubeconfig` are pure. `issue` draws keys and serial numbers from the system's
+//! `certificate_specs` and `plan_issue` are pure. `issue` draws keys and serial numbers from the system's
 //! generator; the time always comes in as an argument.
 
 mod certificate;
-mod credentials;
 mod error;
 mod issue;
 mod keys;
-mod kubeconfig;
+pub mod names;
 mod plan;
 mod request;
 mod signer;
 mod specs;
 mod subject;
 pub mod table;
-mod validate;
+pub mod validate;
 
 pub use certificate::{expiry, fingerprint, validity};
-pub use credentials::{Credentials, PrivatePem, Secret};
 pub use error::PkiError;
 pub use issue::{issue, issue_leaf};
-pub use kubeconfig::{Kubeconfig, KubeconfigCredentials, kubeconfig};
 pub use plan::{AUTHORITY_NOTICE, Plan, Reason, plan_issue};
 pub use request::{KeyAlgorithm, LeafSpec, Request, Usage};
 pub use specs::{CertificateSpec, Undecided, certificate_specs, host_leaf};

@@ -69,10 +69,14 @@ impl fmt::Display for Usage {
 impl FromStr for Usage {
     type Err = PkiError;
     fn from_str(text: &str) -> Result<Self, PkiError> {
-        Usage::ALL
-            .into_iter()
-            .find(|usage| usage.as_str() == text)
-            .ok_or_else(|| PkiError::invalid("usages", text, "is not one of server_auth, client_auth"))
+        Usage::ALL.into_iter().find(|usage| usage.as_str() == text).ok_or_else(|| {
+            PkiError::invalid(
+                "usages",
+                text,
+                "is not a usage of certificates here",
+                "Give \"client_auth\", \"server_auth\" or both",
+            )
+        })
     }
 }
 
@@ -118,8 +122,8 @@ impl FromStr for KeyAlgorithm {
     type Err = PkiError;
     fn from_str(text: &str) -> Result<Self, PkiError> {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text).ok_or_else(|| {
-            let rule = "is not one of ECDSA-P256, ECDSA-P384, RSA-2048, RSA-3072, RSA-4096";
-            PkiError::invalid("key_algorithm", text, rule)
+            let way_out = "Give one of ECDSA-P256, ECDSA-P384, RSA-2048, RSA-3072, RSA-4096";
+            PkiError::invalid("key_algorithm", text, "is not an algorithm of keys here", way_out)
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use credentials::Secret;
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
     SerialNumber,
@@ -11,7 +12,7 @@ use time::{Duration, OffsetDateTime};
 use crate::certificate::Certificate;
 use crate::keys::{parse_key, random_bytes};
 use crate::plan::rfc3339;
-use crate::{CertificateSpec, KeyAlgorithm, PkiError, PrivatePem, Usage, subject};
+use crate::{CertificateSpec, KeyAlgorithm, PkiError, Usage, subject};
 
 /// A certificate begins a little in the past, because the clocks of hosts differ.
 pub(crate) const BACKDATED: Duration = Duration::minutes(5);
@@ -24,7 +25,7 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
-    pub(crate) fn load(name: &str, pem: &str, key: &PrivatePem) -> Result<Self, PkiError> {
+    pub(crate) fn load(name: &str, pem: &str, key: &Secret) -> Result<Self, PkiError> {
         let certificate = Certificate::read(name, pem)?;
         let key = parse_key(name, key)?;
         if !certificate.is_for_key(&key.subject_public_key_info()) {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use time::Duration;
 
 use crate::table::{AUTHORITIES, Authority, CommonName, LEAVES, Leaf, Names, Scope};
-use crate::{KeyAlgorithm, LeafSpec, PkiError, Request, Usage, validate};
+use crate::{KeyAlgorithm, LeafSpec, PkiError, Request, Usage, names, validate};
 
 /// What one certificate must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,8 +145,8 @@ fn add_host_names(spec: &mut CertificateSpec, host: Option<Host<'_>>) {
 fn add_endpoints(spec: &mut CertificateSpec, endpoints: &[String]) {
     for endpoint in endpoints {
         match endpoint.parse::<IpAddr>() {
-            Ok(address) => spec.addresses.insert(address),
-            Err(_) => spec.dns_names.insert(endpoint.clone()),
+            Ok(address) => spec.addresses.extend([address]),
+            Err(_) => spec.dns_names.extend(names::dns_name(endpoint)),
         };
     }
 }
@@ -168,7 +168,7 @@ fn first_service_address(cidr: &IpNet) -> Result<IpAddr, PkiError> {
         IpAddr::V6(network) => network.to_bits().checked_add(1).map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits))),
     };
     first.filter(|address| cidr.contains(address)).ok_or_else(|| {
-        PkiError::invalid("service_cidrs", cidr.to_string(), "has no room for a service; write for example \"10.96.0.0/16\"")
+        PkiError::invalid("service_cidrs", cidr.to_string(), "has no room for a service", "Give for example \"10.96.0.0/16\"")
     })
 }
 
@@ -178,7 +178,7 @@ fn additional_spec(request: &Request, leaf: &LeafSpec) -> CertificateSpec {
         common_name: leaf.common_name.clone(),
         organizations: leaf.organizations.clone(),
         usages: leaf.usages.clone(),
-        dns_names: leaf.dns_names.clone(),
+        dns_names: leaf.dns_names.iter().filter_map(|name| names::dns_name(name)).collect(),
         addresses: leaf.addresses.clone(),
         key_algorithm: request.key_algorithm,
         validity: hours(request.certificate_validity_hours),

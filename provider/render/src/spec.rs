@@ -75,63 +75,6 @@ pub struct Network {
     pub dns_addresses: Vec<IpAddr>,
 }
 
-/// PEM by the names of the table in crate `pki` (`apiserver/cp-1`, `cluster-ca` …). Neither `Debug` nor `Display`.
-#[derive(Clone, Default)]
-pub struct Credentials {
-    pub certificates: Texts,
-    pub private_keys: Texts,
-    pub public_keys: Texts,
-    /// Base64 of 32 bytes by key name; the first encrypts.
-    pub encryption_keys: Texts,
-}
-
-impl Credentials {
-    /// There is one of every name, and all are known after apply.
-    pub fn unknown() -> Self {
-        let [certificates, private_keys, public_keys, encryption_keys] = [(); 4].map(|()| Texts::Unknown);
-        Credentials { certificates, private_keys, public_keys, encryption_keys }
-    }
-}
-
-/// Texts by name, as far as a plan knows them. Neither `Debug` nor `Display`.
-#[derive(Clone)]
-pub enum Texts {
-    /// A text that is `None` is known after apply.
-    Named(BTreeMap<String, Option<String>>),
-    /// Not even the names are known: there is one of every name, and all are known after apply.
-    Unknown,
-}
-
-impl Texts {
-    /// `None`: there is none of this name. `Some(None)`: it is known after apply.
-    pub fn get(&self, name: &str) -> Option<Option<&str>> {
-        match self {
-            Texts::Named(texts) => texts.get(name).map(Option::as_deref),
-            Texts::Unknown => Some(None),
-        }
-    }
-
-    /// `None` while one of them, or which there are, is unknown.
-    pub fn all_known(&self) -> Option<BTreeMap<&str, &str>> {
-        match self {
-            Texts::Named(texts) => texts.iter().map(|(name, text)| Some((name.as_str(), text.as_deref()?))).collect(),
-            Texts::Unknown => None,
-        }
-    }
-}
-
-impl Default for Texts {
-    fn default() -> Self {
-        Texts::Named(BTreeMap::new())
-    }
-}
-
-impl From<BTreeMap<String, String>> for Texts {
-    fn from(texts: BTreeMap<String, String>) -> Self {
-        Texts::Named(texts.into_iter().map(|(name, text)| (name, Some(text))).collect())
-    }
-}
-
 /// A control plane: what its hosts run and how they find each other.
 #[derive(Clone, Debug)]
 pub struct ClusterSpec {

@@ -2,8 +2,9 @@
 
 use crate::resources::on_hosts::hardway_cluster::Join;
 use async_trait::async_trait;
-use pki::{Kubeconfig, KubeconfigCredentials, PrivatePem};
+use credentials::Secret;
 use protocol::{Call, DataSource};
+use render::kubeconfig::{Identity, Kubeconfig, Trust, render_kubeconfig};
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Schema, Value, decode};
 use serde::Deserialize;
 
@@ -13,7 +14,7 @@ pub struct KubeconfigSource;
 struct Config {
     cluster: Join,
     client_certificate: String,
-    client_key: String,
+    client_key: Secret,
     user: Field<String>,
 }
 
@@ -39,7 +40,7 @@ impl DataSource for KubeconfigSource {
             Attribute::string("client_key")
                 .required()
                 .sensitive()
-                .describe("Its private key in PEM: `k8s_pki.main.private_keys[\"admin\"]`."),
+                .describe("Its private key in PEM: `k8s_pki.main.bundle.private_keys[\"admin\"]`."),
         )
         .attribute(Attribute::string("user").optional().describe(
             "Name of the user's entry in the kubeconfig. The API server takes the user from the certificate.",
@@ -54,7 +55,7 @@ impl DataSource for KubeconfigSource {
                 diagnostics.push(
                     Diagnostic::error(format!("{attribute} is not in PEM"))
                         .detail(format!(
-                            "It begins with -----BEGIN {label}-----; k8s_pki gives it in certificates and private_keys."
+                            "It begins with -----BEGIN {label}-----; k8s_pki gives it in certificates and in bundle.private_keys."
                         ))
                         .at(AttributePath::attribute(attribute)),
                 );
@@ -66,18 +67,15 @@ impl DataSource for KubeconfigSource {
     async fn read(&self, _call: &Call, config: Value) -> Result<Value, Diagnostics> {
         let typed: Config = decode(&config)?;
         let user = typed.user.into_known().unwrap_or_else(|| DEFAULT_USER.into());
-        let text = pki::kubeconfig(&Kubeconfig {
+        let text = render_kubeconfig(&Kubeconfig {
             cluster_name: &typed.cluster.cluster_name,
             server: &typed.cluster.endpoint,
-            certificate_authority_pem: typed.cluster.apiserver_authority.known().map(String::as_str).unwrap_or_default(),
+            trust: Trust::Embedded { pem: typed.cluster.apiserver_authority.known().map(String::as_str).unwrap_or_default() },
             user: &user,
-            credentials: KubeconfigCredentials::Client {
-                certificate_pem: &typed.client_certificate,
-                key_pem: &PrivatePem::new(typed.client_key),
-            },
+            identity: Identity::ClientCertificate { certificate: &typed.client_certificate, private_key: &typed.client_key },
         });
         let mut state = config;
-        state.set("kubeconfig", text.into());
+        state.set("kubeconfig", text.reveal().into());
         Ok(state)
     }
 }

@@ -53,14 +53,14 @@ impl Kubernetes for FakeKubernetes {
 
     async fn create_token(&self, token: &BootstrapToken, _now: OffsetDateTime) -> Result<(), KubernetesError> {
         self.mutate("create a token".into(), |cluster| {
-            cluster.tokens.insert(token.expose());
-            cluster.tokens_made.push(token.expose());
+            cluster.tokens.insert(token.text().reveal().to_string());
+            cluster.tokens_made.push(token.text().reveal().to_string());
         })
         .await
     }
 
     async fn delete_token(&self, token: &BootstrapToken) -> Result<(), KubernetesError> {
-        self.mutate("delete a token".into(), |cluster| cluster.tokens.remove(&token.expose())).await.map(drop)
+        self.mutate("delete a token".into(), |cluster| cluster.tokens.remove(token.text().reveal())).await.map(drop)
     }
 
     async fn declare_nodes(&self, nodes: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {

@@ -25,8 +25,9 @@ impl BootstrapToken {
         BootstrapToken { id: draw(6), secret: draw(16) }
     }
 
-    pub fn expose(&self) -> String {
-        format!("{}.{}", self.id, self.secret)
+    /// What a kubelet shows to join.
+    pub fn text(&self) -> credentials::Secret {
+        credentials::Secret::new(format!("{}.{}", self.id, self.secret))
     }
 
     fn secret_name(&self) -> String {
@@ -67,7 +68,8 @@ mod tests {
 
     #[test]
     fn tokens_have_the_form_that_kubernetes_wants_and_differ() {
-        let (one, two) = (BootstrapToken::random().expose(), BootstrapToken::random().expose());
+        let (one, two) = (BootstrapToken::random().text(), BootstrapToken::random().text());
+        let (one, two) = (one.reveal(), two.reveal());
         let (id, secret) = one.split_once('.').unwrap();
         assert_eq!((id.len(), secret.len()), (6, 16));
         assert!(one.chars().all(|c| c == '.' || ALPHABET.contains(&(c as u8))));

@@ -160,16 +160,22 @@ impl Engine {
         Outcome { state, errors, warnings }
     }
 
+    /// The state of a state file that a version of this provider wrote.
+    pub async fn upgrade(&mut self, name: &str, version: i64, json: String) -> Value {
+        let raw_state = Some(RawState { json: json.into_bytes() });
+        let request = upgrade_resource_state::Request { type_name: name.into(), version, raw_state };
+        let upgraded = self.client.upgrade_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(self.hear(upgraded.diagnostics), (vec![], vec![]));
+        self.value(name, upgraded.upgraded_state)
+    }
+
     /// Reads the state back from JSON first, as an engine does with what it stored.
     pub async fn refresh(&mut self, name: &str, state: &Value) -> Outcome {
         let ty = self.schemas[name].value_type();
-        let json = state.to_json(&ty).unwrap().to_string().into_bytes();
-        let raw_state = Some(RawState { json });
-        let request = upgrade_resource_state::Request { type_name: name.into(), version: self.schemas[name].version, raw_state };
-        let upgraded = self.client.upgrade_resource_state(request).await.unwrap().into_inner();
-        assert_eq!(self.hear(upgraded.diagnostics), (vec![], vec![]));
-        let current_state = upgraded.upgraded_state;
-        assert!(self.value(name, current_state.clone()).equal(state, &ty), "{name} does not survive its own state file");
+        let json = state.to_json(&ty).unwrap().to_string();
+        let current = self.upgrade(name, self.schemas[name].version, json).await;
+        assert!(current.equal(state, &ty), "{name} does not survive its own state file");
+        let current_state = Some(self.wire(name, &current));
         let request = read_resource::Request { type_name: name.into(), current_state, ..Default::default() };
         let response = self.client.read_resource(request).await.unwrap().into_inner();
         let (errors, warnings) = self.hear(response.diagnostics);

@@ -13,6 +13,7 @@ mod plans;
 mod rolls;
 mod rows;
 mod secrets;
+mod versions;
 mod whole;
 
 use crate::fakes::{FakeWorld, Memory};

@@ -2,7 +2,8 @@
 
 use crate::host::{Host, owner, quiet, run};
 use bundle::{Bundle, HostName};
-use machines::{Authentication, KnownHosts, Machine, MachineError, Pem, Target, on_each};
+use credentials::Secret;
+use machines::{Authentication, KnownHosts, Machine, MachineError, Target, on_each};
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ async fn each_kind_of_key_logs_in_from_a_file_and_from_memory() {
     let host = Host::start_with(&["ed25519", "ecdsa", "rsa"]);
     for kind in ["ed25519", "ecdsa", "rsa"] {
         let path = host.path(&format!("user_{kind}"));
-        let pem = Pem::new(fs::read_to_string(&path).unwrap());
+        let pem = Secret::new(fs::read_to_string(&path).unwrap());
         for authentication in [Authentication::PrivateKeyFile(path), Authentication::PrivateKey(pem)] {
             let target = Target { authentication: vec![authentication], ..host.target() };
             let output = Machine::connect(&target).await.unwrap().run("id -u", None).await.unwrap();
@@ -68,7 +69,7 @@ async fn a_key_that_the_host_does_not_take_is_an_error_with_user_and_key() {
     let authentication = vec![Authentication::PrivateKeyFile(other.path("user_ed25519"))];
     let error = refused(&Target { authentication, ..host.target() }).await.to_string();
     assert!(error.contains("refuses to log in user root") && error.contains("user_ed25519"), "{error}");
-    let authentication = vec![Authentication::PrivateKey(Pem::new("canary"))];
+    let authentication = vec![Authentication::PrivateKey(Secret::new("canary"))];
     let error = refused(&Target { authentication, ..host.target() }).await.to_string();
     assert!(error.contains("not a private key") && !error.contains("canary"), "{error}");
 }

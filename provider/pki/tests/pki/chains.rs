@@ -2,7 +2,8 @@
 //! below every other authority and for every other usage.
 
 use crate::{NOW, issue_all, issue_only, issued, request};
-use pki::{Credentials, KeyAlgorithm, Request, Usage, plan_issue};
+use credentials::Credentials;
+use pki::{KeyAlgorithm, Request, Usage, plan_issue};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use std::path::Path;
@@ -75,7 +76,8 @@ fn each_leaf_is_accepted_exactly_below_its_authority_and_for_its_usages() {
         for authority in authorities() {
             for usage in Usage::ALL {
                 let is_right = spec.authority.as_ref() == Some(authority) && spec.usages.contains(&usage);
-                let (authority_pem, pem) = (&credentials.certificates[authority], &credentials.certificates[leaf]);
+                let (authority_pem, pem) =
+                    (&credentials.known_certificates()[authority], &credentials.known_certificates()[leaf]);
                 let verdict = webpki_verify(authority_pem, pem, usage);
                 assert_eq!(verdict.is_ok(), is_right, "webpki: {leaf} below {authority} for {usage}: {verdict:?}");
                 let verdict = openssl_verify(authority_pem, pem, openssl_purpose(usage));
@@ -87,7 +89,7 @@ fn each_leaf_is_accepted_exactly_below_its_authority_and_for_its_usages() {
 
 #[test]
 fn the_name_matters_in_both_families() {
-    let pem = &issued().1.certificates["apiserver/cp-1"];
+    let pem = &issued().1.known_certificates()["apiserver/cp-1"];
     let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
     let certificate = EndEntityCert::try_from(&certificate).unwrap();
     let is_for = |name: &str| certificate.verify_is_valid_for_subject_name(&ServerName::try_from(name).unwrap()).is_ok();
@@ -102,7 +104,7 @@ fn the_name_matters_in_both_families() {
 /// The isolation that the authorities exist for, in the words of the components.
 #[test]
 fn an_etcd_peer_is_no_etcd_client_and_an_etcd_client_is_no_kubernetes_user() {
-    let certificates = &issued().1.certificates;
+    let certificates = &issued().1.known_certificates();
     for (leaf, authority) in [("etcd-peer/cp-1", "etcd-ca"), ("etcd-client", "cluster-ca"), ("admin", "front-proxy-ca")] {
         assert!(webpki_verify(&certificates[authority], &certificates[leaf], Usage::ClientAuth).is_err());
         assert!(openssl_verify(&certificates[authority], &certificates[leaf], "sslclient").is_err());
@@ -112,14 +114,14 @@ fn an_etcd_peer_is_no_etcd_client_and_an_etcd_client_is_no_kubernetes_user() {
 #[test]
 fn two_clusters_do_not_trust_each_other() {
     let (_, other) = issue_all(&Request { cluster_name: "other".into(), ..request() });
-    let authority = &other.certificates["cluster-ca"];
-    assert!(webpki_verify(authority, &issued().1.certificates["admin"], Usage::ClientAuth).is_err());
+    let authority = &other.known_certificates()["cluster-ca"];
+    assert!(webpki_verify(authority, &issued().1.known_certificates()["admin"], Usage::ClientAuth).is_err());
 }
 
 #[test]
 fn a_certificate_with_several_organisations_is_signed_as_any_other() {
     let (specs, credentials) = issued();
-    let (authority, pem) = (&credentials.certificates["cluster-ca"], &credentials.certificates["prometheus"]);
+    let (authority, pem) = (&credentials.known_certificates()["cluster-ca"], &credentials.known_certificates()["prometheus"]);
     assert_eq!(specs["prometheus"].organizations.len(), 2);
     accepted_by_openssl(authority, pem, "sslclient");
     webpki_verify(authority, pem, Usage::ClientAuth).unwrap();
@@ -138,10 +140,11 @@ fn subject_of(pem: &str) -> String {
 fn every_key_algorithm_makes_chains_and_keys_that_both_verifiers_read() {
     for key_algorithm in KeyAlgorithm::ALL {
         let (specs, credentials) = issue_only(&Request { key_algorithm, ..request() }, &["cluster-ca", "prometheus"]);
-        let (authority, leaf) = (&credentials.certificates["cluster-ca"], &credentials.certificates["prometheus"]);
+        let (authority, leaf) =
+            (&credentials.known_certificates()["cluster-ca"], &credentials.known_certificates()["prometheus"]);
         accepted_by_openssl(authority, leaf, "sslclient");
         webpki_verify(authority, leaf, Usage::ClientAuth).unwrap();
-        assert!(plan_issue(&specs, &credentials.certificates, NOW, 0) == pki::Plan::default(), "{key_algorithm}");
+        assert!(plan_issue(&specs, &credentials.known_certificates(), NOW, 0) == pki::Plan::default(), "{key_algorithm}");
         keys_fit(&credentials);
     }
 }
@@ -150,17 +153,18 @@ fn every_key_algorithm_makes_chains_and_keys_that_both_verifiers_read() {
 #[track_caller]
 fn keys_fit(credentials: &Credentials) {
     for (name, key) in &credentials.private_keys {
-        assert!(key.expose().starts_with("-----BEGIN PRIVATE KEY-----\n"), "{name} is not PKCS#8");
+        let key = key.as_ref().known().unwrap();
+        assert!(key.reveal().starts_with("-----BEGIN PRIVATE KEY-----\n"), "{name} is not PKCS#8");
         let directory = tempfile::tempdir().unwrap();
         let (key_file, file) = (directory.path().join("key"), directory.path().join("certificate"));
-        std::fs::write(&key_file, key.expose()).unwrap();
+        std::fs::write(&key_file, key.reveal()).unwrap();
         let of_key = run_openssl(&["pkey".as_ref(), "-pubout".as_ref(), "-in".as_ref(), &key_file]).unwrap();
-        let public = match credentials.certificates.get(name) {
+        let public = match credentials.known_certificates().get(name) {
             Some(pem) => {
                 std::fs::write(&file, pem).unwrap();
                 run_openssl(&["x509".as_ref(), "-noout".as_ref(), "-pubkey".as_ref(), "-in".as_ref(), &file]).unwrap()
             }
-            None => credentials.public_keys[name].clone(),
+            None => credentials.public_keys[name].clone().known().unwrap(),
         };
         assert_eq!(of_key, public, "{name}");
     }

@@ -1,7 +1,8 @@
 //! What RFC 5280 and zlint ask of the encoding. zlint itself judges in the acceptance lab.
 
 use crate::{NOW, issue_all, issue_only, issued, request};
-use pki::{CertificateSpec, Credentials, KeyAlgorithm, Request};
+use credentials::Credentials;
+use pki::{CertificateSpec, KeyAlgorithm, Request};
 use time::Duration;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
@@ -12,7 +13,7 @@ fn for_each(
     check: impl Fn(&str, &CertificateSpec, &X509Certificate<'_>),
 ) {
     for (name, spec) in &issued.0 {
-        let (_, block) = x509_parser::pem::parse_x509_pem(issued.1.certificates[name].as_bytes()).unwrap();
+        let (_, block) = x509_parser::pem::parse_x509_pem(issued.1.known_certificates()[name].as_bytes()).unwrap();
         check(name, spec, &block.parse_x509().unwrap());
     }
 }
@@ -42,7 +43,7 @@ fn leaves_may_sign_nothing_and_name_their_authority() {
         assert!(usage.critical && usage.value.to_string() == "Digital Signature", "{name}: {}", usage.value);
         assert!(!certificate.extended_key_usage().unwrap().unwrap().critical, "{name}");
 
-        let (_, block) = x509_parser::pem::parse_x509_pem(issued().1.certificates[authority].as_bytes()).unwrap();
+        let (_, block) = x509_parser::pem::parse_x509_pem(issued().1.known_certificates()[authority].as_bytes()).unwrap();
         let authority = block.parse_x509().unwrap();
         assert_eq!(key_identifiers(certificate).1, key_identifiers(&authority).0, "{name}");
         assert!(key_identifiers(certificate).0.is_some(), "{name}");

@@ -2,9 +2,10 @@
 
 use crate::{NOW, RENEW_BEFORE_HOURS, issued, request};
 use base64::prelude::*;
+use credentials::{Credentials, Part, Secret};
 use pki::{
-    Credentials, PkiError, PrivatePem, Reason, Request, SECRETS_ENCRYPTION, SERVICE_ACCOUNT, certificate_specs, expiry,
-    fingerprint, issue, issue_leaf, plan_issue,
+    PkiError, Reason, Request, SECRETS_ENCRYPTION, SERVICE_ACCOUNT, certificate_specs, expiry, fingerprint, issue, issue_leaf,
+    plan_issue,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -23,12 +24,13 @@ fn refused(existing: &Credentials, reasons: &BTreeMap<String, Reason>, now: time
 fn every_certificate_has_its_key_and_nothing_else_is_there() {
     let (specs, credentials) = issued();
     let names: BTreeSet<&str> = specs.keys().map(String::as_str).collect();
-    assert_eq!(credentials.certificates.keys().map(String::as_str).collect::<BTreeSet<_>>(), names);
+    assert_eq!(credentials.known_certificates().keys().map(String::as_str).collect::<BTreeSet<_>>(), names);
     let keys: BTreeSet<&str> = names.into_iter().chain([SERVICE_ACCOUNT]).collect();
     assert_eq!(credentials.private_keys.keys().map(String::as_str).collect::<BTreeSet<_>>(), keys);
     assert_eq!(credentials.public_keys.keys().collect::<Vec<_>>(), [SERVICE_ACCOUNT]);
-    assert_eq!(credentials.encryption_keys.keys().collect::<Vec<_>>(), [SECRETS_ENCRYPTION]);
-    assert_eq!(BASE64_STANDARD.decode(credentials.encryption_keys[SECRETS_ENCRYPTION].expose()).unwrap().len(), 32);
+    let [key] = credentials.encryption_keys.as_slice() else { panic!("there is not one encryption key") };
+    assert_eq!(key.name, SECRETS_ENCRYPTION);
+    assert_eq!(BASE64_STANDARD.decode(key.secret.as_ref().known().unwrap().reveal()).unwrap().len(), 32);
 }
 
 #[test]
@@ -37,7 +39,7 @@ fn only_what_is_named_changes() {
     let after = issue(specs, before, &reasons(["admin"]), NOW).ok().unwrap();
     for name in specs.keys() {
         let is_kept = name != "admin";
-        assert_eq!(after.certificates[name] == before.certificates[name], is_kept, "{name}");
+        assert_eq!(after.known_certificates()[name] == before.known_certificates()[name], is_kept, "{name}");
         assert_eq!(after.private_keys[name] == before.private_keys[name], is_kept, "{name}");
     }
     assert!(after.private_keys[SERVICE_ACCOUNT] == before.private_keys[SERVICE_ACCOUNT]);
@@ -50,7 +52,7 @@ fn what_is_no_longer_specified_is_dropped_with_its_key() {
     request.hosts.remove("cp-2");
     let specs = certificate_specs(&request).unwrap();
     let after = issue(&specs, &issued().1, &BTreeMap::new(), NOW).ok().unwrap();
-    assert!(after.certificates.keys().chain(after.private_keys.keys()).all(|name| !name.ends_with("/cp-2")));
+    assert!(after.known_certificates().keys().chain(after.private_keys.keys()).all(|name| !name.ends_with("/cp-2")));
 }
 
 #[test]
@@ -58,7 +60,7 @@ fn the_service_account_key_survives_every_reissue() {
     let before = &issued().1;
     let everything = issued().0.keys().map(String::as_str);
     let after = issue(&issued().0, before, &reasons(everything), NOW).ok().unwrap();
-    assert!(after.certificates["etcd-ca"] != before.certificates["etcd-ca"]);
+    assert!(after.known_certificates()["etcd-ca"] != before.known_certificates()["etcd-ca"]);
     assert!(after.private_keys[SERVICE_ACCOUNT] == before.private_keys[SERVICE_ACCOUNT]);
     assert!(after.encryption_keys == before.encryption_keys);
 }
@@ -78,7 +80,7 @@ fn a_lost_public_key_comes_back_from_the_private_one_and_a_lost_private_key_is_a
 #[test]
 fn an_authority_that_cannot_sign_is_an_error_that_names_it() {
     let admin = reasons(["admin"]);
-    let with_key = |key: Option<PrivatePem>| {
+    let with_key = |key: Option<Part<Secret>>| {
         let mut credentials = issued().1.clone();
         credentials.private_keys.remove("cluster-ca");
         credentials.private_keys.extend(key.map(|key| ("cluster-ca".to_owned(), key)));
@@ -90,7 +92,7 @@ fn an_authority_that_cannot_sign_is_an_error_that_names_it() {
     let foreign = refused(&with_key(Some(issued().1.private_keys["etcd-ca"].clone())), &admin, NOW);
     assert!(foreign.contains("belongs to another certificate"), "{foreign}");
 
-    let unreadable = refused(&with_key(Some(PrivatePem::new("no key"))), &admin, NOW);
+    let unreadable = refused(&with_key(Some(Part::Known(Secret::new("no key")))), &admin, NOW);
     assert!(unreadable.contains("private key of cluster-ca"), "{unreadable}");
 
     let expired = refused(&issued().1, &admin, NOW + Duration::hours(87_600));
@@ -102,7 +104,7 @@ fn a_broken_key_reaches_neither_the_error_nor_its_causes() {
     let canaries = ["canary", "-----BEGIN canary-----\nAAAA\n-----END other-----\n", "-----BEGIN PRIVATE KEY-----\ncanary\n"];
     for canary in canaries {
         let mut credentials = issued().1.clone();
-        credentials.private_keys.insert("cluster-ca".into(), PrivatePem::new(canary));
+        credentials.private_keys.insert("cluster-ca".into(), Part::Known(Secret::new(canary)));
         let error = issue(&issued().0, &credentials, &reasons(["admin"]), NOW).err().unwrap();
         let told = format!("{error} {error:?} {:?}", std::error::Error::source(&error));
         assert!(!told.contains("canary"), "{told}");
@@ -121,7 +123,7 @@ fn a_leaf_never_outlives_its_authority() {
     let (specs, credentials) = issued();
     let late = NOW + Duration::hours(87_600 - 1);
     let after = issue(specs, credentials, &reasons(["admin"]), late).ok().unwrap();
-    assert_eq!(expiry(&after.certificates["admin"]).unwrap(), expiry(&after.certificates["cluster-ca"]).unwrap());
+    assert_eq!(expiry(&after.known_certificates()["admin"]).unwrap(), expiry(&after.known_certificates()["cluster-ca"]).unwrap());
 }
 
 #[test]
@@ -129,16 +131,17 @@ fn an_ephemeral_leaf_lives_for_minutes_and_is_signed_by_the_same_authority() {
     let (specs, credentials) = issued();
     let mut spec = specs["admin"].clone();
     spec.validity = Duration::minutes(10);
-    let authority = &credentials.certificates["cluster-ca"];
-    let (pem, key) = issue_leaf(&spec, authority, &credentials.private_keys["cluster-ca"], NOW).ok().unwrap();
+    let authority = &credentials.known_certificates()["cluster-ca"];
+    let authority_key = credentials.private_keys["cluster-ca"].as_ref().known().unwrap();
+    let (pem, key) = issue_leaf(&spec, authority, authority_key, NOW).ok().unwrap();
     assert_eq!(expiry(&pem).unwrap(), NOW + Duration::minutes(10));
-    assert!(key.expose().starts_with("-----BEGIN PRIVATE KEY-----"));
+    assert!(key.reveal().starts_with("-----BEGIN PRIVATE KEY-----"));
     crate::chains::accepted_by_openssl(authority, &pem, "sslclient");
 }
 
 #[test]
 fn serial_numbers_and_fingerprints_are_all_different() {
-    let certificates = &issued().1.certificates;
+    let certificates = &issued().1.known_certificates();
     let fingerprints: BTreeSet<String> = certificates.values().map(|pem| fingerprint(pem).unwrap()).collect();
     assert_eq!(fingerprints.len(), certificates.len());
     assert!(fingerprints.iter().all(|text| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())));

@@ -5,14 +5,14 @@
 mod chains;
 mod encoding;
 mod issuing;
-mod kubeconfigs;
 mod names;
 mod reissue;
 mod table;
 mod validation;
 
+use credentials::Credentials;
 use ipnet::IpNet;
-use pki::{CertificateSpec, Credentials, KeyAlgorithm, LeafSpec, Request, Usage, certificate_specs, issue, plan_issue};
+use pki::{CertificateSpec, KeyAlgorithm, LeafSpec, Request, Usage, certificate_specs, issue, plan_issue};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::OnceLock;

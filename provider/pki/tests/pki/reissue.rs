@@ -1,7 +1,8 @@
 //! What is issued again, and why: by a table of changes, and by a property over requests.
 
 use crate::{NOW, RENEW_BEFORE_HOURS, addresses, issue_all, issued, request};
-use pki::{Credentials, KeyAlgorithm, Plan, Reason, Request, certificate_specs, expiry, issue, plan_issue};
+use credentials::Credentials;
+use pki::{KeyAlgorithm, Plan, Reason, Request, certificate_specs, expiry, issue, plan_issue};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use time::{Duration, OffsetDateTime};
@@ -14,7 +15,7 @@ fn plan_after(change: fn(&mut Request), now: OffsetDateTime) -> BTreeMap<String,
 }
 
 fn full_plan_after(request: &Request, now: OffsetDateTime) -> Plan {
-    plan_issue(&certificate_specs(request).unwrap(), &issued().1.certificates, now, RENEW_BEFORE_HOURS)
+    plan_issue(&certificate_specs(request).unwrap(), &issued().1.known_certificates(), now, RENEW_BEFORE_HOURS)
 }
 
 #[track_caller]
@@ -103,20 +104,21 @@ fn another_key_algorithm_or_cluster_name_is_refused_for_every_authority() {
 fn an_authority_that_is_lost_or_unreadable_is_refused_and_one_that_never_was_is_issued() {
     let (specs, credentials) = issued();
     let plan = |certificates: &BTreeMap<String, String>| plan_issue(specs, certificates, NOW, RENEW_BEFORE_HOURS);
-    let mut certificates = credentials.certificates.clone();
+    let mut certificates = credentials.known_certificates();
     certificates.insert("etcd-ca".into(), "not PEM".into());
     certificates.remove("cluster-ca");
     let expected = [("cluster-ca", Reason::Lost), ("etcd-ca", Reason::Unreadable)].map(|(name, why)| (name.to_owned(), why));
     assert_eq!(plan(&certificates).refused, BTreeMap::from(expected));
 
     // As before a version of this crate whose table has one more authority.
-    let mut certificates = credentials.certificates.clone();
-    certificates.retain(|name, _| !name.starts_with("front-proxy"));
-    let found = plan(&certificates);
+    let mut older = credentials.clone();
+    older.authorities.remove("front-proxy-ca");
+    older.certificates.remove("front-proxy-client");
+    let found = plan(&older.known_certificates());
     assert_eq!(found.refused, BTreeMap::new());
     assert_eq!(found.issue.keys().collect::<Vec<_>>(), ["front-proxy-ca", "front-proxy-client"]);
-    let issued = issue(specs, &Credentials { certificates, ..credentials.clone() }, &found.issue, NOW).ok().unwrap();
-    assert_eq!(plan(&issued.certificates), Plan::default());
+    let issued = issue(specs, &older, &found.issue, NOW).ok().unwrap();
+    assert_eq!(plan(&issued.known_certificates()), Plan::default());
 }
 
 #[test]
@@ -145,10 +147,10 @@ fn an_authority_that_ends_is_kept_and_reported() {
 fn leaves_end_with_their_authority_and_are_not_renewed_for_nothing() {
     let (specs, credentials) = issued();
     let end = NOW + Duration::hours(87_600);
-    let plan = |credentials: &Credentials, now| plan_issue(specs, &credentials.certificates, now, RENEW_BEFORE_HOURS);
+    let plan = |credentials: &Credentials, now| plan_issue(specs, &credentials.known_certificates(), now, RENEW_BEFORE_HOURS);
     let late = end - Duration::hours(24);
     let renewed = issue(specs, credentials, &plan(credentials, late).issue, late).ok().unwrap();
-    assert_eq!(expiry(&renewed.certificates["admin"]).unwrap(), end);
+    assert_eq!(expiry(&renewed.known_certificates()["admin"]).unwrap(), end);
     let after = plan(&renewed, end - Duration::hours(1));
     assert_eq!((after.issue, after.refused), (BTreeMap::new(), BTreeMap::new()));
     // With the authority at its end, a new leaf would be worth nothing.
@@ -161,23 +163,23 @@ fn leaves_whose_authority_was_replaced_without_them_are_found() {
     let (specs, credentials) = issued();
     let first_step = BTreeMap::from([("front-proxy-ca".to_owned(), Reason::Missing)]);
     let half = issue(specs, credentials, &first_step, NOW).ok().unwrap();
-    assert_eq!(half.certificates["front-proxy-client"], credentials.certificates["front-proxy-client"]);
+    assert_eq!(half.known_certificates()["front-proxy-client"], credentials.known_certificates()["front-proxy-client"]);
 
-    let second_step = plan_issue(specs, &half.certificates, NOW, RENEW_BEFORE_HOURS).issue;
+    let second_step = plan_issue(specs, &half.known_certificates(), NOW, RENEW_BEFORE_HOURS).issue;
     assert_eq!(second_step, BTreeMap::from([("front-proxy-client".into(), Reason::AuthorityReplaced("front-proxy-ca".into()))]));
     let whole = issue(specs, &half, &second_step, NOW).ok().unwrap();
-    assert_eq!(plan_issue(specs, &whole.certificates, NOW, RENEW_BEFORE_HOURS), Plan::default());
+    assert_eq!(plan_issue(specs, &whole.known_certificates(), NOW, RENEW_BEFORE_HOURS), Plan::default());
 }
 
 #[test]
 fn what_cannot_be_read_back_is_issued_again() {
     let (specs, credentials) = issued();
-    let mut certificates = credentials.certificates.clone();
+    let mut certificates = credentials.known_certificates();
     for (name, pem) in [("admin", ""), ("scheduler", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")] {
         certificates.insert(name.into(), pem.into());
     }
     // A key where a certificate should stand.
-    certificates.insert("kube-proxy".into(), credentials.private_keys["kube-proxy"].expose().into());
+    certificates.insert("kube-proxy".into(), credentials.private_keys["kube-proxy"].as_ref().known().unwrap().reveal().into());
     let plan = plan_issue(specs, &certificates, NOW, RENEW_BEFORE_HOURS).issue;
     let expected = ["admin", "kube-proxy", "scheduler"].map(|name| (name.to_owned(), Reason::Unreadable));
     assert_eq!(plan, BTreeMap::from(expected));
@@ -186,7 +188,7 @@ fn what_cannot_be_read_back_is_issued_again() {
 #[test]
 fn the_plan_of_a_new_cluster_names_everything() {
     let specs = certificate_specs(&request()).unwrap();
-    let plan = plan_issue(&specs, &Credentials::default().certificates, NOW, RENEW_BEFORE_HOURS).issue;
+    let plan = plan_issue(&specs, &Credentials::default().known_certificates(), NOW, RENEW_BEFORE_HOURS).issue;
     assert!(plan.len() == specs.len() && plan.values().all(|reason| *reason == Reason::Missing));
 }
 
@@ -216,17 +218,17 @@ proptest! {
         let (specs, mut credentials) = issue_all(&request);
         let later = NOW + Duration::hours(hours_later);
         for now in [NOW, later] {
-            let plan = plan_issue(&specs, &credentials.certificates, now, renew_before);
+            let plan = plan_issue(&specs, &credentials.known_certificates(), now, renew_before);
             if !plan.refused.is_empty() {
                 // An authority has ended, which nothing that is issued mends.
                 prop_assert!(now > NOW && plan.ending.keys().any(|name| plan.refused.contains_key(name)));
                 break;
             }
             credentials = issue(&specs, &credentials, &plan.issue, now).ok().unwrap();
-            prop_assert_eq!(plan_issue(&specs, &credentials.certificates, now, renew_before).issue, BTreeMap::new());
+            prop_assert_eq!(plan_issue(&specs, &credentials.known_certificates(), now, renew_before).issue, BTreeMap::new());
             for (name, spec) in &specs {
                 if let Some(authority) = &spec.authority {
-                    let ends = |name: &String| expiry(&credentials.certificates[name]).unwrap();
+                    let ends = |name: &String| expiry(&credentials.known_certificates()[name]).unwrap();
                     prop_assert!(ends(name) <= ends(authority), "{} outlives {}", name, authority);
                 }
             }

@@ -38,21 +38,31 @@ fn a_wrong_leaf_of_the_users_own_is_refused() {
         change(&mut leaf);
         Request { additional: [(name.to_owned(), leaf)].into(), ..request() }
     };
-    refused(&with("admin", |_| {}), "additional", "my-admin");
-    refused(&with("etcd-ca", |_| {}), "additional", "my-etcd-ca");
-    refused(&with("service-account", |_| {}), "additional", "my-service-account");
-    refused(&with("a/b", |_| {}), "additional", "prometheus");
-    refused(&with("own", |leaf| leaf.authority = "own-ca".into()), "additional", "front-proxy-ca");
-    refused(&with("own", |leaf| leaf.usages.clear()), "additional", "client_auth");
-    refused(&with("own", |leaf| leaf.usages = [Usage::ServerAuth].into()), "additional", "DNS names nor addresses");
-    refused(&with("own", |leaf| leaf.common_name = String::new()), "additional", "64");
-    refused(&with("own", |leaf| leaf.dns_names = ["10.0.0.1".into()].into()), "additional", "metrics.demo.internal");
+    refused(&with("admin", |_| {}), "additional_certificates", "my-admin");
+    refused(&with("etcd-ca", |_| {}), "additional_certificates", "my-etcd-ca");
+    refused(&with("service-account", |_| {}), "additional_certificates", "my-service-account");
+    refused(&with("a/b", |_| {}), "additional_certificates", "prometheus");
+    refused(&with("own", |leaf| leaf.authority = "own-ca".into()), "additional_certificates", "front-proxy-ca");
+    refused(&with("own", |leaf| leaf.usages.clear()), "additional_certificates", "client_auth");
+    refused(&with("own", |leaf| leaf.usages = [Usage::ServerAuth].into()), "additional_certificates", "DNS names nor addresses");
+    refused(&with("own", |leaf| leaf.common_name = String::new()), "additional_certificates", "64");
+    refused(&with("own", |leaf| leaf.dns_names = ["10.0.0.1".into()].into()), "additional_certificates", "metrics.demo.internal");
 }
 
 #[test]
 fn the_longest_cluster_name_and_a_wildcard_endpoint_are_accepted() {
     let endpoints = vec!["*.k8s.example.com".into()];
     assert!(certificate_specs(&Request { cluster_name: "a".repeat(42), endpoints, ..request() }).is_ok());
+}
+
+#[test]
+fn names_with_capitals_are_taken_in_lower_case() {
+    let own = LeafSpec { dns_names: ["*.Demo.internal".into()].into(), ..prometheus() };
+    let endpoints = vec!["Demo-API-0123456789.elb.us-east-1.amazonaws.com".into()];
+    let request = Request { endpoints, additional: [("own".into(), own)].into(), ..request() };
+    let specs = certificate_specs(&request).unwrap();
+    assert!(specs["apiserver/cp-1"].dns_names.contains("demo-api-0123456789.elb.us-east-1.amazonaws.com"));
+    assert!(specs["own"].dns_names.iter().eq(["*.demo.internal"]));
 }
 
 #[test]

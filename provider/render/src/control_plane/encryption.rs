@@ -1,19 +1,21 @@
 //! Encryption of secrets at rest. The first key encrypts, every key decrypts, and what was stored in the clear stays readable
 //! until it is written again.
 
-use crate::spec::{Credentials, RenderError};
+use crate::spec::RenderError;
 use crate::yaml::to_yaml;
 use bundle::File;
+use credentials::{Credentials, Secret};
 use serde_json::{Value, json};
 
 pub(super) const PATH: &str = "/etc/kubernetes/encryption.yaml";
 
 pub(super) fn file(credentials: &Credentials) -> Result<File, RenderError> {
-    let keys = credentials.encryption_keys.all_known();
-    if keys.as_ref().is_some_and(|keys| keys.is_empty()) {
+    let keys = credentials.all_encryption_keys().known();
+    if keys.as_ref().is_some_and(Vec::is_empty) {
         return Err(RenderError::MissingEncryptionKey);
     }
-    Ok(File::private(keys.map(|keys| configuration(keys.into_iter()))))
+    let text = |keys: Vec<(&str, &Secret)>| configuration(keys.into_iter().map(|(name, secret)| (name, secret.reveal())));
+    Ok(File::private(keys.map(text)))
 }
 
 /// Name and secret of each key; the first one encrypts.

@@ -2,9 +2,10 @@
 
 use super::{ADMIN_KUBECONFIG, Context, KUBE_PROXY_KUBECONFIG};
 use crate::component::Component;
-use crate::kubeconfig::{Authority, Identity, Kubeconfig, render_kubeconfig};
-use crate::spec::{ClusterSpec, Credentials, RenderError};
-use bundle::{Bundle, File, HostPath};
+use crate::kubeconfig::{Identity, Kubeconfig, Trust, render_kubeconfig};
+use crate::spec::{ClusterSpec, RenderError};
+use bundle::{Bundle, Content, File, HostPath};
+use credentials::{Credentials, Part, Secret};
 
 pub(super) const ETCD_PKI: &str = "/etc/etcd/pki";
 pub(super) const KUBERNETES_PKI: &str = "/etc/kubernetes/pki";
@@ -39,44 +40,54 @@ impl<'a> Reader<'a> {
     /// Adds a certificate of the credentials by name. Fails when there is none.
     pub fn certificate(&mut self, folder: &str, file_name: &str, name: &str) -> Result<String, RenderError> {
         let pem = certificate(self.context.credentials, name)?;
-        Ok(self.file(&format!("{folder}/{file_name}.crt"), File::public(pem)))
+        Ok(self.file(&format!("{folder}/{file_name}.crt"), File::public(pem.known())))
+    }
+
+    /// The one certificate of an authority that signs, for what does not take all that are trusted.
+    pub fn signing_certificate(&mut self, folder: &str, file_name: &str, name: &str) -> Result<String, RenderError> {
+        let authority = self.context.credentials.authority(name);
+        let authority = authority.ok_or_else(|| RenderError::MissingCertificate(name.to_string()))?;
+        let signing = authority.known().map(|authority| format!("{}\n", authority.signing.trim_end()));
+        Ok(self.file(&format!("{folder}/{file_name}.crt"), File::public(signing)))
     }
 
     /// Adds a private key of the credentials by name. Fails when there is none.
     pub fn private_key(&mut self, folder: &str, file_name: &str, name: &str) -> Result<String, RenderError> {
-        let pem = private_key(self.context.credentials, name)?;
+        let pem = private_key(self.context.credentials, name)?.known().map(Secret::reveal);
         Ok(self.file(&format!("{folder}/{file_name}.key"), File::private(pem)))
+    }
+
+    pub fn public_key(&mut self, folder: &str, name: &str) -> Result<String, RenderError> {
+        let key = self.context.credentials.public_key(name);
+        let key = key.ok_or_else(|| RenderError::MissingPublicKey(name.to_string()))?;
+        Ok(self.file(&format!("{folder}/{name}.pub"), File::public(key.known())))
     }
 
     /// A kubeconfig with the client certificate of the component towards the API server of this host.
     pub fn local_kubeconfig(&mut self, component: &Component) -> Result<String, RenderError> {
         let (spec, credentials) = (self.context.spec, self.context.credentials);
         let text = client_kubeconfig(spec, credentials, component.kubeconfig_user, &self.context.local_server())?;
-        Ok(self.file(&component.kubeconfig(), File::private(text)))
+        Ok(self.file(&component.kubeconfig(), kubeconfig_file(text)))
     }
 }
 
-/// `None` of this and of what is made of it: known after apply.
-pub(super) fn certificate<'a>(credentials: &'a Credentials, name: &str) -> Result<Option<&'a str>, RenderError> {
-    credentials.certificates.get(name).ok_or_else(|| RenderError::MissingCertificate(name.to_string()))
+fn kubeconfig_file(text: Part<Secret>) -> File {
+    File::private(text.known().map(|text| Content::new(text.reveal())))
 }
 
-pub(super) fn private_key<'a>(credentials: &'a Credentials, name: &str) -> Result<Option<&'a str>, RenderError> {
-    credentials.private_keys.get(name).ok_or_else(|| RenderError::MissingPrivateKey(name.to_string()))
+fn certificate(credentials: &Credentials, name: &str) -> Result<Part<String>, RenderError> {
+    credentials.certificate(name).ok_or_else(|| RenderError::MissingCertificate(name.to_string()))
 }
 
-/// While an authority is rotated its text holds the old and the new certificate; the first one is the one that signs.
-pub(super) fn signing_certificate<'a>(credentials: &'a Credentials, name: &str) -> Result<Option<&'a str>, RenderError> {
-    const END: &str = "-----END CERTIFICATE-----";
-    let first = |pem: &'a str| pem.find(END).and_then(|at| pem.get(..at + END.len())).unwrap_or(pem);
-    Ok(certificate(credentials, name)?.map(first))
+fn private_key<'a>(credentials: &'a Credentials, name: &str) -> Result<Part<&'a Secret>, RenderError> {
+    credentials.private_key(name).ok_or_else(|| RenderError::MissingPrivateKey(name.to_string()))
 }
 
-/// The kubeconfig of an administrator, towards the cluster's endpoint.
+/// The kubeconfig of an administrator, towards the cluster's endpoint; unknown while a part of it is.
 ///
 /// # Errors
 /// When the certificate or key `admin`, or the certificate of the API server's authority, is missing.
-pub fn admin_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result<Option<String>, RenderError> {
+pub fn admin_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result<Part<Secret>, RenderError> {
     client_kubeconfig(spec, credentials, "admin", &spec.endpoint.url())
 }
 
@@ -84,15 +95,16 @@ pub fn admin_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result
 ///
 /// # Errors
 /// When the certificate or key `kube-proxy`, or the certificate of the API server's authority, is missing.
-pub fn kube_proxy_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result<Option<String>, RenderError> {
+pub fn kube_proxy_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result<Part<Secret>, RenderError> {
     client_kubeconfig(spec, credentials, "kube-proxy", &spec.endpoint.url())
 }
 
 pub(super) fn add_client_kubeconfigs(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
     let admin = admin_kubeconfig(context.spec, context.credentials)?;
     let kube_proxy = kube_proxy_kubeconfig(context.spec, context.credentials)?;
-    bundle.files.insert(HostPath::literal(ADMIN_KUBECONFIG), File::private(admin));
-    bundle.files.insert(HostPath::literal(KUBE_PROXY_KUBECONFIG), File::private(kube_proxy));
+    for (path, text) in [(ADMIN_KUBECONFIG, admin), (KUBE_PROXY_KUBECONFIG, kube_proxy)] {
+        bundle.files.insert(HostPath::literal(path), kubeconfig_file(text));
+    }
     Ok(())
 }
 
@@ -101,14 +113,15 @@ fn client_kubeconfig(
     credentials: &Credentials,
     name: &str,
     server: &str,
-) -> Result<Option<String>, RenderError> {
-    let parts = (certificate(credentials, "apiserver-ca")?, certificate(credentials, name)?, private_key(credentials, name)?);
-    let (Some(pem), Some(certificate), Some(private_key)) = parts else { return Ok(None) };
-    Ok(Some(render_kubeconfig(&Kubeconfig {
-        cluster_name: &spec.name,
-        server,
-        authority: Authority::Embedded { pem },
-        user: name,
-        identity: Identity::ClientCertificate { certificate, private_key },
-    })))
+) -> Result<Part<Secret>, RenderError> {
+    let parts = certificate(credentials, "apiserver-ca")?.and(certificate(credentials, name)?);
+    Ok(parts.and(private_key(credentials, name)?).map(|((authority, certificate), private_key)| {
+        render_kubeconfig(&Kubeconfig {
+            cluster_name: &spec.name,
+            server,
+            trust: Trust::Embedded { pem: &authority },
+            user: name,
+            identity: Identity::ClientCertificate { certificate: &certificate, private_key },
+        })
+    }))
 }

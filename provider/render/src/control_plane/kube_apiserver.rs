@@ -88,15 +88,12 @@ fn serving_flags(context: &Context, reader: &mut Reader, flags: Flags) -> Result
 }
 
 fn authentication_flags(context: &Context, reader: &mut Reader, flags: Flags) -> Result<Flags, RenderError> {
-    let (spec, credentials) = (context.spec, context.credentials);
-    let public_key =
-        credentials.public_keys.get("service-account").ok_or_else(|| RenderError::MissingPublicKey("service-account".into()))?;
-    let public_key = File::public(public_key);
+    let spec = context.spec;
     let flags = flags
         .set("client-ca-file", reader.certificate(KUBERNETES_PKI, "cluster-ca", "cluster-ca")?)
         .set("enable-bootstrap-token-auth", "true")
         .set("service-account-issuer", format!("https://kubernetes.default.svc.{}", spec.network.cluster_domain))
-        .set("service-account-key-file", reader.file(&format!("{KUBERNETES_PKI}/service-account.pub"), public_key))
+        .set("service-account-key-file", reader.public_key(KUBERNETES_PKI, "service-account")?)
         .set("service-account-signing-key-file", reader.private_key(KUBERNETES_PKI, "service-account", "service-account")?);
     // The API server refuses to start with the file and with one of these flags.
     let by_flags = |name: &String| name == "anonymous-auth" || name == "authentication-config" || name.starts_with("oidc-");

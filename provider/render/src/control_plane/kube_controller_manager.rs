@@ -1,18 +1,16 @@
 //! The controller manager: signs certificates with cluster-ca, hands out pod CIDRs, one leader among all hosts.
 
-use super::files::{KUBERNETES_PKI, Reader, signing_certificate};
+use super::files::{KUBERNETES_PKI, Reader};
 use super::{Context, health_check, joined};
 use crate::component::CONTROLLER_MANAGER;
 use crate::spec::RenderError;
 use crate::systemd::{Flags, SANDBOX};
-use bundle::{Bundle, File};
+use bundle::Bundle;
 use std::net::IpAddr;
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
     let mut reader = Reader::new(context, bundle);
     let certificate = format!("controller-manager/{}", context.name);
-    let signing = signing_certificate(context.credentials, "cluster-ca")?;
-    let signing = File::public(signing.map(|signing| format!("{signing}\n")));
     let kubeconfig = reader.local_kubeconfig(&CONTROLLER_MANAGER)?;
     let flags = Flags::new()
         .set("kubeconfig", &kubeconfig)
@@ -26,7 +24,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .set("requestheader-client-ca-file", reader.certificate(KUBERNETES_PKI, "front-proxy-ca", "front-proxy-ca")?)
         .set("requestheader-allowed-names", "front-proxy-client")
         // It takes exactly one certificate: not the file that trusts two while cluster-ca is rotated.
-        .set("cluster-signing-cert-file", reader.file(&format!("{KUBERNETES_PKI}/cluster-ca-signing.crt"), signing))
+        .set("cluster-signing-cert-file", reader.signing_certificate(KUBERNETES_PKI, "cluster-ca-signing", "cluster-ca")?)
         .set("cluster-signing-key-file", reader.private_key(KUBERNETES_PKI, "cluster-ca", "cluster-ca")?)
         .set("root-ca-file", reader.certificate(KUBERNETES_PKI, "apiserver-ca", "apiserver-ca")?)
         .set("service-account-private-key-file", reader.private_key(KUBERNETES_PKI, "service-account", "service-account")?)

@@ -15,9 +15,10 @@ mod kube_scheduler;
 mod pod_routes;
 
 use crate::component::{API_SERVER, Component, reached_locally};
-use crate::spec::{ClusterSpec, Credentials, Host, RenderError};
+use crate::spec::{ClusterSpec, Host, RenderError};
 use crate::systemd::Flags;
 use bundle::{Binary, Bundle, HostName, HostPath};
+use credentials::Credentials;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

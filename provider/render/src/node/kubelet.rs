@@ -3,11 +3,12 @@
 use super::containerd::SOCKET;
 use super::{API_SERVER_AUTHORITY, Context, LIBRARY, add_file, health_check};
 use crate::component::KUBELET;
-use crate::kubeconfig::{Authority, Identity, Kubeconfig, render_kubeconfig};
+use crate::kubeconfig::{Identity, Kubeconfig, Trust, render_kubeconfig};
 use crate::spec::{NodeGroupSpec, ProxyMode};
 use crate::systemd::Flags;
 use crate::yaml::{merged, to_yaml};
 use bundle::{Bundle, Directory, File, HostPath};
+use credentials::Secret;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -22,11 +23,11 @@ const RESOLV_CONF_SCRIPT: &str = include_str!("resolv-conf.sh");
 const RESOLV_CONF: &str = "/run/k8s-kubelet/resolv.conf";
 
 /// What a kubelet without a certificate identifies itself with: `token` is `<id>.<secret>`.
-pub fn bootstrap_kubeconfig(spec: &NodeGroupSpec, token: &str) -> String {
+pub fn bootstrap_kubeconfig(spec: &NodeGroupSpec, token: &Secret) -> Secret {
     render_kubeconfig(&Kubeconfig {
         cluster_name: &spec.cluster_name,
         server: &spec.endpoint.url(),
-        authority: Authority::File { path: API_SERVER_AUTHORITY },
+        trust: Trust::File { path: API_SERVER_AUTHORITY },
         user: "kubelet-bootstrap",
         identity: Identity::Token(token),
     })

@@ -1,9 +1,10 @@
 //! The clusters and node groups that every test renders.
 
-use bundle::{Binary, Bundle, Digest, HostName, HostPath};
+use bundle::{Binary, Bundle, Content, Digest, HostName, HostPath};
+use credentials::{Authority, Credentials, EncryptionKey, Part, Secret};
 use render::catalogue::{self, Role};
 use render::spec::{Architecture, Checksums, PodNetwork, ProxyMode};
-use render::{ClusterSpec, Credentials, Endpoint, Host, Hosts, Network, NodeGroupSpec, control_plane, node};
+use render::{ClusterSpec, Endpoint, Host, Hosts, Network, NodeGroupSpec, control_plane, node};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -115,31 +116,30 @@ impl Case {
     }
 
     pub fn credentials(self) -> Credentials {
-        let (mut certificates, mut private_keys) = (BTreeMap::new(), BTreeMap::new());
+        let mut credentials = Credentials::default();
         let leaves = ["etcd-server", "etcd-peer", "apiserver", "controller-manager"];
         let of_hosts = self.cluster().hosts.into_keys().flat_map(|host| leaves.map(|leaf| format!("{leaf}/{host}")));
         for name in CERTIFICATES.map(String::from).into_iter().chain(of_hosts) {
             let pem = format!("-----BEGIN CERTIFICATE-----\n{name}\n-----END CERTIFICATE-----\n");
-            certificates.insert(name.clone(), pem);
-            private_keys.insert(name, PRIVATE_KEY.to_string());
+            if name.ends_with("-ca") {
+                credentials.authorities.insert(name.clone(), Part::Known(Authority::parse(&pem)));
+            } else {
+                credentials.certificates.insert(name.clone(), Part::Known(pem));
+            }
+            credentials.private_keys.insert(name, Part::Known(Secret::new(PRIVATE_KEY)));
         }
-        private_keys.insert("service-account".into(), PRIVATE_KEY.into());
+        credentials.private_keys.insert("service-account".into(), Part::Known(Secret::new(PRIVATE_KEY)));
         let public_key = "-----BEGIN PUBLIC KEY-----\nservice-account\n-----END PUBLIC KEY-----\n";
-        let encryption_key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-        Credentials {
-            certificates: certificates.into(),
-            private_keys: private_keys.into(),
-            public_keys: BTreeMap::from([("service-account".to_string(), public_key.to_string())]).into(),
-            encryption_keys: BTreeMap::from([("key1".to_string(), encryption_key.to_string())]).into(),
-        }
-    }
-
-    pub fn certificate(self, name: &str) -> String {
-        self.credentials().certificates.get(name).unwrap().unwrap().to_string()
+        credentials.public_keys.insert("service-account".into(), Part::Known(public_key.into()));
+        let secret = Part::Known(Secret::new("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
+        credentials.encryption_keys.push(EncryptionKey { name: "key1".into(), secret });
+        credentials
     }
 
     pub fn node_group(self) -> NodeGroupSpec {
-        let kubeconfig = control_plane::kube_proxy_kubeconfig(&self.cluster(), &self.credentials()).unwrap();
+        let credentials = self.credentials();
+        let kubeconfig = control_plane::kube_proxy_kubeconfig(&self.cluster(), &credentials).unwrap().known().unwrap();
+        let trusted = |name| credentials.certificate(name).unwrap().known().unwrap();
         NodeGroupSpec {
             cluster_name: "demo".into(),
             kubernetes_version: "1.36.3".into(),
@@ -148,9 +148,9 @@ impl Case {
             hosts: self.hosts("worker", 20),
             labels: BTreeMap::from([("node.example/pool".to_string(), "general".to_string())]),
             taints: Vec::new(),
-            apiserver_authority: self.certificate("apiserver-ca").into(),
-            kubelet_client_authority: self.certificate("kubelet-client-ca").into(),
-            kube_proxy_kubeconfig: kubeconfig.into(),
+            apiserver_authority: trusted("apiserver-ca").into(),
+            kubelet_client_authority: trusted("kubelet-client-ca").into(),
+            kube_proxy_kubeconfig: Content::new(kubeconfig.reveal()),
             proxy_mode: ProxyMode::Nftables,
             registry_mirrors: BTreeMap::from([("registry.k8s.io".to_string(), "http://mirror.example:8080".to_string())]),
             kubelet_config: serde_json::Value::Null,

@@ -6,5 +6,6 @@ mod foundation;
 mod golden;
 mod health;
 mod judged;
+mod kubeconfigs;
 mod properties;
 mod scripts;

@@ -2,9 +2,10 @@
 
 use crate::cases::{CASES, Case, Families, PRIVATE_KEY, control_plane_bundle, node_bundle, text};
 use bundle::{Bundle, HostName, HostPath};
+use credentials::{Authority, Credentials, Part, Secret};
 use proptest::prelude::*;
 use render::component::{self, Component};
-use render::spec::{PodNetwork, ProxyMode, RenderError, Texts};
+use render::spec::{PodNetwork, ProxyMode, RenderError};
 use render::{control_plane, node, objects};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,23 +143,16 @@ fn anonymous_requests_are_configured_once() {
 #[test]
 fn only_the_first_certificate_of_a_rotated_authority_signs() {
     let mut credentials = DUAL.credentials();
-    let both = DUAL.certificate("cluster-ca") + &DUAL.certificate("front-proxy-ca");
-    named(&mut credentials.certificates).insert("cluster-ca".into(), Some(both.clone()));
+    let text = |name| DUAL.credentials().certificate(name).unwrap().known().unwrap();
+    let both = text("cluster-ca") + &text("front-proxy-ca");
+    credentials.authorities.insert("cluster-ca".into(), Part::Known(Authority::parse(&both)));
     let bundle = control_plane_bundle(&DUAL.cluster(), &credentials, &HostName::literal("cp-1"));
-    assert_eq!(text(&bundle, &HostPath::literal("/etc/kubernetes/pki/cluster-ca.crt")), both);
-    let signing = text(&bundle, &HostPath::literal("/etc/kubernetes/pki/cluster-ca-signing.crt"));
-    assert_eq!(signing, DUAL.certificate("cluster-ca"));
-}
-
-fn named(texts: &mut Texts) -> &mut BTreeMap<String, Option<String>> {
-    match texts {
-        Texts::Named(texts) => texts,
-        Texts::Unknown => panic!("no names"),
-    }
+    let file = |name| crate::cases::text(&bundle, &HostPath::literal(&format!("/etc/kubernetes/pki/{name}.crt")));
+    assert_eq!((file("cluster-ca"), file("cluster-ca-signing")), (both, text("cluster-ca")));
 }
 
 /// Files of a control-plane host whose content is not known.
-fn unknown_files(change: impl Fn(&mut render::Credentials)) -> Vec<String> {
+fn unknown_files(change: impl Fn(&mut Credentials)) -> Vec<String> {
     let mut credentials = DUAL.credentials();
     change(&mut credentials);
     let bundle = control_plane_bundle(&DUAL.cluster(), &credentials, &HostName::literal("cp-1"));
@@ -169,32 +163,32 @@ fn unknown_files(change: impl Fn(&mut render::Credentials)) -> Vec<String> {
 #[test]
 fn exactly_what_is_made_of_an_unknown_credential_is_unknown() {
     assert_eq!(unknown_files(|_| ()), Vec::<String>::new());
-    let forget = |texts: &mut Texts, name: &str| drop(named(texts).insert(name.into(), None));
-    let server = unknown_files(|credentials| forget(&mut credentials.certificates, "apiserver/cp-1"));
-    assert_eq!(server, ["/etc/kubernetes/pki/apiserver.crt"]);
-    assert_eq!(unknown_files(|credentials| forget(&mut credentials.certificates, "apiserver/cp-2")), Vec::<String>::new());
-    let scheduler = unknown_files(|credentials| forget(&mut credentials.private_keys, "scheduler"));
+    let forget = |all: &mut Credentials, name: &str| drop(all.certificates.insert(name.into(), Part::Unknown));
+    assert_eq!(unknown_files(|all| forget(all, "apiserver/cp-1")), ["/etc/kubernetes/pki/apiserver.crt"]);
+    assert_eq!(unknown_files(|all| forget(all, "apiserver/cp-2")), Vec::<String>::new());
+    let scheduler = unknown_files(|all| drop(all.private_keys.insert("scheduler".into(), Part::Unknown)));
     assert_eq!(scheduler, ["/etc/kubernetes/scheduler.kubeconfig"]);
-    let encryption = unknown_files(|credentials| credentials.encryption_keys = Texts::Unknown);
-    assert_eq!(encryption, ["/etc/kubernetes/encryption.yaml"]);
-    let none = unknown_files(|credentials| *credentials = render::Credentials::unknown());
+    assert_eq!(unknown_files(|all| all.unlisted.encryption_keys = true), ["/etc/kubernetes/encryption.yaml"]);
+    let authority = unknown_files(|all| drop(all.authorities.insert("etcd-peer-ca".into(), Part::Unknown)));
+    assert_eq!(authority, ["/etc/etcd/pki/peer-ca.crt"]);
+    let none = unknown_files(|all| *all = Credentials::unknown());
     let is_of_pki = |path: &String| path.contains("/pki/") || path.ends_with(".kubeconfig") || path.ends_with("encryption.yaml");
     assert!(none.len() > 20 && none.iter().all(is_of_pki), "{none:#?}");
 }
 
 #[test]
 fn what_the_pki_lacks_is_named() {
-    let render = |remove: fn(&mut render::Credentials)| {
+    let render = |remove: fn(&mut Credentials)| {
         let mut credentials = DUAL.credentials();
         remove(&mut credentials);
         let binaries = BTreeMap::new();
         control_plane::render(&DUAL.cluster(), &credentials, &binaries, &HostName::literal("cp-2")).err().unwrap()
     };
-    let missing = render(|credentials| drop(named(&mut credentials.certificates).remove("etcd-peer/cp-2")));
+    let missing = render(|credentials| drop(credentials.certificates.remove("etcd-peer/cp-2")));
     assert_eq!(missing, RenderError::MissingCertificate("etcd-peer/cp-2".into()));
-    let missing = render(|credentials| drop(named(&mut credentials.private_keys).remove("scheduler")));
+    let missing = render(|credentials| drop(credentials.private_keys.remove("scheduler")));
     assert_eq!(missing, RenderError::MissingPrivateKey("scheduler".into()));
-    assert_eq!(render(|credentials| named(&mut credentials.encryption_keys).clear()), RenderError::MissingEncryptionKey);
+    assert_eq!(render(|credentials| credentials.encryption_keys.clear()), RenderError::MissingEncryptionKey);
     let unknown = HostName::literal("cp-9");
     let error = control_plane::render(&DUAL.cluster(), &DUAL.credentials(), &BTreeMap::new(), &unknown).err().unwrap();
     assert_eq!(error, RenderError::UnknownHost(unknown));
@@ -259,7 +253,8 @@ fn a_mirror_with_a_path_is_the_whole_api() {
 #[test]
 fn a_joining_kubelet_trusts_the_authority_by_file() {
     let kubeconfig: serde_json::Value =
-        serde_saphyr::from_str(&node::bootstrap_kubeconfig(&DUAL.node_group(), "abcdef.0123456789abcdef")).unwrap();
+        serde_saphyr::from_str(node::bootstrap_kubeconfig(&DUAL.node_group(), &Secret::new("abcdef.0123456789abcdef")).reveal())
+            .unwrap();
     assert_eq!(kubeconfig["clusters"][0]["cluster"]["certificate-authority"], "/etc/kubernetes/node/apiserver-ca.crt");
     assert_eq!(kubeconfig["users"][0]["user"]["token"], "abcdef.0123456789abcdef");
 }

@@ -1,103 +1,109 @@
-//! The `bundle` object: everything that was issued, in the form that passes between resources and that the state keeps.
+//! The `bundle` object: the credentials of a cluster in the form that passes between resources and that the state keeps. Only
+//! here are they values of a configuration; everywhere else they are `Credentials`.
 
-use pki::{Credentials, PrivatePem, Secret};
-use render::spec::Texts;
+use credentials::{Authority, Credentials, EncryptionKey, Part, Secret, Unlisted};
 use schema::{Diagnostic, Field, Type, Value, decode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// What was issued, as the state keeps it.
-#[derive(Serialize, Deserialize)]
-pub struct Issued {
-    pub bundle: BundleObject,
+/// The type of `k8s_pki.bundle` and of `k8s_hardway_cluster.pki`.
+pub fn value_type() -> Type {
+    let map = || Type::map(Type::String);
+    Type::object([
+        ("cluster_name", Type::String),
+        ("certificates", map()),
+        ("private_keys", map()),
+        ("public_keys", map()),
+        ("encryption_keys", map()),
+    ])
 }
 
-/// The object that `k8s_hardway_cluster.pki` takes. One shape for both sides.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct BundleObject {
-    pub cluster_name: String,
-    pub certificates: BTreeMap<String, String>,
-    pub private_keys: BTreeMap<String, String>,
-    pub public_keys: BTreeMap<String, String>,
-    pub encryption_keys: BTreeMap<String, String>,
-}
-
-/// `BundleObject` as a configuration gives it: each part known, or not yet.
-#[derive(Deserialize)]
+/// A `bundle` as a configuration, a plan or a state has it.
+#[derive(Clone, Default, Deserialize)]
+#[serde(from = "Parts")]
 pub struct Given {
-    pub certificates: Parts,
-    pub private_keys: Parts,
-    pub public_keys: Parts,
-    pub encryption_keys: Parts,
+    pub credentials: Credentials,
 }
 
-/// PEM, or the text of a key, by name.
-pub type Parts = Field<BTreeMap<String, Field<String>>>;
+#[derive(Deserialize)]
+struct Parts {
+    certificates: Texts<String>,
+    private_keys: Texts<Secret>,
+    public_keys: Texts<String>,
+    encryption_keys: Texts<Secret>,
+}
 
-impl Given {
-    /// A part that is unknown is known after apply.
-    pub fn credentials(&self) -> render::Credentials {
-        let texts = |parts: &Parts| match parts {
-            Field::Unknown => Texts::Unknown,
-            Field::Null => Texts::default(),
-            Field::Known(parts) => {
-                let given = parts.iter().filter(|(_, part)| !part.is_null());
-                Texts::Named(given.map(|(name, part)| (name.clone(), part.known().cloned())).collect())
-            }
+type Texts<T> = Field<BTreeMap<String, Field<T>>>;
+
+impl From<Parts> for Given {
+    fn from(parts: Parts) -> Given {
+        let mut credentials = Credentials {
+            unlisted: Unlisted {
+                certificates: parts.certificates.is_unknown(),
+                private_keys: parts.private_keys.is_unknown(),
+                public_keys: parts.public_keys.is_unknown(),
+                encryption_keys: parts.encryption_keys.is_unknown(),
+            },
+            private_keys: known(parts.private_keys).collect(),
+            public_keys: known(parts.public_keys).collect(),
+            // A map has no order but that of its names: the first of them encrypts.
+            encryption_keys: known(parts.encryption_keys).map(|(name, secret)| EncryptionKey { name, secret }).collect(),
+            ..Credentials::default()
         };
-        render::Credentials {
-            certificates: texts(&self.certificates),
-            private_keys: texts(&self.private_keys),
-            public_keys: texts(&self.public_keys),
-            encryption_keys: texts(&self.encryption_keys),
+        for (name, pem) in known(parts.certificates) {
+            if pki::table::AUTHORITIES.iter().any(|authority| authority.name == name) {
+                credentials.authorities.insert(name, pem.map(|text| Authority::parse(&text)));
+            } else {
+                credentials.certificates.insert(name, pem);
+            }
         }
+        Given { credentials }
     }
 }
 
-impl BundleObject {
-    pub fn value_type() -> Type {
-        let map = || Type::map(Type::String);
-        Type::object([
-            ("cluster_name", Type::String),
-            ("certificates", map()),
-            ("private_keys", map()),
-            ("public_keys", map()),
-            ("encryption_keys", map()),
-        ])
-    }
-}
-
-impl BundleObject {
-    pub fn new(cluster_name: &str, credentials: Credentials) -> Self {
-        BundleObject {
-            cluster_name: cluster_name.to_string(),
-            certificates: credentials.certificates,
-            private_keys: credentials.private_keys.into_iter().map(|(name, key)| (name, key.expose().to_string())).collect(),
-            public_keys: credentials.public_keys,
-            encryption_keys: credentials
-                .encryption_keys
-                .into_iter()
-                .map(|(name, key)| (name, key.expose().to_string()))
-                .collect(),
-        }
-    }
-}
-
-impl From<BundleObject> for Credentials {
-    fn from(object: BundleObject) -> Credentials {
-        Credentials {
-            certificates: object.certificates,
-            private_keys: object.private_keys.into_iter().map(|(name, key)| (name, PrivatePem::new(key))).collect(),
-            public_keys: object.public_keys,
-            encryption_keys: object.encryption_keys.into_iter().map(|(name, key)| (name, Secret::new(key))).collect(),
-        }
-    }
+fn known<T>(texts: Texts<T>) -> impl Iterator<Item = (String, Part<T>)> {
+    let part = |(name, text)| match text {
+        Field::Known(text) => Some((name, Part::Known(text))),
+        Field::Unknown => Some((name, Part::Unknown)),
+        Field::Null => None,
+    };
+    texts.into_known().into_iter().flatten().filter_map(part)
 }
 
 /// What the state has; nothing before the first apply.
-pub fn issued(prior: Option<&Value>) -> Result<Issued, Diagnostic> {
+pub fn issued(prior: Option<&Value>) -> Result<Credentials, Diagnostic> {
     match prior {
-        Some(prior) if !prior.get("bundle").is_null() => decode(prior),
-        _ => Ok(Issued { bundle: BundleObject::default() }),
+        Some(prior) if !prior.get("bundle").is_null() => Ok(decode::<Given>(prior.get("bundle"))?.credentials),
+        _ => Ok(Credentials::default()),
     }
+}
+
+/// The object of these credentials.
+pub fn to_value(cluster_name: &Value, credentials: &Credentials) -> Value {
+    let keys = credentials.encryption_keys.iter().map(|key| (&key.name, key.secret.as_ref()));
+    Value::object([
+        ("cluster_name", cluster_name.clone()),
+        ("certificates", certificates(credentials)),
+        ("private_keys", private_keys(credentials)),
+        ("public_keys", texts(credentials.public_keys.iter().map(|(name, pem)| (name, pem.as_ref().map(String::as_str))))),
+        ("encryption_keys", texts(keys.map(|(name, secret)| (name, secret.map(Secret::reveal))))),
+    ])
+}
+
+pub fn certificates(credentials: &Credentials) -> Value {
+    let names = credentials.authorities.keys().chain(credentials.certificates.keys());
+    let pem = |name: &String| credentials.certificate(name).unwrap_or(Part::Unknown);
+    Value::Map(names.map(|name| (name.clone(), value(pem(name)))).collect())
+}
+
+pub fn private_keys(credentials: &Credentials) -> Value {
+    texts(credentials.private_keys.iter().map(|(name, key)| (name, key.as_ref().map(Secret::reveal))))
+}
+
+fn texts<'a>(texts: impl Iterator<Item = (&'a String, Part<&'a str>)>) -> Value {
+    Value::Map(texts.map(|(name, text)| (name.clone(), value(text))).collect())
+}
+
+fn value(part: Part<impl Into<Value>>) -> Value {
+    part.known().map_or(Value::Unknown, Into::into)
 }

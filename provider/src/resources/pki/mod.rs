@@ -3,10 +3,11 @@
 
 mod bundle_object;
 mod config;
+mod outputs;
 mod refusal;
 mod validate;
 
-pub use bundle_object::{BundleObject, Given, Parts};
+pub use bundle_object::{Given, value_type};
 
 use crate::configuration::Shared;
 use crate::hosts;
@@ -19,8 +20,8 @@ use pki::{Plan, Undecided};
 use protocol::{
     ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
 };
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode, encode};
-use std::collections::{BTreeMap, BTreeSet};
+use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode};
+use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 pub struct Pki {
@@ -47,6 +48,7 @@ impl Resource for Pki {
              names each of them. Authorities, the service account key and the encryption key are created once: a change that would \
              replace one of them is an error at plan, because no running cluster can take it.",
         )
+        .version(1)
         .attribute(attributes::id())
         .attribute(
             Attribute::string("cluster_name")
@@ -89,11 +91,18 @@ impl Resource for Pki {
             .null_means_absent()
             .describe("Your own certificates, signed by the authorities of this cluster."),
         )
-        .attribute(Attribute::of("bundle", BundleObject::value_type()).computed().never_null().sensitive().describe("All of these, in the form of `k8s_hardway_cluster.pki`."))
+        .attribute(Attribute::of("bundle", value_type()).computed().never_null().sensitive().describe("All of these, in the form of `k8s_hardway_cluster.pki`. Private keys are in PEM (PKCS #8), under the name of their certificate: `bundle.private_keys[\"admin\"]`. The first of `encryption_keys`, in the order of their names, encrypts."))
         .attribute(Attribute::map("certificates", Type::String).computed().never_null().describe("Certificates in PEM by name, such as `cluster-ca`, `admin` or `apiserver/cp-1`."))
-        .attribute(Attribute::map("private_keys", Type::String).computed().never_null().sensitive().describe("Private keys in PEM (PKCS #8) by the same names."))
         .attribute(Attribute::map("fingerprints", Type::String).computed().never_null().describe("SHA-256 fingerprint of each certificate."))
         .attribute(Attribute::map("expires_at", Type::String).computed().never_null().describe("When each certificate expires, in RFC 3339."))
+    }
+
+    /// Version 0 had every private key a second time, in `private_keys`.
+    fn upgrade(&self, _version: i64, mut state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {
+        if let Some(attributes) = state.as_object_mut() {
+            attributes.remove("private_keys");
+        }
+        Ok(state)
     }
 
     fn identity(&self) -> Vec<IdentityAttribute> {
@@ -102,11 +111,10 @@ impl Resource for Pki {
 
     fn validate(&self, config: &Value) -> Diagnostics {
         let mut diagnostics = hosts::validate(config.get("hosts"));
-        diagnostics.extend(attributes::validate_cluster_name(config.get("cluster_name"), "cluster_name"));
+        validate::validate_names(config, &mut diagnostics);
         let path = AttributePath::attribute("service_cidrs");
         let networks = network::validate_cidrs(config.get("service_cidrs"), &path, &mut diagnostics);
         network::validate_services(&networks, &path, &mut diagnostics);
-        validate::validate_endpoints(config.get("endpoints"), &mut diagnostics);
         validate::validate_hours(config, &mut diagnostics);
         validate::validate_additional(config.get("additional_certificates"), &mut diagnostics);
         diagnostics
@@ -154,25 +162,22 @@ impl Pki {
         // Another name makes another object, of which nothing exists yet.
         let prior = request.prior.as_ref().filter(|prior| prior.get("cluster_name") == planned.get("cluster_name"));
         let exists = prior.is_some();
-        let issued = issued(prior)?.bundle;
+        let issued = issued(prior)?;
         let prior_config: Option<Config> = prior.map(decode).transpose()?;
-        let kept = Kept { prior: prior.unwrap_or(&Value::Null), issued: &issued };
         let running = prior_config.as_ref().and_then(Config::algorithm);
         let Some(Wanted { request: wanted, undecided }) = config.wanted(running) else {
-            // Which certificates there are depends on what is not known yet.
-            kept.plan(&mut planned, None);
+            outputs::plan_without_names(&mut planned, &issued);
             return Ok(PlanResponse { planned, ..PlanResponse::default() });
         };
-        let specs = pki::certificate_specs(&wanted).map_err(|error| declared_wrong(&error))?;
+        let specs = pki::certificate_specs(&wanted).map_err(|error| validate::declared_wrong(&error))?;
         let now = self.shared.world.now();
-        let mut plan = pki::plan_issue(&specs, &issued.certificates, now, config.renew_before());
+        let mut plan = pki::plan_issue(&specs, &issued.known_certificates(), now, config.renew_before());
         if let Some(prior_config) = &prior_config {
-            refusal::refuse(&issued, prior_config, &config, &plan)?;
+            refusal::refuse(&wanted.cluster_name, &issued, prior_config, &config, &plan)?;
         }
         let undecided = undecided.names(&wanted, &specs);
         plan.issue.retain(|name, _| !undecided.contains(name));
-        let names = specs.keys().chain(&undecided).map(|name| (name.as_str(), !open(name, &plan, &undecided)));
-        kept.plan(&mut planned, Some(names.collect()));
+        outputs::plan(&mut planned, &issued, &specs, &open(&plan, &undecided)).map_err(|error| unreadable(&error))?;
         let mut diagnostics = Diagnostics::default();
         if exists {
             let perhaps: Vec<&String> = undecided.iter().filter(|name| issued.certificates.contains_key(*name)).collect();
@@ -192,99 +197,36 @@ impl Pki {
             Diagnostic::error(format!("cannot issue the certificates of {}", wanted.cluster_name))
                 .detail(format!("{error}. Running apply again is safe."))
         };
-        let specs = pki::certificate_specs(&wanted).map_err(|error| declared_wrong(&error))?;
-        let issued = issued(request.prior.as_ref())?.bundle;
+        let specs = pki::certificate_specs(&wanted).map_err(|error| validate::declared_wrong(&error))?;
+        let issued = issued(request.prior.as_ref())?;
         let now = self.shared.world.now();
-        let mut plan = pki::plan_issue(&specs, &issued.certificates, now, config.renew_before());
+        let known = issued.known_certificates();
+        let mut plan = pki::plan_issue(&specs, &known, now, config.renew_before());
         if let Some(prior) = &request.prior {
-            refusal::refuse(&issued, &decode(prior)?, &config, &plan)?;
+            refusal::refuse(&wanted.cluster_name, &issued, &decode(prior)?, &config, &plan)?;
         }
         // The plan's clock may have run before: what was planned as kept is kept, what was planned as unknown is issued.
         let planned = request.planned.get("certificates");
-        let is_kept = |name: &String| {
-            let planned = planned.get(name).as_str();
-            planned.is_some() && planned == issued.certificates.get(name).map(String::as_str)
-        };
-        plan.issue.retain(|name, _| !is_kept(name));
-        let credentials = pki::issue(&specs, &issued.into(), &plan.issue, now).map_err(world)?;
-        state_of(request.planned, &wanted.cluster_name, credentials).map_err(world)
+        plan.issue.retain(|name, _| !known.contains_key(name) || planned.get(name).as_str().is_none());
+        let credentials = pki::issue(&specs, &issued, &plan.issue, now).map_err(world)?;
+        let mut state = request.planned;
+        state.set("id", wanted.cluster_name.as_str().into());
+        outputs::set(&mut state, &credentials).map_err(world)?;
+        Ok(state)
     }
 }
 
-fn state_of(mut state: Value, cluster_name: &str, credentials: pki::Credentials) -> Result<Value, pki::PkiError> {
-    state.set("id", cluster_name.into());
-    state.set("certificates", encode(&credentials.certificates));
-    state.set("private_keys", encode(&credentials.private_keys));
-    let each = credentials.certificates.iter();
-    let fingerprints: BTreeMap<&String, String> =
-        each.clone().map(|(name, pem)| Ok((name, pki::fingerprint(pem)?))).collect::<Result<_, _>>()?;
-    state.set("fingerprints", encode(&fingerprints));
-    let expiry: BTreeMap<&String, String> =
-        each.map(|(name, pem)| Ok((name, rfc3339(pki::expiry(pem)?)))).collect::<Result<_, _>>()?;
-    state.set("expires_at", encode(&expiry));
-    state.set("bundle", encode(&BundleObject::new(cluster_name, credentials)));
-    Ok(state)
+/// What is issued, or may be: what it will say is not known.
+fn open(plan: &Plan, undecided: &BTreeSet<String>) -> BTreeSet<String> {
+    plan.issue.keys().chain(undecided).cloned().collect()
 }
 
-/// Whether a certificate is issued, or may be: what it will say is not known.
-fn open(name: &str, plan: &Plan, undecided: &BTreeSet<String>) -> bool {
-    plan.issue.contains_key(name) || undecided.contains(name)
-}
-
-/// What exists, for a plan in which exactly that is unknown which is issued.
-struct Kept<'a> {
-    prior: &'a Value,
-    issued: &'a BundleObject,
-}
-
-impl Kept<'_> {
-    /// `certificates` says by name what is kept; `None` while it is not known which certificates there are.
-    fn plan(&self, planned: &mut Value, certificates: Option<BTreeMap<&str, bool>>) {
-        let map = |attribute: &str, more: Option<&str>| {
-            let Some(certificates) = &certificates else { return Value::Unknown };
-            let names = certificates.iter().map(|(name, kept)| (*name, *kept)).chain(more.map(|name| (name, true)));
-            let value = |name: &str, kept: bool| match self.prior.get(attribute).get(name) {
-                Value::String(text) if kept => Value::String(text.clone()),
-                _ => Value::Unknown,
-            };
-            Value::Map(names.map(|(name, kept)| (name.to_string(), value(name, kept))).collect())
-        };
-        let maps = [
-            ("certificates", map("certificates", None)),
-            ("private_keys", map("private_keys", Some(pki::SERVICE_ACCOUNT))),
-            ("fingerprints", map("fingerprints", None)),
-            ("expires_at", map("expires_at", None)),
-        ];
-        let bundle = Value::object([
-            ("cluster_name", planned.get("cluster_name").clone()),
-            ("certificates", maps[0].1.clone()),
-            ("private_keys", maps[1].1.clone()),
-            ("public_keys", or_unknown(encode(&self.issued.public_keys), pki::SERVICE_ACCOUNT)),
-            ("encryption_keys", or_unknown(encode(&self.issued.encryption_keys), pki::SECRETS_ENCRYPTION)),
-        ]);
-        planned.set("bundle", bundle);
-        maps.into_iter().for_each(|(name, value)| planned.set(name, value));
-    }
-}
-
-/// These keys are made once: known if there are any.
-fn or_unknown(keys: Value, first: &str) -> Value {
-    match keys.as_map() {
-        Some(map) if !map.is_empty() => keys,
-        _ => Value::object([(first, Value::Unknown)]),
-    }
+fn unreadable(error: &pki::PkiError) -> Diagnostic {
+    Diagnostic::error("the state of this k8s_pki is damaged").detail(format!("{error}."))
 }
 
 fn hours(name: &'static str, default: i64, describe: &'static str) -> Attribute {
     Attribute::number(name).optional_computed().default(default.into()).describe(describe)
-}
-
-fn declared_wrong(error: &pki::PkiError) -> Diagnostic {
-    let diagnostic = Diagnostic::error("the certificates that this declares cannot be issued").detail(error.to_string());
-    match error.attribute() {
-        Some(attribute) => diagnostic.at(AttributePath::attribute(attribute)),
-        None => diagnostic,
-    }
 }
 
 fn rfc3339(at: OffsetDateTime) -> String {

@@ -1,7 +1,7 @@
 //! What a pki in use cannot take: refusals at plan and apply, and the warnings about what comes. Pure.
 
-use super::bundle_object::BundleObject;
 use super::config::Config;
+use credentials::Credentials;
 use pki::{Plan, Reason};
 use schema::{AttributePath, Diagnostic};
 use std::collections::BTreeMap;
@@ -14,8 +14,7 @@ const NEW_CLUSTER: &str =
     "For a new cluster, create a second k8s_pki. One that no cluster uses can be destroyed and created again.";
 
 /// The keys that exist once, and the authorities that `plan` refuses to issue again.
-pub fn refuse(issued: &BundleObject, prior: &Config, wanted: &Config, plan: &Plan) -> Result<(), Diagnostic> {
-    let name = &issued.cluster_name;
+pub fn refuse(name: &str, issued: &Credentials, prior: &Config, wanted: &Config, plan: &Plan) -> Result<(), Diagnostic> {
     if issued.encryption_keys.is_empty() {
         return Err(lost_key(
             name,
@@ -61,12 +60,15 @@ fn lost_key(cluster: &str, what: &str, attribute: &str, consequence: &str) -> Di
 }
 
 /// An authority cannot be shortened, and is not reissued for it.
-fn refuse_shorter_life(issued: &BundleObject, prior: &Config, wanted: &Config) -> Result<(), Diagnostic> {
+fn refuse_shorter_life(issued: &Credentials, prior: &Config, wanted: &Config) -> Result<(), Diagnostic> {
     let (Some(before), Some(hours)) = (prior.authority_validity_hours.known(), wanted.authority_validity_hours.known()) else {
         return Ok(());
     };
-    let authorities = pki::table::AUTHORITIES.iter().filter_map(|authority| issued.certificates.get(authority.name));
-    let longest = authorities.filter_map(|pem| pki::validity(pem).ok()).max().map_or(0, |validity| validity.whole_hours());
+    let authorities = issued.authorities.values().filter_map(|authority| authority.as_ref().known());
+    let longest = authorities
+        .filter_map(|authority| pki::validity(&authority.signing).ok())
+        .max()
+        .map_or(0, |validity| validity.whole_hours());
     if hours >= before || i64::try_from(*hours).is_ok_and(|hours| hours >= longest) {
         return Ok(());
     }

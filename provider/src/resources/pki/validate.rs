@@ -1,19 +1,20 @@
-//! What is wrong with a pki, said at plan with the attribute and a value that would do. Pure.
+//! What is wrong with a pki, reported at validation with the path of the value. The rules are those of crate `pki`, which issues by
+//! them; here they meet values of which some are not known yet. Pure.
 
-use crate::resources::attributes;
-use pki::Usage;
+use pki::{PkiError, Usage, validate as rules};
 use schema::{AttributePath, Diagnostic, Diagnostics, Value};
 use std::net::IpAddr;
 
-pub fn validate_endpoints(endpoints: &Value, diagnostics: &mut Diagnostics) {
-    for (index, item) in endpoints.as_list().unwrap_or_default().iter().enumerate() {
-        let Some(text) = item.as_str() else { continue };
-        if text.parse::<IpAddr>().is_err() && !attributes::is_dns_name(text) {
-            diagnostics.push(
-                Diagnostic::error(format!("{text:?} is neither a DNS name nor an IP address"))
-                    .detail("Give what goes into the certificate, without scheme, port or prefix length: \"api.demo.internal\" or \"192.0.2.100\".")
-                    .at(AttributePath::attribute("endpoints").index(index)),
-            );
+pub fn validate_names(config: &Value, diagnostics: &mut Diagnostics) {
+    let text = |name: &str| config.get(name).as_str();
+    let at = |name: &str| AttributePath::attribute(name);
+    diagnostics.extend(text("cluster_name").and_then(|name| fault(rules::cluster_name(name), at("cluster_name"))));
+    diagnostics.extend(text("cluster_domain").and_then(|name| fault(rules::cluster_domain(name), at("cluster_domain"))));
+    diagnostics.extend(each(config.get("endpoints"), &at("endpoints"), rules::endpoint));
+    for name in config.get("hosts").as_map().into_iter().flat_map(|hosts| hosts.keys()) {
+        // What no host may be called is reported with the hosts.
+        if bundle::HostName::parse(name.as_str()).is_ok() {
+            diagnostics.extend(fault(rules::host(name), at("hosts").key(name.as_str())));
         }
     }
 }
@@ -23,14 +24,16 @@ pub fn validate_hours(config: &Value, diagnostics: &mut Diagnostics) {
         Value::Null => Some(default),
         other => other.as_i64(),
     };
-    for name in ["authority_validity_hours", "certificate_validity_hours"] {
-        if value(name, 1).is_some_and(|hours| !(1..=876_000).contains(&hours)) {
-            diagnostics.push(
-                Diagnostic::error(format!("{name} is out of range"))
-                    .detail("Give a whole number from 1 to 876000 (a hundred years), such as 8760.")
-                    .at(AttributePath::attribute(name)),
-            );
-        }
+    let validities = [("authority_validity_hours", 87_600), ("certificate_validity_hours", 8_760)];
+    let [authority, certificate] = validities.map(|(name, default)| {
+        let hours = u64::try_from(value(name, default)?).unwrap_or_default();
+        let found = hours_fault(rules::validity(name, hours), name);
+        let is_good = found.is_none();
+        diagnostics.extend(found);
+        is_good.then_some(hours)
+    });
+    if let (Some(authority), Some(certificate)) = (authority, certificate) {
+        diagnostics.extend(hours_fault(rules::outlived(certificate, authority), "certificate_validity_hours"));
     }
     if let (Some(renew), Some(validity)) = (value("renew_before_hours", 720), value("certificate_validity_hours", 8_760))
         && (renew < 0 || renew >= validity)
@@ -47,24 +50,18 @@ pub fn validate_hours(config: &Value, diagnostics: &mut Diagnostics) {
 }
 
 pub fn validate_additional(map: &Value, diagnostics: &mut Diagnostics) {
-    for (name, leaf) in map.as_map().into_iter().flatten() {
+    for (name, leaf) in map.as_map().into_iter().flatten().filter(|(_, leaf)| leaf.is_set()) {
         let at = AttributePath::attribute("additional_certificates").key(name.as_str());
-        if is_reserved(name) {
-            diagnostics.push(
-                Diagnostic::error(format!("{name:?} is a certificate of the cluster itself"))
-                    .detail("Choose a name of your own, such as \"monitoring\".")
-                    .at(at.clone()),
-            );
-        }
-        for (index, usage) in leaf.get("usages").as_list().unwrap_or_default().iter().enumerate() {
-            if usage.as_str().is_some_and(|usage| usage.parse::<Usage>().is_err()) {
-                diagnostics.push(
-                    Diagnostic::error("not a usage of certificates here")
-                        .detail("Give \"client_auth\", \"server_auth\" or both.")
-                        .at(at.clone().then("usages").index(index)),
-                );
-            }
-        }
+        diagnostics.extend(fault(rules::additional_name(name), at.clone()));
+        diagnostics.extend(validate_purpose(name, leaf, &at));
+        let common_name = leaf.get("common_name").as_str();
+        diagnostics.extend(common_name.and_then(|text| fault(rules::subject(text), at.clone().then("common_name"))));
+        let list = |attribute: &str, rule: fn(&str) -> Result<(), PkiError>| {
+            each(leaf.get(attribute), &at.clone().then(attribute), rule)
+        };
+        diagnostics.extend(list("organizations", rules::subject));
+        diagnostics.extend(list("dns_names", rules::additional_dns_name));
+        diagnostics.extend(list("usages", |text| text.parse::<Usage>().map(drop)));
         for (index, address) in leaf.get("addresses").as_list().unwrap_or_default().iter().enumerate() {
             if address.as_str().is_some_and(|text| text.parse::<IpAddr>().is_err()) {
                 diagnostics.push(
@@ -77,12 +74,42 @@ pub fn validate_additional(map: &Value, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Names of the table, and those of its leaves for single hosts.
-fn is_reserved(name: &str) -> bool {
-    let stem = name.split('/').next().unwrap_or(name);
-    pki::table::AUTHORITIES.iter().any(|authority| authority.name == stem)
-        || pki::table::LEAVES.iter().any(|leaf| leaf.name == stem)
-        || [pki::SERVICE_ACCOUNT, pki::SECRETS_ENCRYPTION].contains(&stem)
+/// Judged once everything that it depends on is known.
+fn validate_purpose(name: &str, leaf: &Value, at: &AttributePath) -> Option<Diagnostic> {
+    let parts = ["usages", "dns_names", "addresses"].map(|attribute| leaf.get(attribute));
+    if parts.iter().any(|part| !part.is_wholly_known()) {
+        return None;
+    }
+    let [usages, dns_names, addresses] = parts.map(|part| part.as_list().unwrap_or_default());
+    let is_for_server = usages.iter().any(|usage| usage.as_str() == Some(Usage::ServerAuth.as_str()));
+    let has_names = !dns_names.is_empty() || !addresses.is_empty();
+    fault(rules::purpose(name, !usages.is_empty(), is_for_server, has_names), at.clone().then("usages"))
+}
+
+fn each(list: &Value, at: &AttributePath, rule: fn(&str) -> Result<(), PkiError>) -> Vec<Diagnostic> {
+    let items = list.as_list().unwrap_or_default().iter().enumerate();
+    items.filter_map(|(index, item)| fault(rule(item.as_str()?), at.clone().index(index))).collect()
+}
+
+fn fault(judged: Result<(), PkiError>, at: AttributePath) -> Option<Diagnostic> {
+    judged.err().map(|error| declared_wrong(&error).at(at))
+}
+
+/// Hours are named by their attribute.
+fn hours_fault(judged: Result<(), PkiError>, name: &str) -> Option<Diagnostic> {
+    let Err(PkiError::Invalid { rule, way_out, .. }) = judged else { return None };
+    let diagnostic = Diagnostic::error(format!("{name} {rule}")).detail(format!("{way_out}."));
+    Some(diagnostic.at(AttributePath::attribute(name)))
+}
+
+/// A rule that a declaration breaks, at the attribute that it is about.
+pub fn declared_wrong(error: &PkiError) -> Diagnostic {
+    match error {
+        PkiError::Invalid { attribute, value, rule, way_out } => {
+            Diagnostic::error(format!("{value:?} {rule}")).detail(format!("{way_out}.")).at(AttributePath::attribute(*attribute))
+        }
+        other => Diagnostic::error("the certificates that this declares cannot be issued").detail(other.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -101,13 +128,30 @@ mod tests {
 
     #[test]
     fn endpoints() {
-        let of = |text: &str| Value::from(vec!["api.demo.internal", text]);
-        check(|found| validate_endpoints(&of("192.0.2.100"), found), &[]);
-        check(|found| validate_endpoints(&Value::Unknown, found), &[]);
-        for bad in ["https://api", "192.0.2.100/24", "a b"] {
-            let expect = format!("{bad:?} is neither a DNS name nor an IP address");
-            check(|found| validate_endpoints(&of(bad), found), &[("endpoints[1]", &expect)]);
+        let of = |text: &str| Value::object([("endpoints", vec!["api.demo.internal", text].into())]);
+        for good in ["192.0.2.100", "2001:db8::1", "*.demo.internal", "Demo-API-0123456789.elb.us-east-1.amazonaws.com"] {
+            check(|found| validate_names(&of(good), found), &[]);
         }
+        check(|found| validate_names(&Value::object([("endpoints", Value::Unknown)]), found), &[]);
+        for bad in ["https://api", "192.0.2.100/24", "a b", "192.0.2.300", "api.demo.internal."] {
+            let expect = format!("{bad:?} is neither a DNS name nor an IP address");
+            check(|found| validate_names(&of(bad), found), &[("endpoints[1]", &expect)]);
+        }
+    }
+
+    #[test]
+    fn names_of_cluster_domain_and_hosts() {
+        let of = |name: &str, text: &str| Value::object([(name, text.into())]);
+        check(|found| validate_names(&of("cluster_name", &"a".repeat(42)), found), &[]);
+        let long = "a".repeat(43);
+        let expect = format!("{long:?} is not a usable name");
+        check(|found| validate_names(&of("cluster_name", &long), found), &[("cluster_name", &expect)]);
+        let expect = "\"Cluster.Local\" is not a DNS name in lower case";
+        check(|found| validate_names(&of("cluster_domain", "Cluster.Local"), found), &[("cluster_domain", expect)]);
+        let hosts = |name: &str| Value::object([("hosts", Value::object([(name, Value::object([]))]))]);
+        check(|found| validate_names(&hosts("cp-1"), found), &[]);
+        let expect = "\"1.2\" is not a DNS name in lower case of at most 64 characters";
+        check(|found| validate_names(&hosts("1.2"), found), &[("hosts[\"1.2\"]", expect)]);
     }
 
     #[test]
@@ -120,26 +164,39 @@ mod tests {
         check(|found| validate_hours(&of("certificate_validity_hours", 720), found), &[("renew_before_hours", late)]);
         let name = "authority_validity_hours";
         check(|found| validate_hours(&of(name, 0), found), &[(name, "authority_validity_hours is out of range")]);
+        check(|found| validate_hours(&of(name, 876_000), found), &[]);
         check(|found| validate_hours(&of(name, 876_001), found), &[(name, "authority_validity_hours is out of range")]);
+        let outlives = "certificate_validity_hours exceeds authority_validity_hours, and no certificate outlives its authority";
+        check(|found| validate_hours(&of(name, 8_759), found), &[("certificate_validity_hours", outlives)]);
     }
 
     #[test]
     fn additional_certificates() {
-        let of =
-            |name: &str, attribute: &str, value: &str| Value::object([(name, Value::object([(attribute, vec![value].into())]))]);
-        check(|found| validate_additional(&of("monitoring", "usages", "client_auth"), found), &[]);
-        check(
-            |found| validate_additional(&of("monitoring", "usages", "both"), found),
-            &[("additional_certificates[\"monitoring\"].usages[0]", "not a usage of certificates here")],
-        );
-        check(
-            |found| validate_additional(&of("monitoring", "addresses", "x"), found),
-            &[("additional_certificates[\"monitoring\"].addresses[0]", "not an IP address")],
-        );
+        let leaf = |attribute: &str, value: &str| {
+            let mut leaf = Value::object([("usages", vec!["client_auth"].into()), ("common_name", "x".into())]);
+            let value: Value = if attribute == "common_name" { value.into() } else { vec![value].into() };
+            leaf.set(attribute, value);
+            leaf
+        };
+        let check = |name: &str, leaf: Value, expect: &[(&str, &str)]| {
+            check(|found| validate_additional(&Value::object([(name, leaf.clone())]), found), expect);
+        };
+        check("monitoring", leaf("usages", "client_auth"), &[]);
+        check("monitoring", leaf("dns_names", "*.Demo.internal"), &[]);
+        let at = |attribute: &str| format!("additional_certificates[\"monitoring\"].{attribute}");
+        let usage = "\"both\" is not a usage of certificates here";
+        check("monitoring", leaf("usages", "both"), &[(&at("usages[0]"), usage)]);
+        check("monitoring", leaf("addresses", "x"), &[(&at("addresses[0]"), "not an IP address")]);
+        check("monitoring", leaf("dns_names", "a b"), &[(&at("dns_names[0]"), "\"a b\" is not a DNS name")]);
+        let subject = "\"\" cannot stand in the subject of a certificate";
+        check("monitoring", leaf("common_name", ""), &[(&at("common_name"), subject)]);
+        let server = "\"monitoring\" is for a server but has neither DNS names nor addresses";
+        check("monitoring", leaf("usages", "server_auth"), &[(&at("usages"), server)]);
+        check("a_b", leaf("usages", "client_auth"), &[("additional_certificates[\"a_b\"]", "\"a_b\" is not a usable name")]);
         for name in ["admin", "cluster-ca", "apiserver/cp-9", "service-account"] {
-            let (at, summary) =
+            let (path, summary) =
                 (format!("additional_certificates[{name:?}]"), format!("{name:?} is a certificate of the cluster itself"));
-            check(|found| validate_additional(&of(name, "usages", "client_auth"), found), &[(&at, &summary)]);
+            check(name, leaf("usages", "client_auth"), &[(&path, &summary)]);
         }
     }
 

@@ -3,75 +3,60 @@
 //! pki are all found, at plan. Pure.
 
 use crate::resources::on_hosts::recorded::Recorded;
-use crate::resources::pki::{Given, Parts};
-use bundle::Manifest;
-use render::control_plane::foundation;
-use schema::{AttributePath, Diagnostic, Field, Value};
+use credentials::{Authority, Credentials};
+use render::control_plane::foundation::{Changed, Foundation, changed};
+use schema::{AttributePath, Diagnostic, Value};
+use std::collections::BTreeSet;
 
-const AUTHORITIES: &str = "Hosts with different authorities do not trust each other: members of etcd stop talking to one another, \
-     and every component, kubelet and kubeconfig is refused.";
-const SERVICE_ACCOUNTS: &str = "With another service account key, the token of every pod is refused.";
-const ENCRYPTION: &str = "Without the encryption key in use, every Secret in etcd is unreadable, for good.";
+const KUBELET_CLIENT_AUTHORITY: &str = "kubelet-client-ca";
 const WAY_OUT: &str = "Pass the `bundle` of the k8s_pki that the cluster was created with: do not replace it, and if its state is lost, \
      restore that from a backup. A further encryption key may follow those in use, in the order of their names. \
      Another pki needs another cluster: destroy this one first. A rotation in stages does not exist yet.";
 
-/// `state` is that of a cluster that stays. Parts of which it records nothing are not compared, nor are those that may be
-/// anything, because the whole of `pki` or of `certificates` is unknown: apply compares again, before it reaches a host.
-pub fn refuse_change(state: &Value, pki: &Field<Given>) -> Result<(), Diagnostic> {
-    let Some(pki) = pki.known() else { return Ok(()) };
+/// `state` is that of a cluster that stays. What it does not record, and what is not among the credentials because it is not
+/// known yet which there are, is not compared: apply compares again, before it reaches a host.
+pub fn refuse_change(state: &Value, credentials: &Credentials) -> Result<(), Diagnostic> {
     let manifests = Recorded::of(Some(state))?.manifests()?;
-    let any = |differs: &dyn Fn(&Manifest) -> bool| manifests.values().any(differs);
-    let kubelet_client_authority = state.get("join").get("kubelet_client_authority").as_str().filter(|pem| !pem.is_empty());
-    let mut found = Vec::new();
-    let mut consequences = Vec::new();
-    let mut add = |what: String, consequence: &'static str| {
-        found.push(what);
-        consequences.extend((!consequences.contains(&consequence)).then_some(consequence));
-    };
-    for name in foundation::authorities() {
-        let Some(pem) = part(&pki.certificates, name) else { continue };
-        if any(&|host| foundation::has_other_authority(host, name, pem)) {
-            add(said(name, pem.is_some()), AUTHORITIES);
-        }
-    }
-    if let (Some(recorded), Some(pem)) = (kubelet_client_authority, part(&pki.certificates, "kubelet-client-ca"))
-        && pem != Some(recorded)
-    {
-        add(said("kubelet-client-ca", pem.is_some()), AUTHORITIES);
-    }
-    if let Some(key) = part(&pki.public_keys, pki::SERVICE_ACCOUNT)
-        && any(&|host| foundation::has_other_service_account(host, key))
-    {
-        add(said("the service account key", key.is_some()), SERVICE_ACCOUNTS);
-    }
-    if let Field::Known(keys) = &pki.encryption_keys {
-        let keys: Vec<(&str, Option<&str>)> =
-            keys.iter().map(|(name, key)| (name.as_str(), key.known().map(String::as_str))).collect();
-        if any(&|host| foundation::has_other_encryption_keys(host, &keys)) {
-            add(said("the encryption key", keys.iter().all(|(_, key)| key.is_some())), ENCRYPTION);
-        }
-    }
+    let mut found: BTreeSet<Changed> = manifests.values().flat_map(|host| changed(host, credentials)).collect();
+    found.extend(changed_for_nodes(state, credentials));
     if found.is_empty() {
         return Ok(());
     }
     let name = state.get("name").as_str().unwrap_or_default();
+    let lines: Vec<String> = found.iter().map(line).collect();
+    let consequences: BTreeSet<&str> = found.iter().map(|(what, _)| consequence(*what)).collect();
+    let consequences = consequences.into_iter().collect::<Vec<_>>().join(" ");
     Err(Diagnostic::error(format!("cluster {name} runs with another pki"))
-        .detail(format!("{}.\n\n{}\n\n{WAY_OUT}", found.join("\n"), consequences.join(" ")))
+        .detail(format!("{}.\n\n{consequences}\n\n{WAY_OUT}", lines.join("\n")))
         .at(AttributePath::attribute("pki")))
 }
 
-fn said(what: &str, is_known: bool) -> String {
+/// The authority that nodes trust for the API server stands in `join`, and in no file of a control-plane host.
+fn changed_for_nodes(state: &Value, credentials: &Credentials) -> Option<Changed> {
+    let recorded = state.get("join").get("kubelet_client_authority").as_str().filter(|pem| !pem.is_empty())?;
+    let text = credentials.authorities.get(KUBELET_CLIENT_AUTHORITY)?.as_ref().map(Authority::trusted_text).known();
+    (text.as_deref() != Some(recorded)).then_some((Foundation::Authority(KUBELET_CLIENT_AUTHORITY), text.is_some()))
+}
+
+fn line((what, is_known): &Changed) -> String {
+    let what = match what {
+        Foundation::Authority(name) => name,
+        Foundation::ServiceAccountKey => "the service account key",
+        Foundation::EncryptionKeys => "the encryption key",
+    };
     match is_known {
         true => format!("{what}: another one than the hosts have"),
         false => format!("{what}: not known yet, so it would be a new one"),
     }
 }
 
-/// `None` when nothing can be said: the map is unknown. A part that is missing is reported where it is needed.
-fn part<'a>(parts: &'a Parts, name: &str) -> Option<Option<&'a str>> {
-    match parts.known()?.get(name)? {
-        Field::Null => None,
-        part => Some(part.known().map(String::as_str)),
+fn consequence(what: Foundation) -> &'static str {
+    match what {
+        Foundation::Authority(_) => {
+            "Hosts with different authorities do not trust each other: members of etcd stop talking to one another, and every \
+             component, kubelet and kubeconfig is refused."
+        }
+        Foundation::ServiceAccountKey => "With another service account key, the token of every pod is refused.",
+        Foundation::EncryptionKeys => "Without the encryption key in use, every Secret in etcd is unreadable, for good.",
     }
 }

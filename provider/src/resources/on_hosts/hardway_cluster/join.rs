@@ -5,8 +5,9 @@ use super::config::Config;
 use crate::network;
 use crate::resources::on_hosts::errors::render_error;
 use bundle::Digest;
+use credentials::{Credentials, Part};
 use ipnet::IpNet;
-use render::spec::{ClusterSpec, Credentials, Endpoint, Network};
+use render::spec::{ClusterSpec, Endpoint, Network};
 use schema::{Diagnostic, Field, Type};
 use serde::{Deserialize, Serialize};
 
@@ -64,11 +65,7 @@ impl Join {
     }
 
     pub(super) fn of(spec: &ClusterSpec, credentials: &Credentials, config: &Config) -> Result<Join, Diagnostic> {
-        let certificate = |name: &str| match credentials.certificates.get(name) {
-            None => Field::Null,
-            Some(None) => Field::Unknown,
-            Some(Some(pem)) => Field::Known(pem.to_string()),
-        };
+        let certificate = |name: &str| credentials.certificate(name).map_or(Field::Null, field);
         let kube_proxy = render::control_plane::kube_proxy_kubeconfig(spec, credentials).map_err(render_error)?;
         let texts = |networks: &[IpNet]| networks.iter().map(ToString::to_string).collect();
         let hosts = config.hosts.known().into_iter().flatten().map(|(name, host)| {
@@ -93,10 +90,7 @@ impl Join {
             cluster_domain: spec.network.cluster_domain.clone(),
             apiserver_authority: certificate("apiserver-ca"),
             kubelet_client_authority: certificate("kubelet-client-ca"),
-            kube_proxy_kubeconfig_sha256: match kube_proxy {
-                Some(text) => Field::Known(Digest::of(text.as_bytes()).to_string()),
-                None => Field::Unknown,
-            },
+            kube_proxy_kubeconfig_sha256: field(kube_proxy.map(|text| Digest::of(text.reveal().as_bytes()).to_string())),
         })
     }
 
@@ -127,4 +121,8 @@ impl Join {
     pub fn endpoint(&self) -> Option<Endpoint> {
         super::config::parse_endpoint(&self.endpoint)
     }
+}
+
+fn field<T>(part: Part<T>) -> Field<T> {
+    part.known().map_or(Field::Unknown, Field::Known)
 }

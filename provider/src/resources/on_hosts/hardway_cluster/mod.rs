@@ -17,15 +17,16 @@ use crate::hosts;
 use crate::resources::attributes;
 use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::errors::unknown_at_apply;
-use crate::resources::pki::{BundleObject, Given};
+use crate::resources::pki;
 use crate::ssh;
 use actions::ControlPlaneActions;
 use async_trait::async_trait;
 use bundle::{Bundle, Health, HostName, UnitName};
 use config::Config;
+use credentials::Credentials;
 use protocol::{Call, IdentityAttribute};
 use render::component::{CONTROL_PLANE, Component};
-use render::spec::{ClusterSpec, Credentials};
+use render::spec::ClusterSpec;
 use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode, encode};
 use std::collections::BTreeMap;
 
@@ -52,7 +53,7 @@ impl HostResource for HardwayCluster {
         .attribute(Attribute::string("name").required().requires_replace().describe("Name of the cluster."))
         .attribute(Attribute::string("kubernetes_version").required().describe("Version of Kubernetes, such as `1.36.3`. The provider's catalogue determines the version of etcd."))
         .attribute(
-            Attribute::of("pki", BundleObject::value_type())
+            Attribute::of("pki", pki::value_type())
                 .required()
                 .write_only()
                 .describe("The `bundle` of a `k8s_pki` whose hosts include every host of this cluster. It is never stored in the state of this resource, which only holds digests of the files."),
@@ -111,8 +112,9 @@ impl HostResource for HardwayCluster {
         planned: &mut Value,
     ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
         let config = declared.config;
-        if let Some(prior) = declared.prior.filter(|prior| self.schema().replace_paths(prior, planned).is_empty()) {
-            foundation::refuse_change(prior, &declared.with_secrets.pki)?;
+        let stays = |prior: &&Value| self.schema().replace_paths(prior, planned).is_empty();
+        if let (Some(prior), Some(pki)) = (declared.prior.filter(stays), declared.with_secrets.pki.known()) {
+            foundation::refuse_change(prior, &pki.credentials)?;
         }
         if let (None, Some(prior)) = (declared.actions, declared.state) {
             version::check_step(prior.get("kubernetes_version").as_str(), config.kubernetes_version.known().map(String::as_str))?;
@@ -128,7 +130,7 @@ impl HostResource for HardwayCluster {
             return Ok(None);
         }
         let pki = &declared.with_secrets.pki;
-        let credentials = pki.known().map_or_else(Credentials::unknown, Given::credentials);
+        let credentials = pki.known().map_or_else(Credentials::unknown, |given| given.credentials.clone());
         let mut join = Join::of(&spec, &credentials, config)?;
         let mut bundles = bundles(&spec, &credentials, &resolved)?;
         if pki.is_null() {

@@ -202,10 +202,10 @@ impl Actions for NodeActions {
             return Ok(());
         }
         let token = self.token().await?;
-        let text = render::node::bootstrap_kubeconfig(&self.spec, &token.expose());
+        let text = render::node::bootstrap_kubeconfig(&self.spec, &token.text());
         let path = HostPath::literal(BOOTSTRAP_KUBECONFIG);
         self.joined.lock().await.push(machine.clone());
-        Ok(machine.write_secret(&path, text.as_bytes()).await?)
+        Ok(machine.write_secret(&path, text.reveal().as_bytes()).await?)
     }
 
     async fn drain(&self, _fleet: &Fleet, host: &HostName) -> Result<(), StepError> {

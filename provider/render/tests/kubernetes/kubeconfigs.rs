@@ -1,23 +1,28 @@
 //! The kubeconfig against a golden, and as a YAML reader sees it.
 
 use base64::prelude::*;
-use pki::{Kubeconfig, KubeconfigCredentials, PrivatePem, Secret, kubeconfig};
+use credentials::Secret;
+use render::kubeconfig::{Identity, Kubeconfig, Trust, render_kubeconfig};
 use serde_json::Value;
 
-fn client<'a>(key: &'a PrivatePem) -> Kubeconfig<'a> {
+fn client<'a>(key: &'a Secret) -> Kubeconfig<'a> {
     Kubeconfig {
         cluster_name: "demo",
         server: "https://[2001:db8::100]:6443",
-        certificate_authority_pem: "AUTHORITY\n",
+        trust: Trust::Embedded { pem: "AUTHORITY\n" },
         user: "system:kube-scheduler",
-        credentials: KubeconfigCredentials::Client { certificate_pem: "CERTIFICATE\n", key_pem: key },
+        identity: Identity::ClientCertificate { certificate: "CERTIFICATE\n", private_key: key },
     }
+}
+
+fn text(kubeconfig: &Kubeconfig<'_>) -> String {
+    render_kubeconfig(kubeconfig).reveal().to_string()
 }
 
 #[test]
 fn the_kubeconfig_is_the_golden_one() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/kubeconfig.yaml");
-    let rendered = kubeconfig(&client(&PrivatePem::new("KEY\n")));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kubernetes/kubeconfig.yaml");
+    let rendered = text(&client(&Secret::new("KEY\n")));
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(path, &rendered).unwrap();
         panic!("{path} is written; run again without UPDATE");
@@ -27,7 +32,7 @@ fn the_kubeconfig_is_the_golden_one() {
 
 #[test]
 fn a_yaml_reader_finds_every_field_of_a_client() {
-    let yaml: Value = serde_saphyr::from_str(&kubeconfig(&client(&PrivatePem::new("KEY\n")))).unwrap();
+    let yaml: Value = serde_saphyr::from_str(&text(&client(&Secret::new("KEY\n")))).unwrap();
     assert_eq!(yaml["apiVersion"], "v1");
     assert_eq!(yaml["kind"], "Config");
     assert_eq!(yaml["clusters"][0]["name"], "demo");
@@ -43,18 +48,18 @@ fn a_yaml_reader_finds_every_field_of_a_client() {
 #[test]
 fn a_token_stands_in_place_of_the_client_certificate() {
     let token = Secret::new("07401b.f395accd246ae52d");
-    let key = PrivatePem::new("");
-    let config = Kubeconfig { credentials: KubeconfigCredentials::Token(&token), ..client(&key) };
-    let yaml: Value = serde_saphyr::from_str(&kubeconfig(&config)).unwrap();
+    let key = Secret::new("");
+    let config = Kubeconfig { identity: Identity::Token(&token), ..client(&key) };
+    let yaml: Value = serde_saphyr::from_str(&text(&config)).unwrap();
     assert_eq!(yaml["users"][0]["user"], serde_json::json!({ "token": "07401b.f395accd246ae52d" }));
 }
 
 #[test]
 fn names_that_mean_something_in_yaml_stay_text() {
-    let key = PrivatePem::new("");
+    let key = Secret::new("");
     for name in ["no", "1e3", "a: b", "\"quoted\" # text", "früh", "line\nbreak"] {
         let config = Kubeconfig { cluster_name: name, user: name, ..client(&key) };
-        let yaml: Value = serde_saphyr::from_str(&kubeconfig(&config)).unwrap();
+        let yaml: Value = serde_saphyr::from_str(&text(&config)).unwrap();
         assert_eq!(yaml["clusters"][0]["name"], name);
         assert_eq!(yaml["contexts"][0]["context"]["user"], name);
     }
