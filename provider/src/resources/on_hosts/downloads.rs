@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub fn attribute() -> Attribute {
     Attribute::map("checksums", Type::String).optional_computed().null_means_absent().describe(
-        "SHA-256 of each download by its URL. A digest that is not given here is looked up in the checksum file of the origin or of the mirror at the first plan, shown there, and pinned in the state.",
+        "SHA-256 of each download by its URL. Give those of all downloads or none: what is not given is looked up in the checksum file of the origin or of the mirror at the first plan, shown there, and pinned in the state.",
     )
 }
 
@@ -61,13 +61,20 @@ impl Resolved {
     }
 }
 
-/// What the plan shows: the digests that are known, unknown for those that apply still has to look up.
-pub fn planned(resolved: Option<&Resolved>) -> Value {
+/// What the plan shows: those that the configuration gives, as it gives them; or the digests that are known, unknown for those that
+/// apply still has to look up.
+pub fn planned(resolved: Option<&Resolved>, given: &Given) -> Value {
+    if !given.is_null() {
+        return encode(given);
+    }
     let Some(resolved) = resolved else { return Value::Unknown };
     let mut value = resolved.value();
     resolved.missing.keys().for_each(|url| value.set(url, Value::Unknown));
     value
 }
+
+/// Digests of the configuration, by URL.
+pub type Given = Field<BTreeMap<String, Field<String>>>;
 
 /// What a resource declares of its downloads.
 pub struct Wanted<'a> {
@@ -75,7 +82,8 @@ pub struct Wanted<'a> {
     pub role: Role,
     pub hosts: Hosts,
     pub mirror: &'a Field<String>,
-    pub checksums: &'a Field<BTreeMap<String, Field<String>>>,
+    /// Of the configuration, where null is not what the state has.
+    pub checksums: &'a Given,
 }
 
 /// `None` while the mirror or a given digest is unknown. Reaches the network only for digests that neither the configuration, the
@@ -83,7 +91,7 @@ pub struct Wanted<'a> {
 pub async fn resolve(shared: &Shared, wanted: Wanted<'_>, state: Option<&Value>) -> Result<Option<Resolved>, Diagnostic> {
     let configuration = shared.configuration();
     let mirror = mirror(wanted.mirror, &configuration.mirror);
-    if mirror.is_unknown() {
+    if mirror.is_unknown() || wanted.checksums.is_unknown() {
         return Ok(None);
     }
     let mirror = mirror.into_known();
@@ -94,6 +102,7 @@ pub async fn resolve(shared: &Shared, wanted: Wanted<'_>, state: Option<&Value>)
         downloads
             .extend(release.downloads(wanted.role, architecture, mirror).map_err(|error| Diagnostic::error(error.to_string()))?);
     }
+    refuse_gaps(&downloads, wanted.checksums)?;
     let given = wanted.checksums.known().cloned().unwrap_or_default();
     let pinned = state.map(|state| state.get("checksums").clone()).unwrap_or_default();
     let mut resolved = Resolved {
@@ -121,6 +130,22 @@ pub async fn resolve(shared: &Shared, wanted: Wanted<'_>, state: Option<&Value>)
     }
     resolved.look_up(shared.world.as_ref()).await;
     Ok(Some(resolved))
+}
+
+/// What is looked up could not be pinned beside what is given: the state has to hold the configured value.
+fn refuse_gaps(downloads: &[Download], given: &Given) -> Result<(), Diagnostic> {
+    let Some(given) = given.known() else { return Ok(()) };
+    let missing: Vec<&str> =
+        downloads.iter().map(|download| download.url.as_str()).filter(|url| !given.contains_key(*url)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Diagnostic::error(format!("checksums has {} of {} digests", downloads.len() - missing.len(), downloads.len()))
+        .detail(format!(
+            "Give the SHA-256 of each, or leave checksums out: then all are looked up and pinned in the state. Missing are:\n{}",
+            missing.join("\n")
+        ))
+        .at(AttributePath::attribute("checksums")))
 }
 
 impl Resolved {
@@ -199,5 +224,21 @@ mod tests {
         assert_eq!(mirror(&Field::Null, &known("b")).known(), Some(&"b"));
         assert!(mirror(&Field::Unknown, &known("b")).is_unknown());
         assert!(mirror(&Field::Null, &Field::Unknown).is_unknown());
+    }
+
+    #[test]
+    fn digests_are_given_for_all_downloads_or_for_none() {
+        let release = catalogue::release("1.36.3").unwrap();
+        let downloads = release.downloads(Role::Node, Architecture::Amd64, None).unwrap();
+        let given = |urls: &[Download]| -> Given {
+            let digest = || Field::Known("0".repeat(64));
+            Field::Known(urls.iter().map(|download| (download.url.clone(), digest())).collect())
+        };
+        assert_eq!(refuse_gaps(&downloads, &Field::Null), Ok(()));
+        assert_eq!(refuse_gaps(&downloads, &given(&downloads)), Ok(()));
+        assert_eq!(refuse_gaps(&downloads[1..], &given(&downloads)), Ok(()), "another release may be given beside this one");
+        let refusal = refuse_gaps(&downloads, &given(&downloads[1..])).unwrap_err();
+        assert!(refusal.summary.starts_with("checksums has "), "{}", refusal.summary);
+        assert!(refusal.detail.contains(&downloads[0].url), "{}", refusal.detail);
     }
 }

@@ -2,6 +2,7 @@
 //! each healthy before the next, remove. A resource declares its schema, what each host should have, and what its steps mean;
 //! everything else is here.
 
+mod addresses;
 mod apply;
 mod connect;
 pub(crate) mod downloads;
@@ -19,6 +20,7 @@ mod plan;
 mod preflight;
 mod recorded;
 
+use self::addresses::{Addresses, Moves};
 use self::apply::Apply;
 use self::execute::Actions;
 use self::fleet::Fleet;
@@ -82,6 +84,11 @@ pub trait HostResource: Send + Sync + 'static {
 
     /// After the steps, whether they all ran or not.
     async fn settle(&self, _actions: &Self::Actions, _call: &Call, _prior: Option<&Value>, _response: &mut ApplyResponse) {}
+
+    /// What a changed address of a host means.
+    fn moves(&self) -> Moves {
+        Moves::WithTheirMachine
+    }
 
     /// Warnings about what a destroy will do. Pure.
     fn plan_destroy(&self, _prior: &Value) -> Diagnostics {
@@ -150,6 +157,11 @@ impl<R: HostResource> OnHosts<R> {
         let config: R::Config = decode(&request.proposed)?;
         let with_secrets: R::Config = decode(&request.config)?;
         let mut planned = request.proposed.clone();
+        let recorded = Recorded::of(request.prior.as_ref())?.manifests()?;
+        let mut diagnostics = Addresses::of(request.prior.as_ref(), &recorded, &planned).check(self.resource.moves());
+        if diagnostics.has_errors() {
+            return Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() });
+        }
         planned.set("id", self.resource.id(&config).map_or(Value::Unknown, Value::from));
         let declared = Declared {
             shared: &self.shared,
@@ -160,7 +172,9 @@ impl<R: HostResource> OnHosts<R> {
             actions: None,
         };
         let desired = self.resource.desired(&declared, &mut planned).await?;
-        plan::plan(request, planned, desired.as_ref(), &self.resource.rollout(&config, &R::Facts::default()))
+        let response = plan::plan(request, planned, desired.as_ref(), &self.resource.rollout(&config, &R::Facts::default()))?;
+        diagnostics.extend(response.diagnostics);
+        Ok(PlanResponse { diagnostics, ..response })
     }
 
     async fn read_hosts(&self, call: &Call, prior: &Value) -> Result<ReadResponse, Diagnostic> {
@@ -177,6 +191,9 @@ impl<R: HostResource> OnHosts<R> {
         let config: R::Config = decode(&request.planned)?;
         let with_secrets: R::Config = decode(&request.config)?;
         let place: Place = decode(&request.planned)?;
+        let recorded = Recorded::of(request.prior.as_ref())?.manifests()?;
+        let addresses = Addresses::of(request.prior.as_ref(), &recorded, &request.planned);
+        addresses.refuse(self.resource.moves())?;
         let actions = self.resource.actions(&self.shared, &config, call).await?;
         let mut planned = request.planned.clone();
         let declared = Declared {
@@ -195,6 +212,7 @@ impl<R: HostResource> OnHosts<R> {
         planned.set("bundles", recorded::to_value(&manifests));
         let all = recorded::all_hosts(place.hosts.known(), request.prior.as_ref())?;
         let fleet = connect::connect(&self.shared, self.owner(&planned)?, &all, &place.ssh, call).await?;
+        addresses.refuse_other_machines(&fleet).await?;
         let prior = request.prior.clone();
         let facts = self.resource.observe(&actions, &fleet, prior.as_ref()).await?;
         request.planned = planned;

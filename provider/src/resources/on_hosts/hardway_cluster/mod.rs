@@ -15,6 +15,7 @@ use super::{Declared, HostResource, plan::Rollout};
 use crate::configuration::{self, Shared};
 use crate::hosts;
 use crate::resources::attributes;
+use crate::resources::on_hosts::addresses::Moves;
 use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::errors::unknown_at_apply;
 use crate::resources::pki;
@@ -59,7 +60,7 @@ impl HostResource for HardwayCluster {
                 .describe("The `bundle` of a `k8s_pki` whose hosts include every host of this cluster. It is never stored in the state of this resource, which only holds digests of the files."),
         )
         .attribute(Attribute::string("endpoint").required().describe("URL under which clients and nodes reach the API servers, such as `https://api.demo.internal:6443`."))
-        .attribute(hosts::attribute("Control-plane hosts by name: one, or an odd number of three or more, because each is a member of etcd."))
+        .attribute(hosts::attribute("Control-plane hosts by name: one, or an odd number of three or more, because each is a member of etcd. An existing cluster keeps its hosts and their addresses."))
         .attribute(
             Attribute::nested(
                 "network",
@@ -120,7 +121,7 @@ impl HostResource for HardwayCluster {
             version::check_step(prior.get("kubernetes_version").as_str(), config.kubernetes_version.known().map(String::as_str))?;
         }
         let resolved = resolve(config, declared).await?;
-        planned.set("checksums", downloads::planned(resolved.as_ref()));
+        planned.set("checksums", downloads::planned(resolved.as_ref(), &declared.with_secrets.checksums));
         planned.set("join", Value::Unknown);
         if let (Some(_), Some(resolved)) = (declared.actions, &resolved) {
             resolved.require_all()?;
@@ -155,6 +156,10 @@ impl HostResource for HardwayCluster {
         })
     }
 
+    fn moves(&self) -> Moves {
+        Moves::Never
+    }
+
     fn plan_destroy(&self, prior: &Value) -> Diagnostics {
         let name = prior.get("name").as_str().unwrap_or_default();
         Diagnostic::warning(format!("destroying cluster {name} deletes all that is stored in its etcd"))
@@ -182,7 +187,7 @@ async fn resolve(config: &Config, declared: &Declared<'_, HardwayCluster>) -> Re
         role: render::catalogue::Role::ControlPlane,
         hosts,
         mirror: &config.mirror,
-        checksums: &config.checksums,
+        checksums: &declared.with_secrets.checksums,
     };
     downloads::resolve(declared.shared, wanted, declared.state).await
 }

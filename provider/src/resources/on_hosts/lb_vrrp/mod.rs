@@ -42,7 +42,7 @@ impl HostResource for LbVrrp {
         )
         .attribute(attributes::id())
         .attribute(Attribute::string("name").optional_computed().default("api".into()).requires_replace().describe("Distinguishes two load balancers on the same hosts: it is part of paths and unit names."))
-        .attribute(hosts::attribute("Hosts that share the virtual addresses, by name: two or more. The first by name has the highest priority."))
+        .attribute(hosts::attribute("Hosts that share the virtual addresses, by name: two or more. The first by name has the highest priority. A machine keeps its name: to rename one, take it out, apply, and add it again."))
         .attribute(
             Attribute::list("virtual_addresses", Type::String)
                 .required()
@@ -53,7 +53,7 @@ impl HostResource for LbVrrp {
                 "listeners",
                 Nesting::Map,
                 vec![
-                    Attribute::number("port").required().validator(schema::port()).describe("Port on every address of the load balancer."),
+                    Attribute::number("port").required().validator(schema::port()).describe("Port on every address of the load balancer. On control-plane hosts, use another one than the API server does."),
                     Attribute::list("backends", Type::String).required().describe("Where connections are forwarded to: `address:port`, with an IPv6 address in brackets, or `name:port`."),
                     Attribute::nested(
                         "health_check",
@@ -102,6 +102,7 @@ impl HostResource for LbVrrp {
         }
         validate::validate_virtual_addresses(config, &mut diagnostics);
         validate::validate_listeners(config.get("listeners"), &mut diagnostics);
+        validate::validate_loops(config, &mut diagnostics);
         diagnostics
     }
 

@@ -4,6 +4,7 @@ use crate::resources::attributes;
 use ipnet::IpNet;
 use schema::{AttributePath, Diagnostic, Diagnostics, Value};
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 pub fn validate_virtual_addresses(config: &Value, diagnostics: &mut Diagnostics) {
     let list = config.get("virtual_addresses").as_list().unwrap_or_default();
@@ -120,6 +121,44 @@ pub fn validate_listeners(listeners: &Value, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// A connection to a listener's port on a host of the load balancer, or on a virtual address, comes back to that listener.
+pub fn validate_loops(config: &Value, diagnostics: &mut Diagnostics) {
+    let own = own_addresses(config);
+    for (name, listener) in config.get("listeners").as_map().into_iter().flatten() {
+        let port = listener.get("port").as_i64();
+        for (index, backend) in listener.get("backends").as_list().into_iter().flatten().enumerate() {
+            let Some(Ok(backend)) = backend.as_str().map(str::parse::<SocketAddr>) else { continue };
+            let Some((_, owner)) = own.iter().find(|(address, _)| *address == backend.ip()) else { continue };
+            if port == Some(i64::from(backend.port())) {
+                let at = AttributePath::attribute("listeners").key(name.as_str()).then("backends").index(index);
+                diagnostics.push(
+                    Diagnostic::error(format!("backend {backend} is listener {name} itself, on {owner}"))
+                        .detail(format!(
+                            "The load balancer listens on port {} of every address of its hosts, so nothing else can have that port there. \
+                             Give the listener another port than its backends have, such as {}, or run the load balancer on other hosts.",
+                            backend.port(),
+                            if backend.port() == 8443 { 6443 } else { 8443 },
+                        ))
+                        .at(at),
+                );
+            }
+        }
+    }
+}
+
+/// Addresses that are known, each with what has it.
+fn own_addresses(config: &Value) -> Vec<(IpAddr, String)> {
+    let hosts = config.get("hosts").as_map().into_iter().flatten().flat_map(|(name, host)| {
+        ["address", "secondary_address"]
+            .map(|attribute| Some((host.get(attribute).as_str()?.parse().ok()?, format!("host {name}"))))
+    });
+    let virtual_addresses = config.get("virtual_addresses").as_list().into_iter().flatten().map(|item| {
+        let network: IpNet = item.as_str()?.parse().ok()?;
+        Some((network.addr(), "a virtual address".to_string()))
+    });
+    hosts.chain(virtual_addresses).flatten().collect()
+}
+
 fn listener_name(name: &str, at: &AttributePath) -> Option<Diagnostic> {
     let good = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
     (!good).then(|| {
@@ -207,5 +246,24 @@ mod tests {
         let mut checked = good();
         checked.set("health_check", Value::object([("https_path", "readyz".into())]));
         check_listeners(&[("a", checked)], &[("listeners[\"a\"].health_check.https_path", "\"readyz\" is not a path")]);
+    }
+
+    #[test]
+    fn a_listener_is_not_its_own_backend() {
+        let check = |listeners: &[(&str, Value)], expect: &[(&str, &str)]| {
+            let listeners = Value::Map(listeners.iter().map(|(name, value)| (name.to_string(), value.clone())).collect());
+            let addresses: Value = vec!["192.0.2.100/24"].into();
+            let config = Value::object([("hosts", hosts()), ("virtual_addresses", addresses), ("listeners", listeners)]);
+            let mut found = Diagnostics::default();
+            validate_loops(&config, &mut found);
+            compare(&found, expect);
+        };
+        let at = "listeners[\"a\"].backends[1]";
+        let own = "backend 192.0.2.3:6443 is listener a itself, on host lb-2";
+        check(&[("a", listener(6443, &["192.0.2.11:6443", "192.0.2.3:6443"]))], &[(at, own)]);
+        let virtual_address = "backend 192.0.2.100:6443 is listener a itself, on a virtual address";
+        check(&[("a", listener(6443, &["192.0.2.11:6443", "192.0.2.100:6443"]))], &[(at, virtual_address)]);
+        check(&[("a", listener(8443, &["192.0.2.2:6443", "192.0.2.3:6443"]))], &[]);
+        check(&[("a", listener(8443, &["192.0.2.2:6443"])), ("b", listener(6443, &["192.0.2.11:6443"]))], &[]);
     }
 }

@@ -41,7 +41,7 @@ impl HostResource for NodeGroup {
         .attribute(attributes::id())
         .attribute(Attribute::string("name").optional_computed().default("nodes".into()).requires_replace().describe("Distinguishes the node groups of a cluster."))
         .attribute(Attribute::of("cluster", hardway_cluster::Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`."))
-        .attribute(hosts::attribute("Hosts by name, which is also the name of the node."))
+        .attribute(hosts::attribute("Hosts by name, which is also the name of the node. A machine keeps its name: to rename one, take it out, apply, and add it again."))
         .attribute(Attribute::map("labels", Type::String).optional().null_means_absent().describe("Labels of the nodes."))
         .attribute(
             Attribute::nested(
@@ -116,7 +116,7 @@ impl HostResource for NodeGroup {
     ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
         let config = declared.config;
         let resolved = resolve(config, declared).await?;
-        planned.set("checksums", downloads::planned(resolved.as_ref()));
+        planned.set("checksums", downloads::planned(resolved.as_ref(), &declared.with_secrets.checksums));
         let Some(resolved) = resolved else { return Ok(None) };
         let kubeconfig = match declared.actions {
             Some(actions) => {
@@ -191,7 +191,7 @@ async fn resolve(config: &Config, declared: &Declared<'_, NodeGroup>) -> Result<
         role: render::catalogue::Role::Node,
         hosts,
         mirror: &config.mirror,
-        checksums: &config.checksums,
+        checksums: &declared.with_secrets.checksums,
     };
     downloads::resolve(declared.shared, wanted, declared.state).await
 }
