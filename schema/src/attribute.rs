@@ -156,7 +156,7 @@ impl Attribute {
         Attribute { requires_replace: true, ..self }
     }
 
-    /// A null element of this map is left out, as if its key were not there.
+    /// A null element of this map is left out, as if its key were not there. Not for nested maps.
     pub fn null_means_absent(self) -> Self {
         Attribute { null_elements: NullElements::Absent, ..self }
     }

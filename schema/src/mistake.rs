@@ -43,7 +43,10 @@ fn attribute_mistakes(attribute: &Attribute) -> Vec<&'static str> {
         (!defaulted_wrongly, "has a default, but is not optional and computed"),
         (default_fits, "has a default of another type"),
         (!(attribute.write_only && attribute.is_computed()), "is write-only, but computed"),
-        (attribute.null_elements == NullElements::Refused || is_map(attribute), "leaves null elements out, but is no map"),
+        (
+            attribute.null_elements == NullElements::Refused || is_map(attribute),
+            "leaves null elements out, but is no map of values",
+        ),
         (!attribute.never_null || attribute.requirement == Requirement::Computed, "is never null, but not computed only"),
         (!holds_write_only_in_set(attribute), "is a set with something write-only in it"),
         (!holds_dynamic_in_collection(&ty), "has a collection with something dynamic in it"),
@@ -56,9 +59,11 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_')
 }
 
-/// Without an element, those of a list or set would have other positions.
+/// Without an element, those of a list or set would have other positions. A null element of a nested map ends OpenTofu (1.12.6) in a
+/// crash when the provider plans anything that is not configured: `assertPlannedObjectValid` reads attributes of the null, which
+/// Terraform does not do since hashicorp/terraform#35090.
 fn is_map(attribute: &Attribute) -> bool {
-    matches!(attribute.kind, Kind::Nested(Nesting::Map, _) | Kind::Value(Type::Map(_)))
+    matches!(attribute.kind, Kind::Value(Type::Map(_)))
 }
 
 fn holds_write_only_in_set(attribute: &Attribute) -> bool {
@@ -121,7 +126,9 @@ mod tests {
         check(attribute("a").optional_computed().write_only(), &["a is write-only, but computed"]);
         check(attribute("a").never_null(), &["a is never null, but not computed only"]);
         let list = Attribute::list("a", Type::String).describe("A sample.").null_means_absent();
-        check(list, &["a leaves null elements out, but is no map"]);
+        check(list, &["a leaves null elements out, but is no map of values"]);
+        let nested = Attribute::nested("a", Nesting::Map, vec![attribute("b")]).describe("A sample.").null_means_absent();
+        check(nested, &["a leaves null elements out, but is no map of values"]);
         let dynamic = Attribute::list("a", Type::Dynamic).describe("A sample.");
         check(dynamic, &["a has a collection with something dynamic in it"]);
         let secret = || vec![attribute("b").write_only()];

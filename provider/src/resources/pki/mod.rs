@@ -88,7 +88,6 @@ impl Resource for Pki {
                 ],
             )
             .optional()
-            .null_means_absent()
             .describe("Your own certificates, signed by the authorities of this cluster."),
         )
         .attribute(Attribute::of("bundle", value_type()).computed().never_null().sensitive().describe("All of these, in the form of `k8s_hardway_cluster.pki`. Private keys are in PEM (PKCS #8), under the name of their certificate: `bundle.private_keys[\"admin\"]`. The first of `encryption_keys`, in the order of their names, encrypts."))

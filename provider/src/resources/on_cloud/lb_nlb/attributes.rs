@@ -44,7 +44,7 @@ pub fn schema() -> Schema {
             .validator(one_of(&["any_availability_zone", "partial_availability_zone_affinity", "availability_zone_affinity"]))
             .describe("Which address clients in the VPC get from DNS: that of any zone, mostly or only that of their own zone."),
     )
-    .attribute(Attribute::nested("listeners", Nesting::Map, listener()).required().null_means_absent().describe("Listeners by name, each with its target group."))
+    .attribute(Attribute::nested("listeners", Nesting::Map, listener()).required().describe("Listeners by name, each with its target group."))
     .attribute(Attribute::nested("dns", Nesting::Single, dns()).optional().describe("Alias records for the load balancer: A, and AAAA with `dualstack`."))
     .attribute(switch("wait_for_healthy_targets", false).describe("Whether apply waits until all targets are healthy, for at most ten minutes. Leave it off until the targets are set up."))
     .attribute(Attribute::map("tags", Type::String).optional().null_means_absent().describe("Tags of every object."))

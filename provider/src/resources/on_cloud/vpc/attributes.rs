@@ -131,7 +131,6 @@ fn subnets() -> Attribute {
         ],
     )
     .default(Value::object([("private", tier("private")), ("public", tier("public"))]))
-    .null_means_absent()
     .describe("Tiers of subnets. Each has one subnet per zone, and reserves room for eight zones, or as many as fit.")
 }
 
@@ -202,7 +201,6 @@ fn endpoints() -> Attribute {
                 ],
             )
             .default(Value::object([]))
-            .null_means_absent()
             .describe("Settings that override these for individual services."),
         ],
     )
@@ -239,7 +237,6 @@ fn security_groups() -> Attribute {
                 ],
             )
             .default(Value::object([]))
-            .null_means_absent()
             .describe("More rules, by description. A rule that is neither declared here nor created for a role is drift, and is removed."),
         ],
     )

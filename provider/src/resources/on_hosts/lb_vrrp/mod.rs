@@ -65,7 +65,6 @@ impl HostResource for LbVrrp {
                 ],
             )
             .required()
-            .null_means_absent()
             .describe("TCP listeners by name."),
         )
         .attribute(
