@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use time::OffsetDateTime;
 
-use crate::keys::{add_keys_without_certificate, generate_key};
+use crate::keys::{add_keys_without_certificate, generate_key, parse_key};
 use crate::signer::{Signer, self_sign};
 use crate::{CertificateSpec, KeyAlgorithm, PkiError, Reason, SERVICE_ACCOUNT};
 
-/// Issues what `reasons` names, keeps the rest and drops what is no longer specified. The service account key pair and the
-/// first encryption key are made when they are missing and never replaced.
+/// Issues what `reasons` names, keeps the rest and drops what is no longer specified. A certificate gets a new private key, unless
+/// `Reason::keeps_key` says otherwise of its reason. The service account key pair and the first encryption key are made when they
+/// are missing and never replaced.
 ///
 /// An authority may be issued without its leaves, as the first step of a rotation: the next plan then names these leaves.
 ///
@@ -25,12 +26,12 @@ pub fn issue(
 ) -> Result<Credentials, PkiError> {
     let mut credentials = kept(specs, existing, reasons)?;
     let wanted: Vec<_> = specs.iter().filter(|(name, _)| reasons.contains_key(*name)).collect();
-    let orders = in_parallel(&wanted, |(name, spec)| Ok(Order { name, spec, key: generate_key(name, spec.key_algorithm)? }))?;
+    let orders = in_parallel(&wanted, |(name, spec)| Order::of(name, spec, kept_key(name, reasons, existing)))?;
     for order in &orders {
-        credentials.private_keys.insert(order.name.to_owned(), Part::Known(Secret::new(order.key.serialize_pem())));
+        credentials.private_keys.insert(order.name.to_owned(), Part::Known(order.pem.clone()));
     }
     let (authorities, leaves): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| order.spec.authority.is_none());
-    for Order { name, spec, key } in &authorities {
+    for Order { name, spec, key, .. } in &authorities {
         credentials.authorities.insert((*name).to_owned(), Part::Known(Authority::of(self_sign(name, spec, key, now)?)));
     }
     let signers = load_signers(&leaves, &credentials)?;
@@ -57,11 +58,32 @@ pub fn issue_leaf(
     Ok((signer.sign(spec, &key, now)?, Secret::new(key.serialize_pem())))
 }
 
-/// A certificate to issue, with its new key.
+/// A certificate to issue, with its key.
 struct Order<'a> {
     name: &'a str,
     spec: &'a CertificateSpec,
     key: KeyPair,
+    pem: Secret,
+}
+
+impl<'a> Order<'a> {
+    /// With the key that is kept, to the letter, or with a new one.
+    fn of(name: &'a str, spec: &'a CertificateSpec, kept: Option<&Secret>) -> Result<Self, PkiError> {
+        let (key, pem) = match kept {
+            Some(pem) => (parse_key(name, pem)?, pem.clone()),
+            None => {
+                let key = generate_key(name, spec.key_algorithm)?;
+                let pem = Secret::new(key.serialize_pem());
+                (key, pem)
+            }
+        };
+        Ok(Order { name, spec, key, pem })
+    }
+}
+
+fn kept_key<'a>(name: &str, reasons: &BTreeMap<String, Reason>, existing: &'a Credentials) -> Option<&'a Secret> {
+    let keeps_key = reasons.get(name).is_some_and(Reason::keeps_key);
+    existing.private_keys.get(name).filter(|_| keeps_key)?.as_ref().known()
 }
 
 fn kept(

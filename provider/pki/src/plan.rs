@@ -30,6 +30,14 @@ pub enum Reason {
     AuthorityReplaced(String),
 }
 
+impl Reason {
+    /// Whether the certificate is issued again for the private key that it has: what it says changes, not whose it is. A renewal
+    /// brings a new key.
+    pub fn keeps_key(&self) -> bool {
+        matches!(self, Reason::NamesChanged { .. } | Reason::UsagesChanged)
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

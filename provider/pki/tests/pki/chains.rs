@@ -151,7 +151,7 @@ fn every_key_algorithm_makes_chains_and_keys_that_both_verifiers_read() {
 
 /// PKCS#8 throughout, and each key is that of its certificate, or of its public key.
 #[track_caller]
-fn keys_fit(credentials: &Credentials) {
+pub fn keys_fit(credentials: &Credentials) {
     for (name, key) in &credentials.private_keys {
         let key = key.as_ref().known().unwrap();
         assert!(key.reveal().starts_with("-----BEGIN PRIVATE KEY-----\n"), "{name} is not PKCS#8");

@@ -47,6 +47,22 @@ fn only_what_is_named_changes() {
 }
 
 #[test]
+fn a_certificate_whose_names_or_usages_change_keeps_its_key_and_a_renewed_one_does_not() {
+    let (specs, before) = issued();
+    let names = || Reason::NamesChanged { added: vec!["a.b".into()], removed: vec![] };
+    for (reason, keeps) in [(names(), true), (Reason::UsagesChanged, true), (Reason::Expires(NOW), false)] {
+        let after = issue(specs, before, &BTreeMap::from([("apiserver/cp-1".to_owned(), reason)]), NOW).ok().unwrap();
+        assert!(after.certificates["apiserver/cp-1"] != before.certificates["apiserver/cp-1"]);
+        assert_eq!(after.private_keys["apiserver/cp-1"] == before.private_keys["apiserver/cp-1"], keeps);
+        crate::chains::keys_fit(&after);
+    }
+    let mut without = before.clone();
+    without.private_keys.remove("apiserver/cp-1");
+    let after = issue(specs, &without, &BTreeMap::from([("apiserver/cp-1".to_owned(), names())]), NOW).ok().unwrap();
+    assert!(after.private_keys.contains_key("apiserver/cp-1"), "a key that is lost is made");
+}
+
+#[test]
 fn what_is_no_longer_specified_is_dropped_with_its_key() {
     let mut request = request();
     request.hosts.remove("cp-2");

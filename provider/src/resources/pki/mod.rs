@@ -45,7 +45,7 @@ impl Resource for Pki {
              There are seven isolated authorities, every leaf certificate that the components need, the service account key pair and \
              the key that encrypts secrets at rest.\n\n\
              Leaf certificates are renewed in place, one by one, when their content changes or when they are about to expire. The plan \
-             names each of them. Authorities, the service account key and the encryption key are created once: a change that would \
+             names each of them. One whose names or usages change keeps its private key; a renewal brings a new one. Authorities, the service account key and the encryption key are created once: a change that would \
              replace one of them is an error at plan, because no running cluster can take it.",
         )
         .version(1)
@@ -215,9 +215,13 @@ impl Pki {
     }
 }
 
-/// What is issued, or may be: what it will say is not known.
-fn open(plan: &Plan, undecided: &BTreeSet<String>) -> BTreeSet<String> {
-    plan.issue.keys().chain(undecided).cloned().collect()
+/// What is issued, or may be, and which of it for another key.
+fn open(plan: &Plan, undecided: &BTreeSet<String>) -> outputs::Open {
+    let renewed = plan.issue.iter().filter(|(_, reason)| !reason.keeps_key()).map(|(name, _)| name);
+    outputs::Open {
+        certificates: plan.issue.keys().chain(undecided).cloned().collect(),
+        keys: renewed.chain(undecided).cloned().collect(),
+    }
 }
 
 fn unreadable(error: &pki::PkiError) -> Diagnostic {

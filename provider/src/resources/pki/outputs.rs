@@ -24,6 +24,13 @@ pub fn set(values: &mut Value, credentials: &Credentials) -> Result<(), PkiError
     Ok(())
 }
 
+/// What a plan does not know yet, because an apply issues it, or may.
+pub struct Open {
+    pub certificates: BTreeSet<String>,
+    /// Of those that are issued for another key than they have.
+    pub keys: BTreeSet<String>,
+}
+
 /// After an apply that issues, or may issue, what `open` names.
 ///
 /// # Errors
@@ -32,16 +39,16 @@ pub fn plan(
     planned: &mut Value,
     issued: &Credentials,
     specs: &BTreeMap<String, CertificateSpec>,
-    open: &BTreeSet<String>,
+    open: &Open,
 ) -> Result<(), PkiError> {
     let mut credentials = made_once(issued);
     let is_authority = |name: &String| specs.get(name).is_some_and(|spec| spec.authority.is_none());
-    for name in specs.keys().chain(open) {
-        credentials.private_keys.insert(name.clone(), kept(&issued.private_keys, name, open));
+    for name in specs.keys().chain(&open.certificates) {
+        credentials.private_keys.insert(name.clone(), kept(&issued.private_keys, name, &open.keys));
         if is_authority(name) {
-            credentials.authorities.insert(name.clone(), kept(&issued.authorities, name, open));
+            credentials.authorities.insert(name.clone(), kept(&issued.authorities, name, &open.certificates));
         } else {
-            credentials.certificates.insert(name.clone(), kept(&issued.certificates, name, open));
+            credentials.certificates.insert(name.clone(), kept(&issued.certificates, name, &open.certificates));
         }
     }
     set(planned, &credentials)
