@@ -55,6 +55,7 @@ pub trait Host: Send + Sync {
     async fn restart(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
     async fn reload(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
     async fn stop(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError>;
+    async fn note_stamps(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
     async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError>;
     async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError>;
     async fn write_secret(&self, path: &HostPath, content: &[u8]) -> Result<(), MachineError>;
@@ -184,6 +185,9 @@ impl Host for Machine {
     }
     async fn stop(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
         Machine::stop(self, owner, units).await
+    }
+    async fn note_stamps(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        Machine::note_stamps(self, owner, units).await
     }
     async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
         Machine::withdraw_stamps(self, owner, units).await

@@ -45,6 +45,8 @@ pub enum What {
     NotEnabled,
     /// The unit's stamp is not that of what it should read.
     OlderConfiguration,
+    /// Something was written that the unit reads again by itself; whether it has is not known.
+    Unread,
     /// A kernel module.
     NotLoaded,
     /// A sysctl.
@@ -108,6 +110,7 @@ impl fmt::Display for What {
             What::NotRunning(state) => write!(f, "{state}, not running"),
             What::NotEnabled => f.write_str("not enabled at boot"),
             What::OlderConfiguration => f.write_str("runs with an older configuration"),
+            What::Unread => f.write_str("not yet seen to read its new files"),
             What::NotLoaded => f.write_str("not loaded"),
             What::Value(instead) => write!(f, "{instead}"),
         }
@@ -167,6 +170,7 @@ fn parse_of_unit(text: &str) -> Option<What> {
         "unknown to systemd" => What::UnknownToSystemd,
         "not enabled at boot" => What::NotEnabled,
         "runs with an older configuration" => What::OlderConfiguration,
+        "not yet seen to read its new files" => What::Unread,
         text => What::NotRunning(text.strip_suffix(", not running")?.into()),
     })
 }
@@ -200,6 +204,7 @@ pub fn differences(manifest: &Manifest, observed: &Observed) -> Vec<Difference> 
             Some(unit) if !unit.is_running() => What::NotRunning(unit.active_state.clone()),
             Some(unit) if !unit.enabled => What::NotEnabled,
             Some(unit) if stamp.is_none() || unit.stamp != *stamp => What::OlderConfiguration,
+            Some(unit) if unit.unread => What::Unread,
             Some(_) => continue,
         };
         add(Item::Unit(name.clone()), what);
@@ -253,7 +258,7 @@ mod tests {
         let file = ObservedFile { mode: 0o644, owner: "root:root".into(), sha256: Digest::of(b"a") };
         observed.files.insert(HostPath::literal("/etc/a"), file);
         observed.binaries.insert(HostPath::literal("/usr/local/bin/p"), ObservedBinary { identity: Some(Digest::of(b"p")) });
-        let unit = ObservedUnit { active_state: "active".into(), enabled: true, stamp: Some(Digest::of(b"s")) };
+        let unit = ObservedUnit { active_state: "active".into(), enabled: true, stamp: Some(Digest::of(b"s")), unread: false };
         observed.units.insert(UnitName::literal("p.service"), unit);
         observed.modules.insert("overlay".into());
         observed.sysctls.insert(Sysctl::literal("net.ipv4.ip_forward"), "1".into());
@@ -285,6 +290,7 @@ mod tests {
         check(|o| o.units.values_mut().for_each(|u| u.active_state = "failed".into()), &["p.service: failed, not running"]);
         check(|o| o.units.values_mut().for_each(|u| u.enabled = false), &["p.service: not enabled at boot"]);
         check(|o| o.units.values_mut().for_each(|u| u.stamp = None), &["p.service: runs with an older configuration"]);
+        check(|o| o.units.values_mut().for_each(|u| u.unread = true), &["p.service: not yet seen to read its new files"]);
         check(|o| o.modules.clear(), &["module overlay: not loaded"]);
         check(|o| o.sysctls.values_mut().for_each(|v| *v = "0".into()), &["sysctl net.ipv4.ip_forward: 0 instead of 1"]);
         check(
@@ -326,6 +332,7 @@ mod tests {
             Just(What::UnknownToSystemd),
             Just(What::NotEnabled),
             Just(What::OlderConfiguration),
+            Just(What::Unread),
             "[a-z-]{0,12}".prop_map(What::NotRunning),
         ];
         let of_sysctl = prop_oneof![Just(What::Missing), instead("[0-9]{1,8}(\t[0-9]{1,8}){0,2}").prop_map(What::Value)];

@@ -30,6 +30,8 @@ pub struct Bundle {
     pub packages: BTreeMap<String, String>,
     /// Directories that the components fill themselves; made before units start, removed with all that came into them on destroy.
     pub data_directories: BTreeMap<HostPath, Directory>,
+    /// Stamps that stand as they are recorded: see `keep_stamps`.
+    pub kept_stamps: BTreeMap<UnitName, Digest>,
     /// Shell commands that undo what the components did to the kernel (links, rules, mounts), run on destroy after units stopped.
     pub cleanup: Vec<String>,
     /// What tells the owner from another of the same name, such as the hosts that it works with; the record keeps it. One line each.
@@ -104,25 +106,43 @@ impl Bundle {
     /// Adds a unit with its unit file, which is added to what the unit reads.
     pub fn add_unit(&mut self, name: UnitName, unit_file: String, mut unit: Unit) {
         let path = name.path();
-        unit.reads.insert(path.clone());
+        unit.reads.insert(path.clone(), OnChange::Restart);
         self.files.insert(path, File::public(unit_file));
         self.units.insert(name, unit);
     }
 
-    /// Digest over everything that a unit reads, in path order. It is stored on the host when the unit was (re)started with it,
-    /// so that an apply that was cut off between writing a file and restarting its unit is still seen. `None` while the content of
-    /// one of the files is unknown.
-    pub fn unit_stamp(&self, unit: &Unit) -> Option<Digest> {
+    /// Digest over everything that a unit reads, in path order, but for what it reads again by itself. It is stored on the host when
+    /// the unit was (re)started with it, so that an apply that was cut off between writing a file and restarting its unit is still
+    /// seen. `None` while the content of one of the files is unknown, and for a unit that the bundle does not have.
+    pub fn unit_stamp(&self, name: &UnitName) -> Option<Digest> {
+        let unit = self.units.get(name)?;
+        if let Some(kept) = self.kept_stamps.get(name) {
+            return Some(kept.clone());
+        }
         let mut text = String::new();
-        for path in &unit.reads {
-            let digest = match (self.files.get(path), self.binaries.get(path)) {
-                (Some(file), _) => file.content.digest()?.clone(),
-                (None, Some(binary)) => binary.identity(),
-                (None, None) => Digest::of(b""),
-            };
+        for path in unit.stamped() {
+            let digest = self.digest(path)?;
             text.push_str(&format!("{path} {digest}\n"));
         }
         Some(Digest::of(text.as_bytes()))
+    }
+
+    /// Keeps the recorded stamp of each unit of which nothing changes that its stamp is made of. Earlier versions counted what a
+    /// unit reads again by itself as well: their clusters must not restart because the count is another one.
+    pub fn keep_stamps(&mut self, recorded: &Manifest) {
+        let is_kept = |unit: &Unit| unit.stamped().all(|path| self.digest(path).is_some_and(|own| own == recorded.digest(path)));
+        let units = self.units.iter().filter(|(_, unit)| is_kept(unit));
+        let stamps = units.filter_map(|(name, _)| Some((name.clone(), recorded.units.get(name)?.clone()?)));
+        self.kept_stamps = stamps.collect();
+    }
+
+    /// `None` while it is unknown. What the bundle does not bring counts as empty.
+    fn digest(&self, path: &HostPath) -> Option<Digest> {
+        match (self.files.get(path), self.binaries.get(path)) {
+            (Some(file), _) => file.content.digest().cloned(),
+            (None, Some(binary)) => Some(binary.identity()),
+            (None, None) => Some(Digest::of(b"")),
+        }
     }
 
     /// The other bundle's entries join this one's. Both must not declare the same path differently.
@@ -134,6 +154,7 @@ impl Bundle {
         self.binaries.extend(other.binaries);
         self.packages.extend(other.packages);
         self.data_directories.extend(other.data_directories);
+        self.kept_stamps.extend(other.kept_stamps);
         self.cleanup.extend(other.cleanup);
         self.identity.extend(other.identity);
     }

@@ -51,7 +51,7 @@ impl Manifest {
                     (path.clone(), line)
                 })
                 .collect(),
-            units: bundle.units.iter().map(|(name, unit)| (name.clone(), bundle.unit_stamp(unit))).collect(),
+            units: bundle.units.keys().map(|name| (name.clone(), bundle.unit_stamp(name))).collect(),
             modules: bundle.modules.clone(),
             sysctls: bundle.sysctls.clone(),
             binaries: bundle.binaries.iter().map(|(path, binary)| (path.clone(), binary.identity())).collect(),
@@ -60,7 +60,12 @@ impl Manifest {
 
     /// What a host would report that has all of this: the assumption of a plan that reaches no host.
     pub fn as_observed(&self) -> Observed {
-        let unit = |stamp: &Option<Digest>| ObservedUnit { active_state: "active".into(), enabled: true, stamp: stamp.clone() };
+        let unit = |stamp: &Option<Digest>| ObservedUnit {
+            active_state: "active".into(),
+            enabled: true,
+            stamp: stamp.clone(),
+            unread: false,
+        };
         Observed {
             files: self
                 .files
@@ -79,6 +84,12 @@ impl Manifest {
                 .map(|(path, identity)| (path.clone(), ObservedBinary { identity: Some(identity.clone()) }))
                 .collect(),
         }
+    }
+
+    /// Of a file or a binary; what is not recorded counts as empty.
+    pub(crate) fn digest(&self, path: &HostPath) -> Digest {
+        let file = self.files.get(path).and_then(|file| file.sha256.clone());
+        file.or_else(|| self.binaries.get(path).cloned()).unwrap_or_else(|| Digest::of(b""))
     }
 
     /// The form in plan and state: item to what it should be; a line with an unknown digest is `None`.
@@ -140,7 +151,8 @@ mod tests {
             Binary { url: "https://example.net/kubelet".into(), sha256: Digest::of(b"kubelet"), member: None },
         );
         let traits = UnitTraits { tier: 0, restart: Disruption::RestartsNodeComponent, health: Health::StaysUp };
-        let unit = Unit { reads: [config, program].into(), on_change: OnChange::Restart, traits, health_check: None };
+        let reads = [config, program].map(|path| (path, OnChange::Restart)).into();
+        let unit = Unit { reads, traits, serves: BTreeMap::new(), health_check: None };
         bundle.add_unit(UnitName::literal("kubelet.service"), "[Service]\n".into(), unit);
         bundle.modules.insert("br_netfilter".into());
         bundle.sysctls.insert(Sysctl::literal("net.ipv4.ip_forward"), "1".into());
@@ -201,6 +213,50 @@ mod tests {
         let mut upgraded = before.clone();
         upgraded.binaries.values_mut().for_each(|binary| binary.sha256 = Digest::of(b"newer"));
         assert_ne!(stamp(&upgraded), stamp(&before));
+    }
+
+    /// A unit that also reads a file again by itself, with and without this content.
+    fn with_certificate(content: impl Into<Content>) -> Bundle {
+        let (mut bundle, certificate) = (sample(), HostPath::literal("/etc/kubernetes/pki/x.crt"));
+        bundle.files.insert(certificate.clone(), File::public(content));
+        let unit = bundle.units.get_mut(&UnitName::literal("kubelet.service")).unwrap();
+        unit.reads.insert(certificate, OnChange::ReadAgain);
+        bundle
+    }
+
+    #[test]
+    fn what_a_unit_reads_again_by_itself_is_not_in_its_stamp() {
+        let kubelet = UnitName::literal("kubelet.service");
+        let stamp = with_certificate("one").unit_stamp(&kubelet);
+        assert!(stamp.is_some());
+        assert_eq!(with_certificate("two").unit_stamp(&kubelet), stamp);
+        assert_eq!(with_certificate(Content::unknown()).unit_stamp(&kubelet), stamp);
+        assert_eq!(sample().unit_stamp(&kubelet), stamp);
+    }
+
+    #[test]
+    fn a_recorded_stamp_is_kept_until_something_changes_that_counts() {
+        let kubelet = UnitName::literal("kubelet.service");
+        let mut recorded = with_certificate("one").manifest();
+        // As a version did that counted the certificate as well.
+        let older = Some(Digest::of(b"over everything"));
+        recorded.units.insert(kubelet.clone(), older.clone());
+        let stamp = |mut bundle: Bundle| {
+            bundle.keep_stamps(&recorded);
+            bundle.manifest().units[&kubelet].clone()
+        };
+        assert_eq!(stamp(with_certificate("one")), older);
+        assert_eq!(stamp(with_certificate("two")), older);
+        assert_eq!(stamp(with_certificate(Content::unknown())), older);
+        let mut changed = with_certificate("one");
+        changed.files.insert(HostPath::literal("/etc/kubernetes/kubelet.yaml"), File::public("changed"));
+        assert_eq!(stamp(changed.clone()), changed.unit_stamp(&kubelet));
+        let mut upgraded = with_certificate("one");
+        upgraded.binaries.values_mut().for_each(|binary| binary.sha256 = Digest::of(b"newer"));
+        assert_eq!(stamp(upgraded.clone()), upgraded.unit_stamp(&kubelet));
+        let mut unknown = with_certificate("one");
+        unknown.files.insert(HostPath::literal("/etc/kubernetes/kubelet.yaml"), File::public(Content::unknown()));
+        assert_eq!(stamp(unknown), None);
     }
 
     #[test]

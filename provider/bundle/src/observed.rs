@@ -31,6 +31,8 @@ pub struct ObservedUnit {
     pub enabled: bool,
     /// What the unit read when the provider last (re)started it; `None` when it never did.
     pub stamp: Option<Digest>,
+    /// Something was written that it reads again by itself, and nobody has seen yet that it did.
+    pub unread: bool,
 }
 
 impl ObservedUnit {

@@ -2,27 +2,38 @@
 //! table of components (crate `render`); nothing here knows one by its name.
 
 use crate::HostPath;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// A systemd unit that the bundle enables and keeps running. Its unit file is one of the bundle's files,
 /// `/etc/systemd/system/<name>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// Files and binaries whose change makes a restart (or reload) necessary; the unit file always is one of them.
-    pub reads: BTreeSet<HostPath>,
-    pub on_change: OnChange,
+    /// Files and binaries that it reads, each with what its change needs; the unit file always is one of them.
+    pub reads: BTreeMap<HostPath, OnChange>,
     pub traits: UnitTraits,
+    /// Certificates that it serves, each with a command that prints the one that is served now, in PEM, on the host. Those that it
+    /// reads again by itself are taken up when the two are the same.
+    pub serves: BTreeMap<HostPath, String>,
     /// A command that succeeds on the host while the program is healthy. `None` where the program has no health endpoint, the user's
     /// flags switched it off, or `Health` names a better witness.
     pub health_check: Option<String>,
 }
 
-/// How a running unit takes up what it reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Unit {
+    /// What its stamp is made of: all that it reads, but for what it reads again by itself.
+    pub fn stamped(&self) -> impl Iterator<Item = &HostPath> {
+        self.reads.iter().filter(|(_, on_change)| **on_change != OnChange::ReadAgain).map(|(path, _)| path)
+    }
+}
+
+/// What a running unit needs when a file that it reads changes, mildest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OnChange {
-    Restart,
-    /// `systemctl reload`; a change of the unit file itself still restarts.
+    /// Nothing: the program reads the file again by itself. Such a file is not part of the unit's stamp.
+    ReadAgain,
+    /// `systemctl reload`.
     Reload,
+    Restart,
 }
 
 /// What a planner must know of a unit. There is no default: a unit that nobody describes does not compile.

@@ -4,7 +4,7 @@ use crate::archive::{self, Archive};
 use crate::read::{module_words, sysctl_path, sysctl_value};
 use crate::script::Script;
 use crate::{Machine, MachineError, Owner};
-use bundle::{Bundle, Directory, File, HostPath, IfFilled, Observed};
+use bundle::{Bundle, Directory, File, HostPath, IfFilled, Observed, OnChange, Unit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -75,6 +75,7 @@ fn render_archive(bundle: &Bundle, observed: &Observed) -> Result<Vec<u8>, Unpac
     plan("files", paths().map(|path| format!("{path}\n")).collect());
     plan("places", numbers.iter().map(|(directory, number)| format!("{number} {directory}\n")).collect());
     plan("owners", render_owners(bundle));
+    plan("unread", render_unread(bundle, observed));
     plan("units", bundle.units.keys().map(|unit| format!("{unit}\n")).collect());
     plan("packages", bundle.packages.iter().map(|(program, package)| format!("{program} {package}\n")).collect());
     plan("modules", bundle.modules.difference(&observed.modules).map(|module| module_words(module) + "\n").collect());
@@ -117,6 +118,13 @@ fn render_owners(bundle: &Bundle) -> String {
     let files = bundle.files.values().map(|file| &file.owner);
     let owners: BTreeSet<&String> = files.chain(bundle.data_directories.values().map(|directory| &directory.owner)).collect();
     owners.into_iter().filter(|owner| *owner != "root:root").map(|owner| format!("{owner}\n")).collect()
+}
+
+/// Units that read one of the new files again by themselves.
+fn render_unread(bundle: &Bundle, observed: &Observed) -> String {
+    let is_new = |path: &HostPath| bundle.files.get(path).is_some_and(|file| !is_as_declared(path, file, observed));
+    let reads_again = |unit: &Unit| unit.reads.iter().any(|(path, change)| *change == OnChange::ReadAgain && is_new(path));
+    bundle.units.iter().filter(|(_, unit)| reads_again(unit)).map(|(name, _)| format!("{name}\n")).collect()
 }
 
 fn render_sysctls(bundle: &Bundle, observed: &Observed) -> String {

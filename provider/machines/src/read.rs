@@ -3,7 +3,7 @@
 use crate::script::{END, Script};
 use crate::{Machine, MachineError, Owner};
 use bundle::{Digest, HostPath, Manifest, Observed, ObservedBinary, ObservedFile, ObservedUnit, Sysctl, UnitName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -93,6 +93,7 @@ struct Parts {
     installed: BTreeMap<HostPath, (Digest, Look)>,
     systemd: Vec<String>,
     stamps: BTreeMap<UnitName, Digest>,
+    unread: BTreeSet<UnitName>,
 }
 
 impl Parts {
@@ -130,6 +131,7 @@ impl Parts {
             "systemd" => self.systemd.push(rest.to_string()),
             "stamp" => {
                 let (unit, stamp) = (UnitName::parse(words.next()?).ok()?, Digest::parse(words.next()?).ok());
+                self.unread.extend(words.next().filter(|mark| *mark == "unread").map(|_| unit.clone()));
                 self.stamps.extend(stamp.map(|stamp| (unit, stamp)));
             }
             _ => return None,
@@ -156,6 +158,7 @@ impl Parts {
         }
         for (name, paragraph) in manifest.units.keys().zip(paragraphs) {
             if let Some(unit) = parse_unit(paragraph, self.stamps.remove(name)).ok_or_else(|| paragraph.join(" "))? {
+                let unit = ObservedUnit { unread: self.unread.contains(name), ..unit };
                 self.observed.units.insert(name.clone(), unit);
             }
         }
@@ -184,7 +187,7 @@ fn parse_unit(paragraph: &[String], stamp: Option<Digest>) -> Option<Option<Obse
     }
     // A unit without an [Install] section is started by others: it cannot be enabled and need not be.
     let enabled = matches!(property("UnitFileState")?, "enabled" | "static" | "alias" | "generated");
-    Some(Some(ObservedUnit { active_state: property("ActiveState")?.to_string(), enabled, stamp }))
+    Some(Some(ObservedUnit { active_state: property("ActiveState")?.to_string(), enabled, stamp, unread: false }))
 }
 
 #[cfg(test)]
@@ -234,7 +237,7 @@ mod tests {
              systemd LoadState=loaded\nsystemd ActiveState=active\nsystemd UnitFileState=enabled\nsystemd \n\
              systemd LoadState=not-found\nsystemd ActiveState=inactive\nsystemd UnitFileState=\nsystemd \n\
              systemd LoadState=loaded\nsystemd ActiveState=failed\nsystemd UnitFileState=disabled\n\
-             stamp a.service {s}\nend\n"
+             stamp a.service {s} unread\nend\n"
         );
         let observed = parse_observed(&answer, &asking_for(&["a.service", "b.service", "c.service"])).unwrap();
         let mut expect = Observed::default();
@@ -244,7 +247,10 @@ mod tests {
         for (path, identity) in [("/usr/local/bin/p", Some(p)), ("/usr/local/bin/q", None), ("/usr/local/bin/r", None)] {
             expect.binaries.insert(HostPath::literal(path), ObservedBinary { identity });
         }
-        let state = |active: &str, enabled, stamp| ObservedUnit { active_state: active.into(), enabled, stamp };
+        let state = |active: &str, enabled, stamp: Option<Digest>| {
+            let unread = stamp.is_some();
+            ObservedUnit { active_state: active.into(), enabled, stamp, unread }
+        };
         expect.units.insert(unit("a.service"), state("active", true, Some(s)));
         expect.units.insert(unit("c.service"), state("failed", false, None));
         assert_eq!(observed, expect);

@@ -30,6 +30,11 @@ impl Machine {
         self.act_on_units(owner, "stop", "stopping units", &(lines + END)).await
     }
 
+    /// Writes the stamps of running units that were seen to have read again what they read by themselves; no unit is touched.
+    pub async fn note_stamps(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        self.act_on_units(owner, "note", "writing the stamps of units", &render_units(units)).await
+    }
+
     /// Empties the stamps of units that were started and did not become healthy, so that whoever looks next sees them run with something
     /// else than they should.
     pub async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {

@@ -2,9 +2,10 @@
 //! names, paths and ports from it; planners and gates read the same through the bundle; and of a host that leaves, which has no
 //! bundle any more, `Component::of` tells what its units are.
 
+use crate::systemd::Flags;
 use bundle::{Bundle, Disruption, Health, HostPath, NameError, OnChange, Unit, UnitName, UnitTraits};
-use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One row of the table.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,6 +21,25 @@ pub struct Component {
     pub port: u16,
     /// What is asked for there.
     pub health_path: &'static str,
+    /// Certificates that it reads again by itself, with their keys, when the files change. Whatever else it reads needs a restart.
+    pub reads_again: &'static [Pair],
+}
+
+/// A certificate and its key, by the flags that name their files.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub certificate: &'static str,
+    pub key: &'static str,
+    pub purpose: Purpose,
+}
+
+/// What a certificate is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is shown to whoever connects: anyone can look whether it has been read again.
+    Serving,
+    /// It is shown to servers, and read for each connection, so that there is nothing to wait for.
+    Client,
 }
 
 const fn traits(tier: u8, restart: Disruption, health: Health) -> UnitTraits {
@@ -34,26 +54,54 @@ const PLAIN: Component = Component {
     kubeconfig_user: "",
     port: 0,
     health_path: "",
+    reads_again: &[],
 };
 
+const fn serving(certificate: &'static str, key: &'static str) -> Pair {
+    Pair { certificate, key, purpose: Purpose::Serving }
+}
+
+const fn client(certificate: &'static str, key: &'static str) -> Pair {
+    Pair { certificate, key, purpose: Purpose::Client }
+}
+
+/// Its TLS configuration loads both certificates for each handshake, as server and as client (`GetCertificate` and
+/// `GetClientCertificate` in etcd's client/pkg/transport/listener.go); until both files of a new pair are in place, a handshake fails
+/// and is tried again. The authorities that it trusts are read once (`ServerConfig` there).
 pub const ETCD: Component = Component {
     unit: "etcd.service",
     traits: traits(0, Disruption::RestartsControlPlaneComponent, Health::EtcdMember),
     program: "/usr/local/bin/etcd",
     port: 2379,
+    reads_again: &[serving("cert-file", "key-file"), serving("peer-cert-file", "peer-key-file")],
     ..PLAIN
 };
 
+/// In Kubernetes' staging/src/k8s.io: a serving certificate and the one for aggregated servers are watched, looked at once a minute where
+/// that fails, and taken when both files fit (`DynamicCertKeyPairContent` in
+/// apiserver/pkg/server/dynamiccertificates/dynamic_serving_content.go, used by apiserver/pkg/server/options/serving.go and
+/// kube-aggregator/pkg/apiserver/apiserver.go). The one for kubelets is read for each handshake, at most once a second
+/// (`cachingCertificateLoader` in client-go/transport/transport.go); the one for etcd by etcd's own client (`newETCD3Client` in
+/// apiserver/pkg/storage/storagebackend/factory/etcd3.go). Service account keys are read once, so is the encryption configuration unless
+/// `encryption-provider-config-automatic-reload` is set. Authorities of clients are watched too, but nothing shows from outside whether
+/// a new one is trusted, and no plan changes one.
 pub const API_SERVER: Component = Component {
     unit: "kube-apiserver.service",
     traits: traits(1, Disruption::RestartsControlPlaneComponent, Health::ApiServer),
     program: "/usr/local/bin/kube-apiserver",
     port: 6443,
     health_path: "/readyz",
+    reads_again: &[
+        serving("tls-cert-file", "tls-private-key-file"),
+        client("etcd-certfile", "etcd-keyfile"),
+        client("kubelet-client-certificate", "kubelet-client-key"),
+        client("proxy-client-cert-file", "proxy-client-key-file"),
+    ],
     ..PLAIN
 };
 
-/// Port: `KubeControllerManagerPort` of kubeadm (cmd/kubeadm/app/constants/constants.go).
+/// Port: `KubeControllerManagerPort` of kubeadm (cmd/kubeadm/app/constants/constants.go). It serves as the API server does, and reads its
+/// kubeconfig once.
 pub const CONTROLLER_MANAGER: Component = Component {
     unit: "kube-controller-manager.service",
     traits: traits(2, Disruption::RestartsControlPlaneComponent, Health::StaysUp),
@@ -61,6 +109,7 @@ pub const CONTROLLER_MANAGER: Component = Component {
     kubeconfig_user: "controller-manager",
     port: 10257,
     health_path: "/healthz",
+    reads_again: &[serving("tls-cert-file", "tls-private-key-file")],
 };
 
 /// Port: `KubeSchedulerPort` of kubeadm (cmd/kubeadm/app/constants/constants.go).
@@ -71,6 +120,7 @@ pub const SCHEDULER: Component = Component {
     kubeconfig_user: "scheduler",
     port: 10259,
     health_path: "/healthz",
+    ..PLAIN
 };
 
 pub const CSR_APPROVER: Component = Component {
@@ -186,6 +236,11 @@ impl Component {
         bundle.add_unit(self.unit(), unit_file, Unit { health_check, ..self.describe(reads, OnChange::Restart) });
     }
 
+    /// Adds a unit of this component under its own name.
+    pub(crate) fn add_unit(&self, bundle: &mut Bundle, unit_file: String, unit: Unit) {
+        bundle.add_unit(self.unit(), unit_file, unit);
+    }
+
     /// Asks the component at `server` (`https://127.0.0.1:10257`) for its health, on its own host. Its certificate may be one that it
     /// made itself, so it is not verified; nothing secret is sent.
     pub(crate) fn health_check(&self, kubectl: &str, kubeconfig: &str, server: &str) -> String {
@@ -197,9 +252,40 @@ impl Component {
 
     /// A unit of this component, with the traits of its row.
     pub fn describe(&self, reads: impl IntoIterator<Item = HostPath>, on_change: OnChange) -> Unit {
-        let reads: BTreeSet<HostPath> = reads.into_iter().collect();
-        Unit { reads, on_change, traits: self.traits, health_check: None }
+        let reads = reads.into_iter().map(|path| (path, on_change)).collect();
+        Unit { reads, traits: self.traits, serves: BTreeMap::new(), health_check: None }
     }
+
+    /// A unit that is restarted for a change of what it reads, but for the pairs of `reads_again`. A file that another flag names too
+    /// stays a reason for a restart, and so does a certificate that is served where nobody can look at it. `shown` is the command
+    /// that prints the served certificate, by the flag that names its file.
+    pub(crate) fn describe_with_flags(
+        &self,
+        reads: impl IntoIterator<Item = HostPath>,
+        flags: &Flags,
+        shown: &[(&str, Option<String>)],
+    ) -> Unit {
+        let mut unit = self.describe(reads, OnChange::Restart);
+        for pair in self.reads_again {
+            let named = |flag: &str| flags.get(flag).and_then(|value| HostPath::parse(value).ok());
+            let (Some(certificate), Some(key)) = (named(pair.certificate), named(pair.key)) else { continue };
+            let command = shown.iter().find(|(flag, _)| *flag == pair.certificate).and_then(|(_, command)| command.clone());
+            let is_alone = |path: &HostPath| flags.naming(path.as_str()).count() == 1 && unit.reads.contains_key(path);
+            if !(is_alone(&certificate) && is_alone(&key)) || (pair.purpose == Purpose::Serving && command.is_none()) {
+                continue;
+            }
+            unit.serves.extend(command.map(|command| (certificate.clone(), command)));
+            unit.reads.extend([(certificate, OnChange::ReadAgain), (key, OnChange::ReadAgain)]);
+        }
+        unit
+    }
+}
+
+/// Prints, on the host, the certificate that is served at the address (`-connect` of openssl's s_client takes it as it stands) in PEM.
+/// `client` is a certificate and its key for a server that wants one.
+pub(crate) fn shown_at(address: SocketAddr, client: Option<(&str, &str)>) -> String {
+    let client = client.map(|(certificate, key)| format!(" -cert {certificate} -key {key}")).unwrap_or_default();
+    format!("timeout 5 openssl s_client -connect {address}{client}")
 }
 
 /// The tier of a unit by its name, for hosts that leave.

@@ -35,6 +35,11 @@ impl Flags {
         self.0.iter().rev().find(|(ours, _)| ours == name).map(|(_, value)| value.as_str())
     }
 
+    /// The flags that are set to this value.
+    pub fn naming(&self, value: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(_, set)| set == value).map(|(name, _)| name.as_str())
+    }
+
     /// `program \`, then one `--name=value \` per line, as a value of `ExecStart=`.
     pub fn command_line(&self, program: &str) -> String {
         let flags = self.0.iter().map(|(name, value)| quote_argument(&format!("--{name}={value}")));

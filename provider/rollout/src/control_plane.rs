@@ -74,18 +74,24 @@ impl Cluster<'_> {
                 steps.push(Step::gate(Gate::EtcdQuorum));
             }
             steps.extend(gates_of_tier(&works, tier));
+            steps.extend(gates_of_unread(&works, tier));
         }
         Ok(steps)
     }
 
-    /// First what disturbs nobody, on all hosts at the same time; then host by host, those that are partly down first.
+    /// First what disturbs nobody: on all hosts at the same time, but for files that units read again by themselves, which go from host
+    /// to host. Then what restarts, host by host, those that are partly down first.
     fn repair_and_roll(&self) -> Result<Vec<Step>, Refusal> {
-        let (mut rolling, still): (Vec<&Work>, Vec<&Work>) = self.works.iter().partition(|work| work.is_stale());
+        let (mut rolling, others): (Vec<&Work>, Vec<&Work>) = self.works.iter().partition(|work| work.is_stale());
+        let (quiet, still): (Vec<&Work>, Vec<&Work>) = others.into_iter().partition(|work| work.is_quiet());
         rolling.sort_by_key(|work| work.first_down_tier().unwrap_or(usize::MAX));
         self.refuse_loss_of_quorum(&rolling)?;
         let mut steps: Vec<Step> = pushes(&still).into_iter().collect();
         for tier in 0..tier_count(&still) {
             steps.extend(staged_with_gate(&still, tier));
+        }
+        for work in quiet {
+            steps.extend(self.roll(work));
         }
         if let Some(first) = rolling.first() {
             steps.extend(self.others_serve(first));
@@ -152,7 +158,11 @@ fn tier_count(works: &[&Work]) -> usize {
 }
 
 fn staged_with_gate(works: &[&Work], tier: usize) -> Vec<Step> {
-    stage(works, tier).into_iter().chain(gates_of_tier(works, tier)).collect()
+    stage(works, tier).into_iter().chain(gates_of_tier(works, tier)).chain(gates_of_unread(works, tier)).collect()
+}
+
+fn gates_of_unread(works: &[&Work], tier: usize) -> Option<Step> {
+    Step::parallel(works.iter().filter_map(|work| work.gate_of_unread(tier)).map(Step::gate).collect())
 }
 
 /// Also of a tier that needs nothing while a later one does: an apply may have been cut off before it saw that tier healthy.

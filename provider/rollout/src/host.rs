@@ -1,6 +1,6 @@
 //! What one host needs: which of its differences are written, and which units start, restart or reload.
 
-use crate::{Cause, EtcdData, History, Step};
+use crate::{Cause, EtcdData, Gate, History, Step};
 use bundle::{
     Bundle, Difference, Digest, Disruption, Health, HostName, HostPath, Item, Manifest, Observed, ObservedUnit, OnChange, Unit,
     UnitName, UnitTraits, differences,
@@ -89,24 +89,42 @@ impl HostState {
         let is_unit = |difference: &Difference| matches!(difference.item, Item::Unit(_));
         let pushes: Vec<Difference> = differences(manifest, observed).into_iter().filter(|d| !is_unit(d)).collect();
         let changed: BTreeSet<&HostPath> = pushes.iter().filter_map(|d| d.item.path()).collect();
-        let needs = manifest.units.iter().filter_map(|(name, stamp)| {
-            let unit = observed.units.get(name);
-            Some((name.clone(), need(unit, stamp.as_ref(), || self.change_of(name, &changed))?))
-        });
-        let needs = needs.collect();
-        Some(Work { host: self, pushes, needs })
+        let needs: BTreeMap<UnitName, Need> = manifest
+            .units
+            .iter()
+            .filter_map(|(name, stamp)| {
+                let unit = observed.units.get(name);
+                Some((name.clone(), need(unit, stamp.as_ref(), || self.change_of(name, &changed))?))
+            })
+            .collect();
+        let reads_by_itself = |name: &&UnitName| {
+            let is_unread = observed.units.get(*name).is_some_and(|unit| unit.unread);
+            let starts_with_it = needs.get(*name).is_some_and(|need| need.is_down || need.action != Action::Start);
+            (is_unread || self.changed_of(name, &changed).any(|(_, on_change)| on_change == OnChange::ReadAgain)) && !starts_with_it
+        };
+        let unread = self.units.keys().filter(reads_by_itself).cloned().collect();
+        Some(Work { host: self, pushes, needs, unread })
     }
 
-    /// How a running unit picks up a change in what it reads, and what that is. When nothing of it differs any more, an apply was cut off
-    /// after it wrote the files: which of them changed is not known then, and a restart is right for all.
+    /// What of the files that the unit reads changes, and what each change needs.
+    fn changed_of<'a>(
+        &'a self,
+        name: &UnitName,
+        changed: &'a BTreeSet<&HostPath>,
+    ) -> impl Iterator<Item = (&'a HostPath, OnChange)> {
+        let reads = self.units.get(name).into_iter().flat_map(|unit| &unit.reads);
+        reads.filter(|(path, _)| changed.contains(path)).map(|(path, on_change)| (path, *on_change))
+    }
+
+    /// How a running unit picks up a change in what its stamp is made of, and what that is. When nothing of it differs any more, an apply
+    /// was cut off after it wrote the files: which of them changed is not known then, and a restart is right for all.
     fn change_of(&self, name: &UnitName, changed: &BTreeSet<&HostPath>) -> (Action, Vec<Cause>) {
-        let unit = self.units.get(name);
-        let reads = unit.into_iter().flat_map(|unit| &unit.reads).filter(|path| changed.contains(path));
-        let because: Vec<Cause> = reads.cloned().map(Cause::Changed).collect();
-        let reloads = unit.is_some_and(|unit| unit.on_change == OnChange::Reload) && !changed.contains(&name.path());
-        match because.is_empty() {
-            true => (Action::Restart, vec![Cause::OlderConfiguration]),
-            false => (if reloads { Action::Reload } else { Action::Restart }, because),
+        let changed: Vec<_> = self.changed_of(name, changed).filter(|(_, on_change)| *on_change > OnChange::ReadAgain).collect();
+        let because: Vec<Cause> = changed.iter().map(|(path, _)| Cause::Changed((*path).clone())).collect();
+        match changed.iter().map(|(_, on_change)| *on_change).max() {
+            None => (Action::Restart, vec![Cause::OlderConfiguration]),
+            Some(OnChange::Reload) => (Action::Reload, because),
+            Some(_) => (Action::Restart, because),
         }
     }
 }
@@ -152,6 +170,8 @@ pub(crate) struct Work<'a> {
     pub host: &'a HostState,
     pub pushes: Vec<Difference>,
     pub needs: BTreeMap<UnitName, Need>,
+    /// Units that go on running and read something again by themselves: it must be seen that they did.
+    pub unread: BTreeSet<UnitName>,
 }
 
 impl Work<'_> {
@@ -162,7 +182,19 @@ impl Work<'_> {
 
     /// Whether the host needs no step.
     pub fn is_idle(&self) -> bool {
-        self.pushes.is_empty() && self.needs.is_empty()
+        self.pushes.is_empty() && self.needs.is_empty() && self.unread.is_empty()
+    }
+
+    /// Whether units read something again by themselves, and that is all that happens to units.
+    pub fn is_quiet(&self) -> bool {
+        self.needs.is_empty() && !self.unread.is_empty()
+    }
+
+    /// Waits until those of this tier were seen to read again what they read by themselves.
+    pub fn gate_of_unread(&self, tier: usize) -> Option<Gate> {
+        let units = self.host.tiers.get(tier).into_iter().flatten().filter(|unit| self.unread.contains(unit));
+        let units: Vec<UnitName> = units.cloned().collect();
+        (!units.is_empty()).then(|| Gate::CertificatesServed { host: self.name(), units })
     }
 
     /// A running unit stops for a moment.

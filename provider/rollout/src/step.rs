@@ -75,6 +75,11 @@ pub enum Gate {
         host: HostName,
         units: Vec<UnitName>,
     },
+    /// Units that read certificates again by themselves serve those that their files hold.
+    CertificatesServed {
+        host: HostName,
+        units: Vec<UnitName>,
+    },
     EtcdQuorum,
     EtcdMemberHealthy {
         host: HostName,
@@ -150,6 +155,7 @@ impl Step {
     pub(crate) fn gate(gate: Gate) -> Step {
         let host = match &gate {
             Gate::UnitsHealthy { host, .. }
+            | Gate::CertificatesServed { host, .. }
             | Gate::EtcdMemberHealthy { host }
             | Gate::QuorumWithout { host }
             | Gate::ApiServerReady { host }
@@ -220,6 +226,8 @@ fn merged<'a>(lines: impl Iterator<Item = (Vec<&'a HostName>, String)>) -> Vec<(
 fn condition(gate: &Gate) -> String {
     match gate {
         Gate::UnitsHealthy { units, .. } => format!("{} {} healthy", joined(units), if units.len() == 1 { "is" } else { "are" }),
+        Gate::CertificatesServed { units, .. } if units.len() == 1 => format!("{} serves its new certificate", joined(units)),
+        Gate::CertificatesServed { units, .. } => format!("{} serve their new certificates", joined(units)),
         Gate::EtcdQuorum => "etcd has a quorum".into(),
         Gate::EtcdMemberHealthy { .. } => "the etcd member is healthy".into(),
         Gate::QuorumWithout { host } => format!("etcd has a quorum without {host}"),

@@ -8,12 +8,14 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use rollout::{EtcdData, Gate, History, HostState, Refusal, Step, control_plane};
 use std::collections::BTreeSet;
-use world::{Found, Machine, World, bundle, config_of, control_plane_units, host, single, unit};
+use world::{
+    Found, Machine, World, bundle, certificate_of, config_of, control_plane_units, host, single, unit, with_certificates,
+};
 
 const CRITICAL: [&str; 2] = ["etcd.service", "kube-apiserver.service"];
 
 fn declared() -> Bundle {
-    bundle(&control_plane_units(), "new")
+    with_certificates(bundle(&control_plane_units(), "new"))
 }
 
 fn cluster(hosts: usize, machine: Machine) -> World {
@@ -64,6 +66,9 @@ fn apply(world: &mut World, kills: &[usize]) -> Result<(), Refusal> {
     }
     let left = control_plane::plan(&world.states())?;
     assert_eq!(left, [], "a second plan is not empty");
+    let answering = world.machines.values().filter(|machine| machine.answers);
+    let mut running = answering.flat_map(|machine| machine.observed.units.values()).filter(|unit| unit.is_running());
+    assert!(running.all(|unit| !unit.unread), "nobody saw whether a certificate was read again");
     Ok(())
 }
 
@@ -78,10 +83,16 @@ fn world_of(found: &[(u8, Vec<Found>, Vec<bool>)], in_state: bool, unreachable: 
     for (machine, (dice, units_found, outdated)) in world.machines.values_mut().zip(found) {
         machine.in_state = in_state;
         machine.answers = !unreachable || *dice > 0;
-        for (((unit, ..), found), outdated) in control_plane_units().iter().zip(units_found).zip(outdated) {
+        for (place, (((unit, ..), found), outdated)) in (*dice..).zip(control_plane_units().iter().zip(units_found).zip(outdated))
+        {
             machine.find(unit, *found);
             if *outdated {
                 machine.outdate(&config_of(unit));
+            }
+            match place % 4 {
+                0 => machine.outdate(&certificate_of(unit)),
+                1 => machine.forget_whether_it_was_read(unit),
+                _ => {}
             }
         }
     }

@@ -3,9 +3,11 @@
 
 mod world;
 
-use bundle::{Bundle, HostPath};
+use bundle::{Bundle, Disruption, HostPath};
 use rollout::{HostState, Step, control_plane, load_balancer, nodes};
-use world::{Found, Machine, World, bundle, config_of, control_plane_units, host, load_balancer_units, node_units, unit};
+use world::{
+    Found, Machine, World, bundle, certificate_of, config_of, control_plane_units, host, load_balancer_units, node_units, unit,
+};
 
 fn world(prefix: &str, machine: &Machine, count: usize) -> World {
     let machines = (1..=count).map(|number| (host(&format!("{prefix}-{number}")), machine.clone())).collect();
@@ -57,6 +59,62 @@ cp-1, cp-2, cp-3: wait until the API server is ready
 apply the cluster's own objects
 cp-1, cp-2, cp-3: start k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service
 cp-1, cp-2, cp-3: wait until k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service are healthy",
+    );
+}
+
+fn with_certificates(change: impl Fn(&mut Machine)) -> Vec<HostState> {
+    let mut world = world("cp", &Machine::new(world::with_certificates(control_plane_bundle())), 3);
+    world.machines.values_mut().for_each(change);
+    world.states()
+}
+
+#[test]
+fn certificates_that_programs_read_again_by_themselves() {
+    let states = with_certificates(|machine| {
+        machine.outdate(&certificate_of(&unit("etcd.service")));
+        machine.outdate(&certificate_of(&unit("kube-apiserver.service")));
+    });
+    let steps = control_plane::plan(&states);
+    assert!(steps.iter().flatten().all(|step| rollout::disruption(step) == Disruption::None));
+    check(
+        steps,
+        r"
+cp-1: write /etc/etcd.service.crt (content differs), /etc/kube-apiserver.service.crt (content differs)
+cp-1: wait until etcd.service serves its new certificate
+cp-1: wait until kube-apiserver.service serves its new certificate
+cp-2: write /etc/etcd.service.crt (content differs), /etc/kube-apiserver.service.crt (content differs)
+cp-2: wait until etcd.service serves its new certificate
+cp-2: wait until kube-apiserver.service serves its new certificate
+cp-3: write /etc/etcd.service.crt (content differs), /etc/kube-apiserver.service.crt (content differs)
+cp-3: wait until etcd.service serves its new certificate
+cp-3: wait until kube-apiserver.service serves its new certificate",
+    );
+}
+
+#[test]
+fn a_certificate_that_was_written_and_not_seen_to_be_served() {
+    let mut states = with_certificates(|_| {});
+    states[1].observed.as_mut().unwrap().units.get_mut(&unit("kube-apiserver.service")).unwrap().unread = true;
+    check(control_plane::plan(&states), "\ncp-2: wait until kube-apiserver.service serves its new certificate");
+}
+
+/// The API server starts with what is there; etcd goes on, and reads its own again.
+#[test]
+fn a_new_certificate_of_a_unit_that_restarts_anyway() {
+    let states = with_certificates(|machine| {
+        outdate(machine, "kube-apiserver.service");
+        machine.outdate(&certificate_of(&unit("etcd.service")));
+        machine.outdate(&certificate_of(&unit("kube-apiserver.service")));
+    });
+    let steps = control_plane::plan(&states[..1]);
+    check(
+        steps,
+        r"
+cp-1: write /etc/etcd.service.crt (content differs), /etc/kube-apiserver.service.conf (content differs), /etc/kube-apiserver.service.crt (content differs)
+cp-1: wait until the etcd member is healthy
+cp-1: wait until etcd.service serves its new certificate
+cp-1: restart kube-apiserver.service (/etc/kube-apiserver.service.conf changed)
+cp-1: wait until the API server is ready",
     );
 }
 

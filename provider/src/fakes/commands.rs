@@ -2,7 +2,7 @@
 
 use super::memory::Memory;
 use super::units;
-use bundle::{HostName, HostPath, UnitName};
+use bundle::{Digest, HostName, HostPath, UnitName};
 use ipnet::IpNet;
 use machines::Output;
 use render::control_plane::KUBECTL;
@@ -30,6 +30,9 @@ pub(super) fn run(memory: &mut Memory, name: &HostName, script: &str) -> Output 
             let file = memory.host(name).files.get(&HostPath::literal(path));
             answer(file.is_some_and(|file| !file.content.is_empty()), "")
         }
+        ["openssl", "x509", "-noout", "-sha256", "-fingerprint", "-in", path, "timeout", "5", "openssl", "s_client", ..] => {
+            answer(true, &fingerprints(memory, name, &HostPath::literal(path.trim_end_matches(';'))))
+        }
         ["ip", "-o", "addr", "show"] => answer(true, &addresses(memory, name)),
         ["journalctl", ..] => answer(true, "Error: unknown flag: --no-such-flag\n"),
         [KUBECTL, .., "get", "--raw=/readyz"] => answer(memory.serves_api(name), ""),
@@ -49,6 +52,16 @@ fn show(memory: &Memory, name: &HostName, script: &str) -> Output {
     });
     let text = paragraphs.collect::<Vec<_>>().join("\n");
     answer(true, &format!("{text}{}\n", memory.now() + 60))
+}
+
+/// Of the file, and of what the running unit that reads it again by itself shows.
+fn fingerprints(memory: &Memory, name: &HostName, path: &HostPath) -> String {
+    let line = |content: &Vec<u8>| format!("sha256 Fingerprint={}\n", Digest::of(content));
+    let Some(host) = memory.hosts.get(name) else { return String::new() };
+    let file = host.files.get(path).map(|file| line(&file.content)).unwrap_or_default();
+    let running = host.units.values().filter(|unit| unit.active_state == "active");
+    let served = running.filter_map(|unit| unit.holds.get(path)).map(line).next().unwrap_or_default();
+    format!("{file}{served}")
 }
 
 fn since(memory: &Memory, name: &HostName, unit: &str) -> i64 {

@@ -134,10 +134,25 @@ impl Host for FakeHost {
         self.act(units::Verb::Stop, owner, &named).await
     }
 
+    async fn note_stamps(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        self.mutate("note stamps", |host, extent| {
+            let record = host.records.entry(owner.clone()).or_default();
+            for (unit, stamp) in &units[..extent.of(units.len())] {
+                record.units.insert(unit.clone(), Some(stamp.clone()));
+                record.unread.remove(unit);
+            }
+            Ok(())
+        })
+        .await
+    }
+
     async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
         self.mutate("withdraw stamps", |host, _| {
             let record = host.records.entry(owner.clone()).or_default();
-            units.iter().for_each(|unit| drop(record.units.insert(unit.clone(), None)));
+            for unit in units {
+                record.units.insert(unit.clone(), None);
+                record.unread.remove(unit);
+            }
             Ok(())
         })
         .await
@@ -188,7 +203,8 @@ fn observe(host: &HostMemory, owner: &Owner, manifest: &Manifest) -> Observed {
         let state = host.units.get(name).cloned().unwrap_or_default();
         if host.files.contains_key(&name.path()) || state.active_state == "active" {
             let active_state = if state.active_state.is_empty() { "inactive".into() } else { state.active_state };
-            let unit = ObservedUnit { active_state, enabled: state.enabled, stamp: record.units.get(name).cloned().flatten() };
+            let (stamp, unread) = (record.units.get(name).cloned().flatten(), record.unread.contains(name));
+            let unit = ObservedUnit { active_state, enabled: state.enabled, stamp, unread };
             observed.units.insert(name.clone(), unit);
         }
     }

@@ -2,7 +2,7 @@
 //! objects of the cluster. Contents stand here in the clear: tests compare digests, never print them.
 
 use super::cloud::CloudMemory;
-use bundle::{Digest, HostName, HostPath, Sysctl, UnitName};
+use bundle::{Digest, HostName, HostPath, OnChange, Sysctl, UnitName};
 use ipnet::IpNet;
 use machines::Owner;
 use render::component::{API_SERVER, Component, ETCD};
@@ -30,6 +30,8 @@ pub struct HostMemory {
     pub answers: bool,
     /// Its kubelet runs and reaches no API server.
     pub is_mute: bool,
+    /// Its programs do not read again by themselves what they should.
+    pub is_blind: bool,
     pub files: BTreeMap<HostPath, FakeFile>,
     /// What is installed there, by `Binary::identity`.
     pub programs: BTreeMap<HostPath, Digest>,
@@ -56,6 +58,8 @@ pub struct FakeUnit {
     pub crash_loops: bool,
     /// Digest over what it really read when it last started or reloaded, as `Bundle::unit_stamp` counts it.
     pub runs_with: Option<Digest>,
+    /// What it holds of the files that it reads again by itself.
+    pub holds: BTreeMap<HostPath, Vec<u8>>,
     /// Of a keepalived: the virtual addresses in its configuration at that time.
     pub addresses: Vec<IpNet>,
 }
@@ -67,6 +71,8 @@ pub struct Record {
     pub files: BTreeSet<HostPath>,
     pub installed: BTreeMap<HostPath, Digest>,
     pub units: BTreeMap<UnitName, Option<Digest>>,
+    /// Units that were not seen yet to read again what was written.
+    pub unread: BTreeSet<UnitName>,
     /// Values of sysctls before the first change.
     pub sysctls: BTreeMap<Sysctl, String>,
     pub directories: BTreeSet<HostPath>,
@@ -75,7 +81,7 @@ pub struct Record {
     pub identity: BTreeMap<String, String>,
     pub cleanup: BTreeSet<String>,
     /// Not in the real record: what each unit reads, from which the fake knows which files a unit runs with.
-    pub reads: BTreeMap<UnitName, BTreeSet<HostPath>>,
+    pub reads: BTreeMap<UnitName, BTreeMap<HostPath, OnChange>>,
 }
 
 /// What etcd holds. It is gone when no host has etcd any more.
@@ -103,6 +109,7 @@ impl Default for HostMemory {
         HostMemory {
             answers: true,
             is_mute: false,
+            is_blind: false,
             files: BTreeMap::new(),
             programs: BTreeMap::new(),
             units: BTreeMap::new(),
@@ -182,14 +189,34 @@ impl HostMemory {
     }
 
     /// As `Bundle::unit_stamp`, from what is really there.
-    pub fn stamp_of(&self, reads: &BTreeSet<HostPath>) -> Digest {
+    pub fn stamp_of(&self, reads: &BTreeMap<HostPath, OnChange>) -> Digest {
         let digest = |path: &HostPath| match (self.files.get(path), self.programs.get(path)) {
             (Some(file), _) => Digest::of(&file.content),
             (None, Some(identity)) => identity.clone(),
             (None, None) => Digest::of(b""),
         };
-        let text: String = reads.iter().map(|path| format!("{path} {}\n", digest(path))).collect();
+        let stamped = reads.iter().filter(|(_, on_change)| **on_change != OnChange::ReadAgain);
+        let text: String = stamped.map(|(path, _)| format!("{path} {}\n", digest(path))).collect();
         Digest::of(text.as_bytes())
+    }
+
+    /// What a program holds that has just read its files.
+    pub fn read_again(&self, reads: &BTreeMap<HostPath, OnChange>) -> BTreeMap<HostPath, Vec<u8>> {
+        let again = reads.iter().filter(|(_, on_change)| **on_change == OnChange::ReadAgain);
+        again.filter_map(|(path, _)| Some((path.clone(), self.files.get(path)?.content.clone()))).collect()
+    }
+
+    /// Running programs notice that files have changed.
+    pub fn notice_files(&mut self) {
+        if self.is_blind {
+            return;
+        }
+        for (unit, reads) in self.records.values().flat_map(|record| record.reads.clone()).collect::<Vec<_>>() {
+            let holds = self.read_again(&reads);
+            self.units.get_mut(&unit).into_iter().filter(|unit| unit.active_state == "active").for_each(|unit| {
+                unit.holds.clone_from(&holds);
+            });
+        }
     }
 
     /// What is in a directory.
@@ -210,14 +237,17 @@ impl HostMemory {
         }
         lines.extend(self.programs.iter().map(|(path, identity)| (path.to_string(), identity.to_string())));
         for (unit, state) in &self.units {
-            let what = format!("{} enabled={} {:?}", state.active_state, state.enabled, state.runs_with);
+            let holds: Vec<_> = state.holds.iter().map(|(path, content)| (path, Digest::of(content))).collect();
+            let what = format!("{} enabled={} {:?} {holds:?}", state.active_state, state.enabled, state.runs_with);
             lines.insert(unit.to_string(), what);
         }
         lines.extend(self.sysctls.iter().map(|(key, value)| (key.to_string(), value.clone())));
         for (owner, record) in &self.records {
             let units: Vec<String> = record.units.iter().map(|(unit, stamp)| format!("{unit} {stamp:?}")).collect();
-            let rest =
-                (&record.files, &record.installed, units, &record.sysctls, &record.directories, &record.kept, &record.identity);
+            let rest = (
+                (&record.files, &record.installed, units, &record.unread),
+                (&record.sysctls, &record.directories, &record.kept, &record.identity),
+            );
             lines.insert(format!("record {owner}"), format!("{rest:?}"));
         }
         lines

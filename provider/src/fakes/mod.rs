@@ -16,7 +16,7 @@ mod units;
 
 pub use clock::FakeClock;
 pub use faults::{Fault, Moment};
-pub use memory::{FakeFile, HostMemory, Memory};
+pub use memory::{FakeFile, FakeUnit, HostMemory, Memory};
 
 use crate::ports::{Clock, Host, World};
 use ::cloud::{Cloud, Connection};

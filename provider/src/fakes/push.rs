@@ -3,7 +3,7 @@
 use super::FakeFile;
 use super::faults::Extent;
 use super::memory::HostMemory;
-use bundle::{Bundle, Digest, Directory, HostName, HostPath, IfFilled, Manifest, Observed, UnitName};
+use bundle::{Bundle, Digest, Directory, HostName, HostPath, IfFilled, Manifest, Observed, OnChange, UnitName};
 use machines::{MachineError, Owner};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +24,7 @@ pub(super) fn push(
         return Err(MachineError::Filled { host: name.to_string(), path: path.to_string(), reason: "it holds something".into() });
     }
     note(host, owner, bundle);
+    mark_unread(host, owner, &doomed);
     host.modules.extend(bundle.modules.iter().cloned());
     for (key, value) in &bundle.sysctls {
         if observed.sysctls.get(key) != Some(value) {
@@ -34,6 +35,7 @@ pub(super) fn push(
         let content = file.content.bytes().unwrap_or_default().to_vec();
         host.files.insert((*path).clone(), FakeFile { mode: file.mode, owner: file.owner.clone(), content });
     }
+    host.notice_files();
     if extent == Extent::Half {
         return Ok(());
     }
@@ -45,6 +47,18 @@ pub(super) fn push(
         }
     }
     Ok(())
+}
+
+/// Units with a stamp that read again by themselves what is about to be written.
+fn mark_unread(host: &mut HostMemory, owner: &Owner, doomed: &[(&HostPath, &bundle::File)]) {
+    let record = host.records.entry(owner.clone()).or_default();
+    let is_read_again = |unit: &UnitName| {
+        let reads = record.reads.get(unit);
+        reads.is_some_and(|reads| doomed.iter().any(|(path, _)| reads.get(*path) == Some(&OnChange::ReadAgain)))
+    };
+    let stamped = record.units.iter().filter(|(unit, stamp)| stamp.is_some() && is_read_again(unit));
+    let unread: Vec<UnitName> = stamped.map(|(unit, _)| unit.clone()).collect();
+    record.unread.extend(unread);
 }
 
 fn is_as_declared(path: &HostPath, file: &bundle::File, observed: &Observed) -> bool {
@@ -105,6 +119,7 @@ pub(super) fn prune(host: &mut HostMemory, owner: &Owner, keep: &Manifest, exten
     let record = host.records.entry(owner.clone()).or_default();
     record.units.retain(|unit, _| keep.units.contains_key(unit));
     record.reads.retain(|unit, _| keep.units.contains_key(unit));
+    record.unread.retain(|unit| keep.units.contains_key(unit));
     record.files.retain(|path| is_kept(&&path.clone()));
     record.installed.retain(|path, _| keep.binaries.contains_key(path));
     record.sysctls.retain(|key, _| keep.sysctls.contains_key(key));

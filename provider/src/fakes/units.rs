@@ -2,12 +2,12 @@
 
 use super::memory::{Cluster, FakeUnit, Memory, Node};
 use super::{FakeFile, memory::HostMemory};
-use bundle::{Digest, HostName, HostPath, UnitName};
+use bundle::{Digest, HostName, HostPath, OnChange, UnitName};
 use ipnet::IpNet;
 use machines::{MachineError, Owner};
 use render::component::{API_SERVER, CONTAINERD, ETCD, KUBELET};
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A flag and a field that no program takes.
 const NO_SUCH_SETTINGS: [&str; 2] = ["--no-such-flag=", "noSuchField"];
@@ -42,7 +42,10 @@ pub(super) fn act(
         let reason = start(memory, name, verb, owner, unit).err();
         let record = memory.host(name).records.entry(owner.clone()).or_default();
         match reason {
-            None => drop(record.units.insert(unit.clone(), stamp.clone())),
+            None => {
+                record.units.insert(unit.clone(), stamp.clone());
+                record.unread.remove(unit);
+            }
             Some(reason) => {
                 memory.host(name).units.entry(unit.clone()).or_default().active_state = "failed".into();
                 let (host, verb, unit) = (name.to_string(), format!("{verb:?}").to_lowercase(), unit.to_string());
@@ -71,6 +74,7 @@ fn start(memory: &mut Memory, name: &HostName, verb: Verb, owner: &Owner, unit: 
     let mut state = host.units.get(unit).cloned().unwrap_or_default();
     if reads_again {
         state.runs_with = Some(host.stamp_of(&reads));
+        state.holds = host.read_again(&reads);
         state.addresses = addresses(host, &reads);
         state.crash_loops = refuses_its_settings(host, &reads);
     }
@@ -82,14 +86,14 @@ fn start(memory: &mut Memory, name: &HostName, verb: Verb, owner: &Owner, unit: 
 }
 
 /// A program of `Type=simple`: systemd takes it for active when it is forked, and then starts it again and again.
-fn refuses_its_settings(host: &HostMemory, reads: &BTreeSet<HostPath>) -> bool {
-    let texts = reads.iter().filter_map(|path| host.files.get(path)).map(|file| String::from_utf8_lossy(&file.content));
+fn refuses_its_settings(host: &HostMemory, reads: &BTreeMap<HostPath, OnChange>) -> bool {
+    let texts = reads.keys().filter_map(|path| host.files.get(path)).map(|file| String::from_utf8_lossy(&file.content));
     texts.into_iter().any(|text| NO_SUCH_SETTINGS.iter().any(|setting| text.contains(setting)))
 }
 
 /// What keepalived takes from its configuration: the words with a prefix length are the virtual addresses.
-fn addresses(host: &HostMemory, reads: &BTreeSet<HostPath>) -> Vec<IpNet> {
-    let configurations = reads.iter().filter(|path| path.as_str().ends_with("/keepalived.conf"));
+fn addresses(host: &HostMemory, reads: &BTreeMap<HostPath, OnChange>) -> Vec<IpNet> {
+    let configurations = reads.keys().filter(|path| path.as_str().ends_with("/keepalived.conf"));
     let text = |path: &HostPath| host.files.get(path).map(|file| String::from_utf8_lossy(&file.content).into_owned());
     let words = configurations.filter_map(text).collect::<String>();
     words.split_whitespace().filter_map(|word| word.parse().ok()).collect()

@@ -16,6 +16,8 @@ const DEATHS: [Fault; 2] = [Fault::Die(Moment::Halfway), Fault::Die(Moment::Afte
 enum Operation {
     Create,
     Update(&'static Change),
+    /// Certificates of API servers that programs read again by themselves.
+    NewCertificates,
     Destroy,
 }
 
@@ -40,6 +42,9 @@ impl Trial {
         }
         if let Operation::Update(change) = operation {
             config = complete(stage.engine.schema(name), &row.changed(&stage.config, change));
+        }
+        if matches!(operation, Operation::NewCertificates) {
+            config = stage.with_one_more_name().await.1;
         }
         let mut trial = Trial { begin: stage.world.memory(), end: Memory::default(), stage, operation, prior, config };
         let undisturbed = trial.run(&trial.prior.clone()).await;
@@ -183,6 +188,11 @@ async fn every_update_survives_being_cut_off_anywhere() {
             survives_everything(row.name, Operation::Update(change)).await;
         }
     }
+}
+
+#[tokio::test]
+async fn new_certificates_that_nothing_restarts_for_survive_being_cut_off_anywhere() {
+    survives_everything("k8s_hardway_cluster", Operation::NewCertificates).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod adoption;
+mod certificates;
 mod cloud_drift;
 mod contract;
 mod cut_off;

@@ -114,6 +114,19 @@ make_directories() {
   done <plan/directories
 }
 
+# A unit that reads a new file again by itself has yet to do so; who is cut off before that was seen must find it out. A unit that was
+# never started, or whose stamp was withdrawn, will be started with it.
+mark_unread() {
+  while read -r unit; do
+    stamp=''
+    read -r stamp <"$record/units/$unit"
+    case $stamp in
+    '' | *' unread') continue ;;
+    esac
+    { printf '%s unread\n' "$stamp" >"$record/unread.part" && mv -f "$record/unread.part" "$record/units/$unit"; } || fail file "$record/units/$unit"
+  done <plan/unread
+}
+
 # place FILE DIRECTORY: within one mount a rename does it; into another, the file is copied beside its place first.
 place() {
   there=$2/${1##*/}
@@ -225,4 +238,5 @@ install_packages
 load_modules
 set_sysctls
 make_directories
+mark_unread
 place_files

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# units.sh OWNER start|restart|reload|stop|withdraw: standard input holds `UNIT STAMP`, STAMP being - for the last two, at last `end`.
+# units.sh OWNER start|restart|reload|note|stop|withdraw: standard input holds `UNIT STAMP`, STAMP being - for the last two, at last `end`.
 open_record "$1"
 verb=$2
 exec 1>&2
@@ -113,6 +113,7 @@ stop() {
 
 case $verb in
 stop) stop "$@" ;;
+note) for unit in "$@"; do mv -f "$record/starting/$unit" "$record/units/$unit" || fail file "$record/units/$unit"; done ;;
 withdraw) for unit in "$@"; do : >"$record/units/$unit" || fail file "$record/units/$unit"; done ;;
 reload)
   prepare "$@"

@@ -49,9 +49,8 @@ async fn pushed(host: &Host) {
     let unit_file = host.host_path("fake/etc/a.service");
     bundle.files.insert(unit_file.clone(), File::public("[Service]\n"));
     bundle.files.insert(host.host_path("etc/file"), File::public("x"));
-    let unit = unit_that_reads(unit_file);
-    let stamp = bundle.unit_stamp(&unit);
-    bundle.units.insert(UnitName::literal("a.service"), unit);
+    bundle.units.insert(UnitName::literal("a.service"), unit_that_reads(unit_file));
+    let stamp = bundle.unit_stamp(&UnitName::literal("a.service"));
     let observed = machine.read(&owner(), &bundle.manifest()).await.unwrap();
     machine.push(&owner(), &bundle, &observed, &quiet).await.unwrap();
     machine.start(&owner(), &[(UnitName::literal("a.service"), stamp.unwrap())]).await.unwrap();

@@ -1,7 +1,7 @@
 //! Which calls of systemctl are made, and when a stamp is written. The real systemd is met in the acceptance tests.
 
 use crate::host::{Host, apply, owner, unit_that_reads};
-use bundle::{Bundle, Digest, File, UnitName, differences};
+use bundle::{Bundle, Digest, File, OnChange, UnitName, differences};
 use machines::{Machine, MachineError};
 
 /// Unit files go where the stand-in for systemctl looks.
@@ -11,9 +11,10 @@ fn units(host: &Host, names: &[&str]) -> (Bundle, Vec<(UnitName, Digest)>) {
     for name in names {
         let path = host.host_path(&format!("fake/etc/{name}"));
         bundle.files.insert(path.clone(), File::public("[Service]\n"));
-        let unit = unit_that_reads(path);
-        starts.push((UnitName::literal(name), bundle.unit_stamp(&unit).unwrap()));
-        bundle.units.insert(UnitName::literal(name), unit);
+        let unit = UnitName::literal(name);
+        bundle.units.insert(unit.clone(), unit_that_reads(path));
+        let stamp = bundle.unit_stamp(&unit).unwrap();
+        starts.push((unit, stamp));
     }
     (bundle, starts)
 }
@@ -54,6 +55,39 @@ async fn a_unit_whose_stamp_is_withdrawn_is_not_up_to_date_and_goes_on_running()
 }
 
 #[tokio::test]
+async fn a_running_unit_is_marked_until_it_was_seen_to_read_a_new_file_again() {
+    let host = Host::start();
+    let machine = host.connect().await;
+    let (mut bundle, starts) = units(&host, &["a.service", "b.service"]);
+    let certificate = host.host_path("etc/a.crt");
+    bundle.files.insert(certificate.clone(), File::public("one"));
+    bundle.units.get_mut(&starts[0].0).unwrap().reads.insert(certificate.clone(), OnChange::ReadAgain);
+    apply(&machine, &owner(), &bundle).await;
+    machine.start(&owner(), &starts).await.unwrap();
+    assert_eq!(drift(&machine, &bundle).await, [""; 0], "a start reads everything");
+    let calls = host.systemctl_calls().len();
+
+    bundle.files.insert(certificate.clone(), File::public("two"));
+    for _ in 0..2 {
+        apply(&machine, &owner(), &bundle).await;
+        assert_eq!(drift(&machine, &bundle).await, ["a.service: not yet seen to read its new files"]);
+    }
+    machine.note_stamps(&owner(), &starts[..1]).await.unwrap();
+    assert_eq!(drift(&machine, &bundle).await, [""; 0]);
+    assert_eq!(host.systemctl_calls().len(), calls, "a unit was touched");
+
+    bundle.files.insert(certificate.clone(), File::public("three"));
+    apply(&machine, &owner(), &bundle).await;
+    machine.restart(&owner(), &starts[..1]).await.unwrap();
+    assert_eq!(drift(&machine, &bundle).await, [""; 0], "a restart reads everything");
+
+    machine.withdraw_stamps(&owner(), &[starts[0].0.clone()]).await.unwrap();
+    bundle.files.insert(certificate, File::public("four"));
+    apply(&machine, &owner(), &bundle).await;
+    assert_eq!(drift(&machine, &bundle).await, ["a.service: runs with an older configuration"]);
+}
+
+#[tokio::test]
 async fn a_unit_that_was_not_restarted_with_what_it_reads_now_is_seen() {
     let host = Host::start();
     let machine = host.connect().await;
@@ -64,7 +98,7 @@ async fn a_unit_that_was_not_restarted_with_what_it_reads_now_is_seen() {
     apply(&machine, &owner(), &bundle).await;
     assert_eq!(drift(&machine, &bundle).await, ["a.service: runs with an older configuration"]);
     let unit = UnitName::literal("a.service");
-    let stamp = bundle.unit_stamp(&bundle.units[&unit]).unwrap();
+    let stamp = bundle.unit_stamp(&unit).unwrap();
     machine.reload(&owner(), &[(unit.clone(), stamp.clone())]).await.unwrap();
     assert_eq!(drift(&machine, &bundle).await, [""; 0]);
     machine.restart(&owner(), &[(unit, stamp)]).await.unwrap();

@@ -1,12 +1,13 @@
 //! etcd: one member per control-plane host, with an authority for its clients and one for its peers.
 
 use super::files::{ETCD_PKI, Reader};
-use super::{Context, joined, url};
-use crate::component::ETCD;
+use super::{Context, joined, tls_address, url};
+use crate::component::{ETCD, shown_at};
 use crate::spec::{ClusterSpec, Host, RenderError};
 use crate::systemd::{Flags, SANDBOX};
 use bundle::{Bundle, Directory, File, HostPath};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 const DATA_DIRECTORY: &str = "/var/lib/etcd";
 const PEER_PORT: u16 = 2380;
@@ -39,7 +40,8 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .overridden_by(&context.spec.etcd_flags);
     let unit_file = unit_file(&flags.command_line(&reader.program(ETCD.program)));
     let reads = reader.reads;
-    ETCD.add(bundle, unit_file, reads);
+    let unit = ETCD.describe_with_flags(reads, &flags, &shown(context, &flags));
+    ETCD.add_unit(bundle, unit_file, unit);
     bundle.files.insert(HostPath::literal(BOOTSTRAP_ENVIRONMENT), File::public(bootstrap_environment(context)));
     add_etcdctl_credentials(context, bundle)?;
     bundle.data_directories.insert(HostPath::literal(DATA_DIRECTORY), Directory::data(0o700));
@@ -85,6 +87,18 @@ pub(super) fn client_url(spec: &ClusterSpec, host: &Host) -> String {
         }
         None => first.to_string(),
     }
+}
+
+/// How to see the two certificates that a member serves. It wants one of whoever asks.
+fn shown<'a>(context: &Context, flags: &Flags) -> [(&'a str, Option<String>); 2] {
+    let client = tls_address(&client_url(context.spec, context.host));
+    let peer = flags.get("listen-peer-urls").and_then(|urls| tls_address(urls.split(',').next()?.trim()));
+    let pair = |name: &str| (format!("{ETCD_PKI}/{name}.crt"), format!("{ETCD_PKI}/{name}.key"));
+    let shown = |address: Option<SocketAddr>, name: &str| {
+        let (certificate, key) = pair(name);
+        address.map(|address| shown_at(address, Some((&certificate, &key))))
+    };
+    [("cert-file", shown(client, "client")), ("peer-cert-file", shown(peer, "peer"))]
 }
 
 /// The flags may move it below the data directory.

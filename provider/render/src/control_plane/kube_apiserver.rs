@@ -1,8 +1,8 @@
 //! The API server: both families, encryption at rest, audit log, aggregation layer; anonymous only for health checks.
 
 use super::files::{ETCD_PKI, KUBERNETES_PKI, Reader};
-use super::{Context, audit, encryption, joined, url};
-use crate::component::{API_SERVER, ETCD};
+use super::{Context, audit, encryption, joined, tls_address, url};
+use crate::component::{API_SERVER, ETCD, shown_at};
 use crate::spec::RenderError;
 use crate::systemd::{Flags, SANDBOX};
 use bundle::{Bundle, Directory, File, HostPath};
@@ -40,7 +40,9 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .overridden_by(&context.spec.api_server_flags);
     let unit_file = unit_file(&flags.command_line(&reader.program(API_SERVER.program)));
     let reads = reader.reads;
-    API_SERVER.add(bundle, unit_file, reads);
+    let shown = tls_address(&context.local_server()).map(|address| shown_at(address, None));
+    let unit = API_SERVER.describe_with_flags(reads, &flags, &[("tls-cert-file", shown)]);
+    API_SERVER.add_unit(bundle, unit_file, unit);
     bundle.data_directories.insert(HostPath::literal(LOG_DIRECTORY), Directory::shared(0o700));
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! The controller manager: signs certificates with cluster-ca, hands out pod CIDRs, one leader among all hosts.
 
 use super::files::{KUBERNETES_PKI, Reader};
-use super::{Context, health_check, joined};
-use crate::component::CONTROLLER_MANAGER;
+use super::{Context, health_check, joined, listens_at};
+use crate::component::{CONTROLLER_MANAGER, shown_at};
 use crate::spec::RenderError;
 use crate::systemd::{Flags, SANDBOX};
-use bundle::Bundle;
+use bundle::{Bundle, Unit};
 use std::net::IpAddr;
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
@@ -38,8 +38,10 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     let flags = network_flags(context, flags).overridden_by(&context.spec.controller_manager_flags);
     let unit_file = unit_file(&flags.command_line(&reader.program(CONTROLLER_MANAGER.program)));
     let reads = reader.reads;
-    let health = health_check(&CONTROLLER_MANAGER, &flags);
-    CONTROLLER_MANAGER.add_with_health_check(bundle, unit_file, reads, health);
+    let shown = listens_at(&CONTROLLER_MANAGER, &flags).map(|address| shown_at(address, None));
+    let unit = CONTROLLER_MANAGER.describe_with_flags(reads, &flags, &[("tls-cert-file", shown)]);
+    let health_check = health_check(&CONTROLLER_MANAGER, &flags);
+    CONTROLLER_MANAGER.add_unit(bundle, unit_file, Unit { health_check, ..unit });
     Ok(())
 }
 

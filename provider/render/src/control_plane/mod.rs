@@ -125,17 +125,29 @@ pub(crate) fn url(scheme: &str, address: IpAddr, port: u16) -> String {
     format!("{scheme}://{}", SocketAddr::new(address, port))
 }
 
+/// Where a component that takes `bind-address` and `secure-port` is reached. `None` when the user's flags switched the port off.
+fn listens_at(component: &Component, flags: &Flags) -> Option<SocketAddr> {
+    let address: IpAddr = flags.get("bind-address")?.parse().ok()?;
+    let port = flags.get("secure-port").map_or(Some(component.port), |text| text.parse().ok()).filter(|port| *port != 0)?;
+    Some(SocketAddr::new(reached_locally(address), port))
+}
+
+/// Of an URL with TLS and an address, where the host itself reaches it.
+fn tls_address(url: &str) -> Option<SocketAddr> {
+    let address: SocketAddr = url.strip_prefix("https://")?.parse().ok()?;
+    Some(SocketAddr::new(reached_locally(address.ip()), address.port()))
+}
+
 /// Asks a component that takes `bind-address` and `secure-port`. `None` when the user's flags switched the port off, or keep the
 /// component from answering everybody.
 fn health_check(component: &Component, flags: &Flags) -> Option<String> {
-    let address: IpAddr = flags.get("bind-address")?.parse().ok()?;
-    let port = flags.get("secure-port").map_or(Some(component.port), |text| text.parse().ok()).filter(|port| *port != 0)?;
+    let address = listens_at(component, flags)?;
     let path = component.health_path;
     let is_open = |paths: &str| paths.split(',').any(|open| open == path || open == "/*");
     if flags.get("authorization-always-allow-paths").is_some_and(|paths| !is_open(paths)) {
         return None;
     }
-    Some(component.health_check(KUBECTL, &component.kubeconfig(), &url("https", reached_locally(address), port)))
+    Some(component.health_check(KUBECTL, &component.kubeconfig(), &format!("https://{address}")))
 }
 
 pub(crate) fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {

@@ -65,8 +65,13 @@ fn describe(bundle: &Bundle) -> String {
         all += &format!("==> {path} {:04o} {}\n{content}", file.mode, file.owner);
     }
     for (name, unit) in &bundle.units {
-        let reads: Vec<_> = unit.reads.iter().map(ToString::to_string).collect();
-        all += &format!("==> {name} {:?} when one of these changes: {}\n", unit.on_change, reads.join(" "));
+        for on_change in [OnChange::ReadAgain, OnChange::Reload, OnChange::Restart] {
+            let reads = unit.reads.iter().filter(|(_, needs)| **needs == on_change).map(|(path, _)| path.as_str());
+            let reads: Vec<_> = reads.collect();
+            if !reads.is_empty() {
+                all += &format!("==> {name} {on_change:?} when one of these changes: {}\n", reads.join(" "));
+            }
+        }
     }
     all += &format!("==> packages {:?}\n", bundle.packages);
     all += &format!("==> data directories {:?}\n", bundle.data_directories.keys().map(HostPath::as_str).collect::<Vec<_>>());
@@ -128,8 +133,11 @@ fn only_a_changed_unit_file_restarts_the_proxy() {
     let after = render(&changed, &lb(1)).unwrap();
     let differing: Vec<_> = after.files.keys().filter(|path| before.files.get(path) != after.files.get(path)).collect();
     assert_eq!(differing, [&HostPath::literal("/etc/k8s-lb/api/backends")]);
-    let on_change: Vec<_> = after.units.values().map(|unit| unit.on_change).collect();
-    assert_eq!(on_change, [OnChange::Restart, OnChange::Reload, OnChange::Reload], "health, keepalived, nginx");
+    let needs: Vec<_> = after.units.values().map(|unit| unit.reads.get(differing[0]).copied()).collect();
+    assert_eq!(needs, [Some(OnChange::Restart), None, Some(OnChange::Reload)], "health, keepalived, nginx");
+    for (name, unit) in &after.units {
+        assert_eq!(unit.reads[&name.path()], OnChange::Restart);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! `UPDATE=1` rewrites them and fails once. Certificates and keys are listed without content; scripts stand in `src`.
 
 use crate::cases::{CASES, text};
-use bundle::Bundle;
+use bundle::{Bundle, OnChange};
 use render::objects;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,8 +37,13 @@ fn summary(bundle: &Bundle) -> String {
         lines.push(format!("binary {path} {} {}", binary.url, binary.member.as_deref().unwrap_or("")).trim_end().to_string());
     }
     for (name, unit) in &bundle.units {
-        lines.push(format!("unit {name} {:?}", unit.on_change));
-        lines.extend(unit.reads.iter().map(|path| format!("  reads {path}")));
+        lines.push(format!("unit {name}"));
+        lines.extend(unit.reads.iter().map(|(path, on_change)| match on_change {
+            OnChange::Restart => format!("  reads {path}"),
+            OnChange::Reload => format!("  reads {path}, reloads"),
+            OnChange::ReadAgain => format!("  reads {path}, again by itself"),
+        }));
+        lines.extend(unit.serves.iter().map(|(path, shown)| format!("  serves {path}, shown by {shown}")));
     }
     lines.extend(bundle.modules.iter().map(|module| format!("module {module}")));
     lines.extend(bundle.sysctls.iter().map(|(key, value)| format!("sysctl {key} {value}")));

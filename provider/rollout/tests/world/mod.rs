@@ -63,12 +63,26 @@ pub fn bundle(units: &[(UnitName, OnChange, UnitTraits)], version: &str) -> Bund
     for (unit, on_change, traits) in units {
         let config = config_of(unit);
         bundle.files.insert(config.clone(), File::public(version));
-        let described = Unit { reads: [config].into(), on_change: *on_change, traits: *traits, health_check: None };
+        let reads = [(config, *on_change)].into();
+        let described = Unit { reads, traits: *traits, serves: BTreeMap::new(), health_check: None };
         bundle.add_unit(unit.clone(), "[Service]\n".into(), described);
     }
     bundle.files.insert(HostPath::literal("/etc/motd"), File::public("kept by hand"));
     bundle.sysctls.insert(Sysctl::literal("net.ipv4.ip_forward"), "1".into());
     bundle
+}
+
+/// The same, in which each unit also reads `/etc/<unit>.crt`, again by itself when it changes.
+pub fn with_certificates(mut bundle: Bundle) -> Bundle {
+    for (name, unit) in &mut bundle.units {
+        unit.reads.insert(certificate_of(name), OnChange::ReadAgain);
+        bundle.files.insert(certificate_of(name), File::public("certificate"));
+    }
+    bundle
+}
+
+pub fn certificate_of(unit: &UnitName) -> HostPath {
+    HostPath::literal(&format!("/etc/{unit}.crt"))
 }
 
 pub fn config_of(unit: &UnitName) -> HostPath {
@@ -111,7 +125,7 @@ impl Found {
             Found::Never => return None,
         };
         let stamp = Some(if is_current { current.clone() } else { Digest::of(b"older") });
-        Some(ObservedUnit { active_state: active_state.into(), enabled, stamp })
+        Some(ObservedUnit { active_state: active_state.into(), enabled, stamp, unread: false })
     }
 }
 
@@ -154,6 +168,11 @@ impl Machine {
         }
     }
 
+    /// As when an apply was cut off after it wrote something that the unit reads again by itself.
+    pub fn forget_whether_it_was_read(&mut self, unit: &UnitName) {
+        self.observed.units.get_mut(unit).into_iter().for_each(|unit| unit.unread = unit.stamp.is_some());
+    }
+
     /// The file is not as declared.
     pub fn outdate(&mut self, path: &HostPath) {
         if let Some(file) = self.observed.files.get_mut(path) {
@@ -180,16 +199,31 @@ impl Machine {
             self.observed.units.get_mut(unit).unwrap().enabled = true;
             return;
         }
-        self.observed.units.insert(unit.clone(), ObservedUnit { active_state: "active".into(), enabled: true, stamp: None });
+        let state = ObservedUnit { active_state: "active".into(), enabled: true, stamp: None, unread: false };
+        self.observed.units.insert(unit.clone(), state);
         self.settling.insert(unit.clone());
         self.take_up(unit);
+    }
+
+    /// Of units that were started before, those that read a file again which a push is about to write.
+    fn mark_unread(&mut self) {
+        let differs = |path: &HostPath| {
+            self.observed.files.get(path).map(|file| &file.sha256) != self.manifest().files[path].sha256.as_ref()
+        };
+        let is_unread =
+            |unit: &Unit| unit.reads.iter().any(|(path, on_change)| *on_change == OnChange::ReadAgain && differs(path));
+        let unread: Vec<UnitName> =
+            self.declared.units.iter().filter(|(_, unit)| is_unread(unit)).map(|(name, _)| name.clone()).collect();
+        for unit in &unread {
+            self.observed.units.get_mut(unit).into_iter().for_each(|unit| unit.unread |= unit.stamp.is_some());
+        }
     }
 
     /// The stamp of what is on the host: a start before its push is found out.
     fn take_up(&mut self, unit: &UnitName) {
         let content = |path| self.observed.files.get(path).map(|file| &file.sha256);
         let is_pushed =
-            self.declared.units[unit].reads.iter().all(|path| content(path) == self.manifest().files[path].sha256.as_ref());
+            self.declared.units[unit].reads.keys().all(|path| content(path) == self.manifest().files[path].sha256.as_ref());
         let stamp = if is_pushed { self.manifest().units[unit].clone() } else { Some(Digest::of(b"older")) };
         self.observed.units.get_mut(unit).unwrap().stamp = stamp;
     }
@@ -249,6 +283,7 @@ impl World {
             Step::Parallel(_) => unreachable!("single steps only"),
             Step::Push { host, .. } => {
                 let machine = self.at(host);
+                machine.mark_unread();
                 let units = std::mem::take(&mut machine.observed.units);
                 machine.observed = Observed { units, ..machine.manifest().as_observed() };
             }
@@ -291,6 +326,11 @@ impl World {
     fn pass(&mut self, gate: &Gate) {
         match gate {
             Gate::UnitsHealthy { host, units } => self.settle(host, &units.iter().map(UnitName::as_str).collect::<Vec<_>>()),
+            Gate::CertificatesServed { host, units } => {
+                let machine = self.at(host);
+                assert!(units.iter().all(|unit| machine.runs(unit)), "{host}: one of {units:?} does not run");
+                units.iter().for_each(|unit| machine.observed.units.get_mut(unit).unwrap().unread = false);
+            }
             Gate::EtcdMemberHealthy { host } => self.settle(host, &["etcd.service"]),
             Gate::ApiServerReady { host } => self.settle(host, &["kube-apiserver.service"]),
             Gate::NodeReady { host } => {

@@ -23,7 +23,7 @@ pub async fn connect(
     let progress = configuration.progress(owner.to_string());
     let connections = targets.into_iter().map(|target| async move { (target.name.clone(), shared.world.connect(&target).await) });
     let answers: Vec<_> = futures::stream::iter(connections).buffer_unordered(configuration.parallel_hosts()).collect().await;
-    Ok(Fleet::new(owner, answers, progress, call.cancelled.clone()))
+    Ok(Fleet::new(owner, answers, progress, call.cancelled.clone(), shared.world.clock()))
 }
 
 fn targets(hosts: &HostConfigs, layers: &[&Field<Ssh>]) -> Result<Vec<Target>, Diagnostic> {

@@ -2,7 +2,7 @@
 //! once, timed, and stopped at the next safe point when the engine asks for it.
 
 use super::fleet::Fleet;
-use super::health;
+use super::{health, served};
 use crate::kubernetes::KubernetesError;
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, Manifest, Observed, UnitName};
@@ -217,6 +217,7 @@ impl<'a> Execution<'a> {
                 let bundle = self.desired.get(host).unwrap_or(&nothing);
                 (health::wait_until_healthy(self.fleet, bundle, host, units).await, Some(host), units.clone())
             }
+            Gate::CertificatesServed { host, units } => return self.see_served(host, units).await,
             Gate::NodeReady { host } => {
                 let units = self.desired.get(host).map(|bundle| bundle.units.keys().cloned().collect()).unwrap_or_default();
                 (self.actions.gate(self.fleet, gate).await, Some(host), units)
@@ -226,18 +227,34 @@ impl<'a> Execution<'a> {
         if let (Err(StepError::Gate { .. } | StepError::Kubernetes(KubernetesError::TimedOut { .. })), Some(host)) =
             (&result, host)
         {
-            self.withdraw_stamps(host, &waited_for).await;
+            // What was started here and did not become healthy.
+            let started = |unit: &UnitName| self.log.lock().is_ok_and(|log| log.started.contains(&(host.clone(), unit.clone())));
+            let doubtful: Vec<UnitName> = waited_for.into_iter().filter(started).collect();
+            self.withdraw_stamps(host, &doubtful).await;
         }
         result
     }
 
-    /// What was started here and did not become healthy is not up to date: the next plan must see it, and must not go on to the next
-    /// host for it.
-    async fn withdraw_stamps(&self, host: &HostName, units: &[UnitName]) {
-        let started = |unit: &&UnitName| self.log.lock().is_ok_and(|log| log.started.contains(&(host.clone(), (*unit).clone())));
-        let doubtful: Vec<UnitName> = units.iter().filter(started).cloned().collect();
+    /// Units that serve what was written are up to date. One that does not read it within the time is not, and the next plan restarts it.
+    async fn see_served(&self, host: &HostName, units: &[UnitName]) -> Result<(), StepError> {
+        let bundle = self.desired.get(host).cloned().unwrap_or_default();
+        match served::wait_until_served(self.fleet, &bundle, host, units).await {
+            Ok(()) => {
+                let machine = self.fleet.machine(host)?;
+                Ok(machine.note_stamps(&self.fleet.owner, &self.stamps(host, units)).await?)
+            }
+            Err(served::NotServed::Late { unit, error }) => {
+                self.withdraw_stamps(host, &[unit]).await;
+                Err(error)
+            }
+            Err(served::NotServed::Other(error)) => Err(error),
+        }
+    }
+
+    /// Units that are not up to date: the next plan must see it, and must not go on to the next host for it.
+    async fn withdraw_stamps(&self, host: &HostName, doubtful: &[UnitName]) {
         if let (Ok(machine), false) = (self.fleet.machine(host), doubtful.is_empty())
-            && let Err(error) = machine.withdraw_stamps(&self.fleet.owner, &doubtful).await
+            && let Err(error) = machine.withdraw_stamps(&self.fleet.owner, doubtful).await
         {
             self.fleet.progress.line(&format!("{host}: {error}"));
         }
@@ -267,7 +284,7 @@ impl<'a> Execution<'a> {
 
     fn stamps(&self, host: &HostName, units: &[UnitName]) -> Vec<(UnitName, Digest)> {
         let Some(bundle) = self.desired.get(host) else { return Vec::new() };
-        units.iter().filter_map(|name| Some((name.clone(), bundle.unit_stamp(bundle.units.get(name)?)?))).collect()
+        units.iter().filter_map(|name| Some((name.clone(), bundle.unit_stamp(name)?))).collect()
     }
 
     fn note(&self, change: impl FnOnce(&mut Log)) {

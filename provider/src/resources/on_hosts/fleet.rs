@@ -3,7 +3,7 @@
 
 use super::errors::machine_error;
 use super::execute::StepError;
-use crate::ports::Host;
+use crate::ports::{Clock, Host};
 use crate::progress::Progress;
 use bundle::{Difference, HostName, Manifest, Observed, UnitName};
 use machines::{Inventory, MachineError, Owner, Question};
@@ -18,6 +18,7 @@ pub struct Fleet {
     pub unreachable: BTreeMap<HostName, String>,
     pub progress: Progress,
     pub cancelled: CancellationToken,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Fleet {
@@ -27,8 +28,9 @@ impl Fleet {
         answers: impl IntoIterator<Item = (HostName, Result<Arc<dyn Host>, MachineError>)>,
         progress: Progress,
         cancelled: CancellationToken,
+        clock: Arc<dyn Clock>,
     ) -> Fleet {
-        let mut fleet = Fleet { owner, machines: BTreeMap::new(), unreachable: BTreeMap::new(), progress, cancelled };
+        let mut fleet = Fleet { owner, machines: BTreeMap::new(), unreachable: BTreeMap::new(), progress, cancelled, clock };
         for (name, answer) in answers {
             match answer {
                 Ok(machine) => drop(fleet.machines.insert(name, machine)),

@@ -19,6 +19,7 @@ mod ownership;
 mod plan;
 mod preflight;
 mod recorded;
+mod served;
 
 use self::addresses::{Addresses, Moves};
 use self::apply::Apply;
@@ -30,7 +31,7 @@ use crate::configuration::Shared;
 use crate::hosts::{self, HostConfigs};
 use crate::ssh::Ssh;
 use async_trait::async_trait;
-use bundle::{Bundle, HostName, UnitName};
+use bundle::{Bundle, HostName, Manifest, UnitName};
 use machines::Owner;
 use protocol::{
     ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
@@ -171,7 +172,7 @@ impl<R: HostResource> OnHosts<R> {
             prior: request.prior.as_ref(),
             actions: None,
         };
-        let desired = self.resource.desired(&declared, &mut planned).await?;
+        let desired = self.resource.desired(&declared, &mut planned).await?.map(|desired| keeping_stamps(desired, &recorded));
         let response = plan::plan(request, planned, desired.as_ref(), &self.resource.rollout(&config, &R::Facts::default()))?;
         diagnostics.extend(response.diagnostics);
         Ok(PlanResponse { diagnostics, ..response })
@@ -205,6 +206,7 @@ impl<R: HostResource> OnHosts<R> {
             actions: Some(&actions),
         };
         let desired = self.resource.desired(&declared, &mut planned).await?.ok_or_else(errors::unknown_at_apply)?;
+        let desired = keeping_stamps(desired, &recorded);
         let manifests = desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
         if desired.values().any(|bundle| bundle.unknown_files().next().is_some()) {
             return Err(errors::unknown_at_apply());
@@ -243,6 +245,17 @@ impl<R: HostResource> OnHosts<R> {
         let left_behind = left_behind.or_else(|| is_left.then(|| recorded::with_clean_hosts(prior.clone())));
         Ok(DeleteResponse { left_behind, diagnostics })
     }
+}
+
+/// What units run with is recorded; they keep their stamps until something changes that counts.
+fn keeping_stamps(
+    mut desired: BTreeMap<HostName, Bundle>,
+    recorded: &BTreeMap<HostName, Manifest>,
+) -> BTreeMap<HostName, Bundle> {
+    for (host, bundle) in &mut desired {
+        recorded.get(host).into_iter().for_each(|recorded| bundle.keep_stamps(recorded));
+    }
+    desired
 }
 
 #[async_trait]

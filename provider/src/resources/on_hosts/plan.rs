@@ -107,6 +107,7 @@ fn forget(observed: &mut Observed, difference: &Difference) {
             match what {
                 What::OlderConfiguration => unit.stamp = None,
                 What::NotEnabled => unit.enabled = false,
+                What::Unread => unit.unread = true,
                 What::NotRunning(state) => unit.active_state.clone_from(state),
                 _ => unit.active_state = "inactive".into(),
             }

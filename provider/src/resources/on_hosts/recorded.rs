@@ -22,8 +22,8 @@ pub struct Recorded {
 pub fn attributes() -> Vec<Attribute> {
     vec![
         Attribute::of("bundles", Type::map(Type::map(Type::String))).computed().never_null().describe(
-            "What each host should have, item by item: files with mode, owner and digest, binaries, systemd units with a digest of all \
-             that they read, kernel modules and sysctls. The diff of a plan names the files and units that change.",
+            "What each host should have, item by item: files with mode, owner and digest, binaries, systemd units with a digest of \
+             what they are restarted for, kernel modules and sysctls. The diff of a plan names the files and units that change.",
         ),
         Attribute::of("drift", Type::map(Type::list(Type::String)))
             .computed()

@@ -37,7 +37,9 @@ impl Actions for ControlPlaneActions {
             Gate::QuorumWithout { host } => self.wait_for_quorum(fleet, Some(host)).await,
             Gate::EtcdMemberHealthy { host } => self.wait_for_member(fleet, host).await,
             Gate::ApiServerReady { host } => self.wait_for_api_server(fleet, host).await,
-            Gate::UnitsHealthy { .. } | Gate::NodeReady { .. } | Gate::VirtualAddressServed => Ok(()),
+            Gate::UnitsHealthy { .. } | Gate::CertificatesServed { .. } | Gate::NodeReady { .. } | Gate::VirtualAddressServed => {
+                Ok(())
+            }
         }
     }
 
