@@ -100,7 +100,8 @@ impl HostState {
         let reads_by_itself = |name: &&UnitName| {
             let is_unread = observed.units.get(*name).is_some_and(|unit| unit.unread);
             let starts_with_it = needs.get(*name).is_some_and(|need| need.is_down || need.action != Action::Start);
-            (is_unread || self.changed_of(name, &changed).any(|(_, on_change)| on_change == OnChange::ReadAgain)) && !starts_with_it
+            (is_unread || self.changed_of(name, &changed).any(|(_, on_change)| on_change == OnChange::ReadAgain))
+                && !starts_with_it
         };
         let unread = self.units.keys().filter(reads_by_itself).cloned().collect();
         Some(Work { host: self, pushes, needs, unread })
