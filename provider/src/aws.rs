@@ -3,7 +3,7 @@
 use crate::resources::on_cloud::tags;
 use cloud::{AssumeRole, Connection};
 use credentials::Secret;
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Nesting, Type, Value};
+use schema::{Attribute, Diagnostic, Diagnostics, Field, Nesting, Type, Value, ValueAt};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -112,69 +112,51 @@ fn assume_role_attribute() -> Attribute {
     .describe("Role to assume with the credentials from the other settings.")
 }
 
-pub fn validate(config: &Value) -> Diagnostics {
-    let mut diagnostics = Diagnostics::default();
-    let root = AttributePath::attribute("aws");
-    let is_set = |name: &str| !config.get(name).is_null();
-    if is_set("access_key") != is_set("secret_key") {
-        let missing = if is_set("access_key") { "secret_key" } else { "access_key" };
-        diagnostics.push(
-            Diagnostic::error(format!("{missing} is missing"))
-                .detail("Give access_key and secret_key together, or neither and a profile or the environment.")
-                .at(root.clone().then(missing)),
-        );
+/// Of the block `aws`.
+pub fn validate(aws: &ValueAt<'_>, found: &mut Diagnostics) {
+    validate_credentials(aws, found);
+    let region = aws.get("region");
+    if let Some(text) = region.as_str().filter(|text| !is_region(text)) {
+        let detail = "A region is named like us-east-1 or eu-central-1; us-east-1a would be a zone.";
+        found.push(region.error(format!("{text:?} is not a region"), detail));
     }
-    if is_set("token") && !is_set("access_key") {
-        diagnostics.push(
-            Diagnostic::error("token without access_key")
-                .detail("A session token belongs to the access key and the secret key that came with it.")
-                .at(root.clone().then("token")),
-        );
+    let role = aws.get("assume_role").get("role_arn");
+    if let Some(text) = role.as_str().filter(|text| !(text.starts_with("arn:aws") && text.contains(":role/"))) {
+        let detail = "It reads like arn:aws:iam::123456789012:role/terraform.";
+        found.push(role.error(format!("{text:?} is not the ARN of a role"), detail));
     }
-    if let Some(region) = config.get("region").as_str()
-        && !is_region(region)
-    {
-        diagnostics.push(
-            Diagnostic::error(format!("{region:?} is not a region"))
-                .detail("A region is named like us-east-1 or eu-central-1; us-east-1a would be a zone.")
-                .at(root.clone().then("region")),
-        );
-    }
-    if let Some(role) = config.get("assume_role").get("role_arn").as_str()
-        && !(role.starts_with("arn:aws") && role.contains(":role/"))
-    {
-        diagnostics.push(
-            Diagnostic::error(format!("{role:?} is not the ARN of a role"))
-                .detail("It reads like arn:aws:iam::123456789012:role/terraform.")
-                .at(root.clone().then("assume_role").then("role_arn")),
-        );
-    }
-    let url = |value: &Value, path: AttributePath, diagnostics: &mut Diagnostics| {
-        if let Some(text) = value.as_str()
-            && !(text.starts_with("http://") || text.starts_with("https://"))
-        {
-            diagnostics.push(
-                Diagnostic::error(format!("{text:?} is not an HTTP URL"))
-                    .detail("Give the URL of an endpoint, such as https://ec2.us-east-1.api.aws.")
-                    .at(path),
-            );
-        }
-    };
-    url(config.get("endpoint"), root.clone().then("endpoint"), &mut diagnostics);
-    for (service, value) in config.get("endpoints").as_map().into_iter().flatten() {
-        let path = root.clone().then("endpoints").key(service);
-        if SERVICES.contains(&service.as_str()) {
-            url(value, path, &mut diagnostics);
+    validate_url(&aws.get("endpoint"), found);
+    for (service, url) in aws.get("endpoints").entries() {
+        if SERVICES.contains(&service) {
+            validate_url(&url, found);
         } else {
-            diagnostics.push(
-                Diagnostic::error(format!("{service:?} is not a service that this provider uses"))
-                    .detail(format!("One of {}.", SERVICES.join(", ")))
-                    .at(path),
-            );
+            let detail = format!("One of {}.", SERVICES.join(", "));
+            found.push(url.error(format!("{service:?} is not a service that this provider uses"), detail));
         }
     }
-    diagnostics.extend(tags::mistakes(config.get("default_tags"), &Value::Null, &root.clone().then("default_tags")));
-    diagnostics
+    let tags = aws.get("default_tags");
+    found.extend(tags::mistakes(tags.value(), &Value::Null, tags.path()));
+}
+
+fn validate_credentials(aws: &ValueAt<'_>, found: &mut Diagnostics) {
+    let is_given = |name: &str| !aws.get(name).value().is_null();
+    if is_given("access_key") != is_given("secret_key") {
+        let missing = if is_given("access_key") { "secret_key" } else { "access_key" };
+        let detail = "Give access_key and secret_key together, or neither and a profile or the environment.";
+        found.push(aws.get(missing).error(format!("{missing} is missing"), detail));
+    }
+    if is_given("token") && !is_given("access_key") {
+        let detail = "A session token belongs to the access key and the secret key that came with it.";
+        found.push(aws.get("token").error("token without access_key", detail));
+    }
+}
+
+fn validate_url(url: &ValueAt<'_>, found: &mut Diagnostics) {
+    let is_http = |text: &&str| text.starts_with("http://") || text.starts_with("https://");
+    if let Some(text) = url.as_str().filter(|text| !is_http(text)) {
+        let detail = "Give the URL of an endpoint, such as https://ec2.us-east-1.api.aws.";
+        found.push(url.error(format!("{text:?} is not an HTTP URL"), detail));
+    }
 }
 
 fn is_region(text: &str) -> bool {
@@ -247,7 +229,8 @@ mod tests {
 
     #[track_caller]
     fn check<const N: usize>(config: [(&str, Value); N], expect: &[&str]) {
-        let found = validate(&Value::object(config));
+        let (config, mut found) = (Value::object([("aws", Value::object(config))]), Diagnostics::default());
+        validate(&ValueAt::of(&config).get("aws"), &mut found);
         let paths: Vec<String> = found.iter().map(|d| d.path.as_ref().map(ToString::to_string).unwrap_or_default()).collect();
         assert_eq!(paths, expect, "{found}");
     }

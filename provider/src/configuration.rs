@@ -6,7 +6,7 @@ use crate::progress::Progress;
 use crate::ssh::{self, Ssh};
 use crate::tokens::Tokens;
 use cloud::{Cloud, Connection};
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Schema, Value, decode};
+use schema::{Attribute, Diagnostic, Diagnostics, Field, Schema, Value, ValueAt, decode};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -143,18 +143,14 @@ pub fn mirror_attribute() -> Attribute {
 }
 
 pub fn validate(config: &Value) -> Diagnostics {
-    let mut diagnostics = Diagnostics::default();
-    if let Some(mirror) = config.get("mirror").as_str()
-        && !(mirror.starts_with("http://") || mirror.starts_with("https://"))
-    {
-        diagnostics.push(
-            Diagnostic::error("mirror is not an HTTP URL")
-                .detail("Give the base URL of the mirror, such as https://mirror.example.net/kubernetes.")
-                .at(AttributePath::attribute("mirror")),
-        );
+    let (config, mut found) = (ValueAt::of(config), Diagnostics::default());
+    let mirror = config.get("mirror");
+    if mirror.as_str().is_some_and(|text| !(text.starts_with("http://") || text.starts_with("https://"))) {
+        let detail = "Give the base URL of the mirror, such as https://mirror.example.net/kubernetes.";
+        found.push(mirror.error("mirror is not an HTTP URL", detail));
     }
-    diagnostics.extend(aws::validate(config.get("aws")));
-    diagnostics
+    aws::validate(&config.get("aws"), &mut found);
+    found
 }
 
 #[cfg(test)]

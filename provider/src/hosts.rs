@@ -3,7 +3,7 @@
 use crate::ssh::HostSsh;
 use bundle::HostName;
 use render::spec::Architecture;
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Nesting, Value};
+use schema::{Attribute, Diagnostics, Field, Nesting, ValueAt};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -16,7 +16,8 @@ pub struct HostConfig {
     pub ssh: Field<HostSsh>,
 }
 
-pub type HostConfigs = BTreeMap<String, HostConfig>;
+/// A host can be unknown as a whole: one that another resource makes in the same apply.
+pub type HostConfigs = BTreeMap<String, Field<HostConfig>>;
 
 pub fn attribute(describe: &'static str) -> Attribute {
     Attribute::nested("hosts", Nesting::Map, host_attributes()).required().describe(describe)
@@ -38,67 +39,63 @@ fn host_attributes() -> Vec<Attribute> {
     ]
 }
 
-/// Rules that need no other attribute: names, addresses, families, and two hosts with one address.
-pub fn validate(hosts: &Value) -> Diagnostics {
-    let mut diagnostics = Diagnostics::default();
-    let Some(map) = hosts.as_map() else { return diagnostics };
-    let path = AttributePath::attribute("hosts");
-    if map.is_empty() {
-        diagnostics.push(
-            Diagnostic::error("hosts is empty")
-                .detail("Name at least one host, for example { \"cp-1\" = { address = \"192.0.2.11\" } }.")
-                .at(path.clone()),
+/// For resources that are nothing without a host.
+pub fn require_one(hosts: &ValueAt<'_>, found: &mut Diagnostics) {
+    if hosts.is_empty() {
+        found.push(
+            hosts.error("hosts is empty", "Name at least one host, for example { \"cp-1\" = { address = \"192.0.2.11\" } }."),
         );
     }
-    let mut seen: BTreeMap<IpAddr, String> = BTreeMap::new();
-    for (name, host) in map {
-        let at = path.clone().key(name.as_str());
-        if let Err(error) = HostName::parse(name.as_str()) {
-            diagnostics.push(
-                Diagnostic::error(format!("{name:?} cannot be the name of a node"))
-                    .detail(format!("{error}. A name such as \"cp-1\" would do."))
-                    .at(at.clone()),
-            );
+}
+
+/// Rules that need no other attribute: names, addresses, families, and two hosts with one address.
+pub fn validate(hosts: &ValueAt<'_>, found: &mut Diagnostics) {
+    let mut owners = BTreeMap::new();
+    for (name, host) in hosts.entries() {
+        if let Err(error) = HostName::parse(name) {
+            let detail = format!("{error}. A name such as \"cp-1\" would do.");
+            found.push(host.error(format!("{name:?} cannot be the name of a node"), detail));
         }
-        let mut families = Vec::new();
-        for attribute in ["address", "secondary_address"] {
-            let Some(text) = host.get(attribute).as_str() else { continue };
-            let at = at.clone().then(attribute);
-            match text.parse::<IpAddr>() {
-                Err(_) => diagnostics.push(
-                    Diagnostic::error(format!("{text:?} is not an IP address"))
-                        .detail("Give an address without a prefix length, such as 192.0.2.11 or 2001:db8::11.")
-                        .at(at),
-                ),
-                Ok(address) if !is_usable(address) => diagnostics.push(
-                    Diagnostic::error(format!("{text} cannot be the address of a host"))
-                        .detail("Loopback, unspecified, multicast and link-local addresses cannot be reached by other nodes. Give the address that other hosts use.")
-                        .at(at),
-                ),
-                Ok(address) => {
-                    families.push(address.is_ipv4());
-                    if let Some(other) = seen.insert(address, name.clone()) {
-                        let summary = if other == *name {
-                            format!("host {name} has the address {address} twice")
-                        } else {
-                            format!("hosts {other} and {name} have the same address {address}")
-                        };
-                        diagnostics.push(
-                            Diagnostic::error(summary).detail("Every address belongs to one host. Give each host its own.").at(at),
-                        );
-                    }
-                }
-            }
-        }
-        if families.len() == 2 && families[0] == families[1] {
-            diagnostics.push(
-                Diagnostic::error(format!("both addresses of host {name} are of one family"))
-                    .detail("secondary_address takes the address of the other family: IPv6 beside an IPv4 address, and the other way round.")
-                    .at(at.then("secondary_address")),
-            );
+        let primary = validate_address(name, &host.get("address"), &mut owners, found);
+        let secondary = validate_address(name, &host.get("secondary_address"), &mut owners, found);
+        if primary.zip(secondary).is_some_and(|(one, other)| one.is_ipv4() == other.is_ipv4()) {
+            found.push(host.get("secondary_address").error(
+                format!("both addresses of host {name} are of one family"),
+                "secondary_address takes the address of the other family: IPv6 beside an IPv4 address, and the other way round.",
+            ));
         }
     }
-    diagnostics
+}
+
+/// `None` where there is no address that would do.
+fn validate_address<'a>(
+    name: &'a str,
+    part: &ValueAt<'_>,
+    owners: &mut BTreeMap<IpAddr, &'a str>,
+    found: &mut Diagnostics,
+) -> Option<IpAddr> {
+    let text = part.as_str()?;
+    let Ok(address) = text.parse::<IpAddr>() else {
+        let detail = "Give an address without a prefix length, such as 192.0.2.11 or 2001:db8::11.";
+        found.push(part.error(format!("{text:?} is not an IP address"), detail));
+        return None;
+    };
+    if !is_usable(address) {
+        found.push(part.error(
+            format!("{text} cannot be the address of a host"),
+            "Loopback, unspecified, multicast and link-local addresses cannot be reached by other nodes. Give the address that other hosts use.",
+        ));
+        return None;
+    }
+    if let Some(other) = owners.insert(address, name) {
+        let summary = if other == name {
+            format!("host {name} has the address {address} twice")
+        } else {
+            format!("hosts {other} and {name} have the same address {address}")
+        };
+        found.push(part.error(summary, "Every address belongs to one host. Give each host its own."));
+    }
+    Some(address)
 }
 
 fn is_usable(address: IpAddr) -> bool {
@@ -109,33 +106,28 @@ fn is_usable(address: IpAddr) -> bool {
     !(address.is_loopback() || address.is_unspecified() || address.is_multicast() || link_local)
 }
 
+impl HostConfig {
+    fn resolve(&self) -> Option<render::Host> {
+        Some(render::Host {
+            address: self.address.known()?.parse().ok()?,
+            secondary_address: self.secondary_address.settle(|text| text.parse().ok())?,
+            architecture: match self.architecture.settled()?.as_deref() {
+                Some("arm64") => Architecture::Arm64,
+                _ => Architecture::Amd64,
+            },
+        })
+    }
+}
+
 /// The typed hosts, once all of them are known; `None` while something is unknown.
 pub fn resolve(hosts: &HostConfigs) -> Option<render::Hosts> {
-    hosts
-        .iter()
-        .map(|(name, host)| {
-            if host.secondary_address.is_unknown() || host.architecture.is_unknown() {
-                return None;
-            }
-            let resolved = render::Host {
-                address: host.address.known()?.parse().ok()?,
-                secondary_address: match host.secondary_address.known() {
-                    Some(text) => Some(text.parse().ok()?),
-                    None => None,
-                },
-                architecture: match host.architecture.known().map(String::as_str) {
-                    Some("arm64") => Architecture::Arm64,
-                    _ => Architecture::Amd64,
-                },
-            };
-            Some((HostName::parse(name.as_str()).ok()?, resolved))
-        })
-        .collect()
+    hosts.iter().map(|(name, host)| Some((HostName::parse(name.as_str()).ok()?, host.known()?.resolve()?))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schema::Value;
 
     fn host(address: &str, secondary: Option<&str>) -> Value {
         let mut value = Value::Map(BTreeMap::new());
@@ -147,10 +139,11 @@ mod tests {
     #[track_caller]
     fn check(hosts: &[(&str, Value)], expect: &[(&str, &str)]) {
         let hosts = Value::Map(hosts.iter().map(|(name, value)| (name.to_string(), value.clone())).collect());
-        let actual: Vec<(String, String)> = validate(&hosts)
-            .iter()
-            .map(|d| (d.path.as_ref().map(ToString::to_string).unwrap_or_default(), d.summary.clone()))
-            .collect();
+        let (config, mut found) = (Value::object([("hosts", hosts)]), Diagnostics::default());
+        require_one(&ValueAt::of(&config).get("hosts"), &mut found);
+        validate(&ValueAt::of(&config).get("hosts"), &mut found);
+        let actual: Vec<(String, String)> =
+            found.iter().map(|d| (d.path.as_ref().map(ToString::to_string).unwrap_or_default(), d.summary.clone())).collect();
         let expect: Vec<(String, String)> = expect.iter().map(|(p, s)| (p.to_string(), s.to_string())).collect();
         assert_eq!(actual, expect);
     }
@@ -177,6 +170,6 @@ mod tests {
         let mut unknown = host("192.0.2.1", None);
         unknown.set("address", Value::Unknown);
         check(&[("a", unknown)], &[]);
-        assert!(validate(&Value::Unknown).is_empty());
+        check(&[("a", Value::Unknown)], &[]);
     }
 }

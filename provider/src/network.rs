@@ -1,7 +1,7 @@
 //! CIDRs of pods and services: parsing, and the rules between them. Pure.
 
 use ipnet::IpNet;
-use schema::{AttributePath, Diagnostic, Diagnostics, Value};
+use schema::{AttributePath, Diagnostic, Diagnostics, ValueAt};
 use std::net::IpAddr;
 
 /// kube-apiserver accepts at most 20 bits of service addresses per family.
@@ -24,26 +24,19 @@ pub fn parse_cidr(text: &str, at: &AttributePath) -> Result<IpNet, Diagnostic> {
 }
 
 /// Reads a list of CIDRs, at most one of each family. Unknown elements are passed over.
-pub fn validate_cidrs(list: &Value, attribute: &AttributePath, diagnostics: &mut Diagnostics) -> Vec<IpNet> {
+pub fn validate_cidrs(list: &ValueAt<'_>, found: &mut Diagnostics) -> Vec<IpNet> {
     let mut networks: Vec<IpNet> = Vec::new();
-    let Some(items) = list.as_list() else { return networks };
-    if items.is_empty() {
-        diagnostics.push(
-            Diagnostic::error(format!("{attribute} is empty"))
-                .detail("Give one CIDR, or one of each family for dual stack.")
-                .at(attribute.clone()),
-        );
+    if list.is_empty() {
+        found.push(list.error(format!("{} is empty", list.path()), "Give one CIDR, or one of each family for dual stack."));
     }
-    for (index, item) in items.iter().enumerate() {
+    for item in list.items() {
         let Some(text) = item.as_str() else { continue };
-        let at = attribute.clone().index(index);
-        match parse_cidr(text, &at) {
-            Err(diagnostic) => diagnostics.push(diagnostic),
-            Ok(network) if networks.iter().any(|other| is_ipv4(other) == is_ipv4(&network)) => diagnostics.push(
-                Diagnostic::error(format!("{attribute} has two CIDRs of one family"))
-                    .detail("Kubernetes takes one CIDR of each family: for dual stack, for example [\"10.96.0.0/16\", \"fd00:96::/112\"].")
-                    .at(at),
-            ),
+        match parse_cidr(text, item.path()) {
+            Err(diagnostic) => found.push(diagnostic),
+            Ok(network) if networks.iter().any(|other| is_ipv4(other) == is_ipv4(&network)) => found.push(item.error(
+                format!("{} has two CIDRs of one family", list.path()),
+                "Kubernetes takes one CIDR of each family: for dual stack, for example [\"10.96.0.0/16\", \"fd00:96::/112\"].",
+            )),
             Ok(network) => networks.push(network),
         }
     }
@@ -88,22 +81,14 @@ pub fn validate_disjoint(networks: &[(AttributePath, IpNet)], diagnostics: &mut 
     }
 }
 
-/// Addresses (hosts, virtual addresses) must lie outside the networks of pods and services.
-pub fn validate_outside(
-    address: IpAddr,
-    what: &str,
-    at: &AttributePath,
-    networks: &[(AttributePath, IpNet)],
-    diagnostics: &mut Diagnostics,
-) {
-    for (path, network) in networks {
-        if network.contains(&address) {
-            diagnostics.push(
-                Diagnostic::error(format!("{what} {address} lies inside {path} {network}"))
-                    .detail("Traffic to it would be taken for traffic to a pod or service. Choose another CIDR, for example from 172.18.0.0/16 or fd00:18::/56.")
-                    .at(at.clone()),
-            );
-        }
+/// An address, of a host or a virtual one, must lie outside the networks of pods and services.
+pub fn validate_outside(address: &ValueAt<'_>, what: &str, networks: &[(AttributePath, IpNet)], found: &mut Diagnostics) {
+    let Some(Ok(ip)) = address.as_str().map(str::parse::<IpAddr>) else { return };
+    for (path, network) in networks.iter().filter(|(_, network)| network.contains(&ip)) {
+        found.push(address.error(
+            format!("{what} {ip} lies inside {path} {network}"),
+            "Traffic to it would be taken for traffic to a pod or service. Choose another CIDR, for example from 172.18.0.0/16 or fd00:18::/56.",
+        ));
     }
 }
 
@@ -130,6 +115,7 @@ pub fn dns_addresses(service_cidrs: &[IpNet]) -> Vec<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schema::Value;
 
     fn list(items: &[&str]) -> Value {
         Value::List(items.iter().map(|item| Value::from(*item)).collect())
@@ -138,9 +124,10 @@ mod tests {
     #[track_caller]
     fn check_cidrs(items: &[&str], expect: &[&str]) {
         let mut diagnostics = Diagnostics::default();
-        let path = AttributePath::attribute("service_cidrs");
-        let networks = validate_cidrs(&list(items), &path, &mut diagnostics);
-        validate_services(&networks, &path, &mut diagnostics);
+        let config = Value::object([("service_cidrs", list(items))]);
+        let part = ValueAt::of(&config).get("service_cidrs");
+        let networks = validate_cidrs(&part, &mut diagnostics);
+        validate_services(&networks, part.path(), &mut diagnostics);
         let actual: Vec<String> = diagnostics.iter().map(|d| d.summary.clone()).collect();
         assert_eq!(actual, expect);
     }

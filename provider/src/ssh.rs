@@ -45,7 +45,7 @@ pub struct HostSsh {
 
 fn common(user: &'static str, default_user: &'static str, default_port: &'static str) -> Vec<Attribute> {
     vec![
-        Attribute::string("user").optional().describe(user).defaults_to(default_user),
+        Attribute::string("user").optional().validator(schema::not_empty()).describe(user).defaults_to(default_user),
         Attribute::number("port")
             .optional()
             .validator(schema::port())
@@ -81,7 +81,8 @@ pub fn attribute() -> Attribute {
             .describe("How long to wait for a host to answer.")
             .defaults_to("`10`"),
         Attribute::nested("jump_host", Nesting::Single, {
-            let mut jump = vec![Attribute::string("address").required().describe("Name or address of the jump host.")];
+            let address = Attribute::string("address").required().validator(schema::not_empty());
+            let mut jump = vec![address.describe("Name or address of the jump host.")];
             jump.extend(common("User to log in as on the jump host.", "the user of the hosts", "`22`"));
             jump.push(
                 Attribute::string("private_key_file")
@@ -100,7 +101,10 @@ pub fn attribute() -> Attribute {
 
 pub fn host_attribute() -> Attribute {
     let mut attributes = vec![
-        Attribute::string("address").optional().describe("Name or address for SSH, if it is not the host's primary address."),
+        Attribute::string("address")
+            .optional()
+            .validator(schema::not_empty())
+            .describe("Name or address for SSH, if it is not the host's primary address."),
     ];
     attributes.extend(common(USER, INHERITED, INHERITED));
     Attribute::nested("ssh", Nesting::Single, attributes)

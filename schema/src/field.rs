@@ -1,5 +1,6 @@
 //! One attribute's value in a typed configuration or state: known, null or not known yet.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -72,6 +73,52 @@ impl<T> Field<T> {
     }
 }
 
+/// What follows from a field waits while the field, or something else that it takes, is unknown: `None`.
+impl<T> Field<T> {
+    /// `Some(None)` where the field is null, `make` of it where it is known.
+    pub fn settle<U>(&self, make: impl FnOnce(&T) -> Option<U>) -> Option<Option<U>> {
+        match self {
+            Field::Unknown => None,
+            Field::Null => Some(None),
+            Field::Known(value) => make(value).map(Some),
+        }
+    }
+}
+
+impl<T: Clone> Field<T> {
+    /// `Some(None)` where the field is null.
+    pub fn settled(&self) -> Option<Option<T>> {
+        self.settle(|value| Some(value.clone()))
+    }
+
+    /// The default where the field is null.
+    pub fn settled_or(&self, default: T) -> Option<T> {
+        Some(self.settled()?.unwrap_or(default))
+    }
+}
+
+impl<T> Field<Vec<Field<T>>> {
+    /// `make` of each element; nothing where the list is null. Null elements were refused by the schema.
+    pub fn settle_each<U, C: FromIterator<U>>(&self, make: impl Fn(&T) -> Option<U>) -> Option<C> {
+        match self {
+            Field::Unknown => None,
+            Field::Null => Some(std::iter::empty().collect()),
+            Field::Known(items) => items.iter().map(|item| make(item.known()?)).collect(),
+        }
+    }
+}
+
+impl<T> Field<BTreeMap<String, Field<T>>> {
+    /// `make` of each value by its key; nothing where the map is null. Null elements were refused or left out by the schema.
+    pub fn settle_values<U>(&self, make: impl Fn(&T) -> Option<U>) -> Option<BTreeMap<String, U>> {
+        match self {
+            Field::Unknown => None,
+            Field::Null => Some(BTreeMap::new()),
+            Field::Known(entries) => entries.iter().map(|(key, value)| Some((key.clone(), make(value.known()?)?))).collect(),
+        }
+    }
+}
+
 /// `None` is null.
 impl<T> From<Option<T>> for Field<T> {
     fn from(value: Option<T>) -> Self {
@@ -139,6 +186,22 @@ mod tests {
         assert_eq!(Field::from(Some(1)).map(|number| number + 1).into_known(), Some(2));
         assert_eq!(Field::from(None::<i64>).into_known(), None);
         assert_eq!(Field::<i64>::Unknown.as_ref().map(|number| number + 1), Field::Unknown);
+    }
+
+    #[test]
+    fn what_follows_waits_for_what_is_unknown_and_takes_null_for_nothing() {
+        let double = |number: &i32| Some(number * 2);
+        assert_eq!(Field::Known(1).settle(double), Some(Some(2)));
+        assert_eq!(Field::Null.settle(double), Some(None));
+        assert_eq!(Field::Unknown.settle(double), None);
+        assert_eq!((Field::Null.settled_or(3), Field::Unknown.settled_or(3)), (Some(3), None));
+        let list = |items: Vec<Field<i32>>| Field::Known(items).settle_each::<_, Vec<_>>(double);
+        assert_eq!(list(vec![Field::Known(1), Field::Known(2)]), Some(vec![2, 4]));
+        assert_eq!(list(vec![Field::Known(1), Field::Unknown]), None);
+        assert_eq!(Field::<Vec<Field<i32>>>::Null.settle_each::<_, Vec<_>>(double), Some(vec![]));
+        let map = |value: Field<i32>| Field::Known(BTreeMap::from([("a".to_owned(), value)])).settle_values(double);
+        assert_eq!(map(Field::Known(1)), Some(BTreeMap::from([("a".to_owned(), 2)])));
+        assert_eq!(map(Field::Unknown), None);
     }
 
     #[test]

@@ -82,6 +82,15 @@ pub fn between(least: i64, most: i64) -> Validator {
     })
 }
 
+/// Text that says something: an empty string is often an output of a module that has nothing to give.
+pub fn not_empty() -> Validator {
+    let detail = "Give it a value, or null where there is none.";
+    Validator::new("Not an empty string.", move |value| match value.as_str() {
+        Some("") => Err(("an empty string is no value here".to_owned(), detail.to_owned())),
+        _ => Ok(()),
+    })
+}
+
 /// A port number, from 1 to 65535.
 pub fn port() -> Validator {
     between(1, 65535)

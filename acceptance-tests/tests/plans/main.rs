@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             a_required_argument_that_is_null_is_refused,
             a_pki_that_is_passed_in_parts_is_carried_while_it_is_unknown,
             a_load_balancer_whose_listener_is_its_own_backend_is_refused,
-            digests_are_given_for_all_downloads_or_for_none,
+            digests_are_planned_as_they_are_given,
             names_in_capitals_have_one_rule,
             tags_that_are_not_known_yet_leave_their_objects_open,
             the_policy_of_several_resources_takes_a_list,

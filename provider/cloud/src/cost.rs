@@ -43,6 +43,8 @@ pub struct Cost {
     pub monthly: Option<Usd>,
     /// What it is made of, or what is missing.
     pub note: String,
+    /// Whether what it is made of is known. Otherwise apply finds it, also where this has no price.
+    pub is_settled: bool,
 }
 
 /// Why a text is no table of prices.
@@ -117,7 +119,8 @@ impl PriceTable {
             }
             monthly = monthly.zip(amount).map(|(sum, (_, amount))| Usd(sum.0 + amount));
         }
-        Cost { object: object.key.to_string(), monthly, note: notes.join(", ") }
+        let is_settled = parts.iter().all(|part| part.item.is_some() && part.count.is_some());
+        Cost { object: object.key.to_string(), monthly, note: notes.join(", "), is_settled }
     }
 }
 
@@ -322,7 +325,9 @@ mod tests {
         let gateway = Object::new(Kind::VpcEndpoint, "s3").with("type", "Gateway");
         check(vec![interface, gateway], HOME, &["vpc_endpoint/ecr: 14.60 (2 x interface_endpoint at $0.01 per hour)"]);
         let later = Object::new(Kind::VpcEndpoint, "ecr").with("type", "Interface").with("*", Setting::Unknown);
-        check(vec![later], HOME, &["vpc_endpoint/ecr: unknown (how many of interface_endpoint is not known yet)"]);
+        check(vec![later.clone()], HOME, &["vpc_endpoint/ecr: unknown (how many of interface_endpoint is not known yet)"]);
+        let settled = |object: Object| PriceTable::builtin().estimate(&std::iter::once(object).collect(), HOME)[0].is_settled;
+        assert!(!settled(later) && settled(Object::new(Kind::NatGateway, "a")));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! `k8s_kubeconfig`: a kubeconfig from a cluster and a client certificate of its pki. Reaches nothing.
 
-use crate::resources::on_hosts::hardway_cluster::Join;
+use crate::resources::on_hosts::hardway_cluster::join::{self, Join};
 use async_trait::async_trait;
 use credentials::Secret;
 use protocol::{Call, DataSource};
 use render::kubeconfig::{Identity, Kubeconfig, Trust, render_kubeconfig};
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Schema, Value, decode};
+use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Schema, Value, ValueAt, decode};
 use serde::Deserialize;
 
 pub struct KubeconfigSource;
@@ -50,6 +50,7 @@ impl DataSource for KubeconfigSource {
 
     fn validate(&self, config: &Value) -> Diagnostics {
         let mut diagnostics = Diagnostics::default();
+        join::validate(&ValueAt::of(config).get("cluster"), &mut diagnostics);
         for (attribute, label) in [("client_certificate", "CERTIFICATE"), ("client_key", "PRIVATE KEY")] {
             if config.get(attribute).as_str().is_some_and(|text| !text.contains(&format!("-----BEGIN {label}-----"))) {
                 diagnostics.push(
@@ -66,11 +67,12 @@ impl DataSource for KubeconfigSource {
 
     async fn read(&self, _call: &Call, config: Value) -> Result<Value, Diagnostics> {
         let typed: Config = decode(&config)?;
+        let known = |part: &Field<String>| part.known().cloned().unwrap_or_default();
         let user = typed.user.into_known().unwrap_or_else(|| DEFAULT_USER.into());
         let text = render_kubeconfig(&Kubeconfig {
-            cluster_name: &typed.cluster.cluster_name,
-            server: &typed.cluster.endpoint,
-            trust: Trust::Embedded { pem: typed.cluster.apiserver_authority.known().map(String::as_str).unwrap_or_default() },
+            cluster_name: &known(&typed.cluster.cluster_name),
+            server: &known(&typed.cluster.endpoint),
+            trust: Trust::Embedded { pem: &known(&typed.cluster.apiserver_authority) },
             user: &user,
             identity: Identity::ClientCertificate { certificate: &typed.client_certificate, private_key: &typed.client_key },
         });

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 
 /// The configuration, and prior values of what is computed and not configured.
 pub fn propose(attributes: &[Attribute], prior: &Value, config: &Value) -> Value {
+    if !matches!(config, Value::Map(_)) {
+        return config.clone();
+    }
     let values = attributes.iter().map(|attribute| {
         let (prior, config) = (prior.get(attribute.name), config.get(attribute.name));
         let value = match &attribute.kind {
@@ -43,7 +46,8 @@ pub fn check_planned(schema: &Schema, prior: &Value, config: &Value, planned: &V
         if attribute.write_only {
             assert!(found.is_null(), "the plan keeps the write-only {name}");
         } else if !wanted.is_null() {
-            assert!(found == before || keeps(wanted, found), "the plan changes {name}");
+            let is_same = found.equal(wanted, &attribute.value_type());
+            assert!(is_same || found == before || keeps(wanted, found), "the plan changes {name}");
         } else if !attribute.is_computed() {
             assert!(found.is_null(), "the plan sets {name}, which is not configured");
         }

@@ -84,7 +84,11 @@ impl Trial {
     fn forget_what_does_nothing(&self, fault: Fault, at: usize) {
         let calls = self.stage.world.calls();
         if calls.get(at - 1).is_some_and(|call| call == "cluster: declare nodes") && matches!(fault, Fault::Fail(_)) {
-            self.stage.world.change(|memory| memory.cluster.declared = self.begin.cluster.declared.clone());
+            let before = &self.begin.cluster.declared;
+            self.stage.world.change(|memory| {
+                memory.cluster.declared.retain(|name, _| before.contains_key(name));
+                memory.cluster.declared.iter_mut().for_each(|(name, text)| text.clone_from(&before[name]));
+            });
         }
         let is_about_token = calls.get(at - 1).is_none_or(|call| call.ends_with(" token"));
         let tokens = self.stage.world.change(|memory| std::mem::take(&mut memory.cluster.tokens));

@@ -38,6 +38,13 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
+/// An error, and the top-level attribute that it points at.
+#[derive(Debug, PartialEq)]
+pub struct Said {
+    pub attribute: Option<String>,
+    pub text: String,
+}
+
 /// What an apply, a refresh or a destroy left.
 #[derive(Debug)]
 pub struct Outcome {
@@ -87,17 +94,29 @@ impl Engine {
     }
 
     pub async fn validate(&mut self, name: &str, config: &Value) {
+        let errors = self.try_validate(name, config).await;
+        assert_eq!(errors, [], "validation of {name}");
+    }
+
+    /// Errors.
+    pub async fn try_validate(&mut self, name: &str, config: &Value) -> Vec<Said> {
         let client_capabilities =
             Some(ClientCapabilities { write_only_attributes_allowed: true, ..ClientCapabilities::default() });
         let config = Some(self.wire(name, config));
         let request = validate_resource_config::Request { type_name: name.into(), config, client_capabilities };
         let response = self.client.validate_resource_config(request).await.unwrap().into_inner();
-        let (errors, _) = self.hear(response.diagnostics);
-        assert_eq!(errors, Vec::<String>::new(), "validation of {name}");
+        let said = errors(&response.diagnostics);
+        self.hear(response.diagnostics);
+        said
+    }
+
+    pub async fn try_plan(&mut self, name: &str, prior: &Value, config: &Value) -> Result<Plan, Vec<String>> {
+        let plan = self.ask_plan(name, prior, config).await;
+        plan.map_err(|said| said.into_iter().map(|said| said.text).collect())
     }
 
     /// `prior` is null for a create.
-    pub async fn try_plan(&mut self, name: &str, prior: &Value, config: &Value) -> Result<Plan, Vec<String>> {
+    pub async fn ask_plan(&mut self, name: &str, prior: &Value, config: &Value) -> Result<Plan, Vec<Said>> {
         let schema = self.schemas[name].clone();
         let proposed = contract::propose(&schema.attributes, prior, config);
         let request = plan_resource_change::Request {
@@ -108,9 +127,10 @@ impl Engine {
             ..Default::default()
         };
         let response = self.client.plan_resource_change(request).await.unwrap().into_inner();
-        let (errors, warnings) = self.hear(response.diagnostics);
-        if !errors.is_empty() {
-            return Err(errors);
+        let said = errors(&response.diagnostics);
+        let (_, warnings) = self.hear(response.diagnostics);
+        if !said.is_empty() {
+            return Err(said);
         }
         let planned = self.value(name, response.planned_state);
         contract::check_planned(&schema, prior, config, &planned);
@@ -214,6 +234,22 @@ impl Engine {
             }
         }
         (errors, warnings)
+    }
+}
+
+fn errors(diagnostics: &[Diagnostic]) -> Vec<Said> {
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == i32::from(Severity::Error));
+    errors.map(Said::of).collect()
+}
+
+impl Said {
+    fn of(diagnostic: &Diagnostic) -> Said {
+        let first = diagnostic.attribute.as_ref().and_then(|path| path.steps.first()?.selector.clone());
+        let attribute = first.and_then(|selector| match selector {
+            attribute_path::step::Selector::AttributeName(name) => Some(name),
+            _ => None,
+        });
+        Said { attribute, text: format!("{}\n{}", diagnostic.summary, diagnostic.detail) }
     }
 }
 

@@ -15,6 +15,7 @@ mod plans;
 mod rolls;
 mod rows;
 mod secrets;
+mod unknowns;
 mod versions;
 mod whole;
 

@@ -84,6 +84,7 @@ pub const ROWS: &[Row] = &[
             ("kubelet_config", || "{\"maxPods\":200}".into()),
             ("labels", || Value::object([("node.example/tier", "other".into())])),
             ("hosts", || hosts(&[("cp-1", "192.0.2.11"), ("worker-1", "192.0.2.21"), ("worker-3", "192.0.2.23")])),
+            ("hosts", || hosts(&[])),
         ],
         replacement: ("name", || "others".into()),
     },

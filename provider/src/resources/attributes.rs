@@ -1,24 +1,21 @@
 //! Attributes and rules that several resources share.
 
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Value};
+use schema::{Attribute, Diagnostics, ValueAt};
 
 pub fn id() -> Attribute {
     Attribute::string("id").computed().never_null().describe("Identifier of the resource.")
 }
 
-/// Names of clusters and load balancers stand in paths and unit names.
-pub fn validate_cluster_name(value: &Value, attribute: &str) -> Diagnostics {
-    let mut diagnostics = Diagnostics::default();
-    if let Some(name) = value.as_str()
-        && !pki::names::is_label(name)
+/// Names of clusters and load balancers stand in paths, unit names and certificate subjects.
+pub fn validate_cluster_name(name: &ValueAt<'_>, found: &mut Diagnostics) {
+    if let Some(text) = name.as_str()
+        && !pki::names::is_label(text)
     {
-        diagnostics.push(
-            Diagnostic::error(format!("{name:?} is not a usable name"))
-                .detail("Use lower-case letters, digits and '-', at most 63, beginning and ending with a letter or digit, such as \"demo\".")
-                .at(AttributePath::attribute(attribute)),
-        );
+        found.push(name.error(
+            format!("{text:?} is not a usable name"),
+            "Use lower-case letters, digits and '-', at most 63, beginning and ending with a letter or digit, such as \"demo\".",
+        ));
     }
-    diagnostics
 }
 
 /// In any case of letters; it may begin with `*.`.
@@ -30,13 +27,19 @@ pub fn is_dns_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn is_refused(name: &str) -> bool {
+        let mut found = Diagnostics::default();
+        validate_cluster_name(&ValueAt::of(&name.into()), &mut found);
+        found.has_errors()
+    }
+
     #[test]
     fn names() {
         for good in ["demo", "a", "prod-1", &"x".repeat(63)] {
-            assert!(validate_cluster_name(&good.into(), "name").is_empty(), "{good}");
+            assert!(!is_refused(good), "{good}");
         }
         for bad in ["", "Demo", "-a", "a_b", "a b", &"x".repeat(64)] {
-            assert!(validate_cluster_name(&bad.into(), "name").has_errors(), "{bad}");
+            assert!(is_refused(bad), "{bad}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The registry of managed resources, one file or folder each, and what those on hosts and those on AWS share.
 
 mod attributes;
+#[cfg(test)]
+mod names;
 pub(crate) mod on_cloud;
 pub mod on_hosts;
 pub mod pki;

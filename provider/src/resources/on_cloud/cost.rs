@@ -18,14 +18,18 @@ pub fn estimate(graph: &Graph, region: Option<&str>, own: Option<&str>) -> Resul
     let mut lines: std::collections::BTreeMap<String, Value> = costs
         .iter()
         .map(|cost| {
+            if !cost.is_settled {
+                return (cost.object.clone(), Value::Unknown);
+            }
             let monthly = cost.monthly.map_or_else(|| "unknown".to_owned(), |usd| usd.to_string());
             (cost.object.clone(), format!("{monthly} ({})", cost.note).into())
         })
         .collect();
     let all = match completeness {
-        Completeness::Complete => sum.to_string(),
-        Completeness::WithoutUnknown => format!("{sum} and what is unknown"),
+        _ if costs.iter().any(|cost| !cost.is_settled) => Value::Unknown,
+        Completeness::Complete => sum.to_string().into(),
+        Completeness::WithoutUnknown => format!("{sum} and what is unknown").into(),
     };
-    lines.insert("total".into(), all.into());
+    lines.insert("total".into(), all);
     Ok(Value::Map(lines))
 }

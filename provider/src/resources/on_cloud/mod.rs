@@ -3,7 +3,7 @@
 
 mod adoption;
 mod apply;
-mod aws_instance;
+pub(crate) mod aws_instance;
 pub(crate) mod bastion;
 mod cost;
 pub(crate) mod egress_proxy;

@@ -1,5 +1,6 @@
 //! Reaches the hosts of one resource over SSH, many at once.
 
+use super::errors::unknown_at_apply;
 use super::fleet::Fleet;
 use crate::configuration::Shared;
 use crate::hosts::HostConfigs;
@@ -31,7 +32,8 @@ fn targets(hosts: &HostConfigs, layers: &[&Field<Ssh>]) -> Result<Vec<Target>, D
         .iter()
         .map(|(name, host)| {
             let name = HostName::parse(name.as_str()).map_err(|error| Diagnostic::error(error.to_string()))?;
-            let address = host.address.known().map(String::as_str).unwrap_or_default();
+            let host = host.known().ok_or_else(unknown_at_apply)?;
+            let address = host.address.known().ok_or_else(unknown_at_apply)?;
             ssh::target(&name, address, &host.ssh, layers)
         })
         .collect()

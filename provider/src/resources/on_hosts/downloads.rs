@@ -7,12 +7,13 @@ use bundle::{Binary, HostPath};
 use render::Hosts;
 use render::catalogue::{self, Download, Release, Role};
 use render::spec::{Architecture, Checksums};
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Type, Value, encode};
+use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Type, Value, ValueAt, encode};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub fn attribute() -> Attribute {
     Attribute::map("checksums", Type::String).optional_computed().null_means_absent().describe(
-        "SHA-256 of each download by its URL. Give those of all downloads or none: what is not given is looked up in the checksum file of the origin or of the mirror at the first plan, shown there, and pinned in the state.",
+        "SHA-256 of each download by its URL. When this is not set, each digest is looked up in the checksum file of the origin or of the \
+         mirror at the first plan, shown there, and pinned in the state. When only some digests are given, the others are looked up at every plan.",
     )
 }
 
@@ -61,11 +62,11 @@ impl Resolved {
     }
 }
 
-/// What the plan shows: those that the configuration gives, as it gives them; or the digests that are known, unknown for those that
-/// apply still has to look up.
-pub fn planned(resolved: Option<&Resolved>, given: &Given) -> Value {
-    if !given.is_null() {
-        return encode(given);
+/// What plan and state show: digests as they are configured, for an engine takes no others beside them; or else those that are
+/// known, unknown for those that apply still has to look up.
+pub fn planned(resolved: Option<&Resolved>, configured: &Given) -> Value {
+    if !configured.is_null() {
+        return encode(configured);
     }
     let Some(resolved) = resolved else { return Value::Unknown };
     let mut value = resolved.value();
@@ -82,7 +83,7 @@ pub struct Wanted<'a> {
     pub role: Role,
     pub hosts: Hosts,
     pub mirror: &'a Field<String>,
-    /// Of the configuration, where null is not what the state has.
+    /// Of the configuration itself: in a plan, what is computed and not there yet is unknown.
     pub checksums: &'a Given,
 }
 
@@ -91,10 +92,7 @@ pub struct Wanted<'a> {
 pub async fn resolve(shared: &Shared, wanted: Wanted<'_>, state: Option<&Value>) -> Result<Option<Resolved>, Diagnostic> {
     let configuration = shared.configuration();
     let mirror = mirror(wanted.mirror, &configuration.mirror);
-    if mirror.is_unknown() || wanted.checksums.is_unknown() {
-        return Ok(None);
-    }
-    let mirror = mirror.into_known();
+    let (Some(mirror), Some(given)) = (mirror.settled(), wanted.checksums.settled()) else { return Ok(None) };
     let release = catalogue::release(wanted.version).map_err(|error| Diagnostic::error(error.to_string()))?;
     let architectures: BTreeSet<Architecture> = wanted.hosts.values().map(|host| host.architecture).collect();
     let mut downloads = Vec::new();
@@ -102,8 +100,6 @@ pub async fn resolve(shared: &Shared, wanted: Wanted<'_>, state: Option<&Value>)
         downloads
             .extend(release.downloads(wanted.role, architecture, mirror).map_err(|error| Diagnostic::error(error.to_string()))?);
     }
-    refuse_gaps(&downloads, wanted.checksums)?;
-    let given = wanted.checksums.known().cloned().unwrap_or_default();
     let pinned = state.map(|state| state.get("checksums").clone()).unwrap_or_default();
     let mut resolved = Resolved {
         release,
@@ -113,9 +109,12 @@ pub async fn resolve(shared: &Shared, wanted: Wanted<'_>, state: Option<&Value>)
         checksums: Checksums::new(),
         missing: BTreeMap::new(),
     };
+    let given_for = |download: &Download| given.as_ref()?.get(&download.url);
+    if resolved.downloads.iter().filter_map(given_for).any(Field::is_unknown) {
+        return Ok(None);
+    }
     for download in &resolved.downloads {
-        let known = given
-            .get(&download.url)
+        let known = given_for(download)
             .and_then(|digest| digest.known().cloned())
             .or_else(|| pinned.get(&download.url).as_str().map(str::to_string));
         match known.map(bundle::Digest::parse).transpose() {
@@ -130,22 +129,6 @@ pub async fn resolve(shared: &Shared, wanted: Wanted<'_>, state: Option<&Value>)
     }
     resolved.look_up(shared.world.as_ref()).await;
     Ok(Some(resolved))
-}
-
-/// What is looked up could not be pinned beside what is given: the state has to hold the configured value.
-fn refuse_gaps(downloads: &[Download], given: &Given) -> Result<(), Diagnostic> {
-    let Some(given) = given.known() else { return Ok(()) };
-    let missing: Vec<&str> =
-        downloads.iter().map(|download| download.url.as_str()).filter(|url| !given.contains_key(*url)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Diagnostic::error(format!("checksums has {} of {} digests", downloads.len() - missing.len(), downloads.len()))
-        .detail(format!(
-            "Give the SHA-256 of each, or leave checksums out: then all are looked up and pinned in the state. Missing are:\n{}",
-            missing.join("\n")
-        ))
-        .at(AttributePath::attribute("checksums")))
 }
 
 impl Resolved {
@@ -179,16 +162,13 @@ impl Resolved {
     }
 }
 
-pub fn validate(checksums: &Value, diagnostics: &mut Diagnostics) {
-    for (url, digest) in checksums.as_map().into_iter().flatten() {
-        let Some(text) = digest.as_str() else { continue };
-        if let Err(error) = bundle::Digest::parse(text) {
-            diagnostics.push(
-                Diagnostic::error(format!("the digest of {url} is not SHA-256"))
-                    .detail(format!("{error}. It comes from the checksum file beside the download."))
-                    .at(AttributePath::attribute("checksums").key(url.as_str())),
-            );
-        }
+pub fn validate(checksums: &ValueAt<'_>, found: &mut Diagnostics) {
+    for (url, digest) in checksums.entries() {
+        let Some(Err(error)) = digest.as_str().map(bundle::Digest::parse) else { continue };
+        found.push(digest.error(
+            format!("the digest of {url} is not SHA-256"),
+            format!("{error}. It comes from the checksum file beside the download."),
+        ));
     }
 }
 
@@ -199,7 +179,8 @@ mod tests {
     #[track_caller]
     fn check(digest: Value, expect: Option<&str>) {
         let mut found = Diagnostics::default();
-        validate(&Value::object([("https://dl.example/x", digest)]), &mut found);
+        let config = Value::object([("checksums", Value::object([("https://dl.example/x", digest)]))]);
+        validate(&ValueAt::of(&config).get("checksums"), &mut found);
         let said: Vec<(String, String)> =
             found.iter().map(|d| (d.path.as_ref().map(ToString::to_string).unwrap_or_default(), d.summary.clone())).collect();
         let expect: Vec<(String, String)> =
@@ -227,18 +208,10 @@ mod tests {
     }
 
     #[test]
-    fn digests_are_given_for_all_downloads_or_for_none() {
-        let release = catalogue::release("1.36.3").unwrap();
-        let downloads = release.downloads(Role::Node, Architecture::Amd64, None).unwrap();
-        let given = |urls: &[Download]| -> Given {
-            let digest = || Field::Known("0".repeat(64));
-            Field::Known(urls.iter().map(|download| (download.url.clone(), digest())).collect())
-        };
-        assert_eq!(refuse_gaps(&downloads, &Field::Null), Ok(()));
-        assert_eq!(refuse_gaps(&downloads, &given(&downloads)), Ok(()));
-        assert_eq!(refuse_gaps(&downloads[1..], &given(&downloads)), Ok(()), "another release may be given beside this one");
-        let refusal = refuse_gaps(&downloads, &given(&downloads[1..])).unwrap_err();
-        assert!(refusal.summary.starts_with("checksums has "), "{}", refusal.summary);
-        assert!(refusal.detail.contains(&downloads[0].url), "{}", refusal.detail);
+    fn digests_are_planned_as_they_are_given() {
+        let given = Field::Known(BTreeMap::from([("https://dl.example/x".to_owned(), Field::Known("0".repeat(64)))]));
+        let expect = Value::object([("https://dl.example/x", "0".repeat(64).into())]);
+        assert_eq!(planned(None, &given), expect);
+        assert_eq!(planned(None, &Field::Null), Value::Unknown);
     }
 }

@@ -2,7 +2,7 @@
 
 use machines::MachineError;
 use rollout::Refusal;
-use schema::Diagnostic;
+use schema::{AttributePath, Diagnostic};
 
 pub fn machine_error(error: &MachineError) -> Diagnostic {
     Diagnostic::error(error.summary()).detail(error.detail())
@@ -13,7 +13,14 @@ pub fn refused(refusal: &Refusal) -> Diagnostic {
 }
 
 pub fn render_error(error: render::RenderError) -> Diagnostic {
-    Diagnostic::error("the bundle of a host cannot be rendered").detail(error.to_string())
+    use render::RenderError::{MissingCertificate, MissingEncryptionKey, MissingPrivateKey, MissingPublicKey};
+    let is_of_pki = matches!(error, MissingCertificate(_) | MissingEncryptionKey | MissingPrivateKey(_) | MissingPublicKey(_));
+    let detail = error.to_string();
+    if is_of_pki {
+        let summary = "pki lacks credentials that this cluster needs";
+        return Diagnostic::error(summary).detail(detail).at(AttributePath::attribute("pki"));
+    }
+    Diagnostic::error("the bundle of a host cannot be rendered").detail(detail)
 }
 
 pub fn unknown_at_apply() -> Diagnostic {

@@ -195,6 +195,11 @@ impl<R: HostResource> OnHosts<R> {
         let recorded = Recorded::of(request.prior.as_ref())?.manifests()?;
         let addresses = Addresses::of(request.prior.as_ref(), &recorded, &request.planned);
         addresses.refuse(self.resource.moves())?;
+        let all = recorded::all_hosts(place.hosts.known(), request.prior.as_ref())?;
+        let was_empty = |prior: &Value| prior.get("hosts").as_map().is_none_or(BTreeMap::is_empty);
+        if all.is_empty() && request.prior.as_ref().is_none_or(was_empty) {
+            return self.apply_to_no_host(&config, &with_secrets, request).await;
+        }
         let actions = self.resource.actions(&self.shared, &config, call).await?;
         let mut planned = request.planned.clone();
         let declared = Declared {
@@ -212,7 +217,6 @@ impl<R: HostResource> OnHosts<R> {
             return Err(errors::unknown_at_apply());
         }
         planned.set("bundles", recorded::to_value(&manifests));
-        let all = recorded::all_hosts(place.hosts.known(), request.prior.as_ref())?;
         let fleet = connect::connect(&self.shared, self.owner(&planned)?, &all, &place.ssh, call).await?;
         addresses.refuse_other_machines(&fleet).await?;
         let prior = request.prior.clone();
@@ -227,6 +231,23 @@ impl<R: HostResource> OnHosts<R> {
         let mut response = apply.run(fleet, request).await?;
         self.resource.settle(&actions, call, prior.as_ref(), &mut response).await;
         Ok(response)
+    }
+
+    /// There is nobody to ask, and what a resource needs for its steps, such as the API of a cluster, need not be there.
+    async fn apply_to_no_host(
+        &self,
+        config: &R::Config,
+        with_secrets: &R::Config,
+        request: ApplyRequest,
+    ) -> Result<ApplyResponse, Diagnostic> {
+        let mut planned = request.planned.clone();
+        let state = Some(&request.planned);
+        let prior = request.prior.as_ref();
+        let declared = Declared { shared: &self.shared, config, with_secrets, state, prior, actions: None };
+        self.resource.desired(&declared, &mut planned).await?;
+        planned.set("bundles", Value::object([]));
+        planned.set("rollout", Value::List(Vec::new()));
+        Ok(ApplyResponse { state: Some(planned), ..ApplyResponse::default() })
     }
 
     async fn delete_hosts(&self, call: &Call, prior: &Value) -> Result<DeleteResponse, Diagnostic> {

@@ -37,7 +37,7 @@ pub fn plan(
     if unchanged {
         planned.set("rollout", encode(&prior.rollout));
     } else {
-        planned.set("rollout", encode(&sentences(&steps)));
+        planned.set("rollout", if rollout.is_settled { encode(&sentences(&steps)) } else { Value::Unknown });
         if request.prior.is_some() {
             diagnostics.extend(disruption(&steps));
         }
@@ -50,6 +50,8 @@ type Planner<'a> = dyn Fn(&[HostState]) -> Result<Vec<Step>, Refusal> + Send + S
 /// The planner of a resource.
 pub struct Rollout<'a> {
     pub plan: Box<Planner<'a>>,
+    /// Whether the steps of a plan follow from what is known already. Not, for example, while their width is unknown.
+    pub is_settled: bool,
 }
 
 /// One line for the user per step; steps that run side by side are spelled out one by one.
@@ -136,7 +138,7 @@ mod tests {
     }
 
     fn load_balancer() -> Rollout<'static> {
-        Rollout { plan: Box::new(|hosts| rollout::load_balancer::plan(hosts, None)) }
+        Rollout { plan: Box::new(|hosts| rollout::load_balancer::plan(hosts, None)), is_settled: true }
     }
 
     fn create(desired: &BTreeMap<HostName, Bundle>) -> Value {

@@ -19,7 +19,7 @@ pub struct Config {
     pub authority_validity_hours: Field<u64>,
     pub certificate_validity_hours: Field<u64>,
     pub renew_before_hours: Field<u64>,
-    pub additional_certificates: Field<BTreeMap<String, AdditionalCertificate>>,
+    pub additional_certificates: Field<BTreeMap<String, Field<AdditionalCertificate>>>,
 }
 
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ impl Config {
     pub fn wanted(&self, running: Option<KeyAlgorithm>) -> Option<Wanted> {
         let mut undecided = Undecided::default();
         let cluster_name = self.cluster_name.known()?.clone();
-        let hosts = self.hosts.known()?.iter().map(|(name, host)| (name.clone(), addresses(host)));
+        let hosts = self.hosts.known()?.iter().map(|(name, host)| (name.clone(), host.known().and_then(addresses)));
         let hosts: BTreeMap<String, Option<Vec<IpAddr>>> = hosts.collect();
         undecided.hosts = hosts.iter().filter(|(_, all)| all.is_none()).map(|(name, _)| name.clone()).collect();
         let additional = self.additional()?;
@@ -79,7 +79,9 @@ impl Config {
         match &self.additional_certificates {
             Field::Unknown => None,
             Field::Null => Some(BTreeMap::new()),
-            Field::Known(map) => Some(map.iter().map(|(name, leaf)| (name.clone(), leaf.spec())).collect()),
+            Field::Known(map) => {
+                Some(map.iter().map(|(name, leaf)| (name.clone(), leaf.known().and_then(AdditionalCertificate::spec))).collect())
+            }
         }
     }
 
@@ -108,18 +110,11 @@ impl AdditionalCertificate {
 
 /// `None` while one of them is unknown; none when the list is null.
 fn texts(field: &Field<Vec<Field<String>>>) -> Option<Vec<String>> {
-    match field {
-        Field::Unknown => None,
-        Field::Null => Some(Vec::new()),
-        Field::Known(items) => items.iter().map(|item| item.known().cloned()).collect(),
-    }
+    field.settle_each(|text| Some(text.clone()))
 }
 
 fn addresses(host: &HostConfig) -> Option<Vec<IpAddr>> {
     let primary = host.address.known()?.parse().ok()?;
-    match &host.secondary_address {
-        Field::Unknown => None,
-        Field::Null => Some(vec![primary]),
-        Field::Known(text) => Some(vec![primary, text.parse().ok()?]),
-    }
+    let secondary = host.secondary_address.settle(|text| text.parse().ok())?;
+    Some(std::iter::once(primary).chain(secondary).collect())
 }

@@ -2,7 +2,7 @@
 //! that encrypts secrets at rest. Issuing itself is crate `pki`; what is issued when is decided here, at plan.
 
 mod bundle_object;
-mod config;
+pub(crate) mod config;
 mod outputs;
 mod refusal;
 mod validate;
@@ -20,7 +20,7 @@ use pki::{Plan, Undecided};
 use protocol::{
     ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
 };
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode};
+use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, ValueAt, decode};
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
@@ -109,14 +109,16 @@ impl Resource for Pki {
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
-        let mut diagnostics = hosts::validate(config.get("hosts"));
-        validate::validate_names(config, &mut diagnostics);
-        let path = AttributePath::attribute("service_cidrs");
-        let networks = network::validate_cidrs(config.get("service_cidrs"), &path, &mut diagnostics);
-        network::validate_services(&networks, &path, &mut diagnostics);
-        validate::validate_hours(config, &mut diagnostics);
-        validate::validate_additional(config.get("additional_certificates"), &mut diagnostics);
-        diagnostics
+        let (config, mut found) = (ValueAt::of(config), Diagnostics::default());
+        hosts::require_one(&config.get("hosts"), &mut found);
+        hosts::validate(&config.get("hosts"), &mut found);
+        validate::validate_names(&config, &mut found);
+        let services = config.get("service_cidrs");
+        let networks = network::validate_cidrs(&services, &mut found);
+        network::validate_services(&networks, services.path(), &mut found);
+        validate::validate_hours(&config, &mut found);
+        validate::validate_additional(&config.get("additional_certificates"), &mut found);
+        found
     }
 
     async fn plan(&self, _call: &Call, request: PlanRequest) -> PlanResponse {

@@ -55,10 +55,13 @@ impl Config {
         let address = role.address;
         let security = match &self.vpc_id {
             Field::Null => Security::Groups(texts(&self.security_group_ids)),
+            // One of the two is given; which, is not known.
+            Field::Unknown if !self.security_group_ids.is_null() => return None,
             vpc => Security::Own { vpc: text(vpc), rules: role.rules, description: role.description },
         };
         let key = match &self.key_name {
             Field::Null => Key::Public(self.public_key.known().cloned()),
+            Field::Unknown if !self.public_key.is_null() => return None,
             name => Key::Name(text(name)),
         };
         let elastic_ip = match (&self.elastic_ip, &self.elastic_ip_id) {

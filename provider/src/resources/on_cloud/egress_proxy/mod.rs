@@ -1,6 +1,6 @@
 //! `k8s_egress_proxy`: an instance with Squid through which nodes of a private network reach what is on its allow list.
 
-mod config;
+pub(crate) mod config;
 mod validate;
 
 use crate::resources::on_cloud::aws_instance::attributes::{Words, computed, declared};

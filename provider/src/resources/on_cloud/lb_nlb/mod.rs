@@ -1,7 +1,7 @@
 //! `k8s_lb_nlb`: a Network Load Balancer with its target groups, listeners and alias records.
 
 mod attributes;
-mod config;
+pub(crate) mod config;
 mod import;
 mod replacement;
 mod settle;

@@ -14,7 +14,7 @@ use std::str::FromStr;
 type Texts = Field<Vec<Field<String>>>;
 
 #[derive(Deserialize)]
-struct Config {
+pub struct Config {
     name: Field<String>,
     region: Field<String>,
     cidr: Field<String>,

@@ -1,7 +1,7 @@
 //! `k8s_vpc`: the network of a cluster on AWS.
 
 mod attributes;
-mod config;
+pub(crate) mod config;
 mod import;
 mod infer;
 pub(super) mod leftovers;

@@ -23,7 +23,7 @@ pub struct Config {
     pub hosts: Field<HostConfigs>,
     pub network: Field<NetworkConfig>,
     pub etcd: Field<Component>,
-    pub api_server: Field<Component>,
+    pub api_server: Field<ApiServer>,
     pub controller_manager: Field<Component>,
     pub scheduler: Field<Component>,
     pub mirror: Field<String>,
@@ -42,9 +42,17 @@ pub struct NetworkConfig {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Component {
-    pub flags: Field<BTreeMap<String, Field<String>>>,
+    pub flags: Flags,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct ApiServer {
+    pub flags: Flags,
     pub audit_policy: Field<String>,
 }
+
+type Flags = Field<BTreeMap<String, Field<String>>>;
 
 impl Config {
     /// `None` while something is unknown.
@@ -55,50 +63,32 @@ impl Config {
             endpoint: parse_endpoint(self.endpoint.known()?)?,
             hosts: hosts::resolve(self.hosts.known()?)?,
             network: self.network.known()?.spec()?,
-            etcd_flags: flags(&self.etcd)?,
-            api_server_flags: flags(&self.api_server)?,
-            controller_manager_flags: flags(&self.controller_manager)?,
-            scheduler_flags: flags(&self.scheduler)?,
-            audit_policy: match &self.api_server {
-                Field::Known(component) if component.audit_policy.is_unknown() => return None,
-                Field::Known(component) => component.audit_policy.known().cloned(),
-                _ => None,
-            },
+            etcd_flags: flags(&self.etcd, |etcd| &etcd.flags)?,
+            api_server_flags: flags(&self.api_server, |server| &server.flags)?,
+            controller_manager_flags: flags(&self.controller_manager, |manager| &manager.flags)?,
+            scheduler_flags: flags(&self.scheduler, |scheduler| &scheduler.flags)?,
+            audit_policy: self.api_server.settle(|component| component.audit_policy.settled())?.flatten(),
         })
     }
 }
 
 impl NetworkConfig {
     fn spec(&self) -> Option<Network> {
-        let parse = |field: &Field<Vec<Field<String>>>| -> Option<Vec<IpNet>> {
-            field.known()?.iter().map(|text| text.known()?.parse().ok()).collect()
-        };
-        if self.node_mask_ipv4.is_unknown() || self.node_mask_ipv6.is_unknown() || self.cluster_domain.is_unknown() {
-            return None;
-        }
-        let service_cidrs = parse(&self.service_cidrs)?;
+        let service_cidrs: Vec<IpNet> = self.service_cidrs.settle_each(|text| text.parse().ok())?;
         Some(Network {
-            pod_cidrs: parse(&self.pod_cidrs)?,
+            pod_cidrs: self.pod_cidrs.settle_each(|text| text.parse().ok())?,
             dns_addresses: network::dns_addresses(&service_cidrs),
             service_cidrs,
-            node_mask_ipv4: self.node_mask_ipv4.known().copied().unwrap_or(DEFAULT_NODE_MASK_IPV4),
-            node_mask_ipv6: self.node_mask_ipv6.known().copied().unwrap_or(DEFAULT_NODE_MASK_IPV6),
-            cluster_domain: self.cluster_domain.known().cloned().unwrap_or_else(|| DEFAULT_CLUSTER_DOMAIN.into()),
+            node_mask_ipv4: self.node_mask_ipv4.settled_or(DEFAULT_NODE_MASK_IPV4)?,
+            node_mask_ipv6: self.node_mask_ipv6.settled_or(DEFAULT_NODE_MASK_IPV6)?,
+            cluster_domain: self.cluster_domain.settled_or(DEFAULT_CLUSTER_DOMAIN.into())?,
         })
     }
 }
 
-fn flags(component: &Field<Component>) -> Option<BTreeMap<String, String>> {
-    let flags = match component {
-        Field::Unknown => return None,
-        Field::Null => return Some(BTreeMap::new()),
-        Field::Known(component) => &component.flags,
-    };
-    match flags {
-        Field::Unknown => None,
-        Field::Null => Some(BTreeMap::new()),
-        Field::Known(map) => map.iter().map(|(name, value)| Some((name.clone(), value.known()?.clone()))).collect(),
-    }
+fn flags<T>(component: &Field<T>, of: impl Fn(&T) -> &Flags) -> Option<BTreeMap<String, String>> {
+    let flags = component.settle(|component| of(component).settle_values(|value| Some(value.clone())));
+    Some(flags?.unwrap_or_default())
 }
 
 /// `https://host[:port]`, without a path.

@@ -2,26 +2,28 @@
 //! fetched from a control-plane host when it joins.
 
 use super::config::Config;
+use crate::hosts::HostConfig;
 use crate::network;
 use crate::resources::on_hosts::errors::render_error;
+use crate::ssh::HostSsh;
 use bundle::Digest;
 use credentials::{Credentials, Part};
 use ipnet::IpNet;
 use render::spec::{ClusterSpec, Endpoint, Network};
-use schema::{Diagnostic, Field, Type};
+use schema::{Diagnostic, Diagnostics, Field, Type, ValueAt};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Join {
-    pub cluster_name: String,
-    pub kubernetes_version: String,
-    pub endpoint: String,
-    pub control_plane: Vec<ControlPlaneHost>,
-    pub pod_cidrs: Vec<String>,
-    pub service_cidrs: Vec<String>,
-    pub node_mask_ipv4: u8,
-    pub node_mask_ipv6: u8,
-    pub cluster_domain: String,
+    pub cluster_name: Field<String>,
+    pub kubernetes_version: Field<String>,
+    pub endpoint: Field<String>,
+    pub control_plane: Field<Vec<Field<ControlPlaneHost>>>,
+    pub pod_cidrs: Field<Vec<Field<String>>>,
+    pub service_cidrs: Field<Vec<Field<String>>>,
+    pub node_mask_ipv4: Field<u8>,
+    pub node_mask_ipv6: Field<u8>,
+    pub cluster_domain: Field<String>,
     /// Of the three only what is reissued or changes is unknown in a plan.
     pub apiserver_authority: Field<String>,
     pub kubelet_client_authority: Field<String>,
@@ -31,11 +33,28 @@ pub struct Join {
 /// A host through which a node group reaches the API of its cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ControlPlaneHost {
-    pub name: String,
-    pub address: String,
-    pub ssh_address: Option<String>,
-    pub ssh_port: Option<u16>,
-    pub ssh_user: Option<String>,
+    pub name: Field<String>,
+    pub address: Field<String>,
+    pub ssh_address: Field<String>,
+    pub ssh_port: Field<u16>,
+    pub ssh_user: Field<String>,
+}
+
+impl ControlPlaneHost {
+    /// How SSH reaches it may become known later than what is on it.
+    fn of(name: &str, host: &HostConfig) -> ControlPlaneHost {
+        let ssh = match &host.ssh {
+            Field::Unknown => HostSsh { address: Field::Unknown, port: Field::Unknown, user: Field::Unknown },
+            ssh => ssh.known().cloned().unwrap_or_default(),
+        };
+        ControlPlaneHost {
+            name: Field::Known(name.to_owned()),
+            address: host.address.clone(),
+            ssh_address: ssh.address,
+            ssh_port: ssh.port,
+            ssh_user: ssh.user,
+        }
+    }
 }
 
 impl Join {
@@ -67,27 +86,20 @@ impl Join {
     pub(super) fn of(spec: &ClusterSpec, credentials: &Credentials, config: &Config) -> Result<Join, Diagnostic> {
         let certificate = |name: &str| credentials.certificate(name).map_or(Field::Null, field);
         let kube_proxy = render::control_plane::kube_proxy_kubeconfig(spec, credentials).map_err(render_error)?;
-        let texts = |networks: &[IpNet]| networks.iter().map(ToString::to_string).collect();
-        let hosts = config.hosts.known().into_iter().flatten().map(|(name, host)| {
-            let ssh = host.ssh.known();
-            ControlPlaneHost {
-                name: name.clone(),
-                address: host.address.known().cloned().unwrap_or_default(),
-                ssh_address: ssh.and_then(|ssh| ssh.address.known().cloned()),
-                ssh_port: ssh.and_then(|ssh| ssh.port.known().copied()),
-                ssh_user: ssh.and_then(|ssh| ssh.user.known().cloned()),
-            }
-        });
+        let texts = |networks: &[IpNet]| Field::Known(networks.iter().map(|network| Field::Known(network.to_string())).collect());
+        let hosts = config.hosts.known().into_iter().flatten();
+        let hosts = hosts.map(|(name, host)| host.as_ref().map(|host| ControlPlaneHost::of(name, host)));
+        let known = |text: &str| Field::Known(text.to_owned());
         Ok(Join {
-            cluster_name: spec.name.clone(),
-            kubernetes_version: spec.kubernetes_version.clone(),
-            endpoint: spec.endpoint.url(),
-            control_plane: hosts.collect(),
+            cluster_name: known(&spec.name),
+            kubernetes_version: known(&spec.kubernetes_version),
+            endpoint: known(&spec.endpoint.url()),
+            control_plane: Field::Known(hosts.collect()),
             pod_cidrs: texts(&spec.network.pod_cidrs),
             service_cidrs: texts(&spec.network.service_cidrs),
-            node_mask_ipv4: spec.network.node_mask_ipv4,
-            node_mask_ipv6: spec.network.node_mask_ipv6,
-            cluster_domain: spec.network.cluster_domain.clone(),
+            node_mask_ipv4: Field::Known(spec.network.node_mask_ipv4),
+            node_mask_ipv6: Field::Known(spec.network.node_mask_ipv6),
+            cluster_domain: known(&spec.network.cluster_domain),
             apiserver_authority: certificate("apiserver-ca"),
             kubelet_client_authority: certificate("kubelet-client-ca"),
             kube_proxy_kubeconfig_sha256: field(kube_proxy.map(|text| Digest::of(text.reveal().as_bytes()).to_string())),
@@ -105,21 +117,35 @@ impl Join {
         }
     }
 
+    /// `None` while a part of it is unknown.
     pub fn network(&self) -> Option<Network> {
-        let parse = |texts: &[String]| -> Option<Vec<IpNet>> { texts.iter().map(|text| text.parse().ok()).collect() };
+        let parse = |texts: &Field<Vec<Field<String>>>| -> Option<Vec<IpNet>> { texts.settle_each(|text| text.parse().ok()) };
         let service_cidrs = parse(&self.service_cidrs)?;
         Some(Network {
             pod_cidrs: parse(&self.pod_cidrs)?,
             dns_addresses: network::dns_addresses(&service_cidrs),
             service_cidrs,
-            node_mask_ipv4: self.node_mask_ipv4,
-            node_mask_ipv6: self.node_mask_ipv6,
-            cluster_domain: self.cluster_domain.clone(),
+            node_mask_ipv4: *self.node_mask_ipv4.known()?,
+            node_mask_ipv6: *self.node_mask_ipv6.known()?,
+            cluster_domain: self.cluster_domain.known()?.clone(),
         })
     }
 
     pub fn endpoint(&self) -> Option<Endpoint> {
-        super::config::parse_endpoint(&self.endpoint)
+        super::config::parse_endpoint(self.endpoint.known()?)
+    }
+}
+
+/// A `join` that is passed to another resource: everything but how SSH reaches a host is in it.
+pub fn validate(join: &ValueAt<'_>, found: &mut Diagnostics) {
+    let Some(parts) = join.value().as_map() else { return };
+    let hosts = join.get("control_plane");
+    let of_hosts = hosts.items().flat_map(|host| [host.get("name"), host.get("address")]);
+    for part in parts.keys().map(|name| join.get(name)).chain(of_hosts) {
+        if part.value().is_null() {
+            let detail = "Pass the attribute join of a k8s_hardway_cluster as it is.";
+            found.push(part.error(format!("{} is null, so this is not the join of a cluster", part.path()), detail));
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! `k8s_hardway_cluster`: etcd and the control plane as systemd units on hosts, and the objects that a cluster begins with.
 
 mod actions;
-mod config;
+pub(crate) mod config;
 mod foundation;
 mod frozen;
-mod join;
+pub(crate) mod join;
 mod validate;
 mod version;
 
@@ -28,7 +28,7 @@ use credentials::Credentials;
 use protocol::{Call, IdentityAttribute};
 use render::component::{CONTROL_PLANE, Component};
 use render::spec::ClusterSpec;
-use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode, encode};
+use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, ValueAt, decode, encode};
 use std::collections::BTreeMap;
 
 pub struct HardwayCluster;
@@ -100,7 +100,9 @@ impl HostResource for HardwayCluster {
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
-        validate::validate(config)
+        let mut found = Diagnostics::default();
+        validate::validate(&ValueAt::of(config), &mut found);
+        found
     }
 
     fn id(&self, config: &Config) -> Option<String> {
@@ -144,7 +146,7 @@ impl HostResource for HardwayCluster {
     }
 
     fn rollout<'a>(&self, _config: &'a Config, _facts: &'a ()) -> Rollout<'a> {
-        Rollout { plan: Box::new(rollout::control_plane::plan) }
+        Rollout { plan: Box::new(rollout::control_plane::plan), is_settled: true }
     }
 
     async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<ControlPlaneActions, Diagnostic> {

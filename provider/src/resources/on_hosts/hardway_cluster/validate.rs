@@ -4,136 +4,112 @@ use super::config::parse_endpoint;
 use crate::hosts;
 use crate::network;
 use crate::resources::attributes;
+use crate::resources::on_hosts::downloads;
 use ipnet::IpNet;
-use schema::{AttributePath, Diagnostic, Diagnostics, Value};
+use schema::{AttributePath, Diagnostics, ValueAt};
 use std::net::IpAddr;
 
-pub fn validate(config: &Value) -> Diagnostics {
-    let mut diagnostics = hosts::validate(config.get("hosts"));
-    diagnostics.extend(attributes::validate_cluster_name(config.get("name"), "name"));
-    diagnostics.extend(validate_version(config.get("kubernetes_version")));
-    diagnostics.extend(validate_endpoint(config.get("endpoint")));
-    diagnostics.extend(validate_members(config.get("hosts")));
-    validate_network(config, &mut diagnostics);
+pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    let hosts = config.get("hosts");
+    hosts::require_one(&hosts, found);
+    hosts::validate(&hosts, found);
+    attributes::validate_cluster_name(&config.get("name"), found);
+    validate_version(&config.get("kubernetes_version"), found);
+    validate_endpoint(&config.get("endpoint"), found);
+    validate_members(&hosts, found);
+    validate_network(config, found);
     for component in ["etcd", "api_server", "controller_manager", "scheduler"] {
-        validate_flags(component, config.get(component).get("flags"), &mut diagnostics);
+        validate_flags(&config.get(component).get("flags"), found);
     }
-    validate_audit_policy(config.get("api_server").get("audit_policy"), &mut diagnostics);
-    crate::resources::on_hosts::downloads::validate(config.get("checksums"), &mut diagnostics);
-    diagnostics
+    validate_audit_policy(&config.get("api_server").get("audit_policy"), found);
+    downloads::validate(&config.get("checksums"), found);
 }
 
-fn validate_version(value: &Value) -> Option<Diagnostic> {
-    let version = value.as_str()?;
-    if render::catalogue::release(version).is_ok() {
-        return None;
-    }
-    let at = AttributePath::attribute("kubernetes_version");
+fn validate_version(version: &ValueAt<'_>, found: &mut Diagnostics) {
+    let Some(text) = version.as_str().filter(|text| render::catalogue::release(text).is_err()) else { return };
     let known = render::catalogue::versions().unwrap_or_default();
     let newest = known.last().cloned().unwrap_or_default();
-    if let Some(bare) = version.strip_prefix('v') {
-        return Some(
-            Diagnostic::error("kubernetes_version is written without a leading v").detail(format!("Write {bare:?}.")).at(at),
-        );
-    }
-    Some(
-        Diagnostic::error(format!("unknown Kubernetes version {version:?}"))
-            .detail(format!("The catalogue knows {}. For example {newest:?}.", known.join(", ")))
-            .at(at),
-    )
+    found.push(match text.strip_prefix('v') {
+        Some(bare) => version.error("kubernetes_version is written without a leading v", format!("Write {bare:?}.")),
+        None => version.error(
+            format!("unknown Kubernetes version {text:?}"),
+            format!("The catalogue knows {}. For example {newest:?}.", known.join(", ")),
+        ),
+    });
 }
 
-fn validate_endpoint(value: &Value) -> Option<Diagnostic> {
-    let text = value.as_str()?;
-    if parse_endpoint(text).is_some() {
-        return None;
-    }
-    Some(
-        Diagnostic::error(format!("{text:?} is not the URL of an API endpoint"))
-            .detail("Give https://, a name or address, and the port, without a path: https://api.demo.internal:6443 or https://[2001:db8::100]:6443.")
-            .at(AttributePath::attribute("endpoint")),
-    )
+fn validate_endpoint(endpoint: &ValueAt<'_>, found: &mut Diagnostics) {
+    let Some(text) = endpoint.as_str().filter(|text| parse_endpoint(text).is_none()) else { return };
+    found.push(endpoint.error(
+        format!("{text:?} is not the URL of an API endpoint"),
+        "Give https://, a name or address, and the port, without a path: https://api.demo.internal:6443 or https://[2001:db8::100]:6443.",
+    ));
 }
 
-fn validate_members(hosts: &Value) -> Option<Diagnostic> {
-    let count = hosts.as_map()?.len();
-    if count == 0 || !count.is_multiple_of(2) {
-        return None;
-    }
-    Some(
-        Diagnostic::error(format!("{count} control-plane hosts make an even number of etcd members"))
-            .detail(format!(
-                "{count} members survive the loss of {}, no more than {} do, and are more likely to lose one. Use {} or {} hosts.",
-                (count - 1) / 2,
-                count - 1,
-                count - 1,
-                count + 1
-            ))
-            .at(AttributePath::attribute("hosts")),
-    )
+fn validate_members(hosts: &ValueAt<'_>, found: &mut Diagnostics) {
+    let Some(count) = hosts.len().filter(|count| *count > 0 && count.is_multiple_of(2)) else { return };
+    found.push(hosts.error(
+        format!("{count} control-plane hosts make an even number of etcd members"),
+        format!(
+            "{count} members survive the loss of {}, no more than {} do, and are more likely to lose one. Use {} or {} hosts.",
+            (count - 1) / 2,
+            count - 1,
+            count - 1,
+            count + 1
+        ),
+    ));
 }
 
-fn validate_network(config: &Value, diagnostics: &mut Diagnostics) {
+fn validate_network(config: &ValueAt<'_>, found: &mut Diagnostics) {
     let network = config.get("network");
-    let at = |name: &str| AttributePath::attribute("network").then(name);
-    let pods = network::validate_cidrs(network.get("pod_cidrs"), &at("pod_cidrs"), diagnostics);
-    let services = network::validate_cidrs(network.get("service_cidrs"), &at("service_cidrs"), diagnostics);
-    network::validate_services(&services, &at("service_cidrs"), diagnostics);
-    let numbered = |name: &str, networks: &[IpNet]| -> Vec<(AttributePath, IpNet)> {
-        networks.iter().enumerate().map(|(index, network)| (at(name).index(index), *network)).collect()
+    let (pod_cidrs, service_cidrs) = (network.get("pod_cidrs"), network.get("service_cidrs"));
+    let pods = network::validate_cidrs(&pod_cidrs, found);
+    let services = network::validate_cidrs(&service_cidrs, found);
+    network::validate_services(&services, service_cidrs.path(), found);
+    let numbered = |part: &ValueAt<'_>, networks: &[IpNet]| -> Vec<(AttributePath, IpNet)> {
+        networks.iter().enumerate().map(|(index, network)| (part.path().clone().index(index), *network)).collect()
     };
-    let all: Vec<(AttributePath, IpNet)> =
-        numbered("pod_cidrs", &pods).into_iter().chain(numbered("service_cidrs", &services)).collect();
-    network::validate_disjoint(&all, diagnostics);
-    if !pods.is_empty() && !services.is_empty() && network.is_wholly_known() {
-        let families = |networks: &[IpNet]| networks.iter().map(network::is_ipv4).collect::<Vec<bool>>();
-        if families(&pods) != families(&services) {
-            diagnostics.push(
-                Diagnostic::error("pod_cidrs and service_cidrs are not of the same families in the same order")
-                    .detail("Pods and services share their families, and the first one is the primary one: pods [\"172.18.0.0/16\", \"fd00:18::/56\"] go with services [\"10.96.0.0/16\", \"fd00:96::/112\"].")
-                    .at(at("service_cidrs")),
-            );
-        }
+    let all = [numbered(&pod_cidrs, &pods), numbered(&service_cidrs, &services)].concat();
+    network::validate_disjoint(&all, found);
+    let families = |networks: &[IpNet]| networks.iter().map(network::is_ipv4).collect::<Vec<bool>>();
+    let is_known = !pods.is_empty() && !services.is_empty() && network.value().is_wholly_known();
+    if is_known && families(&pods) != families(&services) {
+        found.push(service_cidrs.error(
+            "pod_cidrs and service_cidrs are not of the same families in the same order",
+            "Pods and services share their families, and the first one is the primary one: pods [\"172.18.0.0/16\", \"fd00:18::/56\"] go with services [\"10.96.0.0/16\", \"fd00:96::/112\"].",
+        ));
     }
-    validate_node_masks(network, &pods, diagnostics);
-    for (name, host) in config.get("hosts").as_map().into_iter().flatten() {
-        let at = AttributePath::attribute("hosts").key(name.as_str());
+    validate_node_masks(&network, &pods, found);
+    for (name, host) in config.get("hosts").entries() {
         for attribute in ["address", "secondary_address"] {
-            let Some(Ok(address)) = host.get(attribute).as_str().map(str::parse::<IpAddr>) else { continue };
-            network::validate_outside(address, &format!("host {name}"), &at.clone().then(attribute), &all, diagnostics);
+            network::validate_outside(&host.get(attribute), &format!("host {name}"), &all, found);
         }
-        validate_families(name, host, &pods, &at, diagnostics);
+        validate_families(name, &host, &pods, found);
     }
 }
 
-fn validate_families(name: &str, host: &Value, pods: &[IpNet], at: &AttributePath, diagnostics: &mut Diagnostics) {
-    if !host.get("address").is_wholly_known() || !host.get("secondary_address").is_wholly_known() {
+fn validate_families(name: &str, host: &ValueAt<'_>, pods: &[IpNet], found: &mut Diagnostics) {
+    let given = ["address", "secondary_address"].map(|attribute| host.get(attribute));
+    if given.iter().any(|part| part.value().is_unknown()) {
         return;
     }
-    let addresses: Vec<IpAddr> =
-        ["address", "secondary_address"].iter().filter_map(|attribute| host.get(attribute).as_str()?.parse().ok()).collect();
+    let addresses: Vec<IpAddr> = given.iter().filter_map(|part| part.as_str()?.parse().ok()).collect();
     for network in pods {
         if !addresses.is_empty() && !addresses.iter().any(|address| address.is_ipv4() == network::is_ipv4(network)) {
             let family = if network::is_ipv4(network) { "IPv4" } else { "IPv6" };
-            diagnostics.push(
-                Diagnostic::error(format!("host {name} has no {family} address, but pods have {network}"))
-                    .detail("Give it a secondary_address of that family, or take the CIDR out of pod_cidrs and service_cidrs.")
-                    .at(at.clone().then("secondary_address")),
-            );
+            found.push(host.get("secondary_address").error(
+                format!("host {name} has no {family} address, but pods have {network}"),
+                "Give it a secondary_address of that family, or take the CIDR out of pod_cidrs and service_cidrs.",
+            ));
         }
     }
 }
 
-fn validate_node_masks(network: &Value, pods: &[IpNet], diagnostics: &mut Diagnostics) {
+fn validate_node_masks(network: &ValueAt<'_>, pods: &[IpNet], found: &mut Diagnostics) {
     for pod_cidr in pods {
         let (attribute, default) = if network::is_ipv4(pod_cidr) { ("node_mask_ipv4", 24) } else { ("node_mask_ipv6", 64) };
-        let mask = match network.get(attribute) {
-            Value::Null => default,
-            other => match other.as_i64() {
-                Some(mask) => mask,
-                None => continue,
-            },
-        };
+        let part = network.get(attribute);
+        let Some(mask) = part.as_i64().or(part.value().is_null().then_some(default)) else { continue };
         let bits = mask - i64::from(pod_cidr.prefix_len());
         // kube-controller-manager keeps a bit map of at most 2^16 node networks per family.
         let fault = match bits {
@@ -141,62 +117,47 @@ fn validate_node_masks(network: &Value, pods: &[IpNet], diagnostics: &mut Diagno
             17.. => Some(format!("{pod_cidr} would be cut into more than 65536 networks of /{mask}")),
             _ => None,
         };
-        if let Some(fault) = fault {
-            diagnostics.push(
-                Diagnostic::error(fault)
-                    .detail(format!(
-                        "Choose a prefix length from {} to {}, such as {}.",
-                        pod_cidr.prefix_len(),
-                        pod_cidr.prefix_len() + 16,
-                        pod_cidr.prefix_len() + 8
-                    ))
-                    .at(AttributePath::attribute("network").then(attribute)),
-            );
-        }
+        let (least, most) = (pod_cidr.prefix_len(), pod_cidr.prefix_len() + 16);
+        let detail = format!("Choose a prefix length from {least} to {most}, such as {}.", least + 8);
+        found.extend(fault.map(|fault| part.error(fault, detail)));
     }
 }
 
-fn validate_flags(component: &str, flags: &Value, diagnostics: &mut Diagnostics) {
-    for (name, value) in flags.as_map().into_iter().flatten() {
-        let at = AttributePath::attribute(component).then("flags").key(name.as_str());
+fn validate_flags(flags: &ValueAt<'_>, found: &mut Diagnostics) {
+    for (name, flag) in flags.entries() {
         if name.starts_with('-') {
-            diagnostics.push(
-                Diagnostic::error(format!("flag {name:?} is written with its dashes"))
-                    .detail(format!("Write {:?}.", name.trim_start_matches('-')))
-                    .at(at.clone()),
-            );
+            found.push(flag.error(
+                format!("flag {name:?} is written with its dashes"),
+                format!("Write {:?}.", name.trim_start_matches('-')),
+            ));
         } else if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-            diagnostics.push(
-                Diagnostic::error(format!("{name:?} is not the name of a flag"))
-                    .detail("Write it as the program's --help does, without dashes in front, such as \"v\".")
-                    .at(at.clone()),
-            );
+            found.push(flag.error(
+                format!("{name:?} is not the name of a flag"),
+                "Write it as the program's --help does, without dashes in front, such as \"v\".",
+            ));
         }
-        if value.as_str().is_some_and(|text| text.contains(['\n', '\r'])) {
-            diagnostics.push(
-                Diagnostic::error(format!("the value of flag {name:?} has a line break"))
-                    .detail("A flag is one line of a systemd unit.")
-                    .at(at),
-            );
+        if flag.as_str().is_some_and(|text| text.contains(['\n', '\r'])) {
+            let detail = "A flag is one line of a systemd unit.";
+            found.push(flag.error(format!("the value of flag {name:?} has a line break"), detail));
         }
     }
 }
 
-fn validate_audit_policy(policy: &Value, diagnostics: &mut Diagnostics) {
+fn validate_audit_policy(policy: &ValueAt<'_>, found: &mut Diagnostics) {
     let Some(text) = policy.as_str() else { return };
     let parsed: Option<serde_json::Value> = serde_saphyr::from_str(text).ok();
     if parsed.as_ref().and_then(|policy| policy.get("kind")).and_then(|kind| kind.as_str()) != Some("Policy") {
-        diagnostics.push(
-            Diagnostic::error("audit_policy is not an audit policy in YAML")
-                .detail("It begins with apiVersion: audit.k8s.io/v1 and kind: Policy, followed by rules.")
-                .at(AttributePath::attribute("api_server").then("audit_policy")),
-        );
+        found.push(policy.error(
+            "audit_policy is not an audit policy in YAML",
+            "It begins with apiVersion: audit.k8s.io/v1 and kind: Policy, followed by rules.",
+        ));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schema::Value;
 
     fn hosts(all: &[(&str, &str)]) -> Value {
         let host = |address: &str| Value::object([("address", address.into())]);
@@ -222,7 +183,8 @@ mod tests {
             ("network", network(&["172.18.0.0/16"], &["10.96.0.0/16"])),
         ]);
         config.set(attribute, value);
-        let found = validate(&config);
+        let mut found = Diagnostics::default();
+        validate(&ValueAt::of(&config), &mut found);
         let said: Vec<(String, &str)> =
             found.iter().map(|d| (d.path.as_ref().map(ToString::to_string).unwrap_or_default(), d.summary.as_str())).collect();
         let said: Vec<(&str, &str)> = said.iter().map(|(path, summary)| (path.as_str(), *summary)).collect();

@@ -3,7 +3,6 @@
 use crate::hosts::{self, HostConfigs};
 use crate::resources::on_hosts::errors::render_error;
 use bundle::{Bundle, HostName};
-use ipnet::IpNet;
 use render::spec::{HealthCheck, Listener, LoadBalancerSpec};
 use schema::{Diagnostic, Field};
 use serde::Deserialize;
@@ -14,7 +13,7 @@ pub struct Config {
     pub name: Field<String>,
     pub hosts: Field<HostConfigs>,
     pub virtual_addresses: Field<Vec<Field<String>>>,
-    pub listeners: Field<BTreeMap<String, ListenerConfig>>,
+    pub listeners: Field<BTreeMap<String, Field<ListenerConfig>>>,
     pub virtual_router_id: Field<u8>,
     pub advertisement_interval_ms: Field<u32>,
     pub interface: Field<String>,
@@ -44,40 +43,25 @@ impl Config {
 
     /// `None` while something is unknown.
     pub fn spec(&self) -> Option<LoadBalancerSpec> {
-        let virtual_addresses: Vec<IpNet> =
-            self.virtual_addresses.known()?.iter().map(|text| text.known()?.parse().ok()).collect::<Option<_>>()?;
-        let listeners = self
-            .listeners
-            .known()?
-            .iter()
-            .map(|(name, listener)| Some((name.clone(), listener.spec()?)))
-            .collect::<Option<_>>()?;
-        if self.interface.is_unknown() {
-            return None;
-        }
         Some(LoadBalancerSpec {
             name: self.name.known()?.clone(),
             hosts: hosts::resolve(self.hosts.known()?)?,
-            virtual_addresses,
-            listeners,
+            virtual_addresses: self.virtual_addresses.settle_each(|text| text.parse().ok())?,
+            listeners: self.listeners.settle_values(ListenerConfig::spec)?,
             virtual_router_id: *self.virtual_router_id.known()?,
             advertisement_interval_centiseconds: u16::try_from(self.advertisement_interval_ms.known()? / 10).ok()?,
-            interface: self.interface.known().cloned(),
+            interface: self.interface.settled()?,
         })
     }
 }
 
 impl ListenerConfig {
     pub fn spec(&self) -> Option<Listener> {
-        let health_check = match &self.health_check {
-            Field::Unknown => return None,
-            Field::Null => HealthCheck::Tcp,
-            Field::Known(check) => HealthCheck::Https { path: check.https_path.known()?.clone() },
-        };
+        let health_check = self.health_check.settle(|check| Some(HealthCheck::Https { path: check.https_path.known()?.clone() }));
         Some(Listener {
             port: *self.port.known()?,
-            backends: self.backends.known()?.iter().map(|text| text.known().cloned()).collect::<Option<_>>()?,
-            health_check,
+            backends: self.backends.settle_each(|text| Some(text.clone()))?,
+            health_check: health_check?.unwrap_or(HealthCheck::Tcp),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! `k8s_lb_vrrp`: virtual addresses by keepalived and TCP listeners by nginx on two or more hosts.
 
 mod actions;
-mod config;
+pub(crate) mod config;
 mod validate;
 
 use super::{Declared, HostResource, plan::Rollout};
@@ -17,7 +17,7 @@ use bundle::{Bundle, HostName};
 use config::Config;
 use protocol::{Call, IdentityAttribute};
 use render::component::VIRTUAL_ADDRESSES;
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value};
+use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, ValueAt};
 use std::collections::BTreeMap;
 
 pub struct LbVrrp;
@@ -90,19 +90,21 @@ impl HostResource for LbVrrp {
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
-        let mut diagnostics = hosts::validate(config.get("hosts"));
-        diagnostics.extend(attributes::validate_cluster_name(config.get("name"), "name"));
-        if config.get("hosts").as_map().is_some_and(|hosts| hosts.len() == 1) {
-            diagnostics.push(
-                Diagnostic::warning("a single host cannot hand over a virtual address")
-                    .detail("Name a second host, so that the addresses survive the loss of the first.")
-                    .at(AttributePath::attribute("hosts")),
-            );
+        let (config, mut found) = (ValueAt::of(config), Diagnostics::default());
+        let hosts = config.get("hosts");
+        hosts::require_one(&hosts, &mut found);
+        hosts::validate(&hosts, &mut found);
+        attributes::validate_cluster_name(&config.get("name"), &mut found);
+        if hosts.len() == Some(1) {
+            found.push(hosts.warning(
+                "a single host cannot hand over a virtual address",
+                "Name a second host, so that the addresses survive the loss of the first.",
+            ));
         }
-        validate::validate_virtual_addresses(config, &mut diagnostics);
-        validate::validate_listeners(config.get("listeners"), &mut diagnostics);
-        validate::validate_loops(config, &mut diagnostics);
-        diagnostics
+        validate::validate_virtual_addresses(&config, &mut found);
+        validate::validate_listeners(&config.get("listeners"), &mut found);
+        validate::validate_loops(&config, &mut found);
+        found
     }
 
     fn id(&self, config: &Config) -> Option<String> {
@@ -118,7 +120,7 @@ impl HostResource for LbVrrp {
     }
 
     fn rollout<'a>(&self, _config: &'a Config, holder: &'a Option<HostName>) -> Rollout<'a> {
-        Rollout { plan: Box::new(|hosts| rollout::load_balancer::plan(hosts, holder.as_ref())) }
+        Rollout { plan: Box::new(|hosts| rollout::load_balancer::plan(hosts, holder.as_ref())), is_settled: true }
     }
 
     async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<VrrpActions, Diagnostic> {

@@ -2,170 +2,148 @@
 
 use crate::resources::attributes;
 use ipnet::IpNet;
-use schema::{AttributePath, Diagnostic, Diagnostics, Value};
+use schema::{Diagnostics, ValueAt};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-pub fn validate_virtual_addresses(config: &Value, diagnostics: &mut Diagnostics) {
-    let list = config.get("virtual_addresses").as_list().unwrap_or_default();
-    let path = AttributePath::attribute("virtual_addresses");
-    if config.get("virtual_addresses").as_list().is_some_and(<[_]>::is_empty) {
-        diagnostics.push(
-            Diagnostic::error("virtual_addresses is empty")
-                .detail("Give at least one, such as \"192.0.2.100/24\".")
-                .at(path.clone()),
-        );
+pub fn validate_virtual_addresses(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    let addresses = config.get("virtual_addresses");
+    if addresses.is_empty() {
+        found.push(addresses.error("virtual_addresses is empty", "Give at least one, such as \"192.0.2.100/24\"."));
     }
-    let hosts: Vec<(&String, std::net::IpAddr)> = config
-        .get("hosts")
-        .as_map()
-        .into_iter()
-        .flatten()
-        .flat_map(|(name, host)| ["address", "secondary_address"].map(|attribute| (name, host.get(attribute))))
-        .filter_map(|(name, value)| Some((name, value.as_str()?.parse().ok()?)))
-        .collect();
+    let hosts = addresses_of_hosts(&config.get("hosts"));
     let mut seen = Vec::new();
-    for (index, item) in list.iter().enumerate() {
-        let Some(text) = item.as_str() else { continue };
-        let at = path.clone().index(index);
+    for part in addresses.items() {
+        let Some(text) = part.as_str() else { continue };
         let Ok(virtual_address) = text.parse::<IpNet>() else {
-            diagnostics.push(
-                Diagnostic::error(format!("{text:?} is not an address with a prefix length"))
-                    .detail("Give the address and the prefix length of the hosts' network, such as \"192.0.2.100/24\" or \"2001:db8::100/64\".")
-                    .at(at),
-            );
+            found.push(part.error(
+                format!("{text:?} is not an address with a prefix length"),
+                "Give the address and the prefix length of the hosts' network, such as \"192.0.2.100/24\" or \"2001:db8::100/64\".",
+            ));
             continue;
         };
         let address = virtual_address.addr();
         if seen.contains(&address) {
-            diagnostics.push(
-                Diagnostic::error(format!("virtual address {address} is given twice"))
-                    .detail("Give each address once.")
-                    .at(at.clone()),
-            );
+            found.push(part.error(format!("virtual address {address} is given twice"), "Give each address once."));
         }
         seen.push(address);
-        if let Some((name, _)) = hosts.iter().find(|(_, host)| *host == address) {
-            diagnostics.push(
-                Diagnostic::error(format!("virtual address {address} is the address of host {name}"))
-                    .detail("A virtual address moves between hosts: choose one that no host has.")
-                    .at(at.clone()),
-            );
-        }
-        let family: Vec<&(&String, std::net::IpAddr)> =
-            hosts.iter().filter(|(_, host)| host.is_ipv4() == address.is_ipv4()).collect();
-        if let Some((name, host)) = family.iter().find(|(_, host)| !virtual_address.contains(host)) {
-            diagnostics.push(
-                Diagnostic::error(format!("virtual address {virtual_address} is outside the network of host {name} ({host})"))
-                    .detail(format!("Neighbours find it by ARP or neighbour discovery only in their own network: choose one in the network of {host}."))
-                    .at(at),
-            );
-        } else if family.is_empty() && !hosts.is_empty() {
-            diagnostics.push(
-                Diagnostic::error(format!("no host has an address of the family of {address}"))
-                    .detail("Give each host a secondary_address of that family, or leave this virtual address out.")
-                    .at(at),
-            );
-        }
+        validate_among_hosts(&part, virtual_address, &hosts, found);
     }
 }
 
-pub fn validate_listeners(listeners: &Value, diagnostics: &mut Diagnostics) {
-    let path = AttributePath::attribute("listeners");
-    let mut ports: BTreeMap<i64, &String> = BTreeMap::new();
-    if listeners.as_map().is_some_and(BTreeMap::is_empty) {
-        diagnostics.push(
-            Diagnostic::error("listeners is empty")
-                .detail("Give at least one, such as { apiserver = { port = 6443, backends = [...] } }.")
-                .at(path.clone()),
+fn addresses_of_hosts<'a>(hosts: &ValueAt<'a>) -> Vec<(&'a str, IpAddr)> {
+    let both = |(name, host): (&'a str, ValueAt<'a>)| {
+        let parts = ["address", "secondary_address"].map(|attribute| host.get(attribute));
+        parts.into_iter().filter_map(move |part| Some((name, part.as_str()?.parse().ok()?)))
+    };
+    hosts.entries().flat_map(both).collect()
+}
+
+/// In the network of the hosts, and none of theirs.
+fn validate_among_hosts(part: &ValueAt<'_>, virtual_address: IpNet, hosts: &[(&str, IpAddr)], found: &mut Diagnostics) {
+    let address = virtual_address.addr();
+    if let Some((name, _)) = hosts.iter().find(|(_, host)| *host == address) {
+        found.push(part.error(
+            format!("virtual address {address} is the address of host {name}"),
+            "A virtual address moves between hosts: choose one that no host has.",
+        ));
+    }
+    let mut family = hosts.iter().filter(|(_, host)| host.is_ipv4() == address.is_ipv4()).peekable();
+    if family.peek().is_none() && !hosts.is_empty() {
+        found.push(part.error(
+            format!("no host has an address of the family of {address}"),
+            "Give each host a secondary_address of that family, or leave this virtual address out.",
+        ));
+    } else if let Some((name, host)) = family.find(|(_, host)| !virtual_address.contains(host)) {
+        found.push(part.error(
+            format!("virtual address {virtual_address} is outside the network of host {name} ({host})"),
+            format!(
+                "Neighbours find it by ARP or neighbour discovery only in their own network: choose one in the network of {host}."
+            ),
+        ));
+    }
+}
+
+pub fn validate_listeners(listeners: &ValueAt<'_>, found: &mut Diagnostics) {
+    if listeners.is_empty() {
+        found.push(
+            listeners
+                .error("listeners is empty", "Give at least one, such as { apiserver = { port = 6443, backends = [...] } }."),
         );
     }
-    for (name, listener) in listeners.as_map().into_iter().flatten() {
-        let at = path.clone().key(name.as_str());
-        diagnostics.extend(listener_name(name, &at));
-        if let Some(port) = listener.get("port").as_i64()
-            && let Some(other) = ports.insert(port, name)
-        {
-            diagnostics.push(
-                Diagnostic::error(format!("listeners {other} and {name} both take port {port}"))
-                    .detail("A port belongs to one listener. Choose another port for one of them.")
-                    .at(at.clone().then("port")),
-            );
+    let mut ports = BTreeMap::new();
+    for (name, listener) in listeners.entries() {
+        validate_listener_name(name, &listener, found);
+        let port = listener.get("port");
+        if let Some(other) = port.as_i64().and_then(|number| ports.insert(number, name)) {
+            let summary = format!("listeners {other} and {name} both take port {}", port.as_i64().unwrap_or_default());
+            found.push(port.error(summary, "A port belongs to one listener. Choose another port for one of them."));
         }
-        let backends = listener.get("backends").as_list().unwrap_or_default();
-        if listener.get("backends").as_list().is_some_and(<[_]>::is_empty) {
-            diagnostics.push(
-                Diagnostic::error(format!("listener {name} has no backends"))
-                    .detail("Give at least one, such as \"192.0.2.11:6443\".")
-                    .at(at.clone().then("backends")),
-            );
-        }
-        for (index, backend) in backends.iter().enumerate() {
-            if backend.as_str().is_some_and(|text| !is_backend(text)) {
-                diagnostics.push(
-                    Diagnostic::error(format!("{:?} is not a backend", backend.as_str().unwrap_or_default()))
-                        .detail("Give address and port, such as \"192.0.2.11:6443\", \"[2001:db8::11]:6443\" or \"cp-1.example.net:6443\".")
-                        .at(at.clone().then("backends").index(index)),
-                );
-            }
-        }
-        if let Some(text) = listener.get("health_check").get("https_path").as_str()
-            && !(text.starts_with('/') && text.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.?=&".contains(c)))
-        {
-            diagnostics.push(
-                Diagnostic::error(format!("{text:?} is not a path"))
-                    .detail("Give the path of an HTTPS request, such as \"/readyz\".")
-                    .at(at.then("health_check").then("https_path")),
-            );
-        }
+        validate_backends(name, &listener.get("backends"), found);
+        validate_path(&listener.get("health_check").get("https_path"), found);
     }
 }
 
 /// A connection to a listener's port on a host of the load balancer, or on a virtual address, comes back to that listener.
-pub fn validate_loops(config: &Value, diagnostics: &mut Diagnostics) {
+pub fn validate_loops(config: &ValueAt<'_>, found: &mut Diagnostics) {
     let own = own_addresses(config);
-    for (name, listener) in config.get("listeners").as_map().into_iter().flatten() {
+    for (name, listener) in config.get("listeners").entries() {
         let port = listener.get("port").as_i64();
-        for (index, backend) in listener.get("backends").as_list().into_iter().flatten().enumerate() {
-            let Some(Ok(backend)) = backend.as_str().map(str::parse::<SocketAddr>) else { continue };
+        for part in listener.get("backends").items() {
+            let Some(Ok(backend)) = part.as_str().map(str::parse::<SocketAddr>) else { continue };
             let Some((_, owner)) = own.iter().find(|(address, _)| *address == backend.ip()) else { continue };
             if port == Some(i64::from(backend.port())) {
-                let at = AttributePath::attribute("listeners").key(name.as_str()).then("backends").index(index);
-                diagnostics.push(
-                    Diagnostic::error(format!("backend {backend} is listener {name} itself, on {owner}"))
-                        .detail(format!(
-                            "The load balancer listens on port {} of every address of its hosts, so nothing else can have that port there. \
-                             Give the listener another port than its backends have, such as {}, or run the load balancer on other hosts.",
-                            backend.port(),
-                            if backend.port() == 8443 { 6443 } else { 8443 },
-                        ))
-                        .at(at),
-                );
+                found.push(part.error(
+                    format!("backend {backend} is listener {name} itself, on {owner}"),
+                    format!(
+                        "The load balancer listens on port {} of every address of its hosts, so nothing else can have that port there. \
+                         Give the listener another port than its backends have, such as {}, or run the load balancer on other hosts.",
+                        backend.port(),
+                        if backend.port() == 8443 { 6443 } else { 8443 },
+                    ),
+                ));
             }
         }
     }
 }
 
 /// Addresses that are known, each with what has it.
-fn own_addresses(config: &Value) -> Vec<(IpAddr, String)> {
-    let hosts = config.get("hosts").as_map().into_iter().flatten().flat_map(|(name, host)| {
-        ["address", "secondary_address"]
-            .map(|attribute| Some((host.get(attribute).as_str()?.parse().ok()?, format!("host {name}"))))
-    });
-    let virtual_addresses = config.get("virtual_addresses").as_list().into_iter().flatten().map(|item| {
+fn own_addresses(config: &ValueAt<'_>) -> Vec<(IpAddr, String)> {
+    let hosts = addresses_of_hosts(&config.get("hosts")).into_iter().map(|(name, address)| (address, format!("host {name}")));
+    let virtual_addresses = config.get("virtual_addresses").items().filter_map(|item| {
         let network: IpNet = item.as_str()?.parse().ok()?;
         Some((network.addr(), "a virtual address".to_string()))
     });
-    hosts.chain(virtual_addresses).flatten().collect()
+    hosts.chain(virtual_addresses).collect()
 }
 
-fn listener_name(name: &str, at: &AttributePath) -> Option<Diagnostic> {
-    let good = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
-    (!good).then(|| {
-        Diagnostic::error(format!("{name:?} cannot be the name of a listener"))
-            .detail("Use lower-case letters, digits, '-' and '_', such as \"apiserver\".")
-            .at(at.clone())
-    })
+fn validate_listener_name(name: &str, listener: &ValueAt<'_>, found: &mut Diagnostics) {
+    let is_good = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
+    if !is_good {
+        found.push(listener.error(
+            format!("{name:?} cannot be the name of a listener"),
+            "Use lower-case letters, digits, '-' and '_', such as \"apiserver\".",
+        ));
+    }
+}
+
+fn validate_backends(name: &str, backends: &ValueAt<'_>, found: &mut Diagnostics) {
+    if backends.is_empty() {
+        found.push(backends.error(format!("listener {name} has no backends"), "Give at least one, such as \"192.0.2.11:6443\"."));
+    }
+    for backend in backends.items() {
+        let Some(text) = backend.as_str().filter(|text| !is_backend(text)) else { continue };
+        found.push(backend.error(
+            format!("{text:?} is not a backend"),
+            "Give address and port, such as \"192.0.2.11:6443\", \"[2001:db8::11]:6443\" or \"cp-1.example.net:6443\".",
+        ));
+    }
+}
+
+fn validate_path(path: &ValueAt<'_>, found: &mut Diagnostics) {
+    let is_path = |text: &str| text.starts_with('/') && text.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.?=&".contains(c));
+    let Some(text) = path.as_str().filter(|text| !is_path(text)) else { return };
+    found.push(path.error(format!("{text:?} is not a path"), "Give the path of an HTTPS request, such as \"/readyz\"."));
 }
 
 fn is_backend(text: &str) -> bool {
@@ -179,6 +157,7 @@ fn is_backend(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schema::{Diagnostic, Value};
 
     fn hosts() -> Value {
         let host = |address: &str| Value::object([("address", address.into())]);
@@ -201,7 +180,7 @@ mod tests {
     fn check_addresses(addresses: &[&str], expect: &[(&str, &str)]) {
         let config = Value::object([("hosts", hosts()), ("virtual_addresses", addresses.to_vec().into())]);
         let mut found = Diagnostics::default();
-        validate_virtual_addresses(&config, &mut found);
+        validate_virtual_addresses(&ValueAt::of(&config), &mut found);
         compare(&found, expect);
     }
 
@@ -209,7 +188,8 @@ mod tests {
     fn check_listeners(listeners: &[(&str, Value)], expect: &[(&str, &str)]) {
         let listeners = Value::Map(listeners.iter().map(|(name, value)| (name.to_string(), value.clone())).collect());
         let mut found = Diagnostics::default();
-        validate_listeners(&listeners, &mut found);
+        let config = Value::object([("listeners", listeners)]);
+        validate_listeners(&ValueAt::of(&config).get("listeners"), &mut found);
         compare(&found, expect);
     }
 
@@ -255,7 +235,7 @@ mod tests {
             let addresses: Value = vec!["192.0.2.100/24"].into();
             let config = Value::object([("hosts", hosts()), ("virtual_addresses", addresses), ("listeners", listeners)]);
             let mut found = Diagnostics::default();
-            validate_loops(&config, &mut found);
+            validate_loops(&ValueAt::of(&config), &mut found);
             compare(&found, expect);
         };
         let at = "listeners[\"a\"].backends[1]";

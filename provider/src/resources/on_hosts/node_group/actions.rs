@@ -50,14 +50,13 @@ impl NodeActions {
         // What the API is asked for needs no kubeconfig of kube-proxy.
         let spec = config.spec(Content::new([])).ok_or_else(unknown_at_apply)?;
         let mut reasons = Vec::new();
-        for host in &join.control_plane {
-            let name = HostName::parse(host.name.as_str()).map_err(|error| Diagnostic::error(error.to_string()))?;
-            let host_ssh = Field::Known(HostSsh {
-                address: host.ssh_address.clone().into(),
-                port: host.ssh_port.into(),
-                user: host.ssh_user.clone().into(),
-            });
-            let target = ssh::target(&name, &host.address, &host_ssh, &[&config.ssh, &configuration.ssh])?;
+        for host in join.control_plane.known().into_iter().flatten() {
+            let host = host.known().ok_or_else(unknown_at_apply)?;
+            let (Some(name), Some(address)) = (host.name.known(), host.address.known()) else { return Err(unknown_at_apply()) };
+            let name = HostName::parse(name.as_str()).map_err(|error| Diagnostic::error(error.to_string()))?;
+            let host_ssh =
+                Field::Known(HostSsh { address: host.ssh_address.clone(), port: host.ssh_port, user: host.ssh_user.clone() });
+            let target = ssh::target(&name, address, &host_ssh, &[&config.ssh, &configuration.ssh])?;
             let connected = async {
                 let machine = shared.world.connect(&target).await?;
                 let api = machine.kubernetes().await?;

@@ -1,7 +1,8 @@
 //! `k8s_node_group`: container runtime, kubelet, kube-proxy and the pod network on hosts; joining by TLS bootstrap, leaving by drain.
 
 mod actions;
-mod config;
+pub(crate) mod config;
+mod validate;
 
 use super::errors::render_error;
 use super::{Declared, HostResource, plan::Rollout};
@@ -17,7 +18,7 @@ use async_trait::async_trait;
 use bundle::{Bundle, Content, Digest, HostName};
 use config::Config;
 use protocol::{ApplyResponse, Call, IdentityAttribute};
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value};
+use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, ValueAt};
 use std::collections::BTreeMap;
 
 pub struct NodeGroup;
@@ -98,11 +99,9 @@ impl HostResource for NodeGroup {
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
-        let mut diagnostics = hosts::validate(config.get("hosts"));
-        diagnostics.extend(attributes::validate_cluster_name(config.get("name"), "name"));
-        config::validate(config, &mut diagnostics);
-        downloads::validate(config.get("checksums"), &mut diagnostics);
-        diagnostics
+        let mut found = Diagnostics::default();
+        validate::validate(&ValueAt::of(config), &mut found);
+        found
     }
 
     fn id(&self, config: &Config) -> Option<String> {
@@ -130,7 +129,10 @@ impl HostResource for NodeGroup {
 
     fn rollout<'a>(&self, config: &'a Config, _facts: &'a ()) -> Rollout<'a> {
         let bounds = config.bounds();
-        Rollout { plan: Box::new(move |hosts| rollout::nodes::plan(hosts, bounds)) }
+        Rollout {
+            plan: Box::new(move |hosts| rollout::nodes::plan(hosts, bounds)),
+            is_settled: !config.max_unavailable.is_unknown(),
+        }
     }
 
     async fn actions(&self, shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, Diagnostic> {
@@ -162,6 +164,9 @@ impl HostResource for NodeGroup {
     /// Drains while other nodes can take the pods, and deletes the node objects. When the cluster itself does not answer any more
     /// there is nothing to drain to, and the hosts are cleaned all the same.
     async fn leave(&self, shared: &Shared, config: &Config, call: &Call) -> Result<Diagnostics, Diagnostic> {
+        if config.hosts.known().is_some_and(BTreeMap::is_empty) {
+            return Ok(Diagnostics::default());
+        }
         match NodeActions::connect(shared, config, call).await {
             Ok(actions) => {
                 let diagnostics = actions.leave_all().await;
@@ -183,11 +188,12 @@ impl HostResource for NodeGroup {
 }
 
 async fn resolve(config: &Config, declared: &Declared<'_, NodeGroup>) -> Result<Option<Resolved>, Diagnostic> {
-    let (Some(join), Some(hosts)) = (config.cluster.known(), config.hosts.known().and_then(hosts::resolve)) else {
+    let version = config.cluster.known().and_then(|join| join.kubernetes_version.known());
+    let (Some(version), Some(hosts)) = (version, config.hosts.known().and_then(hosts::resolve)) else {
         return Ok(None);
     };
     let wanted = Wanted {
-        version: &join.kubernetes_version,
+        version,
         role: render::catalogue::Role::Node,
         hosts,
         mirror: &config.mirror,

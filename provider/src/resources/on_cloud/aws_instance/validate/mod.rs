@@ -8,7 +8,7 @@ use crate::resources::on_cloud::tags;
 use cloud::InstanceType;
 use ipnet::IpNet;
 use render::aws::images;
-use schema::{AttributePath, Diagnostic, Diagnostics, Value};
+use schema::{AttributePath, Diagnostic, Diagnostics, Value, ValueAt};
 
 /// Who has to say from where SSH comes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum Ssh {
 pub fn validate(config: &Value, ssh: Ssh) -> Diagnostics {
     let mut diagnostics = Diagnostics::default();
     for name in ["name", "cluster_name"] {
-        diagnostics.extend(attributes::validate_cluster_name(config.get(name), name));
+        attributes::validate_cluster_name(&ValueAt::of(config).get(name), &mut diagnostics);
     }
     diagnostics.extend(ids(config));
     diagnostics.extend(security(config, ssh));
@@ -115,9 +115,11 @@ fn security(config: &Value, ssh: Ssh) -> Diagnostics {
     diagnostics.extend(either(config, "security_group_ids", "vpc_id", "security_group_ids = [\"sg-0123456789abcdef0\"]"));
     let at = AttributePath::attribute("ssh_cidrs");
     let cidrs = config.get("ssh_cidrs");
-    let (own_group, is_given) = (!config.get("vpc_id").is_null(), cidrs.is_set());
+    let (vpc, groups) = (config.get("vpc_id"), config.get("security_group_ids"));
+    // One of the two is given, also while it is not known which.
+    let (own_group, is_given) = (vpc.is_set() || (!vpc.is_null() && groups.is_null()), cidrs.is_set());
     let is_empty = cidrs.is_null() || cidrs.as_list().is_some_and(<[Value]>::is_empty);
-    if is_given && !own_group && !config.get("security_group_ids").is_null() {
+    if is_given && vpc.is_null() && !groups.is_null() {
         let detail = "They are rules of the security group that vpc_id creates. Leave ssh_cidrs out, and declare the rules in the groups of security_group_ids.";
         diagnostics.push(mistake("ssh_cidrs is given without vpc_id", detail, at.clone()));
     } else if own_group && is_empty && ssh == Ssh::Required {

@@ -5,13 +5,13 @@ mod listeners;
 mod target;
 
 use crate::resources::attributes;
-use schema::{AttributePath, Diagnostic, Diagnostics, Value};
+use schema::{AttributePath, Diagnostic, Diagnostics, Value, ValueAt};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub fn validate(config: &Value) -> Diagnostics {
     let mut findings = Findings::default();
     validate_name(config.get("name"), &mut findings);
-    findings.extend(attributes::validate_cluster_name(config.get("cluster_name"), "cluster_name"));
+    attributes::validate_cluster_name(&ValueAt::of(config).get("cluster_name"), &mut findings.0);
     let vpc = AttributePath::attribute("vpc_id");
     findings.check_id(config.get("vpc_id"), "vpc", &vpc);
     validate_subnets(config, &mut findings);
@@ -43,10 +43,6 @@ impl Findings {
 
     fn warning(&mut self, at: &AttributePath, summary: impl Into<String>, detail: impl Into<String>) {
         self.0.push(Diagnostic::warning(summary).detail(detail).at(at.clone()));
-    }
-
-    fn extend(&mut self, diagnostics: Diagnostics) {
-        self.0.extend(diagnostics);
     }
 
     /// Ids of AWS are a word, `-` and a number in hexadecimal.

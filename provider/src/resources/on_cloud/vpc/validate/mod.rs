@@ -7,10 +7,11 @@ mod subnets;
 mod tests;
 
 use crate::resources::attributes;
-use schema::{AttributePath, Diagnostic, Diagnostics, Value};
+use schema::{AttributePath, Diagnostic, Diagnostics, Value, ValueAt};
 
 pub fn validate(config: &Value) -> Diagnostics {
-    let mut diagnostics = attributes::validate_cluster_name(config.get("name"), "name");
+    let mut diagnostics = Diagnostics::default();
+    attributes::validate_cluster_name(&ValueAt::of(config).get("name"), &mut diagnostics);
     let mut report = Report { diagnostics: &mut diagnostics };
     if config.get("name").as_str().is_some_and(|name| name.starts_with("sg-")) {
         let at = AttributePath::attribute("name");

@@ -68,6 +68,30 @@ fn validate_dhcp(options: &Value, report: &mut Report<'_>) {
 fn validate_endpoints(config: &Value, report: &mut Report<'_>) {
     let endpoints = config.get("endpoints");
     let path = |name: &str| AttributePath::attribute("endpoints").then(name);
+    let services = validate_services(endpoints, &path, report);
+    let all_known = ["gateway", "interface"].iter().all(|name| endpoints.get(name).is_wholly_known());
+    for (service, specific) in endpoints.get("overrides").as_map().into_iter().flatten() {
+        let at = path("overrides").key(service.as_str());
+        if all_known && !services.contains(service.as_str()) {
+            report.error(at.clone(), format!("{service} has overrides, but no endpoint"), "Name it in gateway or interface too.");
+        }
+        validate_override(config, service, specific, &at, report);
+    }
+    let tiers = config.get("subnets");
+    if let Some(tier) = endpoints.get("subnets").as_str() {
+        let is_there = if tiers.is_null() { ["public", "private"].contains(&tier) } else { !tiers.get(tier).is_null() };
+        if !is_there {
+            report.error(path("subnets"), format!("there is no tier {tier:?}"), "Name one of subnets, such as \"private\".");
+        }
+    }
+}
+
+/// Those that are known.
+fn validate_services<'a>(
+    endpoints: &'a Value,
+    path: &impl Fn(&str) -> AttributePath,
+    report: &mut Report<'_>,
+) -> BTreeSet<&'a str> {
     let mut services = BTreeSet::new();
     for name in ["gateway", "interface"] {
         for (service, at) in set_texts(endpoints.get(name), &path(name)) {
@@ -87,43 +111,29 @@ fn validate_endpoints(config: &Value, report: &mut Report<'_>) {
             }
         }
     }
-    let all_known = ["gateway", "interface"].iter().all(|name| endpoints.get(name).is_wholly_known());
-    for (service, specific) in endpoints.get("overrides").as_map().into_iter().flatten() {
-        let at = path("overrides").key(service.as_str());
-        if all_known && !services.contains(service.as_str()) {
-            report.error(at.clone(), format!("{service} has overrides, but no endpoint"), "Name it in gateway or interface too.");
-        }
-        let needs_ipv6 = specific.get("ip_address_type").as_str().filter(|kind| *kind != "ipv4" && config.get("ipv6").is_null());
-        if let Some(kind) = needs_ipv6 {
-            report.error(
-                at.clone().then("ip_address_type"),
-                format!("{kind:?} needs a VPC with IPv6"),
-                "Use \"ipv4\", or add ipv6 = {} to the VPC.",
-            );
-        }
-        let is_interface = !GATEWAY_SERVICES.contains(&service.as_str());
-        let ipv4 =
-            specific.get("ip_address_type").as_str().filter(|kind| *kind != "ipv6" && is_interface && tier_is_ipv6_only(config));
-        if let Some(kind) = ipv4 {
-            report.error(
-                at.clone().then("ip_address_type"),
-                format!("{kind:?} needs subnets with IPv4"),
-                "The tier of the endpoints is IPv6-only. Name another in endpoints.subnets, such as \"public\".",
-            );
-        }
-        if let Some(policy) = specific.get("policy").as_str() {
-            let has_statements = |json: serde_json::Value| json.get("Statement").is_some();
-            if !serde_json::from_str(policy).is_ok_and(has_statements) {
-                report.error(at.then("policy"), "the policy is not an IAM policy in JSON", "Use jsonencode({ Statement = [{ Effect = \"Allow\", Principal = \"*\", Action = \"*\", Resource = \"*\" }] }) and narrow it.");
-            }
-        }
+    services
+}
+
+fn validate_override(config: &Value, service: &str, specific: &Value, at: &AttributePath, report: &mut Report<'_>) {
+    let kind = specific.get("ip_address_type").as_str();
+    if let Some(kind) = kind.filter(|kind| *kind != "ipv4" && config.get("ipv6").is_null()) {
+        report.error(
+            at.clone().then("ip_address_type"),
+            format!("{kind:?} needs a VPC with IPv6"),
+            "Use \"ipv4\", or add ipv6 = {} to the VPC.",
+        );
     }
-    let tiers = config.get("subnets");
-    if let Some(tier) = endpoints.get("subnets").as_str() {
-        let is_there = if tiers.is_null() { ["public", "private"].contains(&tier) } else { !tiers.get(tier).is_null() };
-        if !is_there {
-            report.error(path("subnets"), format!("there is no tier {tier:?}"), "Name one of subnets, such as \"private\".");
-        }
+    let is_interface = !GATEWAY_SERVICES.contains(&service);
+    if let Some(kind) = kind.filter(|kind| *kind != "ipv6" && is_interface && tier_is_ipv6_only(config)) {
+        report.error(
+            at.clone().then("ip_address_type"),
+            format!("{kind:?} needs subnets with IPv4"),
+            "The tier of the endpoints is IPv6-only. Name another in endpoints.subnets, such as \"public\".",
+        );
+    }
+    let has_statements = |json: serde_json::Value| json.get("Statement").is_some();
+    if specific.get("policy").as_str().is_some_and(|policy| !serde_json::from_str(policy).is_ok_and(has_statements)) {
+        report.error(at.clone().then("policy"), "the policy is not an IAM policy in JSON", "Use jsonencode({ Statement = [{ Effect = \"Allow\", Principal = \"*\", Action = \"*\", Resource = \"*\" }] }) and narrow it.");
     }
 }
 

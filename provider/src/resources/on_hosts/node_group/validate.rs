@@ -1,0 +1,173 @@
+//! What is wrong with a node group, said at plan with the attribute and a value that would do. Pure.
+
+use crate::hosts;
+use crate::resources::attributes;
+use crate::resources::on_hosts::downloads;
+use crate::resources::on_hosts::hardway_cluster::join;
+use schema::{Diagnostics, ValueAt};
+use std::collections::BTreeSet;
+
+pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    join::validate(&config.get("cluster"), found);
+    hosts::validate(&config.get("hosts"), found);
+    attributes::validate_cluster_name(&config.get("name"), found);
+    validate_labels(&config.get("labels"), found);
+    validate_taints(&config.get("taints"), found);
+    for attribute in ["kubelet_config", "kube_proxy_config"] {
+        validate_json(attribute, &config.get(attribute), found);
+    }
+    validate_mirrors(&config.get("registry_mirrors"), found);
+    downloads::validate(&config.get("checksums"), found);
+}
+
+fn validate_labels(labels: &ValueAt<'_>, found: &mut Diagnostics) {
+    for (key, label) in labels.entries() {
+        if !is_qualified_name(key) {
+            found.push(label.error(
+                format!("{key:?} is not the key of a label"),
+                "A key is a name of at most 63 characters, with a DNS domain and a slash before it if you like: \"node.example/pool\".",
+            ));
+        } else if is_restricted_label(key) {
+            found.push(label.error(
+                format!("label {key:?} is reserved"),
+                "A node cannot give itself labels of kubernetes.io, except below node.kubernetes.io. Use a domain of your own, such as \"node.example/pool\".",
+            ));
+        }
+        if label.as_str().is_some_and(|text| !is_label_value(text)) {
+            found.push(label.error(
+                format!("the value of label {key:?} is not allowed"),
+                "Use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit.",
+            ));
+        }
+    }
+}
+
+fn validate_taints(taints: &ValueAt<'_>, found: &mut Diagnostics) {
+    for taint in taints.items() {
+        let (key, value) = (taint.get("key"), taint.get("value"));
+        if key.as_str().is_some_and(|key| !is_qualified_name(key)) {
+            let detail = "Use a name such as \"dedicated\" or \"node.example/dedicated\".";
+            found.push(key.error("the key of a taint is not allowed", detail));
+        }
+        if value.as_str().is_some_and(|value| !is_label_value(value)) {
+            let detail = "Use at most 63 letters, digits, '-', '_' and '.'.";
+            found.push(value.error("the value of a taint is not allowed", detail));
+        }
+    }
+}
+
+fn validate_json(attribute: &str, config: &ValueAt<'_>, found: &mut Diagnostics) {
+    let is_object = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| value.is_object());
+    if config.as_str().is_some_and(|text| !is_object(text)) {
+        found.push(
+            config.error(format!("{attribute} is not a JSON object"), "Use jsonencode, such as jsonencode({ maxPods = 200 })."),
+        );
+    }
+}
+
+fn validate_mirrors(mirrors: &ValueAt<'_>, found: &mut Diagnostics) {
+    for (registry, url) in mirrors.entries() {
+        if registry.contains('/') || registry.is_empty() {
+            found.push(url.error(
+                format!("{registry:?} is not the host of a registry"),
+                "Give the host alone, such as \"registry.k8s.io\".",
+            ));
+        }
+        if url.as_str().is_some_and(|url| !(url.starts_with("http://") || url.starts_with("https://"))) {
+            found.push(url.error("a registry mirror is not an HTTP URL", "Give a URL such as https://mirror.example.net."));
+        }
+    }
+}
+
+/// Labels that a node may not give itself: NodeRestriction of the API server refuses them.
+fn is_restricted_label(key: &str) -> bool {
+    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
+    let reserved = ["kubernetes.io", "k8s.io"].iter().any(|domain| prefix == *domain || prefix.ends_with(&format!(".{domain}")));
+    let allowed = ["node.kubernetes.io", "kubelet.kubernetes.io"]
+        .iter()
+        .any(|domain| prefix == *domain || prefix.ends_with(&format!(".{domain}")));
+    let known: BTreeSet<&str> = [
+        "kubernetes.io/hostname",
+        "kubernetes.io/arch",
+        "kubernetes.io/os",
+        "topology.kubernetes.io/region",
+        "topology.kubernetes.io/zone",
+    ]
+    .into();
+    reserved && !allowed && !known.contains(key)
+}
+
+fn is_qualified_name(key: &str) -> bool {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    !name.is_empty() && is_label_value(name) && prefix.is_none_or(attributes::is_dns_name)
+}
+
+fn is_label_value(text: &str) -> bool {
+    let ends = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
+    text.len() <= 63
+        && ends(text.chars().next())
+        && ends(text.chars().last())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schema::{Diagnostic, Value};
+
+    #[test]
+    fn labels_that_the_api_server_would_refuse_are_refused_at_plan() {
+        for good in ["node.example/pool", "pool", "node.kubernetes.io/pool", "kubernetes.io/hostname"] {
+            assert!(is_qualified_name(good) && !is_restricted_label(good), "{good}");
+        }
+        for bad in ["node-role.kubernetes.io/worker", "kubernetes.io/x", "sub.k8s.io/x"] {
+            assert!(is_restricted_label(bad), "{bad}");
+        }
+        for bad in ["", "a b", "/x", "-a", "x/y/z"] {
+            assert!(!is_qualified_name(bad), "{bad}");
+        }
+    }
+
+    #[track_caller]
+    fn check(attribute: &str, value: Value, expect: &[(&str, &str)]) {
+        let mut found = Diagnostics::default();
+        validate(&ValueAt::of(&Value::object([(attribute, value)])), &mut found);
+        let path = |diagnostic: &Diagnostic| diagnostic.path.as_ref().map(ToString::to_string).unwrap_or_default();
+        let said: Vec<(String, String)> = found.iter().map(|diagnostic| (path(diagnostic), diagnostic.summary.clone())).collect();
+        let expect: Vec<(String, String)> = expect.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
+        assert_eq!(said, expect);
+    }
+
+    #[test]
+    fn labels_and_taints() {
+        let label = |key: &str, value: &str| Value::object([(key, value.into())]);
+        let role = "node-role.kubernetes.io/worker";
+        check("labels", label("node.example/pool", "general"), &[]);
+        check("labels", label("a b", "x"), &[("labels[\"a b\"]", "\"a b\" is not the key of a label")]);
+        check("labels", label(role, ""), &[(&format!("labels[{role:?}]"), &format!("label {role:?} is reserved"))]);
+        check("labels", label("pool", "a b"), &[("labels[\"pool\"]", "the value of label \"pool\" is not allowed")]);
+        let taint = |key: &str, value: &str| Value::List(vec![Value::object([("key", key.into()), ("value", value.into())])]);
+        check("taints", taint("dedicated", "batch"), &[]);
+        check("taints", taint("a=b", "batch"), &[("taints[0].key", "the key of a taint is not allowed")]);
+        check("taints", taint("dedicated", "a:b"), &[("taints[0].value", "the value of a taint is not allowed")]);
+    }
+
+    #[test]
+    fn configurations_and_mirrors() {
+        check("kubelet_config", "{\"maxPods\":200}".into(), &[]);
+        check("kubelet_config", "maxPods: 200".into(), &[("kubelet_config", "kubelet_config is not a JSON object")]);
+        check("kube_proxy_config", "[]".into(), &[("kube_proxy_config", "kube_proxy_config is not a JSON object")]);
+        let mirror = |registry: &str, url: &str| Value::object([(registry, url.into())]);
+        check("registry_mirrors", mirror("registry.k8s.io", "https://mirror.example.net"), &[]);
+        check(
+            "registry_mirrors",
+            mirror("registry.k8s.io/x", "https://mirror.example.net"),
+            &[("registry_mirrors[\"registry.k8s.io/x\"]", "\"registry.k8s.io/x\" is not the host of a registry")],
+        );
+        check(
+            "registry_mirrors",
+            mirror("registry.k8s.io", "mirror.example.net"),
+            &[("registry_mirrors[\"registry.k8s.io\"]", "a registry mirror is not an HTTP URL")],
+        );
+    }
+}
