@@ -209,23 +209,6 @@ impl MachineError {
             _ => String::new(),
         }
     }
-
-    /// Whether the host could not be reached or logged in to at all, as opposed to something failing on it.
-    pub fn is_unreachable(&self) -> bool {
-        use MachineError as E;
-        matches!(
-            self,
-            E::Connect { .. }
-                | E::ConnectTimeout { .. }
-                | E::UnknownHostKey { .. }
-                | E::ChangedHostKey { .. }
-                | E::RevokedHostKey { .. }
-                | E::KnownHosts { .. }
-                | E::Key { .. }
-                | E::Authentication { .. }
-                | E::Lost { .. }
-        )
-    }
 }
 
 impl fmt::Display for MachineError {

@@ -25,6 +25,6 @@ pub use facts::Facts;
 pub use forward::LocalForward;
 pub use inventory::{Inventory, Question, Record};
 pub use known_hosts::KnownHosts;
-pub use machine::{Machine, Output, Owner, OwnerError, on_each};
+pub use machine::{Machine, Output, Owner, OwnerError};
 pub use push::Progress;
 pub use target::{Authentication, Target};

@@ -1,14 +1,11 @@
-//! A connected host, and many of them at once.
+//! A connected host.
 
 use crate::connection::Connection;
 use crate::download::default_folder;
 use crate::script::{self, Script, last_lines};
 use crate::{MachineError, Target};
-use bundle::{HostName, HostPath};
-use futures::StreamExt as _;
-use std::collections::BTreeMap;
+use bundle::HostPath;
 use std::fmt;
-use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,11 +85,6 @@ impl Machine {
         &self.target
     }
 
-    /// Whether the connection ended; then connect again.
-    pub fn is_closed(&self) -> bool {
-        self.connection.handle.is_closed()
-    }
-
     /// Runs a POSIX shell script as root. Its text is visible in the host's process list: what is secret belongs in `stdin`.
     /// A script that fails is no error here; look at `status`.
     pub async fn run(&self, script: &str, stdin: Option<&[u8]>) -> Result<Output, MachineError> {
@@ -150,27 +142,6 @@ impl Machine {
             _ => MachineError::Script { host, operation, status: output.status, reason },
         }
     }
-}
-
-/// Connects to every target and works on them, `limit` at a time. One that fails does not hold up the others.
-pub async fn on_each<T, F, Work>(
-    targets: impl IntoIterator<Item = Target>,
-    limit: usize,
-    work: F,
-) -> BTreeMap<HostName, Result<T, MachineError>>
-where
-    F: Fn(Machine) -> Work,
-    Work: Future<Output = Result<T, MachineError>>,
-{
-    let work = &work;
-    let one = |target: Target| async move {
-        let result = match Machine::connect(&target).await {
-            Ok(machine) => work(machine).await,
-            Err(error) => Err(error),
-        };
-        (target.name, result)
-    };
-    futures::stream::iter(targets).map(one).buffer_unordered(limit.max(1)).collect().await
 }
 
 #[cfg(test)]
