@@ -2,7 +2,7 @@
 
 use super::CloudResource;
 use super::lb_nlb::LbNlb;
-use super::reconcile::Reconciler;
+use super::reconcile::{Reconciled, Reconciler};
 use super::removal::{Reason, Removal};
 use super::vpc::leftovers;
 use crate::fakes::{FakeClock, FakeWorld};
@@ -33,20 +33,22 @@ fn object(kind: Kind, id: &str) -> Found {
     Found::new(kind, id)
 }
 
-#[tokio::test]
-async fn what_becomes_ready() {
-    let graph: Graph = [Object::new(Kind::NatGateway, "main")].into_iter().collect();
-    let (ids, progress) = (BTreeMap::new(), Progress::new(None));
+async fn reconciled(object: Object) -> Reconciled {
+    let graph: Graph = [object].into_iter().collect();
+    let (ids, progress, tokens) = (BTreeMap::new(), Progress::new(None), Tokens::of_run([0; 16]));
     let reconciled = stopped(
         |_| {},
         async |cloud, waiter| {
-            let owner = "k8s_vpc/demo";
-            let (graph, ids, progress) = (&graph, &ids, &progress);
-            let tokens = &Tokens::of_run([0; 16]);
-            Reconciler { cloud, owner, graph, ids, is_new: true, progress, waiter, tokens }.run().await
+            let (graph, ids, progress, tokens) = (&graph, &ids, &progress, &tokens);
+            Reconciler { cloud, owner: "k8s_vpc/demo", graph, ids, is_new: true, progress, waiter, tokens }.run().await
         },
     );
-    let reconciled = reconciled.await;
+    reconciled.await
+}
+
+#[tokio::test]
+async fn what_becomes_ready() {
+    let reconciled = reconciled(Object::new(Kind::NatGateway, "main")).await;
     assert!(reconciled.cancelled && !reconciled.diagnostics.has_errors());
     assert_eq!(reconciled.found.len(), 1, "what was made is kept");
 }
@@ -54,18 +56,7 @@ async fn what_becomes_ready() {
 #[tokio::test]
 async fn a_create_that_is_tried_again() {
     // It refers to what AWS does not show yet.
-    let graph: Graph = [Object::new(Kind::Subnet, "a").with("vpc", "vpc-1")].into_iter().collect();
-    let (ids, progress) = (BTreeMap::new(), Progress::new(None));
-    let reconciled = stopped(
-        |_| {},
-        async |cloud, waiter| {
-            let owner = "k8s_vpc/demo";
-            let (graph, ids, progress) = (&graph, &ids, &progress);
-            let tokens = &Tokens::of_run([0; 16]);
-            Reconciler { cloud, owner, graph, ids, is_new: true, progress, waiter, tokens }.run().await
-        },
-    );
-    assert!(reconciled.await.cancelled);
+    assert!(reconciled(Object::new(Kind::Subnet, "a").with("vpc", "vpc-1")).await.cancelled);
 }
 
 async fn removed(prepare: impl FnOnce(&FakeWorld)) -> usize {
