@@ -1,7 +1,8 @@
 //! First plans: what is null, what is not known yet, and what can be seen to be wrong before any host is reached.
 
 use super::said::unknown;
-use super::site::{CLUSTER, Plans};
+use super::site::{CLUSTER, NODES, Plans};
+use serde_json::json;
 
 const NULLS: &str = r#"
 variable "none" {
@@ -109,6 +110,30 @@ pub fn a_required_argument_that_is_null_is_refused(plans: &mut Plans) {
     });
 }
 
+const MACHINES: &str = r#"
+resource "terraform_data" "machine" {
+  for_each = toset(["cp-1"])
+  input    = { address = "192.0.2.11" }
+}
+
+resource "k8s_pki" "main" {
+  cluster_name  = "plans"
+  endpoints     = ["192.0.2.100"]
+  service_cidrs = ["10.96.0.0/16"]
+  hosts         = { for name, machine in terraform_data.machine : name => machine.output }
+}
+"#;
+
+pub fn a_host_object_that_is_not_known_yet_is_carried(plans: &mut Plans) {
+    plans.with(&[MACHINES], |site| {
+        let said = site.plan(&[]);
+        let open = unknown(said.planned(), "k8s_pki.main");
+        assert!(open.iter().any(|path| path == r#"hosts["cp-1"]"#), "{}: {open:?}", site.name());
+        site.apply(&[]);
+        site.plan(&[]).planned().is_empty();
+    });
+}
+
 const PARTS: &str = r#"
 resource "k8s_pki" "main" {
   cluster_name  = "plans"
@@ -177,6 +202,15 @@ pub fn digests_are_planned_as_they_are_given(plans: &mut Plans) {
             "{}: the others are looked up",
             site.name()
         );
+    });
+}
+
+pub fn a_pool_of_nodes_may_be_empty(plans: &mut Plans) {
+    plans.with_cluster(&[CLUSTER, NODES], |site| {
+        let said = site.plan(&["-var=workers={}"]);
+        let planned = said.planned();
+        assert_eq!(planned.planned("k8s_node_group.main", "hosts"), json!({}), "{}", site.name());
+        assert_eq!(unknown(planned, "k8s_node_group.main"), Vec::<String>::new(), "{}", site.name());
     });
 }
 
