@@ -63,9 +63,3 @@ resource "k8s_node_group" "nodes" {
   registry_mirrors = var.registry_mirrors
   kubelet_config   = var.kubelet_config
 }
-
-data "k8s_kubeconfig" "admin" {
-  cluster            = k8s_hardway_cluster.main.join
-  client_certificate = k8s_pki.main.certificates["admin"]
-  client_key         = k8s_pki.main.bundle.private_keys["admin"]
-}

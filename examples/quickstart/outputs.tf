@@ -15,6 +15,11 @@ output "dns_address" {
 
 output "kubeconfig" {
   description = "Kubeconfig of the administrator."
-  value       = data.k8s_kubeconfig.admin.kubeconfig
   sensitive   = true
+  value = provider::k8s::kubeconfig(
+    k8s_hardway_cluster.main.join,
+    "admin",
+    k8s_pki.main.certificates["admin"],
+    k8s_pki.main.bundle.private_keys["admin"],
+  )
 }

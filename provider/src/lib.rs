@@ -14,6 +14,7 @@ mod etcd;
 mod fakes;
 mod functions;
 mod hosts;
+mod kubeconfig;
 mod kubernetes;
 #[cfg(test)]
 mod lifecycle;

@@ -1,10 +1,10 @@
 //! `k8s_kubeconfig`: a kubeconfig from a cluster and a client certificate of its pki. Reaches nothing.
 
+use crate::kubeconfig::{CERTIFICATE, PRIVATE_KEY, kubeconfig, pem_mistake};
 use crate::resources::on_hosts::hardway_cluster::join::{self, Join};
 use async_trait::async_trait;
 use credentials::Secret;
 use protocol::{Call, DataSource};
-use render::kubeconfig::{Identity, Kubeconfig, Trust, render_kubeconfig};
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Schema, Value, ValueAt, decode};
 use serde::Deserialize;
 
@@ -28,7 +28,9 @@ impl DataSource for KubeconfigSource {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "A kubeconfig for a client certificate of the cluster's `k8s_pki`. It is computed from its arguments, without reaching the cluster.",
+            "A kubeconfig for a client certificate of the cluster's `k8s_pki`. It is computed from its arguments, without reaching the cluster.\n\n\
+             Engines read a data source only during apply when a resource that it refers to changes. The function `kubeconfig` is known at \
+             plan instead.",
         )
         .attribute(Attribute::of("cluster", Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`."))
         .attribute(
@@ -51,31 +53,22 @@ impl DataSource for KubeconfigSource {
     fn validate(&self, config: &Value) -> Diagnostics {
         let mut diagnostics = Diagnostics::default();
         join::validate(&ValueAt::of(config).get("cluster"), &mut diagnostics);
-        for (attribute, label) in [("client_certificate", "CERTIFICATE"), ("client_key", "PRIVATE KEY")] {
-            if config.get(attribute).as_str().is_some_and(|text| !text.contains(&format!("-----BEGIN {label}-----"))) {
-                diagnostics.push(
-                    Diagnostic::error(format!("{attribute} is not in PEM"))
-                        .detail(format!(
-                            "It begins with -----BEGIN {label}-----; k8s_pki gives it in certificates and in bundle.private_keys."
-                        ))
-                        .at(AttributePath::attribute(attribute)),
-                );
-            }
+        for (attribute, label) in [("client_certificate", CERTIFICATE), ("client_key", PRIVATE_KEY)] {
+            let mistake = config.get(attribute).as_str().and_then(|text| pem_mistake(attribute, label, text));
+            diagnostics.extend(
+                mistake
+                    .map(|(summary, detail)| Diagnostic::error(summary).detail(detail).at(AttributePath::attribute(attribute))),
+            );
         }
         diagnostics
     }
 
     async fn read(&self, _call: &Call, config: Value) -> Result<Value, Diagnostics> {
         let typed: Config = decode(&config)?;
-        let known = |part: &Field<String>| part.known().cloned().unwrap_or_default();
         let user = typed.user.into_known().unwrap_or_else(|| DEFAULT_USER.into());
-        let text = render_kubeconfig(&Kubeconfig {
-            cluster_name: &known(&typed.cluster.cluster_name),
-            server: &known(&typed.cluster.endpoint),
-            trust: Trust::Embedded { pem: &known(&typed.cluster.apiserver_authority) },
-            user: &user,
-            identity: Identity::ClientCertificate { certificate: &typed.client_certificate, private_key: &typed.client_key },
-        });
+        let text = kubeconfig(&typed.cluster, &user, &typed.client_certificate, &typed.client_key).ok_or_else(|| {
+            Diagnostic::error("cluster is not the join of a k8s_hardway_cluster").at(AttributePath::attribute("cluster"))
+        })?;
         let mut state = config;
         state.set("kubeconfig", text.reveal().into());
         Ok(state)

@@ -1,10 +1,15 @@
 //! Provider functions: pure helpers for modules. One file per function.
 
 mod aws_iam_policy;
+mod kubeconfig;
 mod service_address;
 
 use protocol::Function;
 
 pub fn all() -> Vec<Box<dyn Function>> {
-    vec![Box::new(aws_iam_policy::AwsIamPolicy), Box::new(service_address::ServiceAddress)]
+    vec![
+        Box::new(aws_iam_policy::AwsIamPolicy),
+        Box::new(kubeconfig::KubeconfigFunction),
+        Box::new(service_address::ServiceAddress),
+    ]
 }

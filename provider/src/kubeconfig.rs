@@ -1,0 +1,28 @@
+//! A kubeconfig out of a cluster's `join` and a client certificate: what the data source and the function of that name share.
+
+use crate::resources::on_hosts::hardway_cluster::Join;
+use credentials::Secret;
+use render::kubeconfig::{Identity, Kubeconfig, Trust, render_kubeconfig};
+use schema::Field;
+
+pub const CERTIFICATE: &str = "CERTIFICATE";
+pub const PRIVATE_KEY: &str = "PRIVATE KEY";
+
+/// Whose `user` is a client certificate and its key, in PEM. `None` while a part of the cluster that it names is unknown.
+pub fn kubeconfig(cluster: &Join, user: &str, certificate: &str, private_key: &Secret) -> Option<Secret> {
+    let known = |part: &'_ Field<String>| part.known().cloned();
+    Some(render_kubeconfig(&Kubeconfig {
+        cluster_name: &known(&cluster.cluster_name)?,
+        server: &known(&cluster.endpoint)?,
+        trust: Trust::Embedded { pem: &known(&cluster.apiserver_authority)? },
+        user,
+        identity: Identity::ClientCertificate { certificate, private_key },
+    }))
+}
+
+/// What is wrong with a text that has to be PEM of this label.
+pub fn pem_mistake(name: &str, label: &str, text: &str) -> Option<(String, String)> {
+    let is_pem = text.contains(&format!("-----BEGIN {label}-----"));
+    let detail = format!("It begins with -----BEGIN {label}-----; k8s_pki gives it in certificates and in bundle.private_keys.");
+    (!is_pem).then(|| (format!("{name} is not in PEM"), detail))
+}
