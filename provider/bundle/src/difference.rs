@@ -7,14 +7,14 @@ use std::fmt;
 use std::str::FromStr;
 
 /// One item that is not as declared: `item` names it, `what` says how it differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Difference {
     pub item: Item,
     pub what: What,
 }
 
 /// What on a host a difference is about, as a user would name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Item {
     File(HostPath),
     Binary(HostPath),
@@ -24,7 +24,7 @@ pub enum Item {
 }
 
 /// How an item differs from what is declared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum What {
     /// A file or a sysctl that is not there.
     Missing,
@@ -54,7 +54,7 @@ pub enum What {
 }
 
 /// A value that was found, and the one that is declared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Instead {
     pub found: String,
     pub declared: String,
@@ -250,7 +250,7 @@ mod tests {
             ("sysctl net.ipv4.ip_forward", "1".to_string()),
         ];
         let lines: std::collections::BTreeMap<_, _> = lines.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
-        Manifest::from_lines(&lines).unwrap()
+        Manifest::from_lines(lines).unwrap()
     }
 
     fn as_declared() -> Observed {

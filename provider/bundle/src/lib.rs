@@ -2,14 +2,18 @@
 //! Nothing here knows how a bundle is rendered (crate `render`) or how it reaches a host (crate `machines`).
 
 mod content;
+mod contents;
 mod difference;
+mod host_list;
 mod manifest;
 mod names;
 mod observed;
 mod unit;
 
 pub use content::Content;
+pub use contents::{ContentsError, Lines, fold, unfold};
 pub use difference::{Difference, DifferenceError, Instead, Item, What, differences};
+pub use host_list::{HostList, HostListError};
 pub use manifest::{Manifest, ManifestError, ManifestFile};
 pub use names::{Digest, HostName, HostPath, NameError, Sysctl, UnitName};
 pub use observed::{Observed, ObservedBinary, ObservedFile, ObservedUnit};
@@ -21,6 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Bundle {
     pub files: BTreeMap<HostPath, File>,
+    /// Files that no other host has with the same content, known or not.
+    pub own: BTreeSet<HostPath>,
     pub units: BTreeMap<UnitName, Unit>,
     /// Kernel modules that must be loaded, or built in.
     pub modules: BTreeSet<String>,
@@ -116,15 +122,14 @@ impl Bundle {
     /// seen. `None` while the content of one of the files is unknown, and for a unit that the bundle does not have.
     pub fn unit_stamp(&self, name: &UnitName) -> Option<Digest> {
         let unit = self.units.get(name)?;
-        if let Some(kept) = self.kept_stamps.get(name) {
-            return Some(kept.clone());
-        }
-        let mut text = String::new();
-        for path in unit.stamped() {
-            let digest = self.digest(path)?;
-            text.push_str(&format!("{path} {digest}\n"));
-        }
-        Some(Digest::of(text.as_bytes()))
+        self.kept_stamps.get(name).cloned().or_else(|| manifest::stamp_of(unit.stamped(), |path| self.digest(path)))
+    }
+
+    /// Whether the stamp of this unit follows from the files and programs that the bundle has.
+    pub(crate) fn has_derived_stamp(&self, name: &UnitName, unit: &Unit) -> bool {
+        let has = |path: &HostPath| self.files.contains_key(path) || self.binaries.contains_key(path);
+        let derived = || manifest::stamp_of(unit.stamped(), |path| self.digest(path));
+        unit.stamped().all(has) && self.kept_stamps.get(name).is_none_or(|kept| derived().as_ref() == Some(kept))
     }
 
     /// Keeps the recorded stamp of each unit of which nothing changes that its stamp is made of. Earlier versions counted what a
@@ -148,6 +153,7 @@ impl Bundle {
     /// The other bundle's entries join this one's. Both must not declare the same path differently.
     pub fn merge(&mut self, other: Bundle) {
         self.files.extend(other.files);
+        self.own.extend(other.own);
         self.units.extend(other.units);
         self.modules.extend(other.modules);
         self.sysctls.extend(other.sysctls);

@@ -1,22 +1,28 @@
 //! The bundle without its content: what the state keeps, what a plan shows, what a read asks a host for.
 
-use crate::{Bundle, Digest, HostPath, Observed, ObservedBinary, ObservedFile, ObservedUnit, Sysctl, UnitName};
+use crate::{Bundle, Digest, HostPath, Lines, Observed, ObservedBinary, ObservedFile, ObservedUnit, Sysctl, UnitName};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One line per item, keyed by the item as a reader would name it, so that the diff of a plan names the file or unit:
+/// One line per item, keyed by the item as a reader would name it, so that the diff of a plan names the file or program:
 ///
 /// ```text
-/// /etc/kubernetes/kubelet.yaml   0644 root:root sha256:…
-/// /usr/local/bin/kubelet         binary sha256:…
-/// kubelet.service                running sha256:…
-/// module br_netfilter            loaded
-/// sysctl net.ipv4.ip_forward     1
+/// /etc/kubernetes/kubelet.yaml         0644 root:root sha256:… read by kubelet.service
+/// /etc/systemd/system/kubelet.service  0644 root:root sha256:…
+/// /usr/local/bin/kubelet               binary sha256:… read by kubelet.service
+/// kubelet.service                      running
+/// module br_netfilter                  loaded
+/// sysctl net.ipv4.ip_forward           1
 /// ```
+///
+/// The stamp of a unit follows from what it reads. Manifests that the first version of the state's schema holds do not say that, and
+/// have the stamp itself: `running sha256:…`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     pub files: BTreeMap<HostPath, ManifestFile>,
     /// Stamps; `None` where a file that the unit reads is unknown.
     pub units: BTreeMap<UnitName, Option<Digest>>,
+    /// What the stamp of each unit is made of, its unit file included; none of a unit of which only the stamp is known.
+    pub reads: BTreeMap<UnitName, BTreeSet<HostPath>>,
     pub modules: BTreeSet<String>,
     pub sysctls: BTreeMap<Sysctl, String>,
     pub binaries: BTreeMap<HostPath, Digest>,
@@ -52,6 +58,12 @@ impl Manifest {
                 })
                 .collect(),
             units: bundle.units.keys().map(|name| (name.clone(), bundle.unit_stamp(name))).collect(),
+            reads: bundle
+                .units
+                .iter()
+                .filter(|(name, unit)| bundle.has_derived_stamp(name, unit))
+                .map(|(name, unit)| (name.clone(), unit.stamped().cloned().collect()))
+                .collect(),
             modules: bundle.modules.clone(),
             sysctls: bundle.sysctls.clone(),
             binaries: bundle.binaries.iter().map(|(path, binary)| (path.clone(), binary.identity())).collect(),
@@ -93,46 +105,108 @@ impl Manifest {
     }
 
     /// The form in plan and state: item to what it should be; a line with an unknown digest is `None`.
-    pub fn to_lines(&self) -> BTreeMap<String, Option<String>> {
-        let file = |file: &ManifestFile| Some(format!("{:04o} {} sha256:{}", file.mode, file.owner, file.sha256.as_ref()?));
-        let files = self.files.iter().map(|(path, line)| (path.to_string(), file(line)));
-        let unit = |stamp: &Option<Digest>| Some(format!("running sha256:{}", stamp.as_ref()?));
-        let units = self.units.iter().map(|(name, stamp)| (name.to_string(), unit(stamp)));
+    pub fn to_lines(&self) -> Lines {
+        let readers = self.readers();
+        let with_readers = |path: &HostPath, line: String| match readers.get(path) {
+            Some(units) => format!("{line}{READ_BY}{}", units.join(UNIT_SEPARATOR)),
+            None => line,
+        };
+        let file = |path: &HostPath, file: &ManifestFile| {
+            Some(with_readers(path, format!("{:04o} {} sha256:{}", file.mode, file.owner, file.sha256.as_ref()?)))
+        };
+        let files = self.files.iter().map(|(path, line)| (path.to_string(), file(path, line)));
+        let unit = |name: &UnitName, stamp: &Option<Digest>| match self.reads.contains_key(name) {
+            true => Some(RUNNING.to_string()),
+            false => Some(format!("{RUNNING} sha256:{}", stamp.as_ref()?)),
+        };
+        let units = self.units.iter().map(|(name, stamp)| (name.to_string(), unit(name, stamp)));
         let modules = self.modules.iter().map(|name| (format!("module {name}"), Some("loaded".to_string())));
         let sysctls = self.sysctls.iter().map(|(key, value)| (format!("sysctl {key}"), Some(value.clone())));
-        let binaries = self.binaries.iter().map(|(path, identity)| (path.to_string(), Some(format!("binary sha256:{identity}"))));
+        let binary = |path: &HostPath, identity: &Digest| Some(with_readers(path, format!("binary sha256:{identity}")));
+        let binaries = self.binaries.iter().map(|(path, identity)| (path.to_string(), binary(path, identity)));
         files.chain(units).chain(modules).chain(sysctls).chain(binaries).collect()
     }
 
+    /// Who reads each file or program; that a unit reads its unit file goes without saying.
+    fn readers(&self) -> BTreeMap<&HostPath, Vec<&str>> {
+        let mut readers: BTreeMap<&HostPath, Vec<&str>> = BTreeMap::new();
+        for (unit, paths) in &self.reads {
+            let own = unit.path();
+            paths.iter().filter(|path| **path != own).for_each(|path| readers.entry(path).or_default().push(unit.as_str()));
+        }
+        readers
+    }
+
     /// Reads `to_lines` back. Fails at the first line that is not of that form.
-    pub fn from_lines<'a>(lines: impl IntoIterator<Item = (&'a String, &'a String)>) -> Result<Self, ManifestError> {
+    pub fn from_lines(lines: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> Result<Self, ManifestError> {
         let mut manifest = Manifest::default();
+        let mut reads: BTreeMap<UnitName, BTreeSet<HostPath>> = BTreeMap::new();
         for (key, value) in lines {
-            manifest.add_line(key, value).ok_or_else(|| ManifestError { key: key.clone(), value: value.clone() })?;
+            let (key, value) = (key.as_ref(), value.as_ref());
+            let error = || ManifestError { key: key.to_string(), value: value.to_string() };
+            manifest.add_line(key, value, &mut reads).ok_or_else(error)?;
+        }
+        for (name, stamp) in manifest.units.iter_mut().filter(|(_, stamp)| stamp.is_none()) {
+            let mut paths = reads.remove(name).unwrap_or_default();
+            paths.extend(Some(name.path()).filter(|path| manifest.files.contains_key(path)));
+            *stamp = stamp_of(&paths, |path| {
+                let file = manifest.files.get(path).and_then(|file| file.sha256.clone());
+                file.or_else(|| manifest.binaries.get(path).cloned())
+            });
+            manifest.reads.insert(name.clone(), paths);
         }
         Ok(manifest)
     }
 
-    fn add_line(&mut self, key: &str, value: &str) -> Option<()> {
+    fn add_line(&mut self, key: &str, value: &str, reads: &mut BTreeMap<UnitName, BTreeSet<HostPath>>) -> Option<()> {
         if let Some(module) = key.strip_prefix("module ") {
             self.modules.insert(module.to_string());
-        } else if let Some(sysctl) = key.strip_prefix("sysctl ") {
+            return Some(());
+        }
+        if let Some(sysctl) = key.strip_prefix("sysctl ") {
             self.sysctls.insert(Sysctl::parse(sysctl).ok()?, value.to_string());
-        } else if let Some(stamp) = value.strip_prefix("running ") {
-            self.units.insert(UnitName::parse(key).ok()?, Some(Digest::parse(stamp).ok()?));
-        } else if let Some(identity) = value.strip_prefix("binary ") {
-            self.binaries.insert(HostPath::parse(key).ok()?, Digest::parse(identity).ok()?);
-        } else {
-            let mut words = value.split(' ');
-            let file = ManifestFile {
-                mode: u32::from_str_radix(words.next()?, 8).ok()?,
-                owner: words.next()?.to_string(),
-                sha256: Some(Digest::parse(words.next()?).ok()?),
-            };
-            self.files.insert(HostPath::parse(key).ok()?, file);
+            return Some(());
+        }
+        if let Some(stamp) = value.strip_prefix(RUNNING) {
+            let stamp = if stamp.is_empty() { None } else { Some(Digest::parse(stamp.strip_prefix(' ')?).ok()?) };
+            self.units.insert(UnitName::parse(key).ok()?, stamp);
+            return Some(());
+        }
+        let path = HostPath::parse(key).ok()?;
+        let (what, readers) = value.split_once(READ_BY).unwrap_or((value, ""));
+        for unit in readers.split(UNIT_SEPARATOR).filter(|unit| !unit.is_empty()) {
+            reads.entry(UnitName::parse(unit).ok()?).or_default().insert(path.clone());
+        }
+        match what.strip_prefix("binary ") {
+            Some(identity) => drop(self.binaries.insert(path, Digest::parse(identity).ok()?)),
+            None => drop(self.files.insert(path, ManifestFile::from_words(what)?)),
         }
         Some(())
     }
+}
+
+const READ_BY: &str = " read by ";
+const UNIT_SEPARATOR: &str = ", ";
+const RUNNING: &str = "running";
+
+impl ManifestFile {
+    fn from_words(text: &str) -> Option<ManifestFile> {
+        let mut words = text.split(' ');
+        let mode = u32::from_str_radix(words.next()?, 8).ok()?;
+        Some(ManifestFile { mode, owner: words.next()?.to_string(), sha256: Some(Digest::parse(words.next()?).ok()?) })
+    }
+}
+
+/// Digest over everything that a unit reads, in path order; `None` while one of them is unknown.
+pub(crate) fn stamp_of<'a>(
+    reads: impl IntoIterator<Item = &'a HostPath>,
+    digest: impl Fn(&HostPath) -> Option<Digest>,
+) -> Option<Digest> {
+    let mut text = String::new();
+    for path in reads {
+        text.push_str(&format!("{path} {}\n", digest(path)?));
+    }
+    Some(Digest::of(text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -162,7 +236,23 @@ mod tests {
     #[test]
     fn lines_read_back_as_the_same_manifest() {
         let manifest = sample().manifest();
-        assert_eq!(Manifest::from_lines(&known(&manifest)), Ok(manifest));
+        assert_eq!(Manifest::from_lines(known(&manifest)), Ok(manifest));
+        let mut reads_more = sample();
+        reads_more.units.values_mut().for_each(|unit| unit.reads.extend([(HostPath::literal("/etc/hosts"), OnChange::Restart)]));
+        let manifest = reads_more.manifest();
+        assert!(known(&manifest)["kubelet.service"].starts_with("running sha256:"));
+        assert_eq!(Manifest::from_lines(known(&manifest)), Ok(manifest));
+    }
+
+    #[test]
+    fn a_manifest_of_the_first_version_has_the_stamps_of_its_units() {
+        let mut manifest = sample().manifest();
+        manifest.reads.clear();
+        let lines = known(&manifest);
+        let stamp = manifest.units.values().next().unwrap().clone().unwrap();
+        assert_eq!(lines["kubelet.service"], format!("running sha256:{stamp}"));
+        assert_eq!(Manifest::from_lines(lines), Ok(manifest.clone()));
+        assert_eq!(crate::differences(&sample().manifest(), &manifest.as_observed()), []);
     }
 
     fn known(manifest: &Manifest) -> BTreeMap<String, String> {
@@ -170,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_unknown_content_and_the_units_that_read_it_are_unknown_lines_and_nothing_else_is() {
+    fn a_file_with_unknown_content_is_an_unknown_line_and_nothing_else_is() {
         let mut bundle = sample();
         let other = Unit { reads: [].into(), ..bundle.units[&UnitName::literal("kubelet.service")].clone() };
         bundle.add_unit(UnitName::literal("other.service"), "[Service]\n".into(), other);
@@ -179,7 +269,7 @@ mod tests {
         let manifest = bundle.manifest();
         let unknown: Vec<String> =
             manifest.to_lines().into_iter().filter(|(_, line)| line.is_none()).map(|(key, _)| key).collect();
-        assert_eq!(unknown, ["/etc/kubernetes/kubelet.yaml", "kubelet.service"]);
+        assert_eq!(unknown, ["/etc/kubernetes/kubelet.yaml"]);
         let mut known = bundle;
         known.files.insert(config, File::public("before"));
         let found = crate::differences(&manifest, &known.manifest().as_observed());
@@ -262,6 +352,6 @@ mod tests {
     #[test]
     fn a_broken_line_is_named() {
         let lines = BTreeMap::from([("/etc/x".to_string(), "0644 root".to_string())]);
-        assert_eq!(Manifest::from_lines(&lines).unwrap_err().to_string(), r#"cannot read manifest line "/etc/x" = "0644 root""#);
+        assert_eq!(Manifest::from_lines(lines).unwrap_err().to_string(), r#"cannot read manifest line "/etc/x" = "0644 root""#);
     }
 }

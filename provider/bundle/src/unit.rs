@@ -60,7 +60,7 @@ pub enum Health {
 }
 
 /// What a step does to those who use the cluster, mildest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Disruption {
     None,
     /// Connections stay; new ones go by the new configuration.

@@ -3,7 +3,7 @@
 use bundle::HostPath;
 use std::fmt;
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
     /// A file or program that the unit reads.
     Changed(HostPath),

@@ -8,6 +8,7 @@ pub mod load_balancer;
 mod members;
 pub mod nodes;
 mod refusal;
+mod run;
 mod step;
 
 pub use bundle::Disruption;
@@ -15,4 +16,5 @@ pub use cause::Cause;
 pub use host::HostState;
 pub use members::{EtcdData, History};
 pub use refusal::Refusal;
+pub use run::{Run, runs};
 pub use step::{Gate, Step, disruption};

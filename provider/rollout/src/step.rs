@@ -5,7 +5,7 @@ use bundle::{Difference, Disruption, HostName, UnitName};
 use std::fmt;
 
 /// One thing that an apply does on a host or in the cluster. `Display` is the line that the user sees.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Writes what differs; no unit is touched. Whoever runs it writes unit files last and reloads systemd's own configuration.
     Push {
@@ -68,7 +68,7 @@ pub enum Step {
 }
 
 /// What must hold before the next step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Gate {
     /// Each of them stays up, and answers to health checks where it has an endpoint for them.
     UnitsHealthy {
@@ -95,6 +95,22 @@ pub enum Gate {
         host: HostName,
     },
     VirtualAddressServed,
+}
+
+impl Gate {
+    /// The same about another host.
+    fn on(&self, host: &HostName) -> Gate {
+        let host = host.clone();
+        match self {
+            Gate::UnitsHealthy { units, .. } => Gate::UnitsHealthy { host, units: units.clone() },
+            Gate::CertificatesServed { units, .. } => Gate::CertificatesServed { host, units: units.clone() },
+            Gate::EtcdMemberHealthy { .. } => Gate::EtcdMemberHealthy { host },
+            Gate::QuorumWithout { .. } => Gate::QuorumWithout { host },
+            Gate::ApiServerReady { .. } => Gate::ApiServerReady { host },
+            Gate::NodeReady { .. } => Gate::NodeReady { host },
+            Gate::EtcdQuorum | Gate::VirtualAddressServed => self.clone(),
+        }
+    }
 }
 
 /// What a step does to those who use the cluster; of parallel steps, the worst.
@@ -177,6 +193,42 @@ impl Step {
         short.to_string()
     }
 
+    /// The same on another host.
+    pub(crate) fn on(&self, host: &HostName) -> Step {
+        let mut step = self.clone();
+        match &mut step {
+            Step::Parallel(steps) => steps.iter_mut().for_each(|step| *step = step.on(host)),
+            Step::Push { host: on, .. }
+            | Step::Start { host: on, .. }
+            | Step::Restart { host: on, .. }
+            | Step::Reload { host: on, .. }
+            | Step::Stop { host: on, .. }
+            | Step::HandOver { host: on }
+            | Step::Drain { host: on }
+            | Step::Uncordon { host: on }
+            | Step::DeleteNode { host: on }
+            | Step::Join { host: on }
+            | Step::Remove { host: on } => on.clone_from(host),
+            Step::Gate { gate, .. } => step = Step::gate(gate.on(host)),
+            Step::ApplyObjects => {}
+        }
+        step
+    }
+
+    /// The steps themselves, of those at the same time one after the other.
+    pub(crate) fn singles(&self) -> Vec<&Step> {
+        match self {
+            Step::Parallel(steps) => steps.iter().flat_map(Step::singles).collect(),
+            single => vec![single],
+        }
+    }
+
+    /// What is done, whatever the host.
+    pub(crate) fn text(&self) -> String {
+        let lines = self.lines().into_iter().map(|(_, text)| text);
+        lines.collect::<Vec<_>>().join("; ")
+    }
+
     /// Who, and what: `("cp-1", "restart etcd.service")`. Of steps at the same time, those that do the same are one line.
     fn lines(&self) -> Vec<(Vec<&HostName>, String)> {
         let (host, text) = match self {
@@ -186,9 +238,6 @@ impl Step {
             Step::Restart { host, units, because, .. } => (Some(host), unit_text("restart", units, because)),
             Step::Reload { host, units, because } => (Some(host), unit_text("reload", units, because)),
             Step::Stop { host, units } => (Some(host), unit_text("stop", units, &[])),
-            Step::Gate { gate: Gate::QuorumWithout { host }, .. } => {
-                (None, format!("wait until etcd has a quorum of healthy members without {host}"))
-            }
             Step::Gate { host, gate } => (host.as_ref(), format!("wait until {}", condition(gate))),
             Step::HandOver { host } => (Some(host), "hand the virtual addresses over to another host".into()),
             Step::Drain { host } => (Some(host), "drain the node".into()),
@@ -230,7 +279,7 @@ fn condition(gate: &Gate) -> String {
         Gate::CertificatesServed { units, .. } => format!("{} serve their new certificates", joined(units)),
         Gate::EtcdQuorum => "etcd has a quorum".into(),
         Gate::EtcdMemberHealthy { .. } => "the etcd member is healthy".into(),
-        Gate::QuorumWithout { host } => format!("etcd has a quorum without {host}"),
+        Gate::QuorumWithout { .. } => "etcd has a quorum of healthy members without it".into(),
         Gate::ApiServerReady { .. } => "the API server is ready".into(),
         Gate::NodeReady { .. } => "the node is Ready".into(),
         Gate::VirtualAddressServed => "one host serves every virtual address".into(),
@@ -238,13 +287,13 @@ fn condition(gate: &Gate) -> String {
 }
 
 fn push_text(differences: &[Difference]) -> String {
-    format!("write {}", shortened(differences.iter().map(|difference| format!("{} ({})", difference.item, difference.what))))
+    format!("write {}", in_short(differences.iter().map(|difference| format!("{} ({})", difference.item, difference.what))))
 }
 
 fn unit_text(verb: &str, units: &[UnitName], because: &[Cause]) -> String {
     match because.is_empty() {
         true => format!("{verb} {}", joined(units)),
-        false => format!("{verb} {} ({})", joined(units), shortened(because.iter().map(ToString::to_string))),
+        false => format!("{verb} {} ({})", joined(units), in_short(because.iter().map(ToString::to_string))),
     }
 }
 
@@ -252,12 +301,17 @@ fn joined(units: &[UnitName]) -> String {
     units.iter().map(UnitName::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Three at most: a new host has dozens of files, and the manifest of the plan lists them all.
-fn shortened(items: impl ExactSizeIterator<Item = String>) -> String {
-    let count = items.len();
-    let shown: Vec<String> = items.take(if count == 4 { 4 } else { 3 }).collect();
-    match count - shown.len() {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
+fn in_short(items: impl Iterator<Item = String>) -> String {
+    match shortened(items.collect()) {
+        (shown, 0) => shown.join(", "),
+        (shown, more) => format!("{} and {more} more", shown.join(", ")),
     }
+}
+
+/// Three at most, and how many more: a new host has dozens of files, and the manifest of the plan lists them all.
+pub(crate) fn shortened(mut items: Vec<String>) -> (Vec<String>, usize) {
+    let count = items.len();
+    items.truncate(if count == 4 { 4 } else { 3 });
+    let more = count - items.len();
+    (items, more)
 }

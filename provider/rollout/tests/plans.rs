@@ -155,7 +155,7 @@ cp-2: wait until the API server is ready
 cp-2: start kube-scheduler.service (failed)
 cp-2: wait until k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service are healthy
 cp-1, cp-2: wait until the etcd member is healthy; cp-1, cp-2: wait until the API server is ready; cp-1: wait until k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service are healthy; cp-2: wait until k8s-csr-approver.service, kube-controller-manager.service are healthy
-wait until etcd has a quorum of healthy members without cp-3
+cp-3: wait until etcd has a quorum of healthy members without it
 cp-3: restart etcd.service (runs with an older configuration)
 cp-3: wait until the etcd member is healthy",
     );

@@ -2,8 +2,9 @@
 //! until it is served.
 
 use super::engine::Plan;
+use super::host_versions::as_version_0;
 use super::rows::{ROWS, row};
-use super::{Stage, complete};
+use super::{Stage, complete, contents};
 use crate::fakes::{FakeUnit, Fault, Moment};
 use bundle::{Digest, HostName, HostPath, UnitName};
 use render::component::{API_SERVER, ETCD};
@@ -61,12 +62,10 @@ fn steps(value: &Value) -> Vec<&str> {
 }
 
 fn lines(value: &Value) -> BTreeMap<(String, String), Value> {
-    let hosts = value.get("bundles").as_map().unwrap().iter();
-    let of_host = |(host, lines): (&String, &Value)| {
-        let lines = lines.as_map().unwrap().iter();
-        lines.map(|(item, line)| ((host.clone(), item.clone()), line.clone())).collect::<Vec<_>>()
+    let of_host = |(host, lines): (String, BTreeMap<String, Value>)| {
+        lines.into_iter().map(|(item, line)| ((host.clone(), item), line)).collect::<Vec<_>>()
     };
-    hosts.flat_map(of_host).collect()
+    contents(value).into_iter().flat_map(of_host).collect()
 }
 
 /// The certificate of each API server, three waits, and nothing else.
@@ -76,15 +75,14 @@ fn is_one_file_on_each_host(state: &Value, plan: &Plan) {
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
     let changed: Vec<_> = after.iter().filter(|(key, line)| before[*key] != **line).map(|(key, _)| key.clone()).collect();
     assert_eq!(changed, HOSTS.map(|host| (host.to_string(), CERTIFICATE.to_string())));
-    let of_host = |host: &str| {
-        let write = format!("{host}: write {CERTIFICATE} (content differs)");
-        [write, format!("{host}: wait until kube-apiserver.service serves its new certificate")]
-    };
-    assert_eq!(steps(&plan.planned), HOSTS.map(of_host).concat());
+    let (write, wait) =
+        (format!("write {CERTIFICATE} (content differs)"), "wait until kube-apiserver.service serves its new certificate");
+    let turns = "cp-1, cp-2, cp-3, one at a time";
+    assert_eq!(steps(&plan.planned), [format!("{turns} (1 of 2): {write}"), format!("{turns} (2 of 2): {wait}")]);
     assert_eq!(plan.warnings, Vec::<String>::new(), "it disrupts nothing");
     let others = |value: &Value| {
         let mut value = value.clone();
-        ["bundles", "rollout", "pki"].into_iter().for_each(|name| value.set(name, Value::Null));
+        ["host_contents", "rollout", "steps", "pki"].into_iter().for_each(|name| value.set(name, Value::Null));
         value
     };
     assert_eq!(others(state), others(&plan.planned), "join, and with it every node group, stays");
@@ -165,9 +163,9 @@ async fn what_is_cut_off_between_the_file_and_its_gate_is_in_the_next_plan() {
         let is_unread = |line: &Value| line.as_str() == Some("kube-apiserver.service: not yet seen to read its new files");
         assert!(drift.iter().any(is_unread), "{drift:?}");
         let plan = stage.engine.plan(CLUSTER, &refreshed, &config).await;
-        let of_first: Vec<_> = steps(&plan.planned).into_iter().filter(|step| step.starts_with("cp-1: ")).collect();
-        let wait = "cp-1: wait until kube-apiserver.service serves its new certificate";
-        assert_eq!(of_first.last(), Some(&wait));
+        let of_first: Vec<_> = steps(&plan.planned).into_iter().filter(|step| step.starts_with("cp-1")).collect();
+        let wait = ": wait until kube-apiserver.service serves its new certificate";
+        assert!(of_first.last().is_some_and(|step| step.ends_with(wait)), "{of_first:?}");
         assert!(is_killed || of_first.len() == 1, "{of_first:?}");
         let done = stage.engine.apply(CLUSTER, &refreshed, &config, &plan.planned).await;
         assert_eq!(done.errors, Vec::<String>::new());
@@ -202,48 +200,38 @@ async fn a_renewal_of_all_leaves_restarts_those_only_that_read_a_kubeconfig() {
     stage.settled(&done.state, &config, "after a renewal").await;
 }
 
-/// As earlier versions counted: over everything that a unit reads.
-fn count_everything(stage: &Stage, state: &Value) -> Value {
-    let mut state = state.clone();
-    let mut bundles = state.get("bundles").clone();
-    for host in HOSTS {
-        let mut lines = bundles.get(host).clone();
+/// As earlier versions counted, on hosts: over everything that a unit reads.
+fn count_everything(stage: &Stage, state: &Value) {
+    for (host, lines) in contents(state) {
         let digest = |path: &HostPath| {
-            let line = lines.get(path.as_str()).as_str().map(|line| line.rsplit(':').next().unwrap_or_default().to_string());
-            line.unwrap_or_else(|| Digest::of(b"").to_string())
+            let line = lines.get(path.as_str()).and_then(Value::as_str).and_then(|line| line.split(" read by ").next());
+            line.and_then(|line| line.rsplit(':').next()).map_or_else(|| Digest::of(b"").to_string(), str::to_string)
         };
-        let records = stage.world.change_host(host, |memory| memory.records.clone());
-        let reads = records.into_iter().flat_map(|(owner, record)| {
-            record.reads.into_iter().map(move |(unit, reads)| (owner.clone(), unit, reads)).collect::<Vec<_>>()
+        stage.world.change_host(&host, |memory| {
+            for record in memory.records.values_mut() {
+                for (unit, reads) in record.reads.iter().filter(|(unit, _)| lines.contains_key(unit.as_str())) {
+                    let text: String = reads.keys().map(|path| format!("{path} {}\n", digest(path))).collect();
+                    record.units.insert(unit.clone(), Some(Digest::of(text.as_bytes())));
+                }
+            }
         });
-        let stamps: Vec<_> = reads
-            .filter(|(_, unit, _)| lines.get(unit.as_str()).as_str().is_some())
-            .map(|(owner, unit, reads)| {
-                let text: String = reads.keys().map(|path| format!("{path} {}\n", digest(path))).collect();
-                (owner, unit, Digest::of(text.as_bytes()))
-            })
-            .collect();
-        for (owner, unit, stamp) in stamps {
-            lines.set(unit.as_str(), format!("running sha256:{stamp}").into());
-            stage.world.change_host(host, |memory| {
-                memory.records.get_mut(&owner).unwrap().units.insert(unit, Some(stamp));
-            });
-        }
-        bundles.set(host, lines);
     }
-    state.set("bundles", bundles);
-    state
 }
 
 #[tokio::test]
-async fn a_cluster_of_an_earlier_version_is_taken_on_without_a_change_or_a_restart() {
+async fn a_cluster_of_an_earlier_version_is_taken_on_without_a_restart() {
     let (mut stage, state) = cluster().await;
     let config = stage.config.clone();
-    let earlier = count_everything(&stage, &state);
-    let line = |state: &Value, unit: &UnitName| state.get("bundles").get("cp-1").get(unit.as_str()).clone();
+    count_everything(&stage, &state);
+    let old = as_version_0(&stage, &state).to_string();
+    let taken_on = stage.engine.upgrade(CLUSTER, 0, old).await;
+    let line = |state: &Value, unit: &UnitName| contents(state)["cp-1"][unit.as_str()].clone();
     for unit in [ETCD.unit(), API_SERVER.unit()] {
-        assert_ne!(line(&earlier, &unit), line(&state, &unit));
+        assert_ne!(line(&taken_on, &unit), line(&state, &unit));
     }
+    let plan = stage.engine.plan(CLUSTER, &taken_on, &config).await.planned;
+    assert_eq!(steps(&plan), Vec::<&str>::new());
+    let earlier = stage.apply(&taken_on, &config).await;
     stage.settled(&earlier, &config, "of an earlier version").await;
 
     let (planned, with_name) = stage.with_one_more_name().await;

@@ -10,6 +10,7 @@ mod cut_off;
 mod empty_members;
 mod engine;
 mod foundation;
+mod host_versions;
 mod ownership;
 mod plans;
 mod rolls;
@@ -105,8 +106,24 @@ impl Stage {
     }
 
     fn is_on_hosts(&self) -> bool {
-        self.engine.schema(self.row.name).get("bundles").is_some()
+        self.engine.schema(self.row.name).get("host_contents").is_some()
     }
+}
+
+/// `host_contents` host by host: item to line, null where that is unknown. Read with another eye than the provider's.
+fn contents(state: &Value) -> BTreeMap<String, BTreeMap<String, Value>> {
+    let mut hosts: BTreeMap<String, BTreeMap<String, Value>> =
+        state.get("hosts").as_map().unwrap().keys().map(|host| (host.clone(), BTreeMap::new())).collect();
+    for (key, line) in state.get("host_contents").as_map().unwrap() {
+        let (names, item) = key.split_once(": ").map_or((None, key.as_str()), |(names, item)| (Some(names), item));
+        for (_, lines) in
+            hosts.iter_mut().filter(|(host, _)| names.is_none_or(|names| names.split(", ").any(|name| name == *host)))
+        {
+            lines.insert(item.to_string(), line.clone());
+        }
+    }
+    hosts.retain(|_, lines| !lines.is_empty());
+    hosts
 }
 
 /// As a refresh leaves it: the change that it was written by is over.
@@ -114,6 +131,7 @@ fn without_steps(state: &Value) -> Value {
     let mut state = state.clone();
     if state.get("rollout").as_list().is_some() {
         state.set("rollout", Value::List(Vec::new()));
+        state.set("steps", Value::List(Vec::new()));
     }
     state
 }

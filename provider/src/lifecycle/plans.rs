@@ -13,11 +13,10 @@ fn steps(value: &Value) -> Vec<String> {
     steps.iter().map(|step| step.as_str().unwrap().to_string()).collect()
 }
 
-/// `host item` of every line of `bundles` that is known only after apply.
+/// The lines of `host_contents` that are known only after apply.
 fn unknown_lines(planned: &Value) -> Vec<String> {
-    let hosts = planned.get("bundles").as_map().unwrap().iter();
-    let lines = hosts.flat_map(|(host, lines)| lines.as_map().unwrap().iter().map(move |(item, line)| (host, item, line)));
-    lines.filter(|(_, _, line)| line.is_unknown()).map(|(host, item, _)| format!("{host} {item}")).collect()
+    let lines = planned.get("host_contents").as_map().unwrap().iter();
+    lines.filter(|(_, line)| line.is_unknown()).map(|(key, _)| key.clone()).collect()
 }
 
 #[tokio::test]
@@ -27,12 +26,13 @@ async fn the_first_plan_lists_every_step_though_no_key_exists_yet() {
     let config = stage.row.changed(&stage.config, &("pki", || Value::Unknown));
     let planned = stage.engine.plan(CLUSTER, &Value::Null, &config).await.planned;
     assert_eq!(steps(&planned), steps(&known));
-    assert!(steps(&planned).iter().any(|step| step.starts_with("cp-3: start etcd.service")), "{:#?}", steps(&planned));
+    assert!(steps(&planned).iter().any(|step| step == "cp-1, cp-2, cp-3: start etcd.service"), "{:#?}", steps(&planned));
     let unknown = unknown_lines(&planned);
-    let is_of_pki = |line: &String| {
-        [".crt", ".key", ".pub", ".kubeconfig", "/encryption.yaml", ".service"].iter().any(|end| line.ends_with(end))
-    };
-    assert!(unknown.len() > 60 && unknown.iter().all(is_of_pki), "{unknown:#?}");
+    let is_of_pki =
+        |line: &String| [".crt", ".key", ".pub", ".kubeconfig", "/encryption.yaml"].iter().any(|end| line.ends_with(end));
+    assert!(unknown.len() > 30 && unknown.iter().all(is_of_pki), "{unknown:#?}");
+    assert!(unknown.iter().any(|line| line == "cp-2: /etc/etcd/pki/peer.crt"), "{unknown:#?}");
+    assert!(unknown.iter().any(|line| line == "/etc/etcd/pki/ca.crt"), "{unknown:#?}");
     assert_eq!(planned.get("join").get("endpoint"), known.get("join").get("endpoint"));
     assert!(planned.get("join").get("apiserver_authority").is_unknown());
     // What was planned without keys is applied with them.
@@ -54,17 +54,12 @@ async fn the_first_plan_of_nodes_lists_every_step_though_their_cluster_does_not_
     config.set("cluster", join);
     let planned = stage.engine.plan(NODES, &Value::Null, &config).await.planned;
     assert_eq!(steps(&planned), steps(&known));
-    let mut of_worker = unknown_lines(&planned);
-    of_worker.retain(|line| line.starts_with("worker-1 "));
     let expect = [
         "/etc/kubernetes/node/apiserver-ca.crt",
         "/etc/kubernetes/node/kube-proxy.kubeconfig",
         "/etc/kubernetes/node/kubelet-client-ca.crt",
-        "k8s-pod-network.service",
-        "kube-proxy.service",
-        "kubelet.service",
     ];
-    assert_eq!(of_worker, expect.map(|item| format!("worker-1 {item}")));
+    assert_eq!(unknown_lines(&planned), expect);
 }
 
 #[tokio::test]
@@ -105,4 +100,41 @@ async fn a_plan_shows_no_step_of_the_change_before() {
         let planned = stage.engine.plan(name, &refreshed, &config).await.planned;
         assert!(!steps(&planned).is_empty() && steps(&planned) != steps(&state), "{name}");
     }
+}
+
+/// The object of the step with this action, as JSON: what a policy sees.
+fn data(stage: &Stage, planned: &Value, action: &str) -> serde_json::Value {
+    let json = planned.to_json(&stage.engine.schema(stage.row.name).value_type()).unwrap();
+    let steps = json["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), json["rollout"].as_array().unwrap().len());
+    steps.iter().find(|step| step["action"] == action).unwrap_or_else(|| panic!("no {action} in {steps:#?}")).clone()
+}
+
+#[tokio::test]
+async fn a_policy_reads_what_restarts_where_and_what_is_missed_meanwhile() {
+    let mut stage = Stage::of(row(CLUSTER)).await;
+    let state = stage.create().await;
+    let config = complete(stage.engine.schema(CLUSTER), &stage.row.changed(&stage.config, &stage.row.updates[0]));
+    let plan = stage.engine.plan(CLUSTER, &state, &config).await;
+    let expect = serde_json::json!({
+        "phase": 2,
+        "action": "restart",
+        "hosts": "cp-1, cp-2, cp-3",
+        "host_count": 3,
+        "at_a_time": 1,
+        "units": ["kube-apiserver.service"],
+        "causes": ["/etc/systemd/system/kube-apiserver.service changed"],
+        "disruption": "restarts_control_plane_component",
+        "unavailable": "kube-apiserver.service on 1 of 3 hosts",
+    });
+    assert_eq!(data(&stage, &plan.planned, "restart"), expect);
+    let write = data(&stage, &plan.planned, "write");
+    assert_eq!((&write["units"], &write["disruption"], &write["unavailable"]), (&().into(), &().into(), &().into()));
+    assert_eq!(plan.warnings.len(), 1);
+    let line = "cp-1, cp-2, cp-3, one at a time (3 of 4): restart kube-apiserver.service";
+    assert!(
+        plan.warnings[0].starts_with("This change disrupts: 3 steps") && plan.warnings[0].contains(line),
+        "{:?}",
+        plan.warnings
+    );
 }

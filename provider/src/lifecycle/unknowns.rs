@@ -221,8 +221,10 @@ impl Judge {
         }
         if trial.is_of(&CONTENTS) {
             // A file of unknown content is planned as one that changes, whatever becomes of it: docs/adr/0016.
-            with_unknown.set("rollout", Value::Null);
-            known.set("rollout", Value::Null);
+            for name in ["rollout", "steps"] {
+                with_unknown.set(name, Value::Null);
+                known.set(name, Value::Null);
+            }
         }
         disagreements(&with_unknown, &known, &AttributePath::root(), &mut found);
         self.faults.extend(found.into_iter().map(|found| format!("{}: {stage} with {trial}: {found}", self.row)));

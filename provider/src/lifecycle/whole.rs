@@ -1,7 +1,7 @@
 //! Lives without accidents: create, second plan, drift and its repair, update or replacement, destroy; and hosts that are away.
 
 use super::rows::{ROWS, Row};
-use super::{Stage, complete};
+use super::{Stage, complete, contents};
 use bundle::{Digest, HostPath, Sysctl, UnitName};
 use schema::Value;
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ async fn a_change_that_needs_a_new_object_says_so_at_plan() {
     }
 }
 
-/// Of each kind of item one, by its line in `bundles`.
+/// Of each kind of item one, by its line in `host_contents`.
 fn one_of_each_kind(lines: &BTreeMap<String, Value>) -> Vec<String> {
     let kind = |key: &str, value: &str| match key.split_once(' ') {
         Some((kind, _)) => kind.to_string(),
@@ -155,10 +155,10 @@ async fn drift_is_named_by_host_and_item_and_just_that_is_repaired() {
             continue;
         }
         let state = stage.create().await;
-        for (host, lines) in state.get("bundles").as_map().unwrap() {
-            for item in one_of_each_kind(lines.as_map().unwrap()) {
+        for (host, lines) in contents(&state) {
+            for item in one_of_each_kind(&lines) {
                 for way in [Way::Gone, Way::Changed] {
-                    drift_is_named_and_repaired(&mut stage, &state, host, &item, way).await;
+                    drift_is_named_and_repaired(&mut stage, &state, &host, &item, way).await;
                 }
             }
         }
@@ -166,7 +166,7 @@ async fn drift_is_named_by_host_and_item_and_just_that_is_repaired() {
 }
 
 fn last_host(state: &Value) -> String {
-    state.get("bundles").as_map().unwrap().keys().last().unwrap().clone()
+    contents(state).into_keys().next_back().unwrap()
 }
 
 #[tokio::test]
@@ -204,8 +204,8 @@ async fn a_destroy_cleans_every_host_that_answers_and_keeps_the_rest_in_the_stat
         stage.world.change_host(&away, |host| host.answers = false);
         let destroyed = stage.engine.destroy(row.name, &state).await;
         assert!(destroyed.errors.iter().any(|error| error.contains(&away)), "{}: {:?}", row.name, destroyed.errors);
-        let left: Vec<&String> = destroyed.state.get("bundles").as_map().unwrap().keys().collect();
-        assert_eq!(left, [&away], "{}", row.name);
+        let left: Vec<String> = contents(&destroyed.state).into_keys().collect();
+        assert_eq!(left, std::slice::from_ref(&away), "{}", row.name);
         stage.world.change_host(&away, |host| host.answers = true);
         stage.destroy(&destroyed.state, "once the host answers again").await;
     }

@@ -40,7 +40,9 @@ impl<'a> Reader<'a> {
     /// Adds a certificate of the credentials by name. Fails when there is none.
     pub fn certificate(&mut self, folder: &str, file_name: &str, name: &str) -> Result<String, RenderError> {
         let pem = certificate(self.context.credentials, name)?;
-        Ok(self.file(&format!("{folder}/{file_name}.crt"), File::public(pem.known())))
+        let path = format!("{folder}/{file_name}.crt");
+        self.mark_own(&path, name);
+        Ok(self.file(&path, File::public(pem.known())))
     }
 
     /// The one certificate of an authority that signs, for what does not take all that are trusted.
@@ -54,7 +56,14 @@ impl<'a> Reader<'a> {
     /// Adds a private key of the credentials by name. Fails when there is none.
     pub fn private_key(&mut self, folder: &str, file_name: &str, name: &str) -> Result<String, RenderError> {
         let pem = private_key(self.context.credentials, name)?.known().map(Secret::reveal);
-        Ok(self.file(&format!("{folder}/{file_name}.key"), File::private(pem)))
+        let path = format!("{folder}/{file_name}.key");
+        self.mark_own(&path, name);
+        Ok(self.file(&path, File::private(pem)))
+    }
+
+    /// A certificate or key `etcd-peer/cp-1` is that of one host.
+    fn mark_own(&mut self, path: &str, name: &str) {
+        self.bundle.own.extend(name.contains('/').then(|| HostPath::literal(path)));
     }
 
     pub fn public_key(&mut self, folder: &str, name: &str) -> Result<String, RenderError> {
@@ -67,6 +76,9 @@ impl<'a> Reader<'a> {
     pub fn local_kubeconfig(&mut self, component: &Component) -> Result<String, RenderError> {
         let (spec, credentials) = (self.context.spec, self.context.credentials);
         let text = client_kubeconfig(spec, credentials, component.kubeconfig_user, &self.context.local_server())?;
+        if !self.context.is_local_server_of_all() {
+            self.bundle.own.insert(HostPath::literal(&component.kubeconfig()));
+        }
         Ok(self.file(&component.kubeconfig(), kubeconfig_file(text)))
     }
 }

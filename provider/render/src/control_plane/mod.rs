@@ -101,6 +101,12 @@ impl Context<'_> {
         local_server(self.spec, self.host)
     }
 
+    /// Not where some hosts have an IPv4 and others an IPv6 primary address.
+    pub fn is_local_server_of_all(&self) -> bool {
+        let server = self.local_server();
+        self.spec.hosts.values().all(|host| local_server(self.spec, host) == server)
+    }
+
     /// Whether the host has an IPv6 address.
     pub fn has_ipv6(&self) -> bool {
         self.host.addresses().iter().any(IpAddr::is_ipv6)

@@ -96,6 +96,27 @@ fn rendering_is_deterministic() {
     }
 }
 
+/// A plan without keys has to know whether a file will be the same on all hosts.
+#[test]
+fn what_is_made_of_credentials_is_a_hosts_own_exactly_if_it_differs_from_host_to_host() {
+    let mut mixed = DUAL.cluster();
+    let first = mixed.hosts.values_mut().next().unwrap();
+    first.address = first.secondary_address.replace(first.address).unwrap();
+    for spec in [DUAL.cluster(), mixed] {
+        let bundles = |credentials: &Credentials| -> Vec<Bundle> {
+            spec.hosts.keys().map(|host| control_plane_bundle(&spec, credentials, host)).collect()
+        };
+        let (known, unknown) = (bundles(&DUAL.credentials()), bundles(&Credentials::unknown()));
+        let contents = |path: &HostPath| known.iter().map(|bundle| text(bundle, path)).collect::<BTreeSet<_>>();
+        let is_key = |path: &HostPath| path.as_str().ends_with(".key"); // all the same in these tests
+        for path in unknown[0].unknown_files().filter(|path| !is_key(path)) {
+            let own: BTreeSet<bool> = unknown.iter().map(|bundle| bundle.own.contains(path)).collect();
+            assert_eq!(own, [contents(path).len() > 1].into(), "{path}");
+        }
+        assert!(unknown.iter().all(|bundle| bundle.own.len() >= 8), "{:?}", unknown[0].own);
+    }
+}
+
 #[test]
 fn private_keys_are_readable_for_root_only() {
     use base64::Engine;

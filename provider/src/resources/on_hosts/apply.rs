@@ -59,10 +59,25 @@ impl Apply<'_> {
                     .detail("What was done is kept. Running apply again continues from here."),
             );
         } else if failed || applied.cancelled {
-            state = state_left(&mut fleet, state, request.prior.as_ref(), &applied.manifests).await;
+            state = self.state_left(&mut fleet, state, request.prior.as_ref(), &applied.manifests).await?;
             applied.diagnostics.extend(applied.way_on(created));
         }
         Ok(ApplyResponse { state: Some(state), diagnostics: applied.diagnostics })
+    }
+
+    /// What the hosts have now, so that the next plan goes on from there even without a refresh.
+    async fn state_left(
+        &self,
+        fleet: &mut Fleet,
+        planned: Value,
+        prior: Option<&Value>,
+        manifests: &BTreeMap<HostName, Manifest>,
+    ) -> Result<Value, Diagnostic> {
+        let mut state = planned;
+        let drift = fleet.read(manifests).await;
+        state.set("hosts", recorded::hosts_left(&state, prior, manifests));
+        recorded::set_manifests(&mut state, manifests, self.desired)?;
+        Ok(recorded::after_read(state, &drift, &fleet.unreachable))
     }
 
     async fn roll(&self, fleet: &mut Fleet, recorded: &BTreeMap<HostName, Manifest>) -> Applied {
@@ -111,7 +126,9 @@ impl Apply<'_> {
             HostState::new(host.clone(), self.desired.get(host), observed, component::tier_of)
                 .in_state(recorded.contains_key(host))
         };
-        asked.keys().map(state).collect()
+        let mut names: Vec<&HostName> = asked.keys().collect();
+        names.sort_by(|one, other| one.by_number(other));
+        names.into_iter().map(state).collect()
     }
 
     fn foreign(
@@ -175,7 +192,8 @@ impl Applied {
             }
         }
         for (host, manifest) in manifests {
-            let pending = self.manifests.get(host) != Some(manifest);
+            let has = |known: &Manifest| bundle::differences(manifest, &known.as_observed()).is_empty();
+            let pending = !self.manifests.get(host).is_some_and(has);
             match fleet.unreachable.get(host) {
                 Some(reason) if pending => self.diagnostics.push(
                     Diagnostic::error(format!("{host} does not answer and still has to be changed"))
@@ -209,13 +227,4 @@ fn nothing_in_the_state() -> Diagnostic {
         "Its hosts had data of it before this apply, and all of that stays. Run apply again once the error is resolved: it goes on from \
          what is on the hosts.",
     )
-}
-
-/// What the hosts have now, so that the next plan goes on from there even without a refresh.
-async fn state_left(fleet: &mut Fleet, planned: Value, prior: Option<&Value>, manifests: &BTreeMap<HostName, Manifest>) -> Value {
-    let mut state = planned;
-    let drift = fleet.read(manifests).await;
-    state.set("bundles", recorded::to_value(manifests));
-    state.set("hosts", recorded::hosts_left(&state, prior, manifests));
-    recorded::after_read(state, &drift, &fleet.unreachable)
 }

@@ -20,6 +20,8 @@ mod plan;
 mod preflight;
 mod recorded;
 mod served;
+mod steps;
+mod versions;
 
 use self::addresses::{Addresses, Moves};
 use self::apply::Apply;
@@ -212,11 +214,10 @@ impl<R: HostResource> OnHosts<R> {
         };
         let desired = self.resource.desired(&declared, &mut planned).await?.ok_or_else(errors::unknown_at_apply)?;
         let desired = keeping_stamps(desired, &recorded);
-        let manifests = desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
         if desired.values().any(|bundle| bundle.unknown_files().next().is_some()) {
             return Err(errors::unknown_at_apply());
         }
-        planned.set("bundles", recorded::to_value(&manifests));
+        recorded::set_desired(&mut planned, &desired)?;
         let fleet = connect::connect(&self.shared, self.owner(&planned)?, &all, &place.ssh, call).await?;
         addresses.refuse_other_machines(&fleet).await?;
         let prior = request.prior.clone();
@@ -245,8 +246,8 @@ impl<R: HostResource> OnHosts<R> {
         let prior = request.prior.as_ref();
         let declared = Declared { shared: &self.shared, config, with_secrets, state, prior, actions: None };
         self.resource.desired(&declared, &mut planned).await?;
-        planned.set("bundles", Value::object([]));
-        planned.set("rollout", Value::List(Vec::new()));
+        planned.set(recorded::HOST_CONTENTS, Value::object([]));
+        ["rollout", steps::STEPS].into_iter().for_each(|name| planned.set(name, Value::List(Vec::new())));
         Ok(ApplyResponse { state: Some(planned), ..ApplyResponse::default() })
     }
 
@@ -262,7 +263,7 @@ impl<R: HostResource> OnHosts<R> {
         }
         let (left, found) = fleet.remove(&recorded).await;
         diagnostics.extend(found);
-        let left_behind = recorded::left_behind(prior.clone(), &left);
+        let left_behind = recorded::left_behind(prior.clone(), &left)?;
         let left_behind = left_behind.or_else(|| is_left.then(|| recorded::with_clean_hosts(prior.clone())));
         Ok(DeleteResponse { left_behind, diagnostics })
     }
@@ -286,7 +287,11 @@ impl<R: HostResource> Resource for OnHosts<R> {
     }
 
     fn schema(&self) -> Schema {
-        self.resource.schema().attributes(recorded::attributes())
+        self.resource.schema().version(versions::CURRENT).attributes(recorded::attributes())
+    }
+
+    fn upgrade(&self, version: i64, state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {
+        Ok(versions::upgrade(version, state)?)
     }
 
     fn identity(&self) -> Vec<IdentityAttribute> {

@@ -2,15 +2,16 @@
 //! Pure.
 
 use super::errors::refused;
-use super::recorded::{Recorded, to_value};
+use super::recorded::{HOST_CONTENTS, Recorded, set_desired};
+use super::steps::{self, STEPS};
 use bundle::{Bundle, Difference, HostName, Item, Manifest, Observed, What};
 use protocol::{PlanRequest, PlanResponse};
 use render::component;
-use rollout::{Disruption, HostState, Refusal, Step};
+use rollout::{Disruption, HostState, Refusal, Run, Step};
 use schema::{Diagnostic, Diagnostics, Value, encode};
 use std::collections::BTreeMap;
 
-/// Fills in the four attributes of a plan. `desired` is `None` while it is unknown which hosts, files or units there are; what follows
+/// Fills in the attributes of a plan. `desired` is `None` while it is unknown which hosts, files or units there are; what follows
 /// from an unknown content is known.
 pub fn plan(
     request: &PlanRequest,
@@ -22,24 +23,27 @@ pub fn plan(
     planned.set("drift", encode(&BTreeMap::<String, String>::new()));
     planned.set("unreachable", encode(&prior.unreachable.clone().unwrap_or_default()));
     let Some(desired) = desired else {
-        planned.set("bundles", Value::Unknown);
+        planned.set(HOST_CONTENTS, Value::Unknown);
         planned.set("rollout", Value::Unknown);
+        planned.set(STEPS, Value::Unknown);
         return Ok(PlanResponse { planned, ..PlanResponse::default() });
     };
-    let manifests: BTreeMap<HostName, Manifest> =
-        desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
-    planned.set("bundles", to_value(&manifests));
+    set_desired(&mut planned, desired)?;
     let mut diagnostics = Diagnostics::default();
-    let steps = (rollout.plan)(&host_states(&prior, desired)?).map_err(|refusal| refused(&refusal))?;
-    let unchanged = request.prior.is_some()
-        && steps.is_empty()
-        && request.prior.as_ref().map(|prior| prior.get("bundles")) == Some(planned.get("bundles"));
-    if unchanged {
-        planned.set("rollout", encode(&prior.rollout));
+    let states = host_states(&prior, desired)?;
+    let steps = (rollout.plan)(&states).map_err(|refusal| refused(&refusal))?;
+    let unchanged =
+        steps.is_empty() && request.prior.as_ref().is_some_and(|prior| prior.get(HOST_CONTENTS) == planned.get(HOST_CONTENTS));
+    if let (true, Some(prior)) = (unchanged, &request.prior) {
+        ["rollout", STEPS].into_iter().for_each(|name| planned.set(name, prior.get(name).clone()));
     } else {
-        planned.set("rollout", if rollout.is_settled { encode(&sentences(&steps)) } else { Value::Unknown });
+        let runs = rollout::runs(&steps);
+        let lines: Vec<String> = runs.iter().map(ToString::to_string).collect();
+        let (lines, data) = (encode(&lines), steps::to_value(&runs, states.len()));
+        planned.set("rollout", if rollout.is_settled { lines } else { Value::Unknown });
+        planned.set(STEPS, if rollout.is_settled { data } else { Value::Unknown });
         if request.prior.is_some() {
-            diagnostics.extend(disruption(&steps));
+            diagnostics.extend(disruption(&runs));
         }
     }
     Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() })
@@ -54,27 +58,16 @@ pub struct Rollout<'a> {
     pub is_settled: bool,
 }
 
-/// One line for the user per step; steps that run side by side are spelled out one by one.
-pub fn sentences(steps: &[Step]) -> Vec<String> {
-    flattened(steps).map(ToString::to_string).collect()
-}
-
-fn flattened(steps: &[Step]) -> Box<dyn Iterator<Item = &Step> + '_> {
-    Box::new(steps.iter().flat_map(|step| match step {
-        Step::Parallel(inner) => flattened(inner),
-        single => Box::new(std::iter::once(single)),
-    }))
-}
-
-fn disruption(steps: &[Step]) -> Option<Diagnostic> {
-    let disruptive: Vec<String> =
-        flattened(steps).filter(|step| rollout::disruption(step) != Disruption::None).map(ToString::to_string).collect();
+fn disruption(runs: &[Run]) -> Option<Diagnostic> {
+    let disruptive: Vec<&Run> = runs.iter().filter(|run| run.disruption() != Disruption::None).collect();
     if disruptive.is_empty() {
         return None;
     }
+    let count: usize = disruptive.iter().map(|run| run.count()).sum();
+    let lines: Vec<String> = disruptive.iter().map(ToString::to_string).collect();
     Some(
-        Diagnostic::warning(format!("this change disrupts: {} steps", disruptive.len()))
-            .detail(format!("In this order, each after the one before is healthy:\n{}", disruptive.join("\n"))),
+        Diagnostic::warning(format!("this change disrupts: {count} {}", if count == 1 { "step" } else { "steps" }))
+            .detail(format!("In this order, each after the one before is healthy:\n{}", lines.join("\n"))),
     )
 }
 
@@ -82,7 +75,7 @@ fn disruption(steps: &[Step]) -> Option<Diagnostic> {
 fn host_states(prior: &Recorded, desired: &BTreeMap<HostName, Bundle>) -> Result<Vec<HostState>, Diagnostic> {
     let (recorded, drift) = (prior.manifests()?, prior.differences()?);
     let mut names: Vec<&HostName> = desired.keys().chain(recorded.keys()).collect();
-    names.sort();
+    names.sort_by(|one, other| one.by_number(other));
     names.dedup();
     let states = names.into_iter().map(|name| {
         let reachable = !prior.unreachable.as_ref().is_some_and(|all| all.contains_key(name.as_str()));
@@ -142,8 +135,10 @@ mod tests {
     }
 
     fn create(desired: &BTreeMap<HostName, Bundle>) -> Value {
-        let request = PlanRequest { prior: None, config: Value::default(), proposed: Value::object([]) };
-        plan(&request, Value::object([]), Some(desired), &load_balancer()).unwrap().planned
+        let hosts = desired.keys().map(|name| (name.to_string(), Value::object([]))).collect();
+        let proposed = Value::object([("hosts", Value::Map(hosts))]);
+        let request = PlanRequest { prior: None, config: Value::default(), proposed: proposed.clone() };
+        plan(&request, proposed, Some(desired), &load_balancer()).unwrap().planned
     }
 
     fn update(prior: Value, desired: &BTreeMap<HostName, Bundle>) -> Value {

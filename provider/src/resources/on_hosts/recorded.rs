@@ -1,47 +1,57 @@
-//! The attributes of a resource on hosts as the state keeps them: what each host should have (`bundles`), what differs there
-//! (`drift`), who did not answer (`unreachable`), and the steps of the last change (`rollout`). Pure.
+//! The attributes of a resource on hosts as the state keeps them: what each host should have (`host_contents`), what differs there
+//! (`drift`), who did not answer (`unreachable`), and the steps of the last change (`rollout`, `steps`). Pure.
 
+use super::steps::{self, STEPS};
 use crate::hosts::HostConfigs;
-use bundle::{Difference, HostName, Manifest};
+use bundle::{Bundle, Difference, HostName, Lines, Manifest};
 use schema::{Attribute, Diagnostic, Field, Type, Value, decode, encode};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-pub type Lines = BTreeMap<String, BTreeMap<String, String>>;
-
-/// The four attributes as the state keeps them.
+/// The attributes as the state keeps them, and the hosts that they are about.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Recorded {
-    pub bundles: Option<Lines>,
+    pub host_contents: Option<BTreeMap<String, String>>,
     pub drift: Option<BTreeMap<String, Vec<String>>>,
     pub unreachable: Option<BTreeMap<String, String>>,
     pub rollout: Option<Vec<String>>,
+    #[serde(skip)]
+    hosts: BTreeSet<HostName>,
 }
+
+pub const HOST_CONTENTS: &str = "host_contents";
 
 pub fn attributes() -> Vec<Attribute> {
     vec![
-        Attribute::of("bundles", Type::map(Type::map(Type::String))).computed().never_null().describe(
-            "What each host should have, item by item: files with mode, owner and digest, binaries, systemd units with a digest of \
-             what they are restarted for, kernel modules and sysctls. The diff of a plan names the files and units that change.",
+        Attribute::map(HOST_CONTENTS, Type::String).computed().never_null().describe(
+            "What each host should have, item by item: files with mode, owner, digest and the units that restart for them, programs, systemd \
+             units, kernel modules and sysctls. What all hosts have stands once; `worker-1: /etc/…` is one host's own, and \
+             `worker-[4-9]: /etc/…` that of several. The diff of a plan names the files and programs that change.",
         ),
         Attribute::of("drift", Type::map(Type::list(Type::String)))
             .computed()
             .never_null()
             .describe("Differences that the last refresh found, host by host. A plan sets it to empty; apply repairs them."),
         Attribute::map("unreachable", Type::String).computed().never_null().describe("Hosts that did not answer the last refresh, with the reason."),
-        Attribute::list("rollout", Type::String).computed().never_null().describe("The steps of a change in their order. A refresh empties it, so that a plan shows the steps of its own change only."),
+        Attribute::list("rollout", Type::String).computed().never_null().describe("The steps of a change in their order, in words; equal steps on several hosts are one line. A refresh empties it, so that a plan shows the steps of its own change only."),
+        steps::attribute(),
     ]
 }
 
 impl Recorded {
     pub fn of(state: Option<&Value>) -> Result<Recorded, Diagnostic> {
-        state.map_or_else(|| Ok(Recorded::default()), decode)
+        let Some(state) = state else { return Ok(Recorded::default()) };
+        Ok(Recorded { hosts: hosts_of(state)?, ..decode(state)? })
     }
 
+    /// What each host should have. The only way to read `host_contents`.
     pub fn manifests(&self) -> Result<BTreeMap<HostName, Manifest>, Diagnostic> {
-        let lines = self.bundles.iter().flatten();
-        lines.map(|(host, lines)| Ok((host_name(host)?, Manifest::from_lines(lines).map_err(|error| damaged(&error))?))).collect()
+        let nothing = BTreeMap::new();
+        let folded = self.host_contents.as_ref().unwrap_or(&nothing);
+        let hosts = bundle::unfold(&self.hosts, folded).map_err(|error| damaged(&error))?;
+        let read = |(host, lines)| Ok((host, Manifest::from_lines(lines).map_err(|error| damaged(&error))?));
+        hosts.into_iter().map(read).collect()
     }
 
     /// What the last refresh found.
@@ -60,11 +70,33 @@ fn damaged(error: &dyn std::fmt::Display) -> Diagnostic {
     Diagnostic::error("the state of this resource is damaged").detail(format!("{error}. Restore the state from a backup."))
 }
 
-/// `bundles`: exactly the lines of unknown contents, and of units that read them, are unknown.
-pub fn to_value(manifests: &BTreeMap<HostName, Manifest>) -> Value {
-    let value = |line: Option<String>| line.map_or(Value::Unknown, Value::from);
-    let lines = |manifest: &Manifest| manifest.to_lines().into_iter().map(|(item, line)| (item, value(line))).collect();
-    Value::Map(manifests.iter().map(|(host, manifest)| (host.to_string(), Value::Map(lines(manifest)))).collect())
+/// The hosts of a plan or state by their names.
+fn hosts_of(value: &Value) -> Result<BTreeSet<HostName>, Diagnostic> {
+    value.get("hosts").as_map().into_iter().flatten().map(|(name, _)| host_name(name)).collect()
+}
+
+/// Writes down in `planned` what each host should have: exactly the lines of unknown contents are unknown.
+pub fn set_desired(planned: &mut Value, desired: &BTreeMap<HostName, Bundle>) -> Result<(), Diagnostic> {
+    let manifests = desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
+    let own = desired.values().flat_map(|bundle| &bundle.own).map(ToString::to_string).collect();
+    set(planned, &manifests, &own)
+}
+
+/// Writes down what is on the hosts of a state. `desired` says which files are a host's own.
+pub fn set_manifests(
+    state: &mut Value,
+    manifests: &BTreeMap<HostName, Manifest>,
+    desired: &BTreeMap<HostName, Bundle>,
+) -> Result<(), Diagnostic> {
+    set(state, manifests, &desired.values().flat_map(|bundle| &bundle.own).map(ToString::to_string).collect())
+}
+
+fn set(value: &mut Value, manifests: &BTreeMap<HostName, Manifest>, own: &BTreeSet<String>) -> Result<(), Diagnostic> {
+    let lines: BTreeMap<HostName, Lines> = manifests.iter().map(|(host, manifest)| (host.clone(), manifest.to_lines())).collect();
+    let folded = bundle::fold(&hosts_of(value)?, &lines, own).into_iter();
+    let line = |line: Option<String>| line.map_or(Value::Unknown, Value::from);
+    value.set(HOST_CONTENTS, Value::Map(folded.map(|(key, text)| (key, line(text))).collect()));
+    Ok(())
 }
 
 /// The state after a read: drift and unreachable hosts, no steps, everything else as it was.
@@ -82,7 +114,8 @@ pub fn after_read(
         unreachable.iter().map(|(host, reason)| (host.to_string(), reason.clone())).collect();
     // Those of a change that is over: the next plan shows its own steps only.
     if !state.get("rollout").is_null() {
-        state.set("rollout", encode(&Vec::<String>::new()));
+        state.set("rollout", Value::List(Vec::new()));
+        state.set(STEPS, Value::List(Vec::new()));
     }
     state.set("drift", encode(&drift));
     state.set("unreachable", encode(&unreachable));
@@ -90,17 +123,17 @@ pub fn after_read(
 }
 
 /// The state that still names what could not be removed; `None` when nothing is left.
-pub fn left_behind(mut prior: Value, left: &BTreeMap<HostName, Manifest>) -> Option<Value> {
+pub fn left_behind(mut prior: Value, left: &BTreeMap<HostName, Manifest>) -> Result<Option<Value>, Diagnostic> {
     if left.is_empty() {
-        return None;
+        return Ok(None);
     }
-    prior.set("bundles", to_value(left));
-    Some(prior)
+    set_manifests(&mut prior, left, &BTreeMap::new())?;
+    Ok(Some(prior))
 }
 
 /// The state of a resource whose hosts are clean and of which something else is left.
 pub fn with_clean_hosts(mut prior: Value) -> Value {
-    prior.set("bundles", encode(&Lines::new()));
+    prior.set(HOST_CONTENTS, Value::object([]));
     prior
 }
 
@@ -115,8 +148,9 @@ pub fn all_hosts(planned: Option<&HostConfigs>, prior: Option<&Value>) -> Result
         None => HostConfigs::new(),
     };
     if let Some(prior) = prior {
-        let recorded = Recorded::of(Some(prior))?.bundles.unwrap_or_default();
-        hosts.retain(|name, _| recorded.contains_key(name));
+        let recorded = Recorded::of(Some(prior))?.manifests()?;
+        let recorded: BTreeSet<&str> = recorded.keys().map(HostName::as_str).collect();
+        hosts.retain(|name, _| recorded.contains(name.as_str()));
     }
     hosts.extend(planned.cloned().unwrap_or_default());
     Ok(hosts)

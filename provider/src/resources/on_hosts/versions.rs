@@ -1,0 +1,38 @@
+//! States that earlier versions of the schema wrote, brought to the current one. Pure.
+
+use super::recorded::HOST_CONTENTS;
+use super::steps::STEPS;
+use bundle::{HostName, Lines, NameError};
+use schema::Diagnostic;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub const CURRENT: i64 = 1;
+
+/// Version 0 had `bundles`, host by host; `host_contents` says once what all hosts have. It had no steps as data: those of a change
+/// that is over are left out.
+pub fn upgrade(version: i64, mut state: Value) -> Result<Value, Diagnostic> {
+    if let (0, Some(attributes)) = (version, state.as_object_mut()) {
+        let folded = fold(attributes).map_err(|error| damaged(&error))?;
+        attributes.remove("bundles");
+        attributes.insert(HOST_CONTENTS.into(), json!(folded));
+        attributes.insert(STEPS.into(), json!([]));
+    }
+    Ok(state)
+}
+
+fn fold(attributes: &Map<String, Value>) -> Result<Lines, NameError> {
+    let objects = |name: &str| attributes.get(name).and_then(Value::as_object).into_iter().flatten();
+    let lines = |lines: &Value| -> Lines {
+        let lines = lines.as_object().into_iter().flatten();
+        lines.map(|(item, line)| (item.clone(), line.as_str().map(str::to_string))).collect()
+    };
+    let hosts: BTreeMap<HostName, Lines> =
+        objects("bundles").map(|(host, all)| Ok((HostName::parse(host.as_str())?, lines(all)))).collect::<Result<_, _>>()?;
+    let every = objects("hosts").map(|(host, _)| HostName::parse(host.as_str())).collect::<Result<BTreeSet<_>, _>>()?;
+    Ok(bundle::fold(&every, &hosts, &BTreeSet::new()))
+}
+
+fn damaged(error: &NameError) -> Diagnostic {
+    Diagnostic::error("the state of this resource is damaged").detail(format!("{error}. Restore the state from a backup."))
+}
