@@ -5,7 +5,14 @@ use std::collections::BTreeMap;
 
 /// Flags of one program in the order in which a reader should meet them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Flags(Vec<(String, String)>);
+pub struct Flags(Vec<(String, FlagValue)>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum FlagValue {
+    Text(String),
+    /// Of the unit's environment.
+    Variable(&'static str),
+}
 
 impl Flags {
     /// No flags yet.
@@ -15,34 +22,47 @@ impl Flags {
 
     /// Appends a flag with its value.
     pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.0.push((name.to_string(), value.into()));
+        self.0.push((name.to_string(), FlagValue::Text(value.into())));
+        self
+    }
+
+    /// Appends a flag whose value is a variable of the unit's environment.
+    pub fn set_from(mut self, name: &str, variable: &'static str) -> Self {
+        self.0.push((name.to_string(), FlagValue::Variable(variable)));
         self
     }
 
     /// The user's value takes the place of ours; flags that we do not set follow in the order of their names.
     pub fn overridden_by(mut self, user: &BTreeMap<String, String>) -> Self {
         for (name, value) in user {
+            let value = FlagValue::Text(value.clone());
             match self.0.iter_mut().find(|(ours, _)| ours == name) {
-                Some((_, ours)) => ours.clone_from(value),
-                None => self.0.push((name.clone(), value.clone())),
+                Some((_, ours)) => *ours = value,
+                None => self.0.push((name.clone(), value)),
             }
         }
         self
     }
 
-    /// What the flag is set to; the last one counts.
+    /// What the flag is set to; the last one counts. `None` also where it is a variable.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(ours, _)| ours == name).map(|(_, value)| value.as_str())
+        match self.0.iter().rev().find(|(ours, _)| ours == name)? {
+            (_, FlagValue::Text(value)) => Some(value),
+            (_, FlagValue::Variable(_)) => None,
+        }
     }
 
     /// The flags that are set to this value.
     pub fn naming(&self, value: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(_, set)| set == value).map(|(name, _)| name.as_str())
+        self.0.iter().filter(move |(_, set)| matches!(set, FlagValue::Text(set) if set == value)).map(|(name, _)| name.as_str())
     }
 
     /// `program \`, then one `--name=value \` per line, as a value of `ExecStart=`.
     pub fn command_line(&self, program: &str) -> String {
-        let flags = self.0.iter().map(|(name, value)| quote_argument(&format!("--{name}={value}")));
+        let flags = self.0.iter().map(|(name, value)| match value {
+            FlagValue::Text(value) => quote_argument(&format!("--{name}={value}")),
+            FlagValue::Variable(variable) => format!("--{name}=${{{variable}}}"),
+        });
         std::iter::once(program.to_string()).chain(flags).collect::<Vec<_>>().join(" \\\n    ")
     }
 }

@@ -1,9 +1,10 @@
 //! kube-proxy: services on every node, by nftables, iptables or IPVS.
 
 use super::kubelet::without_identity;
-use super::{Context, KUBE_PROXY_KUBECONFIG, add_file, health_check};
+use super::{Context, ENVIRONMENT, KUBE_PROXY_KUBECONFIG, NODE_NAME, add_file, health_check};
 use crate::component::KUBE_PROXY;
 use crate::spec::ProxyMode;
+use crate::systemd::Flags;
 use crate::yaml::{merged, to_yaml};
 use bundle::{Bundle, File, HostPath};
 use serde_json::{Value, json};
@@ -16,9 +17,10 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     let reads = [
         HostPath::literal(KUBE_PROXY.program),
         HostPath::literal(KUBE_PROXY_KUBECONFIG),
+        HostPath::literal(ENVIRONMENT),
         add_file(bundle, CONFIGURATION, File::public(to_yaml(&configuration))),
     ];
-    KUBE_PROXY.add_with_health_check(bundle, unit_file(), reads, check_of(&configuration));
+    KUBE_PROXY.add_with_health_check(bundle, unit_file(&command_line(&configuration)), reads, check_of(&configuration));
     let programs: &[(&str, &str)] = match context.spec.proxy_mode {
         ProxyMode::Nftables => &[("nft", "nftables")],
         ProxyMode::Iptables => &[("iptables", "iptables")],
@@ -42,7 +44,6 @@ fn configuration(context: &Context) -> Value {
         "clusterCIDR": pod_cidrs.join(","),
         // The host's own limits stay as they are.
         "conntrack": { "maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s" },
-        "hostnameOverride": context.name.as_str(),
         "mode": mode,
     });
     merged(ours, &without_identity(&spec.kube_proxy_config))
@@ -59,7 +60,16 @@ fn check_of(configuration: &Value) -> Option<String> {
     health_check(&KUBE_PROXY, address)
 }
 
-fn unit_file() -> String {
+/// The flag wins over the file, so it is left out where the user's configuration has a name.
+/// Source: `processHostnameOverrideFlag` in cmd/kube-proxy/app/options.go, which runs after the file is loaded.
+fn command_line(configuration: &Value) -> String {
+    let flags = Flags::new().set("config", CONFIGURATION);
+    let is_named = configuration.get("hostnameOverride").is_some_and(|name| !name.is_null());
+    let flags = if is_named { flags } else { flags.set_from("hostname-override", NODE_NAME) };
+    flags.command_line(KUBE_PROXY.program)
+}
+
+fn unit_file(command_line: &str) -> String {
     format!(
         "[Unit]
 Description=Kubernetes network proxy
@@ -69,7 +79,8 @@ Wants=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart={program} --config={CONFIGURATION}
+EnvironmentFile={ENVIRONMENT}
+ExecStart={command_line}
 Restart=always
 RestartSec=2
 LimitNOFILE=1048576
@@ -80,7 +91,6 @@ PrivateTmp=yes
 
 [Install]
 WantedBy=multi-user.target
-",
-        program = KUBE_PROXY.program
+"
     )
 }

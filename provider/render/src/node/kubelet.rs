@@ -1,7 +1,9 @@
 //! The kubelet: joins by TLS bootstrap, rotates its client and serving certificates, trusts the API server by file.
 
 use super::containerd::SOCKET;
-use super::{API_SERVER_AUTHORITY, Context, LIBRARY, add_file, health_check};
+use super::{
+    API_SERVER_AUTHORITY, Context, ENVIRONMENT, LIBRARY, NODE_ADDRESS, NODE_ADDRESSES, NODE_NAME, add_file, health_check,
+};
 use crate::component::KUBELET;
 use crate::kubeconfig::{Identity, Kubeconfig, Trust, render_kubeconfig};
 use crate::spec::{NodeGroupSpec, ProxyMode};
@@ -39,12 +41,13 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     let configuration = configuration(spec);
     let reads = [
         HostPath::literal(KUBELET.program),
+        HostPath::literal(ENVIRONMENT),
         add_file(bundle, CONFIGURATION, File::public(to_yaml(&configuration))),
         add_file(bundle, CLIENT_AUTHORITY, File::public(spec.kubelet_client_authority.clone())),
         add_file(bundle, API_SERVER_AUTHORITY, File::public(spec.apiserver_authority.clone())),
         add_file(bundle, &script, File::executable(RESOLV_CONF_SCRIPT)),
     ];
-    let before_start = format!("{script} {} {RESOLV_CONF}", context.host.address);
+    let before_start = format!("{script} ${{{NODE_ADDRESS}}} {RESOLV_CONF}");
     let flags = flags(context);
     let health = check_of(&configuration, &flags);
     KUBELET.add_with_health_check(bundle, unit_file(&before_start, &flags.command_line(KUBELET.program)), reads, health);
@@ -57,13 +60,12 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
 
 fn flags(context: &Context) -> Flags {
     let spec = context.spec;
-    let addresses: Vec<String> = context.host.addresses().iter().map(ToString::to_string).collect();
     let mut flags = Flags::new()
         .set("config", CONFIGURATION)
         .set("bootstrap-kubeconfig", BOOTSTRAP_KUBECONFIG)
         .set("kubeconfig", KUBELET_KUBECONFIG)
-        .set("hostname-override", context.name.as_str())
-        .set("node-ip", addresses.join(","));
+        .set_from("hostname-override", NODE_NAME)
+        .set_from("node-ip", NODE_ADDRESSES);
     if !spec.labels.is_empty() {
         let labels: Vec<String> = spec.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         flags = flags.set("node-labels", labels.join(","));
@@ -140,6 +142,7 @@ Wants=network-online.target containerd.service
 StartLimitIntervalSec=0
 
 [Service]
+EnvironmentFile={ENVIRONMENT}
 ExecStartPre={before_start}
 ExecStart={command_line}
 Restart=always

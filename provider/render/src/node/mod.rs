@@ -26,6 +26,13 @@ const API_SERVER_AUTHORITY: &str = "/etc/kubernetes/node/apiserver-ca.crt";
 pub const AUTHORITIES: [(&str, &str); 2] =
     [("apiserver-ca", API_SERVER_AUTHORITY), ("kubelet-client-ca", kubelet::CLIENT_AUTHORITY)];
 const KUBE_PROXY_KUBECONFIG: &str = "/etc/kubernetes/node/kube-proxy.kubeconfig";
+/// What only this host has. Everything else is the same on all hosts of a group that have the same architecture, so that a plan for
+/// hundreds of them stays short.
+const ENVIRONMENT: &str = "/etc/kubernetes/node/host.env";
+/// Variables in it: the node's name, its primary address, and all of its addresses.
+const NODE_NAME: &str = "NODE_NAME";
+const NODE_ADDRESS: &str = "NODE_ADDRESS";
+const NODE_ADDRESSES: &str = "NODE_ADDRESSES";
 const LIBRARY: &str = "/usr/local/lib/k8s-hardway";
 
 /// Everything that one component's renderer may look at.
@@ -43,6 +50,7 @@ pub fn render(spec: &NodeGroupSpec, binaries: &BTreeMap<HostPath, Binary>, host:
     let address = spec.hosts.get(host).ok_or_else(|| RenderError::UnknownHost(host.clone()))?;
     let context = Context { spec, name: host, host: address };
     let mut bundle = Bundle { binaries: binaries.clone(), ..Bundle::default() };
+    add_environment(&context, &mut bundle);
     kernel::render(&context, &mut bundle);
     containerd::render(&context, &mut bundle)?;
     kubelet::render(&context, &mut bundle);
@@ -53,6 +61,15 @@ pub fn render(spec: &NodeGroupSpec, binaries: &BTreeMap<HostPath, Binary>, host:
     }
     cleanup::render(&context, &mut bundle);
     Ok(bundle)
+}
+
+/// In the form of systemd.exec(5), "EnvironmentFile=": names and addresses hold nothing that would have to be quoted.
+fn add_environment(context: &Context, bundle: &mut Bundle) {
+    let addresses: Vec<String> = context.host.addresses().iter().map(ToString::to_string).collect();
+    let (name, address, addresses) = (context.name, context.host.address, addresses.join(","));
+    let text = format!("{NODE_NAME}={name}\n{NODE_ADDRESS}={address}\n{NODE_ADDRESSES}={addresses}\n");
+    let path = add_file(bundle, ENVIRONMENT, File::public(text));
+    bundle.own.insert(path);
 }
 
 /// Also the pod network's: kube-proxy may list and watch nodes (ClusterRole system:node-proxier).

@@ -1,7 +1,7 @@
 //! The routed pod network: a bridge on each node, a route to each other node, and masquerading for what leaves the network.
 //! Routes and the CNI configuration follow the Node objects at run time (`pod-network.sh`); they are data, not files of the bundle.
 
-use super::{Context, KUBE_PROXY_KUBECONFIG, LIBRARY, add_file};
+use super::{Context, ENVIRONMENT, KUBE_PROXY_KUBECONFIG, LIBRARY, NODE_NAME, add_file};
 use crate::component::POD_NETWORK;
 use crate::spec::{NodeGroupSpec, ProxyMode};
 use bundle::{Bundle, File, HostPath};
@@ -16,10 +16,11 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     let script = format!("{LIBRARY}/pod-network");
     // portmap otherwise takes iptables where that is installed.
     let portmap_backend = if context.spec.proxy_mode == ProxyMode::Nftables { "nftables" } else { "iptables" };
-    let command_line = format!("{script} {} {KUBECTL} {KUBE_PROXY_KUBECONFIG} {NFT_FILE} {portmap_backend}", context.name);
+    let command_line = format!("{script} ${{{NODE_NAME}}} {KUBECTL} {KUBE_PROXY_KUBECONFIG} {NFT_FILE} {portmap_backend}");
     let reads = [
         HostPath::literal(KUBECTL),
         HostPath::literal(KUBE_PROXY_KUBECONFIG),
+        HostPath::literal(ENVIRONMENT),
         add_file(bundle, &script, File::executable(SCRIPT)),
         add_file(bundle, NFT_FILE, File::public(masquerade_rules(context.spec))),
     ];
@@ -65,6 +66,7 @@ Wants=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
+EnvironmentFile={ENVIRONMENT}
 ExecStart={command_line}
 Restart=always
 RestartSec=2

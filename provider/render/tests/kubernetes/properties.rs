@@ -96,6 +96,21 @@ fn rendering_is_deterministic() {
     }
 }
 
+#[test]
+fn nodes_of_one_architecture_differ_in_one_file() {
+    let spec = DUAL.node_group();
+    let bundles: Vec<Bundle> = spec.hosts.keys().map(|host| node_bundle(&spec, host)).collect();
+    let lines = |bundle: &Bundle| bundle.manifest().to_lines();
+    for (item, line) in lines(&bundles[0]) {
+        let is_own = bundles.iter().any(|bundle| lines(bundle)[&item] != line);
+        assert_eq!(is_own, item == "/etc/kubernetes/node/host.env", "{item}");
+    }
+    let mut named = spec.clone();
+    named.kube_proxy_config = json!({ "hostnameOverride": "other" });
+    let unit = |spec| text(&node_bundle(spec, &HostName::literal("worker-1")), &unit_path("kube-proxy.service"));
+    assert!(unit(&spec).contains("--hostname-override=${NODE_NAME}") && !unit(&named).contains("hostname-override"));
+}
+
 /// A plan without keys has to know whether a file will be the same on all hosts.
 #[test]
 fn what_is_made_of_credentials_is_a_hosts_own_exactly_if_it_differs_from_host_to_host() {
