@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(cache)/target
 as_root := $(if $(filter 0,$(shell id -u)),,sudo env PATH="$(PATH)" HOME="$(HOME)" K8S_LAB_CACHE="$(cache)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)")
 lab := acceptance-tests/lab
 
-.PHONY: help demo demo-down test quick acceptance lint docs bench bench-aws setup lab-build provider checkout
+.PHONY: help demo demo-down test quick acceptance lint docs bench bench-plan bench-aws setup lab-build provider checkout
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +39,9 @@ docs: checkout ## writes the pages of the registry into docs/
 bench: lab-build checkout ## the numbers: start, memory, certificates, apply to Ready, empty plan
 	cargo build --quiet --release --package terraform-provider-k8s
 	$(as_root) acceptance-tests/bench.sh $(CARGO_TARGET_DIR)/release/terraform-provider-k8s
+
+bench-plan: checkout ## plans of 5 to 1000 simulated machines: seconds, lines, bytes of state, memory
+	BENCH_PLAN_HOSTS="$(or $(HOSTS),5 50 300 1000)" cargo test --quiet --release --package provider --lib lifecycle::sizes::many_hosts -- --nocapture
 
 bench-aws: provider ## a network on AWS beside Ansible and kops, on an emulator: calls, time, memory; with the development build
 	cargo build --quiet --package acceptance-tests --bin acceptance-aws-proxy

@@ -16,6 +16,7 @@ mod plans;
 mod rolls;
 mod rows;
 mod secrets;
+mod sizes;
 mod unknowns;
 mod versions;
 mod whole;
