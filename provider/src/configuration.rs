@@ -3,6 +3,7 @@
 use crate::aws::{self, Aws};
 use crate::ports::World;
 use crate::progress::Progress;
+use crate::resources::attributes::is_http_url;
 use crate::ssh::{self, Ssh};
 use crate::tokens::Tokens;
 use cloud::{Cloud, Connection};
@@ -142,13 +143,17 @@ pub fn mirror_attribute() -> Attribute {
     )
 }
 
-pub fn validate(config: &Value) -> Diagnostics {
-    let (config, mut found) = (ValueAt::of(config), Diagnostics::default());
-    let mirror = config.get("mirror");
-    if mirror.as_str().is_some_and(|text| !(text.starts_with("http://") || text.starts_with("https://"))) {
+/// Of the provider or of a resource.
+pub fn validate_mirror(mirror: &ValueAt<'_>, found: &mut Diagnostics) {
+    if mirror.as_str().is_some_and(|text| !is_http_url(text)) {
         let detail = "Give the base URL of the mirror, such as https://mirror.example.net/kubernetes.";
         found.push(mirror.error("mirror is not an HTTP URL", detail));
     }
+}
+
+pub fn validate(config: &Value) -> Diagnostics {
+    let (config, mut found) = (ValueAt::of(config), Diagnostics::default());
+    validate_mirror(&config.get("mirror"), &mut found);
     aws::validate(&config.get("aws"), &mut found);
     found
 }

@@ -18,6 +18,13 @@ pub fn validate_cluster_name(name: &ValueAt<'_>, found: &mut Diagnostics) {
     }
 }
 
+/// A base URL that can stand in files as it is: no white space, quotes or other characters that a URL does not have.
+pub fn is_http_url(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let is_of_url = |c: char| c.is_ascii_graphic() && !"'\"<>\\^`{|}".contains(c);
+    rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(is_of_url))
+}
+
 /// In any case of letters; it may begin with `*.`.
 pub fn is_dns_name(text: &str) -> bool {
     pki::names::dns_name(text).is_some()
@@ -31,6 +38,23 @@ mod tests {
         let mut found = Diagnostics::default();
         validate_cluster_name(&ValueAt::of(&name.into()), &mut found);
         found.has_errors()
+    }
+
+    #[test]
+    fn urls() {
+        for good in ["http://10.77.0.1:8080", "https://user:password@mirror.example.net/kubernetes", "https://[2001:db8::1]/x"] {
+            assert!(is_http_url(good), "{good}");
+        }
+        for bad in [
+            "mirror.example.net",
+            "https://",
+            "https://a\n",
+            "https://q'example.net",
+            "https://x']\n  skip_verify = true",
+            "ftp://a",
+        ] {
+            assert!(!is_http_url(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The registry of managed resources, one file or folder each, and what those on hosts and those on AWS share.
 
-mod attributes;
+pub(crate) mod attributes;
 #[cfg(test)]
 mod names;
 pub(crate) mod on_cloud;

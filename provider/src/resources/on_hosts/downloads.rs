@@ -109,7 +109,7 @@ pub async fn resolve(shared: &Shared, wanted: Wanted<'_>, state: Option<&Value>)
         checksums: Checksums::new(),
         missing: BTreeMap::new(),
     };
-    let given_for = |download: &Download| given.as_ref()?.get(&download.url);
+    let given_for = |download: &Download| given_digest(given.as_ref()?, download);
     if resolved.downloads.iter().filter_map(given_for).any(Field::is_unknown) {
         return Ok(None);
     }
@@ -129,6 +129,11 @@ pub async fn resolve(shared: &Shared, wanted: Wanted<'_>, state: Option<&Value>)
     }
     resolved.look_up(shared.world.as_ref()).await;
     Ok(Some(resolved))
+}
+
+/// Under the URL that is downloaded, or that of the origin, whatever mirror it comes from.
+fn given_digest<'a>(given: &'a BTreeMap<String, Field<String>>, download: &Download) -> Option<&'a Field<String>> {
+    given.get(&download.url).or_else(|| given.get(&download.origin_url))
 }
 
 impl Resolved {
@@ -205,6 +210,18 @@ mod tests {
         assert_eq!(mirror(&Field::Null, &known("b")).known(), Some(&"b"));
         assert!(mirror(&Field::Unknown, &known("b")).is_unknown());
         assert!(mirror(&Field::Null, &Field::Unknown).is_unknown());
+    }
+
+    #[test]
+    fn a_digest_that_is_given_for_the_origin_holds_for_a_mirror() {
+        let release = catalogue::release("1.36.3").unwrap();
+        let download = &release.downloads(Role::Node, Architecture::Amd64, Some("https://mirror.example.net")).unwrap()[0];
+        let given = |url: &str| BTreeMap::from([(url.to_owned(), Field::Known("0".repeat(64)))]);
+        assert_ne!(download.url, download.origin_url);
+        for url in [&download.url, &download.origin_url] {
+            assert_eq!(given_digest(&given(url), download), Some(&Field::Known("0".repeat(64))));
+        }
+        assert_eq!(given_digest(&given("https://dl.example/other"), download), None);
     }
 
     #[test]

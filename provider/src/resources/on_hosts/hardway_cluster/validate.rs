@@ -1,6 +1,7 @@
 //! What is wrong with a cluster, said at plan with the attribute and a value that would do. Pure.
 
 use super::config::parse_endpoint;
+use crate::configuration;
 use crate::hosts;
 use crate::network;
 use crate::resources::attributes;
@@ -22,6 +23,7 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
         validate_flags(&config.get(component).get("flags"), found);
     }
     validate_audit_policy(&config.get("api_server").get("audit_policy"), found);
+    configuration::validate_mirror(&config.get("mirror"), found);
     downloads::validate(&config.get("checksums"), found);
 }
 

@@ -1,5 +1,6 @@
 //! What is wrong with a node group, said at plan with the attribute and a value that would do. Pure.
 
+use crate::configuration;
 use crate::hosts;
 use crate::resources::attributes;
 use crate::resources::on_hosts::downloads;
@@ -17,6 +18,7 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
         validate_json(attribute, &config.get(attribute), found);
     }
     validate_mirrors(&config.get("registry_mirrors"), found);
+    configuration::validate_mirror(&config.get("mirror"), found);
     downloads::validate(&config.get("checksums"), found);
 }
 
@@ -67,13 +69,14 @@ fn validate_json(attribute: &str, config: &ValueAt<'_>, found: &mut Diagnostics)
 
 fn validate_mirrors(mirrors: &ValueAt<'_>, found: &mut Diagnostics) {
     for (registry, url) in mirrors.entries() {
-        if registry.contains('/') || registry.is_empty() {
+        let is_host = registry.chars().all(|c| c.is_ascii_alphanumeric() || ".-:_[]".contains(c));
+        if !is_host || registry.is_empty() {
             found.push(url.error(
                 format!("{registry:?} is not the host of a registry"),
                 "Give the host alone, such as \"registry.k8s.io\".",
             ));
         }
-        if url.as_str().is_some_and(|url| !(url.starts_with("http://") || url.starts_with("https://"))) {
+        if url.as_str().is_some_and(|url| !attributes::is_http_url(url)) {
             found.push(url.error("a registry mirror is not an HTTP URL", "Give a URL such as https://mirror.example.net."));
         }
     }
