@@ -45,11 +45,25 @@ impl Resolved {
         if self.is_complete() {
             return Ok(());
         }
-        let lines: Vec<String> = self.missing.iter().map(|(url, reason)| format!("{url}: {reason}")).collect();
         Err(Diagnostic::error("the digests of some downloads are not known").detail(format!(
             "{}\n\nMake the checksum files reachable from here, set mirror, or give the digests in checksums. Nothing was changed.",
-            lines.join("\n")
+            self.reasons()
         )))
+    }
+
+    /// Of a plan that goes on without them.
+    pub fn warning(&self) -> Option<Diagnostic> {
+        (!self.is_complete()).then(|| {
+            Diagnostic::warning("the digests of some downloads are not known yet").detail(format!(
+                "{}\n\nSo this plan does not know what changes on hosts, nor which steps follow: apply looks the digests up again. Make the \
+                 checksum files reachable from here, set mirror, or give the digests in checksums.",
+                self.reasons()
+            ))
+        })
+    }
+
+    fn reasons(&self) -> String {
+        self.missing.iter().map(|(url, reason)| format!("{url}: {reason}")).collect::<Vec<_>>().join("\n")
     }
 
     pub fn value(&self) -> Value {

@@ -42,6 +42,7 @@ use schema::{Diagnostic, Diagnostics, Field, Schema, Value, decode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 /// A resource whose objects are files, programs and units on hosts. Its schema has `id`, `hosts` and `ssh`.
 #[async_trait]
@@ -124,6 +125,14 @@ pub struct Declared<'a, R: HostResource + ?Sized> {
     pub prior: Option<&'a Value>,
     /// At apply.
     pub actions: Option<&'a R::Actions>,
+    /// What a plan has to say beside its values.
+    pub warnings: &'a Mutex<Diagnostics>,
+}
+
+impl<R: HostResource + ?Sized> Declared<'_, R> {
+    fn warn(&self, warning: Option<Diagnostic>) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warning);
+    }
 }
 
 /// Where a resource lives, whatever else it declares.
@@ -166,6 +175,7 @@ impl<R: HostResource> OnHosts<R> {
             return Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() });
         }
         planned.set("id", self.resource.id(&config).map_or(Value::Unknown, Value::from));
+        let warnings = Mutex::default();
         let declared = Declared {
             shared: &self.shared,
             config: &config,
@@ -173,8 +183,10 @@ impl<R: HostResource> OnHosts<R> {
             state: request.prior.as_ref(),
             prior: request.prior.as_ref(),
             actions: None,
+            warnings: &warnings,
         };
         let desired = self.resource.desired(&declared, &mut planned).await?.map(|desired| keeping_stamps(desired, &recorded));
+        diagnostics.extend(warnings.into_inner().unwrap_or_else(PoisonError::into_inner));
         let response = plan::plan(request, planned, desired.as_ref(), &self.resource.rollout(&config, &R::Facts::default()))?;
         diagnostics.extend(response.diagnostics);
         Ok(PlanResponse { diagnostics, ..response })
@@ -211,6 +223,7 @@ impl<R: HostResource> OnHosts<R> {
             state: Some(&request.planned),
             prior: request.prior.as_ref(),
             actions: Some(&actions),
+            warnings: &Mutex::default(),
         };
         let desired = self.resource.desired(&declared, &mut planned).await?.ok_or_else(errors::unknown_at_apply)?;
         let desired = keeping_stamps(desired, &recorded);
@@ -244,7 +257,8 @@ impl<R: HostResource> OnHosts<R> {
         let mut planned = request.planned.clone();
         let state = Some(&request.planned);
         let prior = request.prior.as_ref();
-        let declared = Declared { shared: &self.shared, config, with_secrets, state, prior, actions: None };
+        let declared =
+            Declared { shared: &self.shared, config, with_secrets, state, prior, actions: None, warnings: &Mutex::default() };
         self.resource.desired(&declared, &mut planned).await?;
         planned.set(recorded::HOST_CONTENTS, Value::object([]));
         ["rollout", steps::STEPS].into_iter().for_each(|name| planned.set(name, Value::List(Vec::new())));

@@ -124,6 +124,7 @@ impl HostResource for HardwayCluster {
         }
         let resolved = resolve(config, declared).await?;
         planned.set("checksums", downloads::planned(resolved.as_ref(), &declared.with_secrets.checksums));
+        declared.warn(resolved.as_ref().and_then(Resolved::warning));
         planned.set("join", Value::Unknown);
         if let (Some(_), Some(resolved)) = (declared.actions, &resolved) {
             resolved.require_all()?;

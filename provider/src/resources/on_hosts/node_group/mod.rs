@@ -116,6 +116,7 @@ impl HostResource for NodeGroup {
         let config = declared.config;
         let resolved = resolve(config, declared).await?;
         planned.set("checksums", downloads::planned(resolved.as_ref(), &declared.with_secrets.checksums));
+        declared.warn(resolved.as_ref().and_then(Resolved::warning));
         let Some(resolved) = resolved else { return Ok(None) };
         let kubeconfig = match declared.actions {
             Some(actions) => {
