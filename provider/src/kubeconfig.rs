@@ -3,18 +3,16 @@
 use crate::resources::on_hosts::hardway_cluster::Join;
 use credentials::Secret;
 use render::kubeconfig::{Identity, Kubeconfig, Trust, render_kubeconfig};
-use schema::Field;
 
 pub const CERTIFICATE: &str = "CERTIFICATE";
 pub const PRIVATE_KEY: &str = "PRIVATE KEY";
 
 /// Whose `user` is a client certificate and its key, in PEM. `None` while a part of the cluster that it names is unknown.
 pub fn kubeconfig(cluster: &Join, user: &str, certificate: &str, private_key: &Secret) -> Option<Secret> {
-    let known = |part: &'_ Field<String>| part.known().cloned();
     Some(render_kubeconfig(&Kubeconfig {
-        cluster_name: &known(&cluster.cluster_name)?,
-        server: &known(&cluster.endpoint)?,
-        trust: Trust::Embedded { pem: &known(&cluster.apiserver_authority)? },
+        cluster_name: cluster.cluster_name.known()?,
+        server: cluster.endpoint.known()?,
+        trust: Trust::Embedded { pem: cluster.apiserver_authority.known()? },
         user,
         identity: Identity::ClientCertificate { certificate, private_key },
     }))

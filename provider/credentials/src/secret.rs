@@ -25,7 +25,7 @@ mod tests {
     use super::*;
     use crate::{Credentials, Part};
 
-    /// `dbg!(credentials)` must not compile. A trait's absence is seen by which of two methods of the same name is picked:
+    /// Printing credentials must not compile. A trait's absence is seen by which of two methods of the same name is picked:
     /// the inherent one exists for `Debug` (or `Display`) types only and wins over the trait's.
     macro_rules! implements {
         ($type:ty, $bound:path) => {{

@@ -66,7 +66,7 @@ fn host_name(name: &str) -> Result<HostName, Diagnostic> {
     HostName::parse(name).map_err(|error| damaged(&error))
 }
 
-fn damaged(error: &dyn std::fmt::Display) -> Diagnostic {
+pub fn damaged(error: &dyn std::fmt::Display) -> Diagnostic {
     Diagnostic::error("the state of this resource is damaged").detail(format!("{error}. Restore the state from a backup."))
 }
 
@@ -78,22 +78,18 @@ fn hosts_of(value: &Value) -> Result<BTreeSet<HostName>, Diagnostic> {
 /// Writes down in `planned` what each host should have: exactly the lines of unknown contents are unknown.
 pub fn set_desired(planned: &mut Value, desired: &BTreeMap<HostName, Bundle>) -> Result<(), Diagnostic> {
     let manifests = desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
-    let own = desired.values().flat_map(|bundle| &bundle.own).map(ToString::to_string).collect();
-    set(planned, &manifests, &own)
+    set_manifests(planned, &manifests, desired)
 }
 
 /// Writes down what is on the hosts of a state. `desired` says which files are a host's own.
 pub fn set_manifests(
-    state: &mut Value,
+    value: &mut Value,
     manifests: &BTreeMap<HostName, Manifest>,
     desired: &BTreeMap<HostName, Bundle>,
 ) -> Result<(), Diagnostic> {
-    set(state, manifests, &desired.values().flat_map(|bundle| &bundle.own).map(ToString::to_string).collect())
-}
-
-fn set(value: &mut Value, manifests: &BTreeMap<HostName, Manifest>, own: &BTreeSet<String>) -> Result<(), Diagnostic> {
+    let own = desired.values().flat_map(|bundle| &bundle.own).map(ToString::to_string).collect();
     let lines: BTreeMap<HostName, Lines> = manifests.iter().map(|(host, manifest)| (host.clone(), manifest.to_lines())).collect();
-    let folded = bundle::fold(&hosts_of(value)?, &lines, own).into_iter();
+    let folded = bundle::fold(&hosts_of(value)?, &lines, &own).into_iter();
     let line = |line: Option<String>| line.map_or(Value::Unknown, Value::from);
     value.set(HOST_CONTENTS, Value::Map(folded.map(|(key, text)| (key, line(text))).collect()));
     Ok(())

@@ -1,6 +1,6 @@
 //! States that earlier versions of the schema wrote, brought to the current one. Pure.
 
-use super::recorded::HOST_CONTENTS;
+use super::recorded::{HOST_CONTENTS, damaged};
 use super::steps::STEPS;
 use bundle::{HostName, Lines, NameError};
 use schema::Diagnostic;
@@ -31,8 +31,4 @@ fn fold(attributes: &Map<String, Value>) -> Result<Lines, NameError> {
         objects("bundles").map(|(host, all)| Ok((HostName::parse(host.as_str())?, lines(all)))).collect::<Result<_, _>>()?;
     let every = objects("hosts").map(|(host, _)| HostName::parse(host.as_str())).collect::<Result<BTreeSet<_>, _>>()?;
     Ok(bundle::fold(&every, &hosts, &BTreeSet::new()))
-}
-
-fn damaged(error: &NameError) -> Diagnostic {
-    Diagnostic::error("the state of this resource is damaged").detail(format!("{error}. Restore the state from a backup."))
 }
