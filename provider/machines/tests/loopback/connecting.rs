@@ -149,8 +149,8 @@ async fn a_dead_host_fails_within_the_connect_timeout() {
 
 #[tokio::test]
 async fn work_on_many_hosts_can_be_spawned() {
-    let host = Host::start();
-    let targets = ["h1", "h2", "h3"].map(|name| Target { name: HostName::literal(name), ..host.target() });
+    let hosts = [Host::start(), Host::start(), Host::start()];
+    let targets = hosts.each_ref().map(Host::target);
     let work = tokio::spawn(futures::future::try_join_all(targets.map(|target| async move {
         let (owner, bundle) = (owner(), Bundle::default());
         let machine = Machine::connect(&target).await?;
@@ -159,8 +159,10 @@ async fn work_on_many_hosts_can_be_spawned() {
         machine.start(&owner, &[]).await?;
         machine.remove(&owner, &bundle.manifest(), &quiet).await
     })));
-    assert!(work.await.unwrap().is_ok());
-    assert_eq!(host.tree(), [""; 0]);
+    work.await.unwrap().unwrap();
+    for host in hosts {
+        assert_eq!(host.tree(), [""; 0]);
+    }
 }
 
 #[tokio::test]
