@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// How long a service may take to answer once its pods run.
-const SERVICE_LIMIT: Duration = Duration::from_secs(10);
+const SERVICE_LIMIT: Duration = Duration::from_secs(30);
 
 struct QuickStart(Cluster);
 

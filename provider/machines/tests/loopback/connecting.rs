@@ -1,7 +1,7 @@
 //! Logging in, host keys, jump hosts, commands, dead hosts.
 
 use crate::host::{Host, owner, quiet, run};
-use bundle::{Bundle, HostName};
+use bundle::Bundle;
 use credentials::Secret;
 use machines::{Authentication, KnownHosts, Machine, MachineError, Target};
 use std::fs;
@@ -144,7 +144,7 @@ async fn a_dead_host_fails_within_the_connect_timeout() {
     let hanging = Target { port, connect_timeout: Duration::from_millis(800), ..host.target() };
     let begin = Instant::now();
     assert!(matches!(refused(&hanging).await, MachineError::ConnectTimeout { .. }));
-    assert!(begin.elapsed() < Duration::from_secs(3));
+    assert!(begin.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]

@@ -96,7 +96,7 @@ impl Host {
         let begin = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             let log = fs::read_to_string(self.path("sshd.log")).unwrap_or_default();
-            assert!(begin.elapsed() < Duration::from_secs(10), "sshd does not listen: {log}");
+            assert!(begin.elapsed() < Duration::from_secs(60), "sshd does not listen: {log}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
