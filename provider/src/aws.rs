@@ -1,8 +1,9 @@
 //! The `aws` block of the provider: how AWS is reached. Where nothing is set, the SDK's default chain decides.
 
+use crate::resources::attributes::is_http_url;
 use crate::resources::on_cloud::tags;
 use cloud::{AssumeRole, Connection};
-use credentials::Secret;
+use credentials::{Secret, Url};
 use schema::{Attribute, Diagnostic, Diagnostics, Field, Nesting, Type, Value, ValueAt};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -125,10 +126,10 @@ pub fn validate(aws: &ValueAt<'_>, found: &mut Diagnostics) {
         let detail = "It reads like arn:aws:iam::123456789012:role/terraform.";
         found.push(role.error(format!("{text:?} is not the ARN of a role"), detail));
     }
-    validate_url(&aws.get("endpoint"), found);
+    validate_endpoint(&aws.get("endpoint"), found);
     for (service, url) in aws.get("endpoints").entries() {
         if SERVICES.contains(&service) {
-            validate_url(&url, found);
+            validate_endpoint(&url, found);
         } else {
             let detail = format!("One of {}.", SERVICES.join(", "));
             found.push(url.error(format!("{service:?} is not a service that this provider uses"), detail));
@@ -151,11 +152,10 @@ fn validate_credentials(aws: &ValueAt<'_>, found: &mut Diagnostics) {
     }
 }
 
-fn validate_url(url: &ValueAt<'_>, found: &mut Diagnostics) {
-    let is_http = |text: &&str| text.starts_with("http://") || text.starts_with("https://");
-    if let Some(text) = url.as_str().filter(|text| !is_http(text)) {
+fn validate_endpoint(url: &ValueAt<'_>, found: &mut Diagnostics) {
+    if let Some(text) = url.as_str().filter(|text| !is_http_url(text)) {
         let detail = "Give the URL of an endpoint, such as https://ec2.us-east-1.api.aws.";
-        found.push(url.error(format!("{text:?} is not an HTTP URL"), detail));
+        found.push(url.error(format!("{:?} is not an HTTP URL", Url::new(text)), detail));
     }
 }
 
@@ -246,6 +246,8 @@ mod tests {
         check([("region", "us-east-1a".into())], &["aws.region"]);
         check([("region", "virginia".into())], &["aws.region"]);
         check([("endpoint", "localhost:5000".into())], &["aws.endpoint"]);
+        check([("endpoint", "http://".into())], &["aws.endpoint"]);
+        check([("endpoint", "http://localhost:5000\n".into())], &["aws.endpoint"]);
         check([("endpoints", Value::object([("s3", "http://x".into())]))], &["aws.endpoints[\"s3\"]"]);
         check([("endpoints", Value::object([("ec2", "x".into())]))], &["aws.endpoints[\"ec2\"]"]);
         let role = Value::object([("role_arn", "terraform".into())]);

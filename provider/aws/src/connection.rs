@@ -25,6 +25,7 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_http_client::tls;
 use aws_types::region::Region;
 use cloud::{CloudError, Connection, ErrorClass};
+use credentials::Url;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ pub(crate) fn explained(connection: &Connection, mut error: CloudError) -> Cloud
         error.message = format!("{} (the credentials come from {})", error.message.trim_end_matches('.'), source(connection));
     } else if error.class == ErrorClass::Ambiguous && error.code.is_empty() {
         let asked = match endpoint(connection, service_of(&error.operation)) {
-            Some(endpoint) => format!("endpoint {endpoint}"),
+            Some(endpoint) => format!("endpoint {}", Url::new(endpoint)),
             None => format!("region {}", region_at_hand(connection).unwrap_or_default()),
         };
         error.message = format!("{} (is the {} right, and can it be reached from here?)", error.message, asked.trim_end());

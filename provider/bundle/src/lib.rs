@@ -19,6 +19,7 @@ pub use names::{Digest, HostName, HostPath, NameError, Sysctl, UnitName};
 pub use observed::{Observed, ObservedBinary, ObservedFile, ObservedUnit};
 pub use unit::{Disruption, Health, OnChange, Unit, UnitTraits};
 
+use credentials::Url;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that one owner (`k8s_lb_vrrp.api`, a cluster, a node group) declares on one host.
@@ -101,7 +102,7 @@ impl Directory {
 /// A program that is downloaded, checked and installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binary {
-    pub url: String,
+    pub url: Url,
     /// SHA-256 of what the URL serves.
     pub sha256: Digest,
     /// Path inside the archive; `None` when the download is the program itself.

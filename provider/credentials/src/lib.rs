@@ -1,13 +1,15 @@
 //! Pure: the credentials of a cluster as data, from the crate that issues them (`pki`) over the resource that keeps them to the
-//! renderer that writes them into files; and the one type for secret text. Nothing here issues, reads or writes.
+//! renderer that writes them into files; and the types for text that must not be printed, or not all of it. Nothing here issues, reads or writes.
 
 mod authority;
 mod part;
 mod secret;
+mod url;
 
 pub use authority::Authority;
 pub use part::Part;
 pub use secret::Secret;
+pub use url::Url;
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
 //! What can go wrong with a host. Every message names the operation, the host, the object and the way out.
 
+use credentials::Url;
 use std::fmt;
 
 /// A host key that was shown and is not trusted.
@@ -50,9 +51,9 @@ pub enum MachineError {
     UnknownUser { host: String, owner: String, reason: String },
     File { host: String, path: String, reason: String },
     NoContent { host: String, path: String },
-    Digest { host: String, url: String, expected: String, actual: String },
-    Download { host: String, url: String, host_reason: String, own_reason: String },
-    Binary { host: String, path: String, url: String, reason: String },
+    Digest { host: String, url: Url, expected: String, actual: String },
+    Download { host: String, url: Url, host_reason: String, own_reason: String },
+    Binary { host: String, path: String, url: Url, reason: String },
     Unit { host: String, verb: String, unit: String, reason: String, journal: String },
     Locked { host: String, lock: String },
     Filled { host: String, path: String, reason: String },

@@ -137,7 +137,7 @@ impl Machine {
             "filled" => MachineError::Filled { host, path: object, reason },
             "locked" => MachineError::Locked { host, lock: object },
             "remove" => MachineError::Remove { host, object, reason },
-            "binary" => MachineError::Binary { host, path: object, url: String::new(), reason },
+            "binary" => MachineError::Binary { host, path: object, url: "".into(), reason },
             "unit" => self.unit_failure(&object, &answer, reason),
             _ => MachineError::Script { host, operation, status: output.status, reason },
         }

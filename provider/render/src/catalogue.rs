@@ -3,6 +3,7 @@
 
 use crate::spec::{Architecture, Checksums, RenderError};
 use bundle::{Binary, Digest, HostPath};
+use credentials::Url;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -35,10 +36,10 @@ pub struct Release {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Download {
     /// Where it is fetched: the origin, or the mirror.
-    pub url: String,
-    /// Where its publisher serves it, whatever mirror is used.
+    pub url: Url,
+    /// Where its publisher serves it, whatever mirror is used: by this URL its digest is known.
     pub origin_url: String,
-    pub checksum_url: String,
+    pub checksum_url: Url,
     /// How the checksum file names it: the file name at the origin, the path below the mirror.
     pub checksum_name: String,
     pub members: Vec<Member>,
@@ -138,7 +139,7 @@ pub fn release(version: &str) -> Result<Release, RenderError> {
 /// What the hosts of a role install, by path.
 ///
 /// # Errors
-/// `MissingChecksum` for a download whose digest is neither in `checksums` (by its URL or its origin's) nor in the catalogue.
+/// `MissingChecksum` for a download whose digest is neither in `checksums` (by its origin's URL) nor in the catalogue.
 pub fn binaries(
     release: &Release,
     role: Role,
@@ -201,6 +202,7 @@ impl Release {
                 Ok(Member { member, path: HostPath::parse(path.as_str())? })
             })
             .collect::<Result<_, RenderError>>()?;
+        let (url, checksum_url) = (Url::new(url), Url::new(checksum_url));
         Ok(Download { url, origin_url, checksum_url, checksum_name, members })
     }
 
@@ -215,7 +217,7 @@ impl Release {
     }
 
     fn digest(&self, download: &Download, checksums: &Checksums) -> Result<Digest, RenderError> {
-        if let Some(digest) = checksums.get(&download.url).or_else(|| checksums.get(&download.origin_url)) {
+        if let Some(digest) = checksums.get(&download.origin_url) {
             return Ok(digest.clone());
         }
         let listed =
@@ -254,7 +256,10 @@ mod tests {
             for (role, architecture) in [(Role::ControlPlane, Architecture::Amd64), (Role::Node, Architecture::Arm64)] {
                 let downloads = release.downloads(role, architecture, None).unwrap();
                 for download in &downloads {
-                    assert!(!download.url.contains('{') && !download.checksum_url.contains('{'), "{download:?}");
+                    assert!(
+                        !download.url.reveal().contains('{') && !download.checksum_url.reveal().contains('{'),
+                        "{download:?}"
+                    );
                     assert!(download.members.iter().all(|m| m.member.as_ref().is_none_or(|m| !m.contains('{'))), "{download:?}");
                 }
             }
@@ -285,16 +290,16 @@ mod tests {
         let release = release("1.36.3").unwrap();
         let find = |mirror| {
             let downloads = release.downloads(Role::ControlPlane, Architecture::Amd64, mirror).unwrap();
-            downloads.into_iter().find(|download| download.url.contains("etcd")).unwrap()
+            downloads.into_iter().find(|download| download.origin_url.contains("etcd")).unwrap()
         };
         let path = "github.com/etcd-io/etcd/releases/download/v3.6.16/etcd-v3.6.16-linux-amd64.tar.gz";
         let origin = find(None);
-        assert_eq!(origin.url, format!("https://{path}"));
-        assert_eq!(origin.checksum_url, "https://github.com/etcd-io/etcd/releases/download/v3.6.16/SHA256SUMS");
+        assert_eq!(origin.url.reveal(), format!("https://{path}"));
+        assert_eq!(origin.checksum_url.reveal(), "https://github.com/etcd-io/etcd/releases/download/v3.6.16/SHA256SUMS");
         assert_eq!(origin.checksum_name, "etcd-v3.6.16-linux-amd64.tar.gz");
         let mirrored = find(Some("http://mirror:8080/"));
-        assert_eq!(mirrored.url, format!("http://mirror:8080/{path}"));
-        assert_eq!(mirrored.checksum_url, "http://mirror:8080/SHA256SUMS");
+        assert_eq!(mirrored.url.reveal(), format!("http://mirror:8080/{path}"));
+        assert_eq!(mirrored.checksum_url.reveal(), "http://mirror:8080/SHA256SUMS");
         assert_eq!(mirrored.checksum_name, path);
         assert_eq!(mirrored.members[0].member.as_deref(), Some("etcd-v3.6.16-linux-amd64/etcd"));
     }
@@ -320,12 +325,12 @@ mod tests {
     fn a_missing_checksum_names_what_cannot_be_verified() {
         let release = release("1.36.3").unwrap();
         let all = release.downloads(Role::Node, Architecture::Amd64, None).unwrap();
-        let mut checksums: Checksums = all.iter().map(|download| (download.url.clone(), Digest::of(b"x"))).collect();
+        let mut checksums: Checksums = all.iter().map(|download| (download.origin_url.clone(), Digest::of(b"x"))).collect();
         let binaries_of =
             |checksums: &Checksums| binaries(&release, Role::Node, Architecture::Amd64, Some("http://m"), checksums);
         assert!(binaries_of(&checksums).unwrap().contains_key(&HostPath::literal("/opt/cni/bin/bridge")));
-        checksums.remove(&all[1].url);
-        let url = all[1].url.replace("https://", "http://m/");
+        checksums.remove(&all[1].origin_url);
+        let url = Url::new(all[1].origin_url.replace("https://", "http://m/"));
         assert_eq!(binaries_of(&checksums).unwrap_err(), RenderError::MissingChecksum { url });
     }
 }

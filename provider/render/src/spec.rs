@@ -1,6 +1,7 @@
 //! What the renderer takes: the user's declaration after validation, every value known.
 
 use bundle::{Digest, HostName};
+use credentials::Url;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -185,7 +186,7 @@ pub enum RenderError {
     #[error("the catalogue has no {what} {version}; it knows {known}")]
     UnknownVersion { what: &'static str, version: String, known: String },
     #[error("no checksum for {url}: it is in neither the catalogue nor the checksum files that were read")]
-    MissingChecksum { url: String },
+    MissingChecksum { url: Url },
     #[error("{0} is not a name that systemd, a path or a node can carry")]
     Name(#[from] bundle::NameError),
     #[error("{0} is not among the hosts of this cluster or node group")]
@@ -204,5 +205,5 @@ pub enum RenderError {
     NoCommonFamily { name: String, hosts: String, family: &'static str },
 }
 
-/// SHA-256 by URL, pinned in the state.
+/// SHA-256 by the URL at the origin, pinned in the state.
 pub type Checksums = BTreeMap<String, Digest>;

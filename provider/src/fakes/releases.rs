@@ -21,8 +21,8 @@ fn texts() -> BTreeMap<String, String> {
             .flat_map(|role| [(role, Architecture::Amd64), (role, Architecture::Arm64)])
         {
             for download in release.downloads(role, architecture, None).unwrap() {
-                let line = format!("{}  {}\n", Digest::of(download.url.as_bytes()), download.checksum_name);
-                let text = texts.entry(download.checksum_url).or_default();
+                let line = format!("{}  {}\n", Digest::of(download.origin_url.as_bytes()), download.checksum_name);
+                let text = texts.entry(download.checksum_url.reveal().to_string()).or_default();
                 if !text.contains(&line) {
                     text.push_str(&line);
                 }

@@ -7,6 +7,7 @@ mod certificates;
 mod cloud_drift;
 mod contract;
 mod cut_off;
+mod downloads;
 mod empty_members;
 mod engine;
 mod foundation;

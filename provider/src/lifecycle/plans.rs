@@ -138,16 +138,3 @@ async fn a_policy_reads_what_restarts_where_and_what_is_missed_meanwhile() {
         plan.warnings
     );
 }
-
-#[tokio::test]
-async fn a_plan_that_cannot_look_digests_up_says_so() {
-    for name in [CLUSTER, NODES] {
-        let mut stage = Stage::of(row(name)).await;
-        let state = stage.create().await;
-        let config = stage.row.changed(&stage.config, &("mirror", || "https://nobody.example.net".into()));
-        let plan = stage.engine.plan(name, &state, &config).await;
-        assert!(plan.planned.get("host_contents").is_unknown() && plan.planned.get("steps").is_unknown());
-        let warning = plan.warnings.iter().find(|warning| warning.starts_with("The digests of some downloads are not known yet"));
-        assert!(warning.is_some_and(|text| text.contains("https://nobody.example.net/")), "{name}: {:?}", plan.warnings);
-    }
-}

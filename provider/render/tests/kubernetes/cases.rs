@@ -182,7 +182,7 @@ pub fn node_bundle(spec: &NodeGroupSpec, host: &HostName) -> Bundle {
 fn binaries(role: Role) -> BTreeMap<HostPath, Binary> {
     let release = catalogue::release("1.36.3").unwrap();
     let downloads = release.downloads(role, Architecture::Amd64, None).unwrap();
-    let checksums: Checksums = downloads.iter().map(|d| (d.url.clone(), Digest::of(d.url.as_bytes()))).collect();
+    let checksums: Checksums = downloads.iter().map(|d| (d.origin_url.clone(), Digest::of(d.origin_url.as_bytes()))).collect();
     catalogue::binaries(&release, role, Architecture::Amd64, None, &checksums).unwrap()
 }
 

@@ -1,19 +1,23 @@
 //! Which binaries a host needs, and the digest of each: from the user, from the state, from the catalogue, or looked up in the
 //! origin's (or the mirror's) checksum file at plan, then shown and pinned in the state. None is ever invented.
 
-use crate::configuration::Shared;
+mod keys;
+
+use super::{Declared, HostResource};
 use crate::ports::World;
 use bundle::{Binary, HostPath};
+use credentials::Url;
 use render::Hosts;
 use render::catalogue::{self, Download, Release, Role};
-use render::spec::{Architecture, Checksums};
+use render::spec::{Architecture, Checksums, RenderError};
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Type, Value, ValueAt, encode};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub fn attribute() -> Attribute {
     Attribute::map("checksums", Type::String).optional_computed().null_means_absent().describe(
-        "SHA-256 of each download by its URL. When this is not set, each digest is looked up in the checksum file of the origin or of the \
-         mirror at the first plan, shown there, and pinned in the state. When only some digests are given, the others are looked up at every plan.",
+        "SHA-256 of each download by its URL at the origin, whatever mirror it comes from; its URL below the mirror is understood too. When \
+         this is not set, each digest is looked up in the checksum file of the origin or of the mirror at the first plan, shown there, and \
+         pinned in the state. When only some digests are given, the others are looked up at every plan.",
     )
 }
 
@@ -25,6 +29,8 @@ fn mirror<'a>(resource: &'a Field<String>, provider: &'a Field<String>) -> Field
     }
 }
 
+const WAYS_OUT: &str = "Make the checksum files reachable from here, set mirror, or give the digests in checksums.";
+
 /// The downloads of one role for the architectures in use, with the digests that are known.
 pub struct Resolved {
     release: Release,
@@ -32,7 +38,7 @@ pub struct Resolved {
     mirror: Option<String>,
     downloads: Vec<Download>,
     checksums: Checksums,
-    /// Why a digest is missing, by URL.
+    /// Why a digest is missing, by the URL at the origin.
     missing: BTreeMap<String, String>,
 }
 
@@ -41,29 +47,23 @@ impl Resolved {
         self.missing.is_empty()
     }
 
-    pub fn require_all(&self) -> Result<(), Diagnostic> {
+    /// Only what does not exist may be planned without digests: of hosts that run, a plan would not say what restarts.
+    pub fn require<R: HostResource>(&self, declared: &Declared<'_, R>) -> Result<(), Diagnostic> {
         if self.is_complete() {
             return Ok(());
         }
-        Err(Diagnostic::error("the digests of some downloads are not known").detail(format!(
-            "{}\n\nMake the checksum files reachable from here, set mirror, or give the digests in checksums. Nothing was changed.",
-            self.reasons()
-        )))
-    }
-
-    /// Of a plan that goes on without them.
-    pub fn warning(&self) -> Option<Diagnostic> {
-        (!self.is_complete()).then(|| {
-            Diagnostic::warning("the digests of some downloads are not known yet").detail(format!(
-                "{}\n\nSo this plan does not know what changes on hosts, nor which steps follow: apply looks the digests up again. Make the \
-                 checksum files reachable from here, set mirror, or give the digests in checksums.",
-                self.reasons()
-            ))
-        })
-    }
-
-    fn reasons(&self) -> String {
-        self.missing.iter().map(|(url, reason)| format!("{url}: {reason}")).collect::<Vec<_>>().join("\n")
+        let reasons: BTreeSet<&str> = self.missing.values().map(String::as_str).collect();
+        let reasons = reasons.into_iter().collect::<Vec<_>>().join("\n");
+        if declared.actions.is_some() || declared.prior.is_some() {
+            return Err(Diagnostic::error("the digests of some downloads are not known").detail(format!(
+                "{reasons}\n\nSo it is not known what changes on hosts, nor what restarts. {WAYS_OUT} Nothing was changed."
+            )));
+        }
+        declared.warn(Some(Diagnostic::warning("the digests of some downloads are not known yet").detail(format!(
+            "{reasons}\n\nSo this plan does not know what it writes to hosts, nor which steps follow: apply looks the digests up again. \
+             {WAYS_OUT}"
+        ))));
+        Ok(())
     }
 
     pub fn value(&self) -> Value {
@@ -77,12 +77,16 @@ impl Resolved {
 }
 
 /// What plan and state show: digests as they are configured, for an engine takes no others beside them; or else those that are
-/// known, unknown for those that apply still has to look up.
-pub fn planned(resolved: Option<&Resolved>, configured: &Given) -> Value {
+/// known, unknown for those that apply still has to look up. What is recorded under the URLs of a mirror stays while it says the same.
+pub fn planned(resolved: Option<&Resolved>, configured: &Given, state: Option<&Value>) -> Value {
     if !configured.is_null() {
         return encode(configured);
     }
     let Some(resolved) = resolved else { return Value::Unknown };
+    let recorded = state.map(|state| state.get("checksums").clone()).unwrap_or_default();
+    if resolved.is_recorded(&recorded) {
+        return recorded;
+    }
     let mut value = resolved.value();
     resolved.missing.keys().for_each(|url| value.set(url, Value::Unknown));
     value
@@ -103,18 +107,20 @@ pub struct Wanted<'a> {
 
 /// `None` while the mirror or a given digest is unknown. Reaches the network only for digests that neither the configuration, the
 /// state nor the catalogue has.
-pub async fn resolve(shared: &Shared, wanted: Wanted<'_>, state: Option<&Value>) -> Result<Option<Resolved>, Diagnostic> {
-    let configuration = shared.configuration();
+pub async fn resolve<R: HostResource>(declared: &Declared<'_, R>, wanted: Wanted<'_>) -> Result<Option<Resolved>, Diagnostic> {
+    let configuration = declared.shared.configuration();
     let mirror = mirror(wanted.mirror, &configuration.mirror);
     let (Some(mirror), Some(given)) = (mirror.settled(), wanted.checksums.settled()) else { return Ok(None) };
-    let release = catalogue::release(wanted.version).map_err(|error| Diagnostic::error(error.to_string()))?;
+    let release = catalogue::release(wanted.version).map_err(refused)?;
     let architectures: BTreeSet<Architecture> = wanted.hosts.values().map(|host| host.architecture).collect();
     let mut downloads = Vec::new();
     for architecture in architectures {
-        downloads
-            .extend(release.downloads(wanted.role, architecture, mirror).map_err(|error| Diagnostic::error(error.to_string()))?);
+        downloads.extend(release.downloads(wanted.role, architecture, mirror).map_err(refused)?);
     }
-    let pinned = state.map(|state| state.get("checksums").clone()).unwrap_or_default();
+    if let Some(given) = &given {
+        declared.warn(keys::check(given, &release, mirror, &downloads)?);
+    }
+    let pinned = declared.state.map(|state| state.get("checksums").clone()).unwrap_or_default();
     let mut resolved = Resolved {
         release,
         role: wanted.role,
@@ -128,54 +134,82 @@ pub async fn resolve(shared: &Shared, wanted: Wanted<'_>, state: Option<&Value>)
         return Ok(None);
     }
     for download in &resolved.downloads {
-        let known = given_for(download)
-            .and_then(|digest| digest.known().cloned())
-            .or_else(|| pinned.get(&download.url).as_str().map(str::to_string));
+        let url = &download.origin_url;
+        let known = given_for(download).and_then(|digest| digest.known().cloned()).or_else(|| pinned_digest(&pinned, download));
         match known.map(bundle::Digest::parse).transpose() {
-            Ok(Some(digest)) => drop(resolved.checksums.insert(download.url.clone(), digest)),
-            Ok(None) => drop(resolved.missing.insert(download.url.clone(), "not looked up yet".into())),
+            Ok(Some(digest)) => drop(resolved.checksums.insert(url.clone(), digest)),
+            Ok(None) => drop(resolved.missing.insert(url.clone(), "not looked up yet".into())),
             Err(error) => {
-                return Err(Diagnostic::error(format!("the digest of {} is not usable", download.url))
+                return Err(Diagnostic::error(format!("the digest of {url} is not usable"))
                     .detail(error.to_string())
                     .at(AttributePath::attribute("checksums")));
             }
         }
     }
-    resolved.look_up(shared.world.as_ref()).await;
+    resolved.look_up(declared.shared.world.as_ref()).await;
     Ok(Some(resolved))
 }
 
-/// Under the URL that is downloaded, or that of the origin, whatever mirror it comes from.
+fn refused(error: RenderError) -> Diagnostic {
+    Diagnostic::error(error.to_string())
+}
+
+/// Under the URL that is downloaded, with or without what it hides, or that of the origin, whatever mirror it comes from.
 fn given_digest<'a>(given: &'a BTreeMap<String, Field<String>>, download: &Download) -> Option<&'a Field<String>> {
-    given.get(&download.url).or_else(|| given.get(&download.origin_url))
+    keys::of(download).into_iter().find_map(|key| given.get(&key))
+}
+
+/// Earlier versions pinned digests under the URLs of the mirror of that time.
+fn pinned_digest(pinned: &Value, download: &Download) -> Option<String> {
+    let below_mirror = download.origin_url.replacen("https:/", "", 1);
+    let is_its = |key: &str| key == download.origin_url || key.ends_with(&below_mirror);
+    let (_, digest) = pinned.as_map()?.iter().find(|(key, _)| is_its(key))?;
+    digest.as_str().map(str::to_string)
 }
 
 impl Resolved {
+    /// Whether this value of `checksums` has the digest of each download, no other one, and no password of a mirror in its keys.
+    fn is_recorded(&self, value: &Value) -> bool {
+        let Some(recorded) = value.as_map() else { return false };
+        let is_same = |download: &Download| {
+            let digest = self.checksums.get(&download.origin_url).map(ToString::to_string);
+            digest.is_some() && digest == pinned_digest(value, download)
+        };
+        recorded.len() == self.checksums.len()
+            && recorded.keys().all(|key| !Url::new(key.as_str()).has_secrets())
+            && self.downloads.iter().all(is_same)
+    }
+
     async fn look_up(&mut self, world: &dyn World) {
-        let files: BTreeSet<&str> = self
+        let files: BTreeSet<Url> = self
             .downloads
             .iter()
-            .filter(|download| self.missing.contains_key(&download.url))
-            .map(|download| download.checksum_url.as_str())
+            .filter(|download| self.missing.contains_key(&download.origin_url))
+            .map(|download| download.checksum_url.clone())
             .collect();
-        let fetches = files.into_iter().map(|url| async move { (url.to_string(), world.fetch_text(url).await) });
-        let texts: BTreeMap<String, Result<String, String>> = futures::future::join_all(fetches).await.into_iter().collect();
+        let fetch = async |url: Url| {
+            let text = world.fetch_text(url.reveal()).await.map_err(|reason| format!("{url}: {}", url.hide_in(&reason)));
+            (url, text)
+        };
+        let fetches = files.into_iter().map(fetch);
+        let texts: BTreeMap<Url, Result<String, String>> = futures::future::join_all(fetches).await.into_iter().collect();
         for download in &self.downloads {
-            if !self.missing.contains_key(&download.url) {
+            let url = &download.origin_url;
+            if !self.missing.contains_key(url) {
                 continue;
             }
             let found = match texts.get(&download.checksum_url) {
                 Some(Ok(text)) => catalogue::parse_checksum_file(text, &download.checksum_name)
-                    .ok_or_else(|| format!("{} does not list it", download.checksum_url)),
+                    .ok_or_else(|| format!("{}: does not list {}", download.checksum_url, download.checksum_name)),
                 Some(Err(reason)) => Err(reason.clone()),
                 None => Err("no checksum file".to_string()),
             };
             match found {
                 Ok(digest) => {
-                    self.missing.remove(&download.url);
-                    self.checksums.insert(download.url.clone(), digest);
+                    self.missing.remove(url);
+                    self.checksums.insert(url.clone(), digest);
                 }
-                Err(reason) => drop(self.missing.insert(download.url.clone(), reason)),
+                Err(reason) => drop(self.missing.insert(url.clone(), reason)),
             }
         }
     }
@@ -185,7 +219,7 @@ pub fn validate(checksums: &ValueAt<'_>, found: &mut Diagnostics) {
     for (url, digest) in checksums.entries() {
         let Some(Err(error)) = digest.as_str().map(bundle::Digest::parse) else { continue };
         found.push(digest.error(
-            format!("the digest of {url} is not SHA-256"),
+            format!("the digest of {} is not SHA-256", Url::new(url)),
             format!("{error}. It comes from the checksum file beside the download."),
         ));
     }
@@ -231,8 +265,8 @@ mod tests {
         let release = catalogue::release("1.36.3").unwrap();
         let download = &release.downloads(Role::Node, Architecture::Amd64, Some("https://mirror.example.net")).unwrap()[0];
         let given = |url: &str| BTreeMap::from([(url.to_owned(), Field::Known("0".repeat(64)))]);
-        assert_ne!(download.url, download.origin_url);
-        for url in [&download.url, &download.origin_url] {
+        assert_ne!(download.url.reveal(), download.origin_url);
+        for url in [download.url.reveal(), &download.origin_url] {
             assert_eq!(given_digest(&given(url), download), Some(&Field::Known("0".repeat(64))));
         }
         assert_eq!(given_digest(&given("https://dl.example/other"), download), None);
@@ -242,7 +276,7 @@ mod tests {
     fn digests_are_planned_as_they_are_given() {
         let given = Field::Known(BTreeMap::from([("https://dl.example/x".to_owned(), Field::Known("0".repeat(64)))]));
         let expect = Value::object([("https://dl.example/x", "0".repeat(64).into())]);
-        assert_eq!(planned(None, &given), expect);
-        assert_eq!(planned(None, &Field::Null), Value::Unknown);
+        assert_eq!(planned(None, &given, None), expect);
+        assert_eq!(planned(None, &Field::Null, None), Value::Unknown);
     }
 }

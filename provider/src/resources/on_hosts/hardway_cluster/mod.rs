@@ -123,11 +123,10 @@ impl HostResource for HardwayCluster {
             version::check_step(prior.get("kubernetes_version").as_str(), config.kubernetes_version.known().map(String::as_str))?;
         }
         let resolved = resolve(config, declared).await?;
-        planned.set("checksums", downloads::planned(resolved.as_ref(), &declared.with_secrets.checksums));
-        declared.warn(resolved.as_ref().and_then(Resolved::warning));
+        planned.set("checksums", downloads::planned(resolved.as_ref(), &declared.with_secrets.checksums, declared.state));
         planned.set("join", Value::Unknown);
-        if let (Some(_), Some(resolved)) = (declared.actions, &resolved) {
-            resolved.require_all()?;
+        if let Some(resolved) = &resolved {
+            resolved.require(declared)?;
         }
         let (Some(resolved), Some(spec)) = (resolved, config.spec()) else { return Ok(None) };
         if !resolved.is_complete() {
@@ -192,7 +191,7 @@ async fn resolve(config: &Config, declared: &Declared<'_, HardwayCluster>) -> Re
         mirror: &config.mirror,
         checksums: &declared.with_secrets.checksums,
     };
-    downloads::resolve(declared.shared, wanted, declared.state).await
+    downloads::resolve(declared, wanted).await
 }
 
 fn bundles(spec: &ClusterSpec, credentials: &Credentials, resolved: &Resolved) -> Result<BTreeMap<HostName, Bundle>, Diagnostic> {

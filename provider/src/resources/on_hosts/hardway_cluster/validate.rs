@@ -6,6 +6,7 @@ use crate::hosts;
 use crate::network;
 use crate::resources::attributes;
 use crate::resources::on_hosts::downloads;
+use credentials::Url;
 use ipnet::IpNet;
 use schema::{AttributePath, Diagnostics, ValueAt};
 use std::net::IpAddr;
@@ -43,7 +44,7 @@ fn validate_version(version: &ValueAt<'_>, found: &mut Diagnostics) {
 fn validate_endpoint(endpoint: &ValueAt<'_>, found: &mut Diagnostics) {
     let Some(text) = endpoint.as_str().filter(|text| parse_endpoint(text).is_none()) else { return };
     found.push(endpoint.error(
-        format!("{text:?} is not the URL of an API endpoint"),
+        format!("{:?} is not the URL of an API endpoint", Url::new(text)),
         "Give https://, a name or address, and the port, without a path: https://api.demo.internal:6443 or https://[2001:db8::100]:6443.",
     ));
 }
@@ -205,6 +206,8 @@ mod tests {
         check("kubernetes_version", "1.99.0".into(), &[("kubernetes_version", "unknown Kubernetes version \"1.99.0\"")]);
         check("kubernetes_version", Value::Unknown, &[]);
         check("endpoint", "api:6443".into(), &[("endpoint", "\"api:6443\" is not the URL of an API endpoint")]);
+        let said = "\"https://api:6443\" is not the URL of an API endpoint";
+        check("endpoint", "https://user:canary@api:6443".into(), &[("endpoint", said)]);
         check("endpoint", "https://api/x".into(), &[("endpoint", "\"https://api/x\" is not the URL of an API endpoint")]);
     }
 

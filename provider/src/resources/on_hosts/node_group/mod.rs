@@ -115,14 +115,11 @@ impl HostResource for NodeGroup {
     ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
         let config = declared.config;
         let resolved = resolve(config, declared).await?;
-        planned.set("checksums", downloads::planned(resolved.as_ref(), &declared.with_secrets.checksums));
-        declared.warn(resolved.as_ref().and_then(Resolved::warning));
+        planned.set("checksums", downloads::planned(resolved.as_ref(), &declared.with_secrets.checksums, declared.state));
         let Some(resolved) = resolved else { return Ok(None) };
+        resolved.require(declared)?;
         let kubeconfig = match declared.actions {
-            Some(actions) => {
-                resolved.require_all()?;
-                Some(actions.kube_proxy_kubeconfig().await?)
-            }
+            Some(actions) => Some(actions.kube_proxy_kubeconfig().await?),
             None => None,
         };
         if resolved.is_complete() { bundles(config, &resolved, kubeconfig) } else { Ok(None) }
@@ -200,7 +197,7 @@ async fn resolve(config: &Config, declared: &Declared<'_, NodeGroup>) -> Result<
         mirror: &config.mirror,
         checksums: &declared.with_secrets.checksums,
     };
-    downloads::resolve(declared.shared, wanted, declared.state).await
+    downloads::resolve(declared, wanted).await
 }
 
 /// `None` while something else than a content is unknown. At plan the kubeconfig of kube-proxy is known by its digest at most.

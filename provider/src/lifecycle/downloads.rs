@@ -1,0 +1,109 @@
+//! Digests of downloads at plan: looked up once for what is new, never for what stays; and no password of a mirror is printed.
+
+use super::Stage;
+use super::rows::{Change, row};
+use schema::Value;
+
+const CLUSTER: &str = "k8s_hardway_cluster";
+const NODES: &str = "k8s_node_group";
+const MIRROR: Change = ("mirror", || "https://user:canary@nobody.example.net/x".into());
+const SHOWN: &str = "https://nobody.example.net/x/SHA256SUMS";
+
+/// The configuration of the stage with the newest release.
+fn upgraded(stage: &Stage, config: &Value) -> Value {
+    let mut config = config.clone();
+    let version = || Value::from("1.36.3");
+    if stage.row.name == CLUSTER {
+        config.set("kubernetes_version", version());
+    } else {
+        let mut join = config.get("cluster").clone();
+        join.set("kubernetes_version", version());
+        config.set("cluster", join);
+    }
+    config
+}
+
+#[tokio::test]
+async fn what_is_new_is_planned_without_digests_and_says_so() {
+    for name in [CLUSTER, NODES] {
+        let mut stage = Stage::of(row(name)).await;
+        let config = stage.row.changed(&stage.config, &MIRROR);
+        let plan = stage.engine.plan(name, &Value::Null, &config).await;
+        assert!(plan.planned.get("host_contents").is_unknown() && plan.planned.get("steps").is_unknown());
+        let warning = plan.warnings.iter().find(|warning| warning.starts_with("The digests of some downloads are not known yet"));
+        assert!(warning.is_some_and(|text| text.contains(SHOWN)), "{name}: {:?}", plan.warnings);
+        let checksums = plan.planned.get("checksums").as_map().unwrap();
+        assert!(checksums.len() >= 4 && checksums.values().all(Value::is_unknown), "{checksums:?}");
+        let printed = format!("{:?} {:?}", plan.warnings, checksums.keys());
+        assert!(printed.contains("https://dl.k8s.io/") && !printed.contains("canary"), "{printed}");
+    }
+}
+
+#[tokio::test]
+async fn what_stays_needs_no_digest_again_wherever_it_is_fetched_from() {
+    for name in [CLUSTER, NODES] {
+        let mut stage = Stage::of(row(name)).await;
+        let state = stage.create().await;
+        let config = stage.row.changed(&stage.config, &MIRROR);
+        let fetches = stage.world.fetches().len();
+        let plan = stage.engine.plan(name, &state, &config).await;
+        assert_eq!(plan.warnings, Vec::<String>::new(), "{name}");
+        for attribute in ["host_contents", "checksums"] {
+            assert_eq!(plan.planned.get(attribute), state.get(attribute), "{name}");
+        }
+        assert_eq!(plan.planned.get("rollout"), state.get("rollout"), "{name}");
+        assert_eq!(stage.world.fetches().len(), fetches, "{name} looks digests up again");
+    }
+}
+
+#[tokio::test]
+async fn digests_that_an_earlier_version_pinned_under_a_mirror_stand_as_they_are() {
+    for name in [CLUSTER, NODES] {
+        let mut stage = Stage::of(row(name)).await;
+        let state = stage.create().await;
+        let config = stage.config.clone();
+        for (mirror, is_kept) in [("https://mirror.example.net", true), ("https://user:canary@mirror.example.net", false)] {
+            let pinned = state.get("checksums").as_map().unwrap().iter();
+            let pinned = pinned.map(|(url, digest)| (url.replace("https:/", mirror), digest.clone())).collect();
+            let mut old = state.clone();
+            old.set("checksums", Value::Map(pinned));
+            let plan = stage.engine.plan(name, &old, &config).await;
+            assert_eq!(plan.is_empty, is_kept, "{name} {mirror}");
+            let expect = if is_kept { &old } else { &state };
+            assert_eq!(plan.planned.get("checksums"), expect.get("checksums"), "{name} {mirror}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_what_exists_is_not_planned_without_its_digests() {
+    for name in [CLUSTER, NODES] {
+        let mut stage = Stage::of(row(name)).await;
+        let mut config = stage.config.clone();
+        if name == NODES {
+            let mut join = config.get("cluster").clone();
+            join.set("kubernetes_version", "1.36.2".into());
+            config.set("cluster", join);
+        }
+        let state = stage.apply(&Value::Null, &config).await;
+        let config = upgraded(&stage, &stage.row.changed(&config, &MIRROR));
+        let errors = stage.engine.try_plan(name, &state, &config).await.err().unwrap();
+        assert_eq!(errors.len(), 1, "{name}: {errors:?}");
+        let error = &errors[0];
+        assert!(error.starts_with("The digests of some downloads are not known") && error.contains(SHOWN), "{error}");
+        assert!(error.contains("nor what restarts") && !error.contains("canary"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_digest_of_nothing_is_refused_with_the_keys_that_would_do() {
+    for name in [CLUSTER, NODES] {
+        let mut stage = Stage::of(row(name)).await;
+        let given: Change = ("checksums", || Value::object([("https://dl.example/x", "0".repeat(64).into())]));
+        let config = stage.row.changed(&stage.config, &given);
+        let errors = stage.engine.try_plan(name, &Value::Null, &config).await.err().unwrap();
+        assert_eq!(errors.len(), 1, "{name}: {errors:?}");
+        assert!(errors[0].starts_with("Nothing is downloaded from https://dl.example/x"), "{errors:?}");
+        assert!(errors[0].contains("https://dl.k8s.io/release/v1.36."), "{errors:?}");
+    }
+}
