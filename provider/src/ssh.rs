@@ -6,6 +6,8 @@ use credentials::Secret;
 use machines::{Authentication, KnownHosts, Target};
 use schema::{Attribute, Diagnostic, Field, Nesting};
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -110,6 +112,48 @@ pub fn host_attribute() -> Attribute {
     Attribute::nested("ssh", Nesting::Single, attributes)
         .optional()
         .describe("How this host is reached, where it differs from the others of the resource.")
+}
+
+/// Where SSH really goes: two hosts with the same endpoint are the same machine.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    address: String,
+    port: u16,
+    /// Address and port of the host that reaches this one.
+    jump: Option<(String, u16)>,
+}
+
+/// `192.0.2.1 port 2222 through bastion.example.net`: what is usual is left out.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let port = |port: u16| if port == DEFAULT_PORT { String::new() } else { format!(" port {port}") };
+        write!(f, "{}{}", self.address, port(self.port))?;
+        self.jump.iter().try_for_each(|(address, jump_port)| write!(f, " through {address}{}", port(*jump_port)))
+    }
+}
+
+/// `None` while a setting that decides it is unknown, or has no value that would do.
+pub fn endpoint(address: &Field<String>, host: &Field<HostSsh>, layers: &[&Field<Ssh>]) -> Option<Endpoint> {
+    if host.is_unknown() || layers.iter().any(|layer| layer.is_unknown()) {
+        return None;
+    }
+    let host = host.known().cloned().unwrap_or_default();
+    let layers: Vec<&Ssh> = layers.iter().filter_map(|layer| layer.known()).collect();
+    let own = known(&host.address).ok()?;
+    let jump = match nearest(&Field::Null, &layers, |ssh| &ssh.jump_host).ok()? {
+        None => None,
+        Some(jump) => Some((spelled_alike(&known(&jump.address).ok()??), known(&jump.port).ok()?.unwrap_or(DEFAULT_PORT))),
+    };
+    Some(Endpoint {
+        address: spelled_alike(&own.or_else(|| address.known().cloned())?),
+        port: nearest(&host.port, &layers, |ssh| &ssh.port).ok()?.unwrap_or(DEFAULT_PORT),
+        jump,
+    })
+}
+
+/// One address can be written in several ways, and case does not count in a name.
+fn spelled_alike(address: &str) -> String {
+    address.parse().map_or_else(|_| address.trim_end_matches('.').to_lowercase(), |address: IpAddr| address.to_string())
 }
 
 /// One host's target. Fails with a sentence for the user when something that is needed now is still unknown.
@@ -217,6 +261,23 @@ mod tests {
         assert_eq!((merged.user.as_str(), merged.port), ("root", 2022));
         let merged = target(&name, "192.0.2.1", &Field::Null, &[&Field::Null, &provider]).unwrap();
         assert_eq!((merged.user.as_str(), merged.port), ("admin", 2222));
+    }
+
+    #[test]
+    fn an_endpoint_is_where_ssh_really_goes() {
+        let known = |text: &str| Field::Known(text.to_owned());
+        let jump = JumpHost { address: known("Bastion.example.net."), port: Field::Known(2222), ..JumpHost::default() };
+        let provider = Field::Known(Ssh { port: Field::Known(2022), jump_host: Field::Known(jump), ..Ssh::default() });
+        let host = |address: &str, port| Field::Known(HostSsh { address: known(address), port, user: Field::Unknown });
+        let show = |address: &Field<String>, host: &Field<HostSsh>, layers: &[&Field<Ssh>]| {
+            endpoint(address, host, layers).map(|endpoint| endpoint.to_string())
+        };
+        let shown = show(&known("2001:0db8::1"), &Field::Null, &[&Field::Null, &provider]);
+        assert_eq!(shown.as_deref(), Some("2001:db8::1 port 2022 through bastion.example.net port 2222"));
+        assert_eq!(show(&Field::Unknown, &host("A.example", Field::Known(22)), &[]).as_deref(), Some("a.example"));
+        assert_eq!(show(&known("192.0.2.1"), &host("a", Field::Unknown), &[]), None);
+        assert_eq!(show(&known("192.0.2.1"), &Field::Null, &[&Field::Unknown]), None);
+        assert_eq!(show(&Field::Unknown, &Field::Null, &[]), None);
     }
 
     #[test]

@@ -47,6 +47,8 @@ fn main() -> ExitCode {
             a_worker_that_moves_is_named,
             a_renamed_load_balancer_is_refused,
             a_load_balancer_that_moves_is_named,
+            load_balancers_whose_ssh_addresses_are_swapped_are_refused,
+            another_way_of_ssh_is_named,
             an_ephemeral_pki_is_in_no_plan_file,
             certificates_of_a_short_life_give_an_empty_second_plan,
             hosts_out_of_modules_give_a_wholly_known_plan,

@@ -51,8 +51,16 @@ variable "address" {
   default = "192.0.2.3"
 }
 
+variable "ways" {
+  type    = map(string)
+  default = { "lb-1" = "ssh-1.example", "lb-2" = "ssh-2.example" }
+}
+
 resource "k8s_lb_vrrp" "main" {
-  hosts             = { "lb-1" = { address = "192.0.2.2" }, (var.name) = { address = var.address } }
+  hosts = {
+    for name, address in { "lb-1" = "192.0.2.2", (var.name) = var.address } :
+    name => { address = address, ssh = { address = lookup(var.ways, name, null) } }
+  }
   virtual_addresses = ["192.0.2.100/24"]
   listeners         = { apiserver = { port = 6443, backends = ["192.0.2.11:6443"] } }
 }
@@ -70,6 +78,26 @@ pub fn a_load_balancer_that_moves_is_named(plans: &mut Plans) {
         let said = site.plan_of_second_day(&["-var=address=192.0.2.99"]);
         said.planned();
         said.warns("k8s_lb_vrrp.main", r#"hosts["lb-2"].address"#, "lb-2 moves from 192.0.2.3 to 192.0.2.99");
+    });
+}
+
+pub fn load_balancers_whose_ssh_addresses_are_swapped_are_refused(plans: &mut Plans) {
+    plans.on_second_day(&[BALANCER], |site| {
+        let said = site.plan_of_second_day(&[r#"-var=ways={"lb-1"="ssh-2.example","lb-2"="ssh-1.example"}"#]);
+        let summary = "SSH would reach lb-1 at ssh-2.example, where the last apply reached lb-2";
+        said.refuses("k8s_lb_vrrp.main", r#"hosts["lb-1"].ssh.address"#, summary);
+        // Under another name and address, the machine is the same as well.
+        let renamed = r#"-var=ways={"lb-1"="ssh-1.example","lb-b"="ssh-2.example"}"#;
+        let said = site.plan_of_second_day(&[renamed, "-var=name=lb-b", "-var=address=192.0.2.99"]);
+        said.refuses("k8s_lb_vrrp.main", r#"hosts["lb-b"].ssh.address"#, "lb-2 and lb-b are the same machine");
+    });
+}
+
+pub fn another_way_of_ssh_is_named(plans: &mut Plans) {
+    plans.on_second_day(&[BALANCER], |site| {
+        let said = site.plan_of_second_day(&[r#"-var=ways={"lb-1"="ssh-1.example","lb-2"="ssh-3.example"}"#]);
+        said.planned();
+        said.warns("k8s_lb_vrrp.main", "hosts", "SSH takes another way to lb-2");
     });
 }
 

@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 pub(super) struct FakeHost {
     pub name: HostName,
+    /// The one that answers, under its own name.
+    pub machine: HostName,
     pub address: String,
     pub world: FakeWorld,
 }
@@ -31,14 +33,14 @@ impl FakeHost {
         effect: impl FnOnce(&mut HostMemory, super::Extent) -> Result<(), MachineError>,
     ) -> Result<(), MachineError> {
         let call = format!("{}: {operation}", self.name);
-        let done = self.world.mutate(call, |memory, extent| effect(memory.host(&self.name), extent)).await;
+        let done = self.world.mutate(call, |memory, extent| effect(memory.host(&self.machine), extent)).await;
         done.unwrap_or_else(|| Err(self.lost(operation)))
     }
 
     /// Something that is asked; nothing is answered by a host that is gone.
     fn ask<T>(&self, question: impl FnOnce(&mut HostMemory) -> T) -> Result<T, MachineError> {
         self.world.change(|memory| {
-            let host = memory.host(&self.name);
+            let host = memory.host(&self.machine);
             if host.answers && !self.world.is_dead() { Ok(question(host)) } else { Err(self.lost("a question")) }
         })
     }
@@ -47,7 +49,7 @@ impl FakeHost {
         let call = format!("{}: {verb:?} {}", self.name, units::joined(named));
         let done = self
             .world
-            .mutate(call, |memory, extent| units::act(memory, &self.name, verb, owner, &named[..extent.of(named.len())]));
+            .mutate(call, |memory, extent| units::act(memory, &self.machine, verb, owner, &named[..extent.of(named.len())]));
         done.await.unwrap_or_else(|| Err(self.lost("an action on units")))
     }
 }
@@ -65,24 +67,23 @@ impl Host for FakeHost {
     async fn run(&self, script: &str) -> Result<Output, MachineError> {
         if commands::is_mutating(script) {
             let call = format!("{}: {script}", self.name);
-            let done = self.world.mutate(call, |memory, _| commands::run(memory, &self.name, script)).await;
+            let done = self.world.mutate(call, |memory, _| commands::run(memory, &self.machine, script)).await;
             return done.ok_or_else(|| self.lost("a command"));
         }
         self.ask(|_| ())?;
-        Ok(self.world.change(|memory| commands::run(memory, &self.name, script)))
+        Ok(self.world.change(|memory| commands::run(memory, &self.machine, script)))
     }
 
     /// A host on which nothing is wrong.
     async fn facts(&self) -> Result<Facts, MachineError> {
-        let addresses = self.address.parse().map(|address| (address, "eth0".to_string()));
-        self.ask(|_| Facts {
+        self.ask(|host| Facts {
             architecture: "amd64".into(),
             cgroup_version: 2,
             systemd_version: Some(257),
             processors: 4,
             memory_bytes: 8 << 30,
             var_free_bytes: 100 << 30,
-            addresses: addresses.into_iter().collect(),
+            addresses: self.address.parse().into_iter().chain(host.addresses.clone()).map(|it| (it, "eth0".into())).collect(),
             ..Facts::default()
         })
     }
@@ -111,7 +112,7 @@ impl Host for FakeHost {
     async fn remove(&self, owner: &Owner, manifest: &Manifest, _progress: &Progress) -> Result<(), MachineError> {
         let call = format!("{}: remove", self.name);
         let done = self.world.mutate(call, |memory, extent| {
-            push::remove(memory.host(&self.name), owner, manifest, extent);
+            push::remove(memory.host(&self.machine), owner, manifest, extent);
             units::forget_cluster_without_etcd(memory);
         });
         done.await.ok_or_else(|| self.lost("removing everything"))
@@ -175,11 +176,11 @@ impl Host for FakeHost {
 
     async fn kubernetes(&self) -> Result<Arc<dyn Kubernetes>, KubernetesError> {
         self.read_file(&HostPath::literal(ADMIN_KUBECONFIG)).await?;
-        Ok(Arc::new(FakeKubernetes { host: self.name.clone(), world: self.world.clone() }))
+        Ok(Arc::new(FakeKubernetes { host: self.machine.clone(), world: self.world.clone() }))
     }
 
     fn etcd(&self, _client_url: &str) -> Arc<dyn Etcd> {
-        Arc::new(FakeEtcd { host: self.name.clone(), world: self.world.clone() })
+        Arc::new(FakeEtcd { host: self.machine.clone(), world: self.world.clone() })
     }
 }
 

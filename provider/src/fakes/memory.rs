@@ -8,6 +8,7 @@ use machines::Owner;
 use render::component::{API_SERVER, Component, ETCD};
 use render::node::BOOTSTRAP_KUBECONFIG;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// 2026-11-21 12:00 UTC
 const START: i64 = 1_795_262_400;
@@ -17,6 +18,8 @@ const SYSCTL_DEFAULT: &str = "0";
 #[derive(Clone, Default)]
 pub struct Memory {
     pub hosts: BTreeMap<HostName, HostMemory>,
+    /// Where SSH to an address really ends, if not at the host of the declared name.
+    pub routes: BTreeMap<String, HostName>,
     pub cluster: Cluster,
     pub cloud: CloudMemory,
     /// Starts of units, each a second after the one before.
@@ -28,6 +31,8 @@ pub struct Memory {
 #[derive(Clone)]
 pub struct HostMemory {
     pub answers: bool,
+    /// Beside the one at which SSH reaches it.
+    pub addresses: BTreeSet<IpAddr>,
     /// Its kubelet runs and reaches no API server.
     pub is_mute: bool,
     /// Its programs do not read again by themselves what they should.
@@ -108,6 +113,7 @@ impl Default for HostMemory {
     fn default() -> Self {
         HostMemory {
             answers: true,
+            addresses: BTreeSet::new(),
             is_mute: false,
             is_blind: false,
             files: BTreeMap::new(),

@@ -146,11 +146,15 @@ impl World for FakeWorld {
     }
 
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Host>, MachineError> {
-        let answers = self.change(|memory| memory.host(&target.name).answers);
+        let (machine, answers) = self.change(|memory| {
+            let machine = memory.routes.get(&target.address).unwrap_or(&target.name).clone();
+            let answers = memory.host(&machine).answers;
+            (machine, answers)
+        });
         if !answers || self.is_dead() {
             return Err(MachineError::ConnectTimeout { host: target.to_string(), seconds: 10 });
         }
-        Ok(Arc::new(FakeHost { name: target.name.clone(), address: target.address.clone(), world: self.clone() }))
+        Ok(Arc::new(FakeHost { name: target.name.clone(), machine, address: target.address.clone(), world: self.clone() }))
     }
 
     async fn fetch_text(&self, url: &str) -> Result<String, String> {

@@ -1,9 +1,12 @@
 //! Hosts that are declared under other addresses or names than the last apply knew, for every resource on hosts.
 
-use super::rows::{ROWS, Row};
+use super::rows::{ROWS, Row, row};
 use super::{Stage, complete};
 use crate::fakes::HostMemory;
+use bundle::HostName;
 use schema::Value;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 const ELSEWHERE: &str = "192.0.2.77";
 
@@ -32,6 +35,27 @@ async fn on_hosts() -> Vec<Stage> {
     }
     stages.retain(Stage::is_on_hosts);
     stages
+}
+
+/// The configuration with other SSH addresses for some of its hosts.
+fn reached_at(stage: &Stage, ways: &[(&str, &str)]) -> Value {
+    let mut hosts = stage.config.get("hosts").clone();
+    for (host, address) in ways {
+        let mut attributes = hosts.get(host).clone();
+        attributes.set("ssh", Value::object([("address", (*address).into())]));
+        hosts.set(host, attributes);
+    }
+    let mut config = stage.config.clone();
+    config.set("hosts", hosts);
+    complete(stage.engine.schema(stage.row.name), &config)
+}
+
+fn addresses_of(config: &Value, host: &str) -> BTreeSet<IpAddr> {
+    config.get("hosts").get(host).get("address").as_str().unwrap().parse().into_iter().collect()
+}
+
+fn leads(stage: &Stage, address: &str, host: &str) {
+    stage.world.change(|memory| memory.routes.insert(address.into(), HostName::literal(host)));
 }
 
 fn has_fixed_members(row: &Row) -> bool {
@@ -94,4 +118,84 @@ async fn a_member_of_etcd_does_not_move() {
         assert!(refused.errors.len() == 1 && refused.errors[0].contains("cannot move from"), "{:?}", refused.errors);
         stage.world_is(&before, "after the refusal");
     }
+}
+
+#[tokio::test]
+async fn swapped_ssh_addresses_are_refused_at_plan() {
+    for mut stage in on_hosts().await {
+        let names: Vec<String> = stage.config.get("hosts").as_map().unwrap().keys().cloned().collect();
+        let (one, other) = (names[0].as_str(), names[1].as_str());
+        let swapped = reached_at(&stage, &[(one, "ssh-2.example"), (other, "ssh-1.example")]);
+        stage.config = reached_at(&stage, &[(one, "ssh-1.example"), (other, "ssh-2.example")]);
+        for host in &names {
+            let addresses = addresses_of(&stage.config, host);
+            stage.world.change_host(host, |memory| memory.addresses = addresses);
+        }
+        let (name, state) = (stage.row.name, stage.create().await);
+        let errors = stage.engine.try_plan(name, &state, &swapped).await.unwrap_err();
+        let expect = [(one, "ssh-2.example", other), (other, "ssh-1.example", one)];
+        for (errors, (now, at, before)) in errors.iter().zip(expect) {
+            assert!(
+                errors.contains(&format!("SSH would reach {now} at {at}, where the last apply reached {before}")),
+                "{errors}"
+            );
+        }
+        // One that is known only at apply meets the same refusal.
+        let same = stage.config.clone();
+        let mut planned = stage.engine.plan(name, &state, &same).await.planned;
+        planned.set("hosts", swapped.get("hosts").clone());
+        let before = stage.world.memory();
+        let refused = stage.engine.apply(name, &state, &swapped, &planned).await;
+        assert!(refused.errors.len() == 1 && refused.errors[0].contains("SSH would reach"), "{:?}", refused.errors);
+        stage.world_is(&before, "after the refusal");
+    }
+}
+
+#[tokio::test]
+async fn two_hosts_that_ssh_reaches_at_one_place_are_refused_before_the_first_apply() {
+    for mut stage in on_hosts().await {
+        let names: Vec<String> = stage.config.get("hosts").as_map().unwrap().keys().cloned().collect();
+        let config = reached_at(&stage, &[(&names[0], "ssh.example"), (&names[1], "SSH.example.")]);
+        let errors = stage.engine.try_plan(stage.row.name, &Value::Null, &config).await.unwrap_err();
+        let expect = format!("SSH reaches {} and {} at the same place, ssh.example", names[0], names[1]);
+        assert!(errors.len() == 1 && errors[0].contains(&expect), "{errors:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_way_of_ssh_is_taken_to_the_same_machine_only() {
+    for mut stage in on_hosts().await {
+        let (name, state) = (stage.row.name, stage.create().await);
+        let moved = last_host(&stage.config);
+        let config = reached_at(&stage, &[(&moved, "ssh.example")]);
+        let plan = stage.engine.plan(name, &state, &config).await;
+        let expect = format!("SSH takes another way to {moved}");
+        assert!(plan.warnings.iter().any(|warning| warning.contains(&expect)), "{name}: {:?}", plan.warnings);
+        leads(&stage, "ssh.example", "a-new-machine");
+        let before = stage.world.memory();
+        let refused = stage.engine.apply(name, &state, &config, &plan.planned).await;
+        let expect = format!("SSH reaches another machine than {moved} at ssh.example");
+        assert!(refused.errors.len() == 1 && refused.errors[0].contains(&expect), "{name}: {:?}", refused.errors);
+        assert_eq!(refused.state, state, "{name}");
+        stage.world_is(&before, "after the refusal");
+        leads(&stage, "ssh.example", &moved);
+        let state = stage.apply(&state, &config).await;
+        stage.settled(&state, &config, "after another way").await;
+        stage.destroy(&state, "reached in another way").await;
+    }
+}
+
+/// A machine that was set up again has no record, but its address.
+#[tokio::test]
+async fn a_machine_that_was_set_up_again_is_known_by_its_address() {
+    let mut stage = Stage::of(row("k8s_node_group")).await;
+    let state = stage.create().await;
+    let end = stage.world.memory();
+    let config = reached_at(&stage, &[("worker-2", "ssh.example")]);
+    let addresses = addresses_of(&config, "worker-2");
+    stage.world.change_host("worker-2", |host| *host = HostMemory { addresses, ..HostMemory::default() });
+    let refreshed = stage.engine.refresh(stage.row.name, &state).await;
+    let state = stage.apply(&refreshed.state, &config).await;
+    stage.settled(&state, &config, "after it was set up again").await;
+    assert_eq!(stage.world.memory().hosts.len(), end.hosts.len());
 }

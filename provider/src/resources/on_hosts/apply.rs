@@ -21,6 +21,8 @@ pub struct Apply<'a> {
     /// Those of the configuration, for the look at new ones.
     pub hosts: &'a render::Hosts,
     pub desired: &'a BTreeMap<HostName, Bundle>,
+    /// Of every host that answers.
+    pub inventories: &'a BTreeMap<HostName, Inventory>,
     pub rollout: &'a Rollout<'a>,
     pub actions: &'a dyn Actions,
 }
@@ -85,12 +87,10 @@ impl Apply<'_> {
             self.desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
         let mut asked = recorded.clone();
         asked.extend(manifests.clone());
-        let questions = self.desired.iter().map(|(host, bundle)| (host.clone(), ownership::question(bundle)));
-        let inventories = fleet.take_inventories(questions.collect()).await;
         let observed = fleet.observe(&asked).await;
-        let adopts = recorded.is_empty() && inventories.values().any(|found| ownership::has_own_data(&fleet.owner, found));
+        let adopts = recorded.is_empty() && self.inventories.values().any(|found| ownership::has_own_data(&fleet.owner, found));
         let mut applied = Applied { manifests: recorded.clone(), diagnostics: Diagnostics::default(), cancelled: false, adopts };
-        let mut faults = self.foreign(fleet, recorded, &inventories);
+        let mut faults = self.foreign(fleet, recorded);
         faults.extend(self.preflight(fleet, recorded).await);
         if faults.has_errors() {
             applied.diagnostics = faults;
@@ -98,7 +98,7 @@ impl Apply<'_> {
         }
         let mut states = self.host_states(&asked, recorded, &observed);
         for state in &mut states {
-            if let Some((bundle, found)) = self.desired.get(&state.name).zip(inventories.get(&state.name)) {
+            if let Some((bundle, found)) = self.desired.get(&state.name).zip(self.inventories.get(&state.name)) {
                 (state.etcd_data, state.history) = ownership::etcd_of(&fleet.owner, bundle, found);
             }
         }
@@ -131,17 +131,12 @@ impl Apply<'_> {
         names.into_iter().map(state).collect()
     }
 
-    fn foreign(
-        &self,
-        fleet: &Fleet,
-        recorded: &BTreeMap<HostName, Manifest>,
-        inventories: &BTreeMap<HostName, Inventory>,
-    ) -> Diagnostics {
+    fn foreign(&self, fleet: &Fleet, recorded: &BTreeMap<HostName, Manifest>) -> Diagnostics {
         let check = |(host, found): (&HostName, &Inventory)| {
             let (bundle, in_state) = (self.desired.get(host)?, recorded.contains_key(host));
             Some(ownership::check(&Claim { host, owner: &fleet.owner, bundle, in_state }, found))
         };
-        inventories.iter().filter_map(check).flatten().collect()
+        self.inventories.iter().filter_map(check).flatten().collect()
     }
 
     /// Looks at hosts that get something for the first time.

@@ -14,6 +14,7 @@ mod foreign;
 pub mod hardway_cluster;
 mod health;
 pub(crate) mod lb_vrrp;
+mod moves;
 pub(crate) mod node_group;
 mod ownership;
 mod plan;
@@ -159,6 +160,15 @@ impl<R: HostResource> OnHosts<R> {
             .map_err(|error| Diagnostic::error(error.to_string()))
     }
 
+    fn addresses(
+        &self,
+        prior: Option<&Value>,
+        recorded: &BTreeMap<HostName, Manifest>,
+        planned: &Value,
+    ) -> Result<Addresses, Diagnostic> {
+        Addresses::of(prior, recorded, planned, &self.shared.configuration().ssh)
+    }
+
     async fn connect_to_recorded(&self, call: &Call, prior: &Value) -> Result<Fleet, Diagnostic> {
         let place: Place = decode(prior)?;
         let hosts = recorded::all_hosts(None, Some(prior))?;
@@ -170,7 +180,7 @@ impl<R: HostResource> OnHosts<R> {
         let with_secrets: R::Config = decode(&request.config)?;
         let mut planned = request.proposed.clone();
         let recorded = Recorded::of(request.prior.as_ref())?.manifests()?;
-        let mut diagnostics = Addresses::of(request.prior.as_ref(), &recorded, &planned).check(self.resource.moves());
+        let mut diagnostics = self.addresses(request.prior.as_ref(), &recorded, &planned)?.check(self.resource.moves());
         if diagnostics.has_errors() {
             return Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() });
         }
@@ -207,7 +217,7 @@ impl<R: HostResource> OnHosts<R> {
         let with_secrets: R::Config = decode(&request.config)?;
         let place: Place = decode(&request.planned)?;
         let recorded = Recorded::of(request.prior.as_ref())?.manifests()?;
-        let addresses = Addresses::of(request.prior.as_ref(), &recorded, &request.planned);
+        let addresses = self.addresses(request.prior.as_ref(), &recorded, &request.planned)?;
         addresses.refuse(self.resource.moves())?;
         let all = recorded::all_hosts(place.hosts.known(), request.prior.as_ref())?;
         let was_empty = |prior: &Value| prior.get("hosts").as_map().is_none_or(BTreeMap::is_empty);
@@ -231,14 +241,16 @@ impl<R: HostResource> OnHosts<R> {
             return Err(errors::unknown_at_apply());
         }
         recorded::set_desired(&mut planned, &desired)?;
-        let fleet = connect::connect(&self.shared, self.owner(&planned)?, &all, &place.ssh, call).await?;
-        addresses.refuse_other_machines(&fleet).await?;
+        let mut fleet = connect::connect(&self.shared, self.owner(&planned)?, &all, &place.ssh, call).await?;
+        let inventories = fleet.take_inventories(ownership::questions(&desired, &recorded)).await;
+        addresses.refuse_other_machines(&fleet, &inventories).await?;
         let prior = request.prior.clone();
         let facts = self.resource.observe(&actions, &fleet, prior.as_ref()).await?;
         request.planned = planned;
         let apply = Apply {
             hosts: &place.hosts.known().and_then(hosts::resolve).unwrap_or_default(),
             desired: &desired,
+            inventories: &inventories,
             rollout: &self.resource.rollout(&config, &facts),
             actions: &actions,
         };

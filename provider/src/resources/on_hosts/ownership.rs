@@ -2,7 +2,7 @@
 //! resource's, or nobody's. Pure: the inventories come in.
 
 use super::foreign::{Cluster, Finding};
-use bundle::{Bundle, HostName, HostPath, IfFilled};
+use bundle::{Bundle, HostName, HostPath, IfFilled, Manifest};
 use machines::{Inventory, Owner, Question, Record};
 use render::{control_plane, load_balancer, node};
 use rollout::{EtcdData, History};
@@ -30,8 +30,14 @@ pub struct Claim<'a> {
     pub in_state: bool,
 }
 
+/// What to ask each host of an apply: those that are to have something, and those that leave.
+pub fn questions(desired: &BTreeMap<HostName, Bundle>, recorded: &BTreeMap<HostName, Manifest>) -> BTreeMap<HostName, Question> {
+    let leaving = recorded.keys().map(|host| (host.clone(), Question::default()));
+    leaving.chain(desired.iter().map(|(host, bundle)| (host.clone(), question(bundle)))).collect()
+}
+
 /// What to ask a host for that is to have this bundle.
-pub fn question(bundle: &Bundle) -> Question {
+fn question(bundle: &Bundle) -> Question {
     let refused = bundle.data_directories.iter().filter(|(_, directory)| directory.if_filled == IfFilled::Refuse);
     let installations = INSTALLATIONS.iter().map(|(path, _)| HostPath::literal(path));
     let etcd = wal(bundle).into_iter().chain([HostPath::literal(control_plane::JOIN_ENVIRONMENT)]);
