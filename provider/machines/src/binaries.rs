@@ -56,7 +56,8 @@ impl Machine {
                 progress(sentence);
             }
         };
-        let script = Script::new("installing programs", include_str!("scripts/binaries.sh"), &[owner.as_str()], TIMEOUT);
+        let script =
+            Script::new("installing programs", include_str!("scripts/binaries.sh"), &[owner.as_str(), self.name()], TIMEOUT);
         let output = self.succeed(&script.on_line(&told), plan.as_bytes()).await.map_err(|error| name_url(error, missing))?;
         let answer = parse_answer(&output.stdout_text()).ok_or_else(|| MachineError::Answer {
             host: self.target.to_string(),

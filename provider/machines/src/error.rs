@@ -41,6 +41,7 @@ pub enum MachineError {
     Key { host: String, source_name: String, reason: String },
     Authentication { host: String, user: String, tried: String, offered: String },
     Sudo { host: String, user: String, reason: String },
+    OtherHost { host: String, found: String },
     Lost { host: String, operation: String, reason: String },
     Timeout { host: String, operation: String, seconds: u64 },
     Script { host: String, operation: String, status: u32, reason: String },
@@ -76,6 +77,7 @@ impl MachineError {
             E::Key { host, source_name, .. } => format!("cannot use {source_name} to log in to {host}"),
             E::Authentication { host, user, .. } => format!("{host} refuses to log in user {user}"),
             E::Sudo { host, user, .. } => format!("user {user} on {host} may not run commands as root"),
+            E::OtherHost { host, found } => format!("SSH to {host} reaches the machine of {found}"),
             E::Lost { host, operation, .. } => format!("the connection to {host} was lost during {operation}"),
             E::Timeout { host, operation, seconds } => format!("{operation} on {host} did not end within {seconds} s"),
             E::Script { host, operation, status, .. } => format!("{operation} failed on {host} (exit status {status})"),
@@ -176,6 +178,10 @@ impl MachineError {
     fn detail_of_operation(&self) -> String {
         use MachineError as E;
         match self {
+            E::OtherHost { host, found } => format!(
+                "The record there says that the machine was set up as {found}. Nothing was taken from it or changed on it. Give {host} the \
+                 address, the ssh.address or ssh.port, or the jump host, that leads to its own machine"
+            ),
             E::Lost { reason, .. } => format!("{reason}. Running apply again is safe and continues from what it finds"),
             E::Timeout { .. } => "Look for what hangs there; running apply again is safe".into(),
             E::Script { reason, .. } => reason.clone(),

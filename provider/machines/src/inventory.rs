@@ -39,8 +39,18 @@ pub struct Record {
     pub kept: BTreeSet<HostPath>,
     /// Units that came up at least once.
     pub started: BTreeSet<UnitName>,
-    /// `Bundle::identity` at the last push.
+    /// `Bundle::identity` at the last push, with `version`, `host` and `machine-id`.
     pub identity: BTreeMap<String, String>,
+}
+
+/// In `identity`: under which name in `hosts` the machine was written.
+pub(crate) const HOST: &str = "host";
+
+impl Record {
+    /// Under which name in `hosts` the machine was written. `None` in a record of an older version, until the next push.
+    pub fn host(&self) -> Option<&str> {
+        self.identity.get(HOST).map(String::as_str)
+    }
 }
 
 impl Machine {
@@ -133,14 +143,14 @@ mod tests {
     #[test]
     fn an_answer_becomes_an_inventory() {
         let answer = "record\tk8s_a.b\t1700000000\ndirectories\tk8s_a.b\t/var/lib/etcd\nkept\tk8s_a.b\t/var/log/pods\n\
-                      identity\tk8s_a.b\tversion 1\nidentity\tk8s_a.b\thosts a=1, b=2\nstarted\tk8s_a.b\tetcd.service\n\
+                      identity\tk8s_a.b\tversion 2\nidentity\tk8s_a.b\thost h1\nidentity\tk8s_a.b\thosts a=1, b=2\nstarted\tk8s_a.b\tetcd.service\n\
                       record\tk8s_a.old\t0\nrecord\t.odd\t0\nfilled\t/var/lib/etcd\n\
                       certificate\t/a.crt\t-----BEGIN\ncertificate\t/a.crt\tx\nend\n";
         let inventory = parse_inventory(answer).unwrap();
         let [first, second] = inventory.records.values().collect::<Vec<_>>()[..] else { panic!("two records") };
         assert_eq!(first.since, Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000)));
         assert_eq!((&first.directories, &first.kept), (&[path("/var/lib/etcd")].into(), &[path("/var/log/pods")].into()));
-        assert_eq!(first.identity["hosts"], "a=1, b=2");
+        assert_eq!((first.identity["hosts"].as_str(), first.host(), second.host()), ("a=1, b=2", Some("h1"), None));
         assert_eq!(first.started, [UnitName::literal("etcd.service")].into());
         assert_eq!(*second, Record::default());
         assert_eq!(inventory.filled, [path("/var/lib/etcd")].into());

@@ -106,6 +106,11 @@ impl Machine {
         self.succeed(&script, content).await.map(drop)
     }
 
+    /// The host that this machine should be.
+    pub(crate) fn name(&self) -> &str {
+        self.target.name.as_str()
+    }
+
     /// Runs one of the crate's scripts, and turns what it reports into an error.
     pub(crate) async fn succeed(
         &self,
@@ -133,6 +138,7 @@ impl Machine {
             "package" => MachineError::Package { host, package: object, reason },
             "owner" => MachineError::UnknownUser { host, owner: object, reason },
             "file" => MachineError::File { host, path: object, reason },
+            "other-host" => MachineError::OtherHost { host, found: object },
             "cut-off" => MachineError::Lost { host, operation, reason: format!("{object}: {reason}") },
             "filled" => MachineError::Filled { host, path: object, reason },
             "locked" => MachineError::Locked { host, lock: object },

@@ -12,7 +12,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 impl Machine {
     /// One round trip. Small files are hashed; a binary counts as unchanged while size, time and inode are those of its installation.
     pub async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError> {
-        let script = Script::new("reading the state", include_str!("scripts/read.sh"), &[owner.as_str()], TIMEOUT);
+        let script = Script::new("reading the state", include_str!("scripts/read.sh"), &[owner.as_str(), self.name()], TIMEOUT);
         let output = self.succeed(&script, render_question(manifest).as_bytes()).await?;
         parse_observed(&output.stdout_text(), manifest).map_err(|answer| MachineError::Answer {
             host: self.target.to_string(),

@@ -35,7 +35,8 @@ impl Machine {
                 progress(sentence);
             }
         };
-        let script = Script::new(operation, include_str!("scripts/remove.sh"), &[owner.as_str(), mode], TIMEOUT).on_line(&told);
+        let arguments = [owner.as_str(), self.name(), mode];
+        let script = Script::new(operation, include_str!("scripts/remove.sh"), &arguments, TIMEOUT).on_line(&told);
         self.succeed(&script, render_names(manifest).as_bytes()).await.map(drop)
     }
 }

@@ -49,7 +49,7 @@ impl Machine {
         operation: &'static str,
         lines: &str,
     ) -> Result<(), MachineError> {
-        let script = Script::new(operation, include_str!("scripts/units.sh"), &[owner.as_str(), verb], TIMEOUT);
+        let script = Script::new(operation, include_str!("scripts/units.sh"), &[owner.as_str(), self.name(), verb], TIMEOUT);
         match self.succeed(&script, lines.as_bytes()).await {
             Err(MachineError::Unit { host, unit, reason, journal, .. }) => {
                 Err(MachineError::Unit { host, verb: verb.into(), unit, reason, journal })

@@ -26,6 +26,15 @@ impl FakeHost {
         MachineError::Lost { host: self.name.to_string(), operation: operation.into(), reason: "the connection was cut".into() }
     }
 
+    /// As every script of an owner does: its record may be that of another host.
+    fn refuse_other_host(&self, owner: &Owner) -> Result<(), MachineError> {
+        let found = self.world.change(|memory| memory.host(&self.machine).records.get(owner)?.identity.get("host").cloned());
+        match found.filter(|found| found != self.name.as_str()) {
+            None => Ok(()),
+            Some(found) => Err(MachineError::OtherHost { host: self.name.to_string(), found }),
+        }
+    }
+
     /// A mutating call on this host's memory.
     async fn mutate(
         &self,
@@ -46,6 +55,7 @@ impl FakeHost {
     }
 
     async fn act(&self, verb: units::Verb, owner: &Owner, named: &[(UnitName, Option<Digest>)]) -> Result<(), MachineError> {
+        self.refuse_other_host(owner)?;
         let call = format!("{}: {verb:?} {}", self.name, units::joined(named));
         let done = self
             .world
@@ -93,15 +103,18 @@ impl Host for FakeHost {
     }
 
     async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError> {
+        self.refuse_other_host(owner)?;
         self.ask(|host| observe(host, owner, manifest))
     }
 
     async fn push(&self, owner: &Owner, bundle: &Bundle, observed: &Observed, progress: &Progress) -> Result<(), MachineError> {
+        self.refuse_other_host(owner)?;
         progress("writing files");
         self.mutate("push", |host, extent| push::push(host, &self.name, owner, (bundle, observed), extent)).await
     }
 
     async fn prune(&self, owner: &Owner, keep: &Manifest, _progress: &Progress) -> Result<(), MachineError> {
+        self.refuse_other_host(owner)?;
         self.mutate("prune", |host, extent| {
             push::prune(host, owner, keep, extent);
             Ok(())
@@ -110,6 +123,7 @@ impl Host for FakeHost {
     }
 
     async fn remove(&self, owner: &Owner, manifest: &Manifest, _progress: &Progress) -> Result<(), MachineError> {
+        self.refuse_other_host(owner)?;
         let call = format!("{}: remove", self.name);
         let done = self.world.mutate(call, |memory, extent| {
             push::remove(memory.host(&self.machine), owner, manifest, extent);
@@ -136,6 +150,7 @@ impl Host for FakeHost {
     }
 
     async fn note_stamps(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        self.refuse_other_host(owner)?;
         self.mutate("note stamps", |host, extent| {
             let record = host.records.entry(owner.clone()).or_default();
             for (unit, stamp) in &units[..extent.of(units.len())] {
@@ -148,6 +163,7 @@ impl Host for FakeHost {
     }
 
     async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
+        self.refuse_other_host(owner)?;
         self.mutate("withdraw stamps", |host, _| {
             let record = host.records.entry(owner.clone()).or_default();
             for unit in units {

@@ -23,7 +23,7 @@ pub(super) fn push(
     if let Some(path) = bundle.data_directories.iter().find_map(|(path, new)| refused(host, path, new)) {
         return Err(MachineError::Filled { host: name.to_string(), path: path.to_string(), reason: "it holds something".into() });
     }
-    note(host, owner, bundle);
+    note(host, name, owner, bundle);
     mark_unread(host, owner, &doomed);
     host.modules.extend(bundle.modules.iter().cloned());
     for (key, value) in &bundle.sysctls {
@@ -74,7 +74,7 @@ fn refused(host: &HostMemory, path: &HostPath, directory: &Directory) -> Option<
     (directory.if_filled == IfFilled::Refuse && !is_covered && !host.content_of(path).is_empty()).then(|| path.clone())
 }
 
-fn note(host: &mut HostMemory, owner: &Owner, bundle: &Bundle) {
+fn note(host: &mut HostMemory, name: &HostName, owner: &Owner, bundle: &Bundle) {
     let before: Vec<_> = bundle.sysctls.keys().map(|key| (key.clone(), host.sysctl(key))).collect();
     let seen_by_others: Vec<_> =
         host.records.iter().filter(|(other, _)| *other != owner).flat_map(|(_, record)| record.sysctls.clone()).collect();
@@ -99,6 +99,7 @@ fn note(host: &mut HostMemory, owner: &Owner, bundle: &Bundle) {
         }
     }
     record.identity = bundle.identity.clone();
+    record.identity.insert("host".into(), name.to_string());
     record.cleanup.extend(bundle.cleanup.iter().cloned());
 }
 

@@ -12,6 +12,7 @@ mod empty_members;
 mod engine;
 mod foundation;
 mod host_versions;
+mod other_host;
 mod ownership;
 mod plans;
 mod rolls;

@@ -58,7 +58,15 @@ contains() {
   esac
 }
 
-# open_record OWNER: one script at a time works on an owner's record.
+# refuse_other_host HOST: SSH may reach another machine than it should. A record of an older version names no host.
+refuse_other_host() {
+  [ -f "$record/identity" ] || return 0
+  while read -r key value; do
+    [ "$key" != host ] || [ "$value" = "$1" ] || fail other-host "$value"
+  done <"$record/identity"
+}
+
+# open_record OWNER HOST: one script at a time works on an owner's record, if it is that of this host.
 open_record() {
   owner=$1
   record=$state/$1
@@ -68,6 +76,7 @@ open_record() {
   mkdir -p "$state" || fail file "$state"
   exec 9>"$lock" || fail file "$lock"
   take_lock 9 "$lock"
+  refuse_other_host "$2"
   mkdir -p "$record/backup" "$record/units" "$record/cleanup" || fail file "$record"
 }
 

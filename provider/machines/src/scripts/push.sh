@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# push.sh OWNER: standard input is an archive: plan/* say what to do, files/* are new contents, cleanup/* undo things on destroy.
-open_record "$1"
+# push.sh OWNER HOST: standard input is an archive: plan/* say what to do, files/* are new contents, cleanup/* undo things on destroy.
+open_record "$1" "$2"
 lock_host
 exec 1>&2
 stage=$record/staging
@@ -61,7 +61,10 @@ record_rest() {
   while read -r unit; do
     [ -e "$record/units/$unit" ] || : >"$record/units/$unit" || fail file "$record/units/$unit"
   done <plan/units
-  { cp plan/identity "$record/identity.part" && mv -f "$record/identity.part" "$record/identity"; } || fail file "$record/identity"
+  {
+    { cat plan/identity && if [ -s /etc/machine-id ]; then echo "machine-id $(cat /etc/machine-id)"; fi; } >"$record/identity.part" &&
+      mv -f "$record/identity.part" "$record/identity"
+  } || fail file "$record/identity"
   for file in cleanup/*; do
     [ ! -f "$file" ] || cp "$file" "$record/$file" || fail file "$record/$file"
   done

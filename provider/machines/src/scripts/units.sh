@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# units.sh OWNER start|restart|reload|note|stop|withdraw: standard input holds `UNIT STAMP`, STAMP being - for the last two, at last `end`.
-open_record "$1"
-verb=$2
+# units.sh OWNER HOST start|restart|reload|note|stop|withdraw: standard input holds `UNIT STAMP`, STAMP being - for the last two, at last `end`.
+open_record "$1" "$2"
+verb=$3
 exec 1>&2
 units='' ended=no
 rm -rf "$record/starting"

@@ -121,7 +121,10 @@ async fn the_inventory_names_records_what_is_filled_and_certificates_without_key
     assert_eq!(record.directories, [host.host_path("data/etcd")].into());
     assert_eq!(record.kept, [host.host_path("log/pods")].into());
     assert_eq!(record.started, [UnitName::literal("a.service")].into());
-    assert_eq!((record.identity["version"].as_str(), record.identity["hosts"].as_str()), ("1", "h1=192.0.2.1 h2=192.0.2.2"));
+    let identity = |key: &str| record.identity[key].as_str();
+    assert_eq!((identity("version"), record.host(), identity("hosts")), ("2", Some("h1"), "h1=192.0.2.1 h2=192.0.2.2"));
+    let machine_id = fs::read_to_string("/etc/machine-id").ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
+    assert_eq!(record.identity.get("machine-id"), machine_id.as_ref());
     assert_eq!(found.filled, ["data/etcd", "etc/file"].map(|name| host.host_path(name)).into());
     let pem = &found.certificates[&host.host_path("pki/both.pem")];
     assert_eq!((pem.as_str(), found.certificates.len()), (format!("{certificate}{certificate}").as_str(), 1));

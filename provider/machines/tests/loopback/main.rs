@@ -7,6 +7,7 @@ mod cut_off;
 mod directories;
 mod forwarding;
 mod host;
+mod other_host;
 mod programs;
 mod pushing;
 mod removing;

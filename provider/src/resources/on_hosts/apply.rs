@@ -3,7 +3,7 @@
 
 use super::errors::{machine_error, refused};
 use super::execute::{Actions, Execution, Outcome};
-use super::fleet::Fleet;
+use super::fleet::{Absence, Fleet};
 use super::ownership::{self, Claim};
 use super::plan::Rollout;
 use super::recorded::{self, Recorded};
@@ -79,7 +79,7 @@ impl Apply<'_> {
         let drift = fleet.read(manifests).await;
         state.set("hosts", recorded::hosts_left(&state, prior, manifests));
         recorded::set_manifests(&mut state, manifests, self.desired)?;
-        Ok(recorded::after_read(state, &drift, &fleet.unreachable))
+        Ok(recorded::after_read(state, &drift, &fleet.reasons()))
     }
 
     async fn roll(&self, fleet: &mut Fleet, recorded: &BTreeMap<HostName, Manifest>) -> Applied {
@@ -178,9 +178,9 @@ impl Applied {
     /// Every step ran: hosts that answer have what was planned; the others are named.
     fn settle(&mut self, fleet: &Fleet, manifests: &BTreeMap<HostName, Manifest>) {
         for host in self.manifests.keys().filter(|host| !manifests.contains_key(*host)) {
-            if let Some(reason) = fleet.unreachable.get(host) {
+            if let Some(Absence { summary, reason, .. }) = fleet.absent.get(host) {
                 self.diagnostics.push(
-                    Diagnostic::warning(format!("{host} does not answer, so nothing was removed from it")).detail(format!(
+                    Diagnostic::warning(format!("{summary}, so nothing was removed from it")).detail(format!(
                         "{reason}\n\nIt is no longer part of this resource. If it comes back, reinstall it before you use it for something else."
                     )),
                 );
@@ -189,9 +189,9 @@ impl Applied {
         for (host, manifest) in manifests {
             let has = |known: &Manifest| bundle::differences(manifest, &known.as_observed()).is_empty();
             let pending = !self.manifests.get(host).is_some_and(has);
-            match fleet.unreachable.get(host) {
-                Some(reason) if pending => self.diagnostics.push(
-                    Diagnostic::error(format!("{host} does not answer and still has to be changed"))
+            match fleet.absent.get(host) {
+                Some(Absence { summary, reason, .. }) if pending => self.diagnostics.push(
+                    Diagnostic::error(format!("{summary}, and it still has to be changed"))
                         .detail(format!("{reason}\n\nEvery other host is done. Running apply again once it answers is safe, or take it out of hosts.")),
                 ),
                 Some(_) => {}

@@ -3,6 +3,7 @@
 
 use super::errors::machine_error;
 use super::execute::StepError;
+use super::ownership;
 use crate::ports::{Clock, Host};
 use crate::progress::Progress;
 use bundle::{Difference, HostName, Manifest, Observed, UnitName};
@@ -15,10 +16,27 @@ use tokio_util::sync::CancellationToken;
 pub struct Fleet {
     pub owner: Owner,
     pub machines: BTreeMap<HostName, Arc<dyn Host>>,
-    pub unreachable: BTreeMap<HostName, String>,
+    pub absent: BTreeMap<HostName, Absence>,
     pub progress: Progress,
     pub cancelled: CancellationToken,
     pub clock: Arc<dyn Clock>,
+}
+
+/// Why a host takes no part in a call.
+pub struct Absence {
+    /// Without a full stop.
+    pub summary: String,
+    pub reason: String,
+    /// It answers, and is another host than it should be.
+    pub is_other: bool,
+}
+
+impl Absence {
+    fn of(host: &HostName, error: &MachineError) -> Absence {
+        let is_other = matches!(error, MachineError::OtherHost { .. });
+        let summary = if is_other { error.summary() } else { format!("{host} does not answer") };
+        Absence { summary, reason: error.to_string(), is_other }
+    }
 }
 
 impl Fleet {
@@ -30,13 +48,13 @@ impl Fleet {
         cancelled: CancellationToken,
         clock: Arc<dyn Clock>,
     ) -> Fleet {
-        let mut fleet = Fleet { owner, machines: BTreeMap::new(), unreachable: BTreeMap::new(), progress, cancelled, clock };
+        let mut fleet = Fleet { owner, machines: BTreeMap::new(), absent: BTreeMap::new(), progress, cancelled, clock };
         for (name, answer) in answers {
             match answer {
                 Ok(machine) => drop(fleet.machines.insert(name, machine)),
                 Err(error) => {
                     fleet.progress.line(&format!("{name}: {error}"));
-                    fleet.unreachable.insert(name, error.to_string());
+                    fleet.miss(name, &error);
                 }
             }
         }
@@ -44,18 +62,35 @@ impl Fleet {
     }
 
     pub fn machine(&self, host: &HostName) -> Result<&dyn Host, StepError> {
-        self.machines.get(host).map(AsRef::as_ref).ok_or_else(|| StepError::Gate {
-            summary: format!("{host} does not answer"),
-            detail: format!("{}\n\nRunning apply again is safe.", self.unreachable.get(host).cloned().unwrap_or_default()),
+        self.machines.get(host).map(AsRef::as_ref).ok_or_else(|| {
+            let absence = self.absent.get(host);
+            StepError::Gate {
+                summary: absence.map_or_else(|| format!("{host} does not answer"), |absence| absence.summary.clone()),
+                detail: format!("{}\n\nRunning apply again is safe.", absence.map_or("", |absence| &absence.reason)),
+            }
         })
     }
 
-    pub fn unreachable_warnings(&self) -> Diagnostics {
-        let warning = |(host, reason): (&HostName, &String)| {
-            Diagnostic::warning(format!("{host} does not answer"))
-                .detail(format!("{reason}\n\nIts last known state is kept; every other host was read. Once it answers again, the next refresh reads it."))
+    /// Goes on without a host.
+    fn miss(&mut self, host: HostName, error: &MachineError) {
+        self.machines.remove(&host);
+        self.absent.insert(host.clone(), Absence::of(&host, error));
+    }
+
+    /// What the state says of hosts that were not read.
+    pub fn reasons(&self) -> BTreeMap<HostName, String> {
+        self.absent.iter().map(|(host, absence)| (host.clone(), absence.reason.clone())).collect()
+    }
+
+    pub fn absence_warnings(&self) -> Diagnostics {
+        let warning = |absence: &Absence| {
+            let next = if absence.is_other { "it leads to its own machine" } else { "it answers again" };
+            Diagnostic::warning(&absence.summary).detail(format!(
+                "{}\n\nIts last known state is kept; every other host was read. Once {next}, the next refresh reads it.",
+                absence.reason
+            ))
         };
-        self.unreachable.iter().map(warning).collect()
+        self.absent.values().map(warning).collect()
     }
 
     /// What differs on each host that answers.
@@ -79,16 +114,13 @@ impl Fleet {
         for (host, result) in futures::future::join_all(reads).await {
             match result {
                 Ok(observed) => drop(all.insert(host, observed)),
-                Err(error) => {
-                    self.machines.remove(&host);
-                    self.unreachable.insert(host, error.to_string());
-                }
+                Err(error) => self.miss(host, &error),
             }
         }
         all
     }
 
-    /// Of every host that answers and is to have something: whose it is.
+    /// Of every host that answers: whose it is. One whose machine was set up as another host is absent from then on.
     pub async fn take_inventories(&mut self, questions: BTreeMap<HostName, Question>) -> BTreeMap<HostName, Inventory> {
         let machines =
             questions.into_iter().filter_map(|(host, question)| Some((self.machines.get(&host)?.clone(), host, question)));
@@ -96,11 +128,14 @@ impl Fleet {
         let mut all = BTreeMap::new();
         for (host, result) in futures::future::join_all(looks).await {
             match result {
-                Ok(inventory) => drop(all.insert(host, inventory)),
-                Err(error) => {
-                    self.machines.remove(&host);
-                    self.unreachable.insert(host, error.to_string());
-                }
+                Ok(inventory) => match ownership::other_host(&self.owner, &host, &inventory) {
+                    None => drop(all.insert(host, inventory)),
+                    Some(found) => {
+                        let error = MachineError::OtherHost { host: host.to_string(), found: found.into() };
+                        self.miss(host, &error);
+                    }
+                },
+                Err(error) => self.miss(host, &error),
             }
         }
         all
@@ -138,9 +173,9 @@ impl Fleet {
             }
         }
         for host in left.keys() {
-            if let Some(reason) = self.unreachable.get(host) {
+            if let Some(Absence { summary, reason, .. }) = self.absent.get(host) {
                 diagnostics.push(
-                    Diagnostic::error(format!("{host} does not answer, so what is on it could not be removed"))
+                    Diagnostic::error(format!("{summary}, so what is on it could not be removed"))
                         .detail(format!("{reason}\n\nEvery other host is done. Destroy again once it answers; if it is gone for good, remove this resource from the state.")),
                 );
             }

@@ -1,9 +1,10 @@
 //! What was found on a host that somebody else uses, in words: what it is, whose, and the ways out.
 
+use super::fleet::Absence;
 use super::ownership::Claim;
-use bundle::HostPath;
+use bundle::{HostName, HostPath};
 use machines::{Owner, Record};
-use schema::Diagnostic;
+use schema::{AttributePath, Diagnostic};
 use time::OffsetDateTime;
 
 pub(super) enum Finding {
@@ -62,6 +63,19 @@ impl Finding {
         };
         Diagnostic::error(summary).detail(format!("{detail}\n\nNothing was changed on any host."))
     }
+}
+
+/// SSH to the host leads to the machine of another one.
+pub(super) fn other_host(host: &HostName, absence: &Absence, owner: &Owner) -> Diagnostic {
+    Diagnostic::error(&absence.summary)
+        .detail(format!(
+            "{}.\n\nNothing was changed on any host. If {host} is gone and another host has its address now, take {host} out of hosts and \
+             apply. If this machine is to be {host} from now on, declare it under the name in its record, take that out of hosts and \
+             apply; or clean it as root there:\n\n{}",
+            absence.reason,
+            cleaning(owner)
+        ))
+        .at(AttributePath::attribute("hosts").key(host.as_str()))
 }
 
 impl Cluster {

@@ -207,8 +207,8 @@ impl<R: HostResource> OnHosts<R> {
         let mut fleet = self.connect_to_recorded(call, prior).await?;
         let drift = fleet.read(&recorded).await;
         Ok(ReadResponse {
-            diagnostics: fleet.unreachable_warnings(),
-            state: Some(recorded::after_read(prior.clone(), &drift, &fleet.unreachable)),
+            diagnostics: fleet.absence_warnings(),
+            state: Some(recorded::after_read(prior.clone(), &drift, &fleet.reasons())),
         })
     }
 
@@ -244,6 +244,10 @@ impl<R: HostResource> OnHosts<R> {
         let mut fleet = connect::connect(&self.shared, self.owner(&planned)?, &all, &place.ssh, call).await?;
         let inventories = fleet.take_inventories(ownership::questions(&desired, &recorded)).await;
         addresses.refuse_other_machines(&fleet, &inventories).await?;
+        let refused = ownership::refuse_other_hosts(&fleet, desired.keys());
+        if refused.has_errors() {
+            return Ok(ApplyResponse { state: request.prior, diagnostics: refused });
+        }
         let prior = request.prior.clone();
         let facts = self.resource.observe(&actions, &fleet, prior.as_ref()).await?;
         request.planned = planned;
@@ -279,10 +283,15 @@ impl<R: HostResource> OnHosts<R> {
 
     async fn delete_hosts(&self, call: &Call, prior: &Value) -> Result<DeleteResponse, Diagnostic> {
         let config: R::Config = decode(prior)?;
+        let recorded = Recorded::of(Some(prior))?.manifests()?;
+        let mut fleet = self.connect_to_recorded(call, prior).await?;
+        fleet.take_inventories(ownership::questions(&BTreeMap::new(), &recorded)).await;
+        let refused = ownership::refuse_other_hosts(&fleet, recorded.keys());
+        if refused.has_errors() {
+            return Ok(DeleteResponse { left_behind: Some(prior.clone()), diagnostics: refused });
+        }
         let mut diagnostics = self.resource.leave(&self.shared, &config, call).await?;
         let is_left = diagnostics.has_errors();
-        let recorded = Recorded::of(Some(prior))?.manifests()?;
-        let fleet = self.connect_to_recorded(call, prior).await?;
         let first = self.resource.stopped_first();
         if !first.is_empty() {
             fleet.stop_everywhere(&first).await;

@@ -1,7 +1,8 @@
 //! Whose host it is: before anything is written to any host, its records, the authorities on it and its data directories must be this
 //! resource's, or nobody's. Pure: the inventories come in.
 
-use super::foreign::{Cluster, Finding};
+use super::fleet::Fleet;
+use super::foreign::{self, Cluster, Finding};
 use bundle::{Bundle, HostName, HostPath, IfFilled, Manifest};
 use machines::{Inventory, Owner, Question, Record};
 use render::{control_plane, load_balancer, node};
@@ -45,6 +46,17 @@ fn question(bundle: &Bundle) -> Question {
         filled: refused.map(|(path, _)| path.clone()).chain(installations).chain(etcd).collect(),
         certificates: authorities().map(|(_, path)| path).collect(),
     }
+}
+
+/// The host as which the machine was set up for this owner, if it is another one.
+pub fn other_host<'a>(owner: &Owner, host: &HostName, found: &'a Inventory) -> Option<&'a str> {
+    found.records.get(owner)?.host().filter(|name| *name != host.as_str())
+}
+
+/// Machines that were set up as another of the hosts that are to be written or cleaned.
+pub fn refuse_other_hosts<'a>(fleet: &Fleet, hosts: impl Iterator<Item = &'a HostName>) -> Diagnostics {
+    let others = hosts.filter_map(|host| Some((host, fleet.absent.get(host).filter(|absence| absence.is_other)?)));
+    others.map(|(host, absence)| foreign::other_host(host, absence, &fleet.owner)).collect()
 }
 
 /// Empty when the host may get the bundle.

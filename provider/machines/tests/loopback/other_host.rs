@@ -1,0 +1,70 @@
+//! A machine that was set up as one host, reached as another: nothing is taken from it, written to it or removed from it.
+
+use crate::host::{Host, apply, owner, quiet, unit_that_reads};
+use bundle::{Bundle, Digest, Directory, File, HostName, UnitName};
+use machines::{Machine, MachineError};
+use std::fs;
+
+fn bundle(host: &Host) -> Bundle {
+    let mut bundle = Bundle::default();
+    let unit_file = host.host_path("fake/etc/a.service");
+    bundle.files.insert(unit_file.clone(), File::public("[Service]\n"));
+    bundle.files.insert(host.host_path("etc/file"), File::public("x"));
+    bundle.units.insert(UnitName::literal("a.service"), unit_that_reads(unit_file));
+    bundle.data_directories.insert(host.host_path("data/etcd"), Directory::data(0o700));
+    bundle
+}
+
+#[track_caller]
+fn is_other<T>(answer: Result<T, MachineError>, what: &str) {
+    let Err(error) = answer else { panic!("{what} was done") };
+    assert!(matches!(&error, MachineError::OtherHost { found, .. } if found == "h1"), "{what}: {error}");
+    assert!(error.summary().starts_with("SSH to h2 (127.0.0.1 port") && error.summary().ends_with("reaches the machine of h1"));
+}
+
+#[tokio::test]
+async fn every_script_of_an_owner_refuses_the_machine_of_another_host() {
+    let host = Host::start();
+    let (h1, bundle) = (host.connect().await, bundle(&host));
+    apply(&h1, &owner(), &bundle).await;
+    let mut target = host.target();
+    target.name = HostName::literal("h2");
+    let h2 = Machine::connect(&target).await.unwrap();
+    let (before, calls) = (host.tree(), host.systemctl_calls());
+    let (owner, manifest) = (owner(), bundle.manifest());
+    let observed = h1.read(&owner, &manifest).await.unwrap();
+    let units = [UnitName::literal("a.service")];
+    let stamps = [(units[0].clone(), Digest::of(b"s"))];
+    is_other(h2.read(&owner, &manifest).await, "read");
+    is_other(h2.push(&owner, &bundle, &observed, &quiet).await, "push");
+    is_other(h2.start(&owner, &stamps).await, "start");
+    is_other(h2.restart(&owner, &stamps).await, "restart");
+    is_other(h2.reload(&owner, &stamps).await, "reload");
+    is_other(h2.note_stamps(&owner, &stamps).await, "note");
+    is_other(h2.withdraw_stamps(&owner, &units).await, "withdraw");
+    is_other(h2.stop(&owner, &units).await, "stop");
+    is_other(h2.prune(&owner, &manifest, &quiet).await, "prune");
+    is_other(h2.remove(&owner, &manifest, &quiet).await, "remove");
+    assert_eq!((host.tree(), host.systemctl_calls()), (before, calls));
+}
+
+/// As commit 29eb745 left it, and every version before the name.
+#[tokio::test]
+async fn a_record_without_a_name_is_anybodys_and_the_next_push_names_it() {
+    let host = Host::start();
+    let (machine, bundle) = (host.connect().await, bundle(&host));
+    apply(&machine, &owner(), &bundle).await;
+    let identity = host.path("state/k8s_test.loopback/identity");
+    for older in [None, Some("version 1\nhosts h1=192.0.2.1\n")] {
+        match older {
+            None => fs::remove_file(&identity).unwrap(),
+            Some(text) => fs::write(&identity, text).unwrap(),
+        }
+        let unit = UnitName::literal("a.service");
+        machine.start(&owner(), &[(unit.clone(), bundle.unit_stamp(&unit).unwrap())]).await.unwrap();
+        let observed = machine.read(&owner(), &bundle.manifest()).await.unwrap();
+        assert_eq!(bundle::differences(&bundle.manifest(), &observed), []);
+        machine.push(&owner(), &bundle, &observed, &quiet).await.unwrap();
+        assert!(fs::read_to_string(&identity).unwrap().starts_with("version 2\nhost h1\n"));
+    }
+}
