@@ -1,7 +1,7 @@
 //! A plan tells the truth: it names every step though keys do not exist yet, nothing that stays as it is, and no step of a change
 //! that is over.
 
-use super::rows::{Change, row};
+use super::rows::{Change, ROWS, row};
 use super::{Stage, complete};
 use schema::Value;
 
@@ -17,6 +17,36 @@ fn steps(value: &Value) -> Vec<String> {
 fn unknown_lines(planned: &Value) -> Vec<String> {
     let lines = planned.get("host_contents").as_map().unwrap().iter();
     lines.filter(|(_, line)| line.is_unknown()).map(|(key, _)| key.clone()).collect()
+}
+
+/// As when the checksum file of a mirror changes in between.
+#[tokio::test]
+async fn what_is_no_longer_as_planned_is_refused_before_anything_is_changed() {
+    for row in ROWS {
+        let mut stage = Stage::of(row).await;
+        if !stage.is_on_hosts() {
+            continue;
+        }
+        let (name, config) = (row.name, stage.config.clone());
+        let planned = stage.engine.plan(name, &Value::Null, &config).await.planned;
+        let before = stage.world.memory();
+        let known = planned.get("host_contents").as_map().unwrap().iter().filter(|(_, line)| !line.is_unknown());
+        let keys: Vec<String> = known.map(|(key, _)| key.clone()).collect();
+        assert!(keys.len() > 5, "{name}");
+        for key in [&keys[0], &keys[keys.len() - 1]] {
+            let (mut older, mut lines) = (planned.clone(), planned.get("host_contents").clone());
+            lines.set(key, "what it was when it was planned".into());
+            older.set("host_contents", lines);
+            stage.world.arm(None);
+            let refused = stage.engine.apply(name, &Value::Null, &config, &older).await;
+            let says = |part: &str| refused.errors.iter().any(|error| error.contains(part));
+            assert!(refused.errors.len() == 1 && says("out of date") && says(key) && says("Plan again"), "{:?}", refused.errors);
+            assert!(refused.state.is_null());
+            stage.world_is(&before, "after the refusal");
+        }
+        let applied = stage.engine.apply(name, &Value::Null, &config, &planned).await;
+        assert_eq!(applied.errors, [""; 0]);
+    }
 }
 
 #[tokio::test]

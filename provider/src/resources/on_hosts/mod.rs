@@ -16,6 +16,7 @@ mod health;
 pub(crate) mod lb_vrrp;
 mod moves;
 pub(crate) mod node_group;
+mod outdated;
 mod ownership;
 mod plan;
 mod preflight;
@@ -241,6 +242,7 @@ impl<R: HostResource> OnHosts<R> {
             return Err(errors::unknown_at_apply());
         }
         recorded::set_desired(&mut planned, &desired)?;
+        outdated::refuse(&request.planned, &planned)?;
         let mut fleet = connect::connect(&self.shared, self.owner(&planned)?, &all, &place.ssh, call).await?;
         let inventories = fleet.take_inventories(ownership::questions(&desired, &recorded)).await;
         addresses.refuse_other_machines(&fleet, &inventories).await?;
