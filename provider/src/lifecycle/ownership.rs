@@ -95,6 +95,60 @@ async fn a_cluster_whose_state_was_lost_is_not_overwritten_with_other_authoritie
     stage.destroy(&state, "after two refusals").await;
 }
 
+/// A state that was restored or kept by a colleague, while the cluster of this name was made again.
+#[tokio::test]
+async fn a_destroy_by_a_state_that_is_older_than_the_cluster_removes_nothing() {
+    let mut stage = Stage::of(row("k8s_hardway_cluster")).await;
+    let old = stage.create().await;
+    stage.destroy(&old, "before the cluster is made again").await;
+    let credentials = other_credentials(&mut stage).await;
+    stage.config.set("pki", credentials.get("bundle").clone());
+    let (state, config) = (stage.create().await, stage.config.clone());
+    let before = stage.world.memory();
+    stage.world.arm(None);
+    let refused = stage.engine.destroy(stage.row.name, &old).await;
+    let parts = ["cp-1 carries another cluster than this state knows", "cp-3 carries", "k8s_hardway_cluster.demo", "state rm"];
+    says(&refused.errors.join("\n"), &parts);
+    assert_eq!((stage.world.calls(), refused.state), (vec![], old));
+    stage.world_is(&before, "after a destroy that was refused");
+    stage.settled(&state, &config, "after a destroy that was refused").await;
+    stage.destroy(&state, "by its own state").await;
+}
+
+#[tokio::test]
+async fn nodes_of_another_cluster_are_not_cleaned() {
+    let mut stage = Stage::of(row("k8s_node_group")).await;
+    let (state, config) = (stage.create().await, stage.config.clone());
+    let pem =
+        other_credentials(&mut stage).await.get("bundle").get("certificates").get("apiserver-ca").as_str().unwrap().to_string();
+    let (_, path) = render::node::AUTHORITIES.iter().find(|(name, _)| *name == "apiserver-ca").unwrap();
+    let path = HostPath::literal(path);
+    let authority = |stage: &Stage, content: Vec<u8>| {
+        stage
+            .world
+            .change_host("worker-2", |memory| std::mem::replace(&mut memory.files.get_mut(&path).unwrap().content, content))
+    };
+    let ours = authority(&stage, pem.into_bytes());
+    let before = stage.world.memory();
+    stage.world.arm(None);
+    let refused = stage.engine.destroy(stage.row.name, &state).await;
+    says(&refused.errors.join("\n"), &["worker-2 carries another cluster than this state knows", "apiserver-ca"]);
+    assert_eq!((stage.world.calls(), &refused.state), (vec![], &state));
+    stage.world_is(&before, "after a destroy that was refused");
+    // A host that leaves is let go as it is.
+    let mut hosts = config.get("hosts").as_map().unwrap().clone();
+    hosts.remove("worker-2");
+    let mut without = config.clone();
+    without.set("hosts", Value::Map(hosts));
+    let planned = stage.engine.plan(stage.row.name, &state, &without).await.planned;
+    let applied = stage.engine.apply(stage.row.name, &state, &without, &planned).await;
+    assert_eq!(applied.errors, [""; 0]);
+    says(&applied.warnings.join("\n"), &["so nothing was removed from it"]);
+    stage.world.restore(&before);
+    authority(&stage, ours);
+    stage.destroy(&state, "with its own authority").await;
+}
+
 #[tokio::test]
 async fn a_cluster_with_the_same_authorities_is_gone_on_with_also_by_an_older_record() {
     let mut stage = Stage::of(row("k8s_hardway_cluster")).await;

@@ -77,6 +77,13 @@ impl Fleet {
         self.absent.insert(host.clone(), Absence::of(&host, error));
     }
 
+    /// Goes on without a host that is not to be touched.
+    pub fn leave_alone(&mut self, host: &HostName, why: &Diagnostic) {
+        self.machines.remove(host);
+        let absence = Absence { summary: why.summary.clone(), reason: why.detail.clone(), is_other: true };
+        self.absent.insert(host.clone(), absence);
+    }
+
     /// What the state says of hosts that were not read.
     pub fn reasons(&self) -> BTreeMap<HostName, String> {
         self.absent.iter().map(|(host, absence)| (host.clone(), absence.reason.clone())).collect()

@@ -78,6 +78,25 @@ pub(super) fn other_host(host: &HostName, absence: &Absence, owner: &Owner) -> D
         .at(AttributePath::attribute("hosts").key(host.as_str()))
 }
 
+/// The host carries a cluster that is younger than the state by which it is to be cleaned.
+pub(super) fn newer_cluster(
+    host: &HostName,
+    owner: &Owner,
+    records: &[(Owner, Record)],
+    (authority, fingerprint): (&str, &str),
+) -> Diagnostic {
+    let records: Vec<String> = records.iter().map(|(owner, record)| format!("{owner}{}", since(record))).collect();
+    Diagnostic::error(format!("{host} carries another cluster than this state knows"))
+        .detail(format!(
+            "Found there: {}; {authority} with SHA-256 fingerprint {fingerprint}. The state of {owner} recorded another {authority}: it is \
+             older than what runs there now, or of another cluster of the same name, and a removal by it would delete that cluster. \
+             Nothing was changed on any host. If what runs there is to go, destroy it with the state that made it; if only this state is \
+             to go, take the resource out of it (`terraform state rm` or `tofu state rm`).",
+            if records.is_empty() { "no record of this provider".into() } else { records.join(", ") },
+        ))
+        .at(AttributePath::attribute("hosts").key(host.as_str()))
+}
+
 impl Cluster {
     fn detail(&self, claim: &Claim) -> String {
         let records: Vec<String> = self.records.iter().map(|(owner, record)| format!("{owner}{}", since(record))).collect();

@@ -250,6 +250,11 @@ impl<R: HostResource> OnHosts<R> {
         if refused.has_errors() {
             return Ok(ApplyResponse { state: request.prior, diagnostics: refused });
         }
+        let leaving = recorded.iter().filter(|(host, _)| !desired.contains_key(*host));
+        let leaving = leaving.map(|(host, manifest)| (host.clone(), manifest.clone())).collect();
+        for (host, why) in ownership::refuse_other_clusters(&fleet.owner, &leaving, &inventories) {
+            fleet.leave_alone(&host, &why);
+        }
         let prior = request.prior.clone();
         let facts = self.resource.observe(&actions, &fleet, prior.as_ref()).await?;
         request.planned = planned;
@@ -287,8 +292,9 @@ impl<R: HostResource> OnHosts<R> {
         let config: R::Config = decode(prior)?;
         let recorded = Recorded::of(Some(prior))?.manifests()?;
         let mut fleet = self.connect_to_recorded(call, prior).await?;
-        fleet.take_inventories(ownership::questions(&BTreeMap::new(), &recorded)).await;
-        let refused = ownership::refuse_other_hosts(&fleet, recorded.keys());
+        let inventories = fleet.take_inventories(ownership::questions(&BTreeMap::new(), &recorded)).await;
+        let mut refused = ownership::refuse_other_hosts(&fleet, recorded.keys());
+        refused.extend(ownership::refuse_other_clusters(&fleet.owner, &recorded, &inventories).into_values());
         if refused.has_errors() {
             return Ok(DeleteResponse { left_behind: Some(prior.clone()), diagnostics: refused });
         }

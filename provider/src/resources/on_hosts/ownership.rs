@@ -3,15 +3,17 @@
 
 use super::fleet::Fleet;
 use super::foreign::{self, Cluster, Finding};
-use bundle::{Bundle, HostName, HostPath, IfFilled, Manifest};
+use bundle::{Bundle, Digest, HostName, HostPath, IfFilled, Manifest};
 use machines::{Inventory, Owner, Question, Record};
 use render::{control_plane, load_balancer, node};
 use rollout::{EtcdData, History};
-use schema::Diagnostics;
+use schema::{Diagnostic, Diagnostics};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Kinds of which a host takes one: their files stand at the same paths whatever their name is.
 const ONE_PER_HOST: [&str; 2] = ["k8s_hardway_cluster", "k8s_node_group"];
+/// The last line of a certificate.
+const END: &str = "-----END CERTIFICATE-----\n";
 const API_SERVER: &str = "kube-apiserver.service";
 
 /// Where others keep a cluster, and who.
@@ -33,8 +35,14 @@ pub struct Claim<'a> {
 
 /// What to ask each host of an apply: those that are to have something, and those that leave.
 pub fn questions(desired: &BTreeMap<HostName, Bundle>, recorded: &BTreeMap<HostName, Manifest>) -> BTreeMap<HostName, Question> {
-    let leaving = recorded.keys().map(|host| (host.clone(), Question::default()));
+    let leaving = recorded.iter().map(|(host, manifest)| (host.clone(), question_of_removal(manifest)));
     leaving.chain(desired.iter().map(|(host, bundle)| (host.clone(), question(bundle)))).collect()
+}
+
+/// What to ask a host for that is to lose everything.
+fn question_of_removal(manifest: &Manifest) -> Question {
+    let certificates = authorities().map(|(_, path)| path).filter(|path| manifest.files.contains_key(path)).collect();
+    Question { certificates, ..Question::default() }
 }
 
 /// What to ask a host for that is to have this bundle.
@@ -57,6 +65,32 @@ pub fn other_host<'a>(owner: &Owner, host: &HostName, found: &'a Inventory) -> O
 pub fn refuse_other_hosts<'a>(fleet: &Fleet, hosts: impl Iterator<Item = &'a HostName>) -> Diagnostics {
     let others = hosts.filter_map(|host| Some((host, fleet.absent.get(host).filter(|absence| absence.is_other)?)));
     others.map(|(host, absence)| foreign::other_host(host, absence, &fleet.owner)).collect()
+}
+
+/// Hosts that are to be cleaned by a state and carry another cluster than this state knows.
+pub fn refuse_other_clusters(
+    owner: &Owner,
+    recorded: &BTreeMap<HostName, Manifest>,
+    found: &BTreeMap<HostName, Inventory>,
+) -> BTreeMap<HostName, Diagnostic> {
+    let other = |(host, manifest): (&HostName, &Manifest)| {
+        let (name, fingerprint) = unknown_authority(manifest, found.get(host)?)?;
+        let records = records_of_clusters(found.get(host)?);
+        Some((host.clone(), foreign::newer_cluster(host, owner, &records, (name, &fingerprint))))
+    };
+    recorded.iter().filter_map(other).collect()
+}
+
+/// An authority on the host that is not the recorded one, by its name and the fingerprint of its first certificate. While authorities are
+/// rotated, both stand in one file: one in common is enough.
+fn unknown_authority(recorded: &Manifest, found: &Inventory) -> Option<(&'static str, String)> {
+    authorities().find_map(|(name, path)| {
+        let recorded = recorded.files.get(&path)?.sha256.as_ref()?;
+        let text = found.certificates.get(&path)?;
+        let mut texts = text.split_inclusive(END).chain([text.as_str()]);
+        let fingerprint = text.split_inclusive(END).find_map(|pem| pki::fingerprint(pem).ok())?;
+        texts.all(|text| Digest::of(text.as_bytes()) != *recorded).then_some((name, fingerprint))
+    })
 }
 
 /// Empty when the host may get the bundle.
@@ -103,7 +137,6 @@ fn authorities() -> impl Iterator<Item = (&'static str, HostPath)> {
 
 /// The fingerprints of authorities by name. What is no certificate is damage, and repaired like any other file.
 fn fingerprints(text_of: impl Fn(&HostPath) -> Option<String>) -> BTreeMap<&'static str, BTreeSet<String>> {
-    const END: &str = "-----END CERTIFICATE-----\n";
     let mut all: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
     for (name, path) in authorities() {
         let text = text_of(&path).unwrap_or_default();
