@@ -37,7 +37,7 @@ pub struct Record {
     pub directories: BTreeSet<HostPath>,
     /// Directories that had content before the first push, and keep it.
     pub kept: BTreeSet<HostPath>,
-    /// Units that came up at least once.
+    /// Units that came up at least once, whatever became of their stamps; by their stamps alone in a record of an older version.
     pub started: BTreeSet<UnitName>,
     /// `Bundle::identity` at the last push, with `version`, `host` and `machine-id`.
     pub identity: BTreeMap<String, String>,

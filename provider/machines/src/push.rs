@@ -14,7 +14,7 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(900);
 
 /// Of the folder `/var/lib/k8s-hardway/<owner>`. Version 1 added `identity`, `found`, `kept` and `kept-entries` to lists without one,
-/// version 2 the `host` and its `machine-id` to `identity`.
+/// version 2 the list `started`, and the `host` and its `machine-id` to `identity`.
 const RECORD_VERSION: u32 = 2;
 
 /// Gets progress, in sentences that hold no secret.

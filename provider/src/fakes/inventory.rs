@@ -22,7 +22,7 @@ fn recorded(record: &Remembered) -> Record {
         since: None,
         directories: record.directories.clone(),
         kept: record.kept.keys().cloned().collect(),
-        started: started.map(|(unit, _)| unit.clone()).collect(),
+        started: started.map(|(unit, _)| unit).chain(&record.started).cloned().collect(),
         identity: record.identity.clone(),
     }
 }

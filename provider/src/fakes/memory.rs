@@ -76,6 +76,8 @@ pub struct Record {
     pub files: BTreeSet<HostPath>,
     pub installed: BTreeMap<HostPath, Digest>,
     pub units: BTreeMap<UnitName, Option<Digest>>,
+    /// Units that ever came up.
+    pub started: BTreeSet<UnitName>,
     /// Units that were not seen yet to read again what was written.
     pub unread: BTreeSet<UnitName>,
     /// Values of sysctls before the first change.

@@ -44,6 +44,7 @@ pub(super) fn act(
         match reason {
             None => {
                 record.units.insert(unit.clone(), stamp.clone());
+                record.started.insert(unit.clone());
                 record.unread.remove(unit);
             }
             Some(reason) => {

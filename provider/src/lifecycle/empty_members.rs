@@ -75,6 +75,19 @@ async fn one_emptied_member_is_refused_until_it_was_prepared_to_join_the_others(
     stage.settled(&joined, &config, "after the member joined again").await;
 }
 
+/// As after a roll whose new setting no API server took: the record still knows that there was one.
+#[tokio::test]
+async fn an_emptied_member_is_refused_also_where_the_stamps_were_withdrawn() {
+    let (mut stage, state) = cluster().await;
+    for host in ["cp-1", "cp-2", "cp-3"] {
+        stage.world.change_host(host, |memory| {
+            memory.records.values_mut().flat_map(|record| record.units.values_mut()).for_each(|stamp| *stamp = None);
+        });
+    }
+    wipe(&stage, "cp-1");
+    says(&refused(&mut stage, &state).await, &["Etcd of cp-1 has no data", "As root on cp-2"]);
+}
+
 #[tokio::test]
 async fn two_emptied_members_are_refused_while_the_third_is_away_and_when_it_is_back() {
     for empty in [wipe, reinstall] {

@@ -96,6 +96,8 @@ act() {
     if ! started "$active/$result/$type"; then
       echo "$unit"
     elif [ $status = 0 ] || [ $# -gt 1 ]; then
+      # That it ever came up outlasts its stamp, which may be withdrawn.
+      contains "$(own started)" "$unit" || add_lines started "$unit"
       # The stamp of each that did start is written even when another did not.
       mv -f "$record/starting/$unit" "$record/units/$unit" || fail file "$record/units/$unit"
     fi

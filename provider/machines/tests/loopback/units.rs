@@ -2,7 +2,7 @@
 
 use crate::host::{Host, apply, owner, unit_that_reads};
 use bundle::{Bundle, Digest, File, OnChange, UnitName, differences};
-use machines::{Machine, MachineError};
+use machines::{Machine, MachineError, Question};
 
 /// Unit files go where the stand-in for systemctl looks.
 fn units(host: &Host, names: &[&str]) -> (Bundle, Vec<(UnitName, Digest)>) {
@@ -103,6 +103,21 @@ async fn a_unit_that_was_not_restarted_with_what_it_reads_now_is_seen() {
     assert_eq!(drift(&machine, &bundle).await, [""; 0]);
     machine.restart(&owner(), &[(unit, stamp)]).await.unwrap();
     assert!(host.systemctl_calls().ends_with(&["reset-failed -- a.service".into(), "restart -- a.service".into()]));
+}
+
+#[tokio::test]
+async fn that_a_unit_came_up_once_outlasts_its_stamp() {
+    let host = Host::start();
+    let machine = host.connect().await;
+    let (bundle, starts) = units(&host, &["a.service", "b.service"]);
+    apply(&machine, &owner(), &bundle).await;
+    let (a, b) = (starts[0].0.clone(), starts[1].0.clone());
+    machine.start(&owner(), &starts[..1]).await.unwrap();
+    machine.restart(&owner(), &starts[..1]).await.unwrap();
+    machine.withdraw_stamps(&owner(), &[a.clone(), b]).await.unwrap();
+    let found = machine.inventory(&Question::default()).await.unwrap();
+    assert_eq!(found.records[&owner()].started, [a].into());
+    assert_eq!(host.text("state/k8s_test.loopback/started"), "a.service\n");
 }
 
 #[tokio::test]
