@@ -21,6 +21,46 @@ async fn what_was_created_is_as_planned_and_the_second_plan_is_empty() {
     }
 }
 
+/// Some digests are given, and the others are looked up once.
+#[tokio::test]
+async fn digests_that_are_not_given_are_looked_up_once_and_pinned() {
+    for name in ["k8s_hardway_cluster", "k8s_node_group"] {
+        let mut stage = Stage::of(super::rows::row(name)).await;
+        let state = stage.create().await;
+        assert!(state.get("looked_up_checksums").is_null(), "{name} shows them twice");
+        let all = state.get("checksums").as_map().unwrap().clone();
+        stage.destroy(&state, "with all digests looked up").await;
+        let (given, digest) = all.first_key_value().unwrap();
+        let mut config = stage.config.clone();
+        config.set("checksums", Value::Map([(given.clone(), digest.clone())].into()));
+        let config = complete(stage.engine.schema(name), &config);
+        let planned = stage.engine.plan(name, &Value::Null, &config).await.planned;
+        let mut others = all.clone();
+        others.remove(given);
+        assert_eq!(planned.get("looked_up_checksums").as_map(), Some(&others), "{name}");
+        let fetches = stage.world.fetches().len();
+        let created = stage.engine.apply(name, &Value::Null, &config, &planned).await;
+        assert_eq!(created.errors, [""; 0]);
+        stage.settled(&created.state, &config, "with some digests given").await;
+        let changed = stage.row.changed(&config, &stage.row.updates[0]);
+        let changed = complete(stage.engine.schema(name), &changed);
+        let changed = stage.apply(&created.state, &changed).await;
+        assert_eq!(stage.world.fetches().len(), fetches, "{name} looks digests up again");
+        assert_eq!(changed.get("looked_up_checksums").as_map(), Some(&others), "{name}");
+        // One that is given from now on is looked up no more, and one that is given no longer keeps its pin.
+        let (other, digest) = others.first_key_value().unwrap();
+        let mut exchanged = config.clone();
+        exchanged.set("checksums", Value::Map([(other.clone(), digest.clone())].into()));
+        let exchanged = complete(stage.engine.schema(name), &exchanged);
+        let state = stage.apply(&changed, &exchanged).await;
+        assert_eq!(stage.world.fetches().len(), fetches, "{name} looks a digest up that the state has");
+        assert!(
+            state.get("looked_up_checksums").get(given).as_str().is_some()
+                && state.get("looked_up_checksums").get(other).is_null()
+        );
+    }
+}
+
 #[tokio::test]
 async fn what_is_destroyed_leaves_nothing_and_can_be_destroyed_again() {
     for row in ROWS {

@@ -13,12 +13,21 @@ use render::spec::{Architecture, Checksums, RenderError};
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Type, Value, ValueAt, encode};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub fn attribute() -> Attribute {
-    Attribute::map("checksums", Type::String).optional_computed().null_means_absent().describe(
-        "SHA-256 of each download by its URL at the origin, whatever mirror it comes from; its URL below the mirror is understood too. When \
-         this is not set, each digest is looked up in the checksum file of the origin or of the mirror at the first plan, shown there, and \
-         pinned in the state. When only some digests are given, the others are looked up at every plan.",
-    )
+const LOOKED_UP: &str = "looked_up_checksums";
+
+pub fn attributes() -> Vec<Attribute> {
+    vec![
+        Attribute::map("checksums", Type::String).optional_computed().null_means_absent().describe(
+            "SHA-256 of each download by its URL at the origin, whatever mirror it comes from; its URL below the mirror is understood too. \
+             When this is not set, each digest is looked up in the checksum file of the origin or of the mirror at the first plan, shown \
+             there, and pinned in the state. When only some digests are given, the others are looked up once as well, and pinned in \
+             `looked_up_checksums`.",
+        ),
+        Attribute::map(LOOKED_UP, Type::String).computed().describe(
+            "SHA-256 of each download that `checksums` leaves out, by its URL at the origin: looked up once and kept for as long as the \
+             version and the URL are the same. Null where `checksums` gives all of them, or is not set and shows them itself.",
+        ),
+    ]
 }
 
 /// The resource's mirror, or else the provider's. Nested: unknown is not the same as absent.
@@ -38,6 +47,8 @@ pub struct Resolved {
     mirror: Option<String>,
     downloads: Vec<Download>,
     checksums: Checksums,
+    /// Origins of the downloads of which the configuration gives the digest.
+    given: BTreeSet<String>,
     /// Why a digest is missing, by the URL at the origin.
     missing: BTreeMap<String, String>,
 }
@@ -70,15 +81,30 @@ impl Resolved {
         encode(&self.checksums.iter().map(|(url, digest)| (url.clone(), digest.to_string())).collect::<BTreeMap<_, _>>())
     }
 
+    /// Of the downloads of which the configuration gives no digest; unknown for those that apply still has to look up.
+    fn looked_up(&self) -> Value {
+        let known = self.checksums.iter().map(|(url, digest)| (url.clone(), Value::from(digest.to_string())));
+        let all = known.chain(self.missing.keys().map(|url| (url.clone(), Value::Unknown)));
+        let looked_up: BTreeMap<String, Value> = all.filter(|(url, _)| !self.given.contains(url)).collect();
+        if looked_up.is_empty() { Value::Null } else { Value::Map(looked_up) }
+    }
+
     pub fn binaries(&self, architecture: Architecture) -> Result<BTreeMap<HostPath, Binary>, Diagnostic> {
         catalogue::binaries(&self.release, self.role, architecture, self.mirror.as_deref(), &self.checksums)
             .map_err(|error| Diagnostic::error("the binaries of a host cannot be determined").detail(error.to_string()))
     }
 }
 
-/// What plan and state show: digests as they are configured, for an engine takes no others beside them; or else those that are
+/// Writes down what plan and state show.
+pub fn show(planned: &mut Value, resolved: Option<&Resolved>, configured: &Given, state: Option<&Value>) {
+    planned.set("checksums", self::planned(resolved, configured, state));
+    let looked_up = if configured.is_null() { Value::Null } else { resolved.map_or(Value::Unknown, Resolved::looked_up) };
+    planned.set(LOOKED_UP, looked_up);
+}
+
+/// In `checksums`: digests as they are configured, for an engine takes no others beside them; or else those that are
 /// known, unknown for those that apply still has to look up. What is recorded under the URLs of a mirror stays while it says the same.
-pub fn planned(resolved: Option<&Resolved>, configured: &Given, state: Option<&Value>) -> Value {
+fn planned(resolved: Option<&Resolved>, configured: &Given, state: Option<&Value>) -> Value {
     if !configured.is_null() {
         return encode(configured);
     }
@@ -120,13 +146,17 @@ pub async fn resolve<R: HostResource>(declared: &Declared<'_, R>, wanted: Wanted
     if let Some(given) = &given {
         declared.warn(keys::check(given, &release, mirror, &downloads)?);
     }
-    let pinned = declared.state.map(|state| state.get("checksums").clone()).unwrap_or_default();
+    let pinned = |download| {
+        let of = |attribute| pinned_digest(declared.state?.get(attribute), download);
+        of("checksums").or_else(|| of(LOOKED_UP))
+    };
     let mut resolved = Resolved {
         release,
         role: wanted.role,
         mirror: mirror.map(str::to_string),
         downloads,
         checksums: Checksums::new(),
+        given: BTreeSet::new(),
         missing: BTreeMap::new(),
     };
     let given_for = |download: &Download| given_digest(given.as_ref()?, download);
@@ -135,8 +165,9 @@ pub async fn resolve<R: HostResource>(declared: &Declared<'_, R>, wanted: Wanted
     }
     for download in &resolved.downloads {
         let url = &download.origin_url;
-        let known = given_for(download).and_then(|digest| digest.known().cloned()).or_else(|| pinned_digest(&pinned, download));
-        match known.map(bundle::Digest::parse).transpose() {
+        let given = given_for(download).and_then(|digest| digest.known().cloned());
+        resolved.given.extend(given.is_some().then(|| url.clone()));
+        match given.or_else(|| pinned(download)).map(bundle::Digest::parse).transpose() {
             Ok(Some(digest)) => drop(resolved.checksums.insert(url.clone(), digest)),
             Ok(None) => drop(resolved.missing.insert(url.clone(), "not looked up yet".into())),
             Err(error) => {

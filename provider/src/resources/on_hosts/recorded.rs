@@ -33,7 +33,7 @@ pub fn attributes() -> Vec<Attribute> {
             .computed()
             .never_null()
             .describe("Differences that the last refresh found, host by host. A plan sets it to empty; apply repairs them."),
-        Attribute::map("unreachable", Type::String).computed().never_null().describe("Hosts that did not answer the last refresh, with the reason."),
+        Attribute::map("unreachable", Type::String).computed().never_null().describe("Hosts that did not answer the last refresh, or whose machine turned out to be another host, with the reason."),
         Attribute::list("rollout", Type::String).computed().never_null().describe("The steps of a change in their order, in words; equal steps on several hosts are one line. A refresh empties it, so that a plan shows the steps of its own change only."),
         steps::attribute(),
     ]

@@ -85,7 +85,7 @@ impl HostResource for HardwayCluster {
         .attribute(component("controller_manager", "kube-controller-manager", vec![]))
         .attribute(component("scheduler", "kube-scheduler", vec![]))
         .attribute(configuration::mirror_attribute())
-        .attribute(downloads::attribute())
+        .attributes(downloads::attributes())
         .attribute(ssh::attribute())
         .attribute(
             Attribute::of("join", Join::value_type())
@@ -123,7 +123,7 @@ impl HostResource for HardwayCluster {
             version::check_step(prior.get("kubernetes_version").as_str(), config.kubernetes_version.known().map(String::as_str))?;
         }
         let resolved = resolve(config, declared).await?;
-        planned.set("checksums", downloads::planned(resolved.as_ref(), &declared.with_secrets.checksums, declared.state));
+        downloads::show(planned, resolved.as_ref(), &declared.with_secrets.checksums, declared.state);
         planned.set("join", Value::Unknown);
         if let Some(resolved) = &resolved {
             resolved.require(declared)?;

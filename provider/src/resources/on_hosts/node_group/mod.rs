@@ -90,7 +90,7 @@ impl HostResource for NodeGroup {
                 .describe("How long a drain may take before it fails; pod disruption budgets are respected."),
         )
         .attribute(configuration::mirror_attribute())
-        .attribute(downloads::attribute())
+        .attributes(downloads::attributes())
         .attribute(ssh::attribute())
     }
 
@@ -115,7 +115,7 @@ impl HostResource for NodeGroup {
     ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
         let config = declared.config;
         let resolved = resolve(config, declared).await?;
-        planned.set("checksums", downloads::planned(resolved.as_ref(), &declared.with_secrets.checksums, declared.state));
+        downloads::show(planned, resolved.as_ref(), &declared.with_secrets.checksums, declared.state);
         let Some(resolved) = resolved else { return Ok(None) };
         resolved.require(declared)?;
         let kubeconfig = match declared.actions {
