@@ -39,6 +39,8 @@ pub struct Bundle {
     pub data_directories: BTreeMap<HostPath, Directory>,
     /// Stamps that stand as they are recorded: see `keep_stamps`.
     pub kept_stamps: BTreeMap<UnitName, Digest>,
+    /// Units of which it is unknown whether their stamps stand as they are recorded, because something that they read is unknown.
+    pub undecided_stamps: BTreeSet<UnitName>,
     /// Shell commands that undo what the components did to the kernel (links, rules, mounts), run on destroy after units stopped.
     pub cleanup: Vec<String>,
     /// What tells the owner from another of the same name, such as the hosts that it works with; the record keeps it. One line each.
@@ -136,10 +138,18 @@ impl Bundle {
     /// Keeps the recorded stamp of each unit of which nothing changes that its stamp is made of. Earlier versions counted what a
     /// unit reads again by itself as well: their clusters must not restart because the count is another one.
     pub fn keep_stamps(&mut self, recorded: &Manifest) {
-        let is_kept = |unit: &Unit| unit.stamped().all(|path| self.digest(path).is_some_and(|own| own == recorded.digest(path)));
-        let units = self.units.iter().filter(|(_, unit)| is_kept(unit));
-        let stamps = units.filter_map(|(name, _)| Some((name.clone(), recorded.units.get(name)?.clone()?)));
-        self.kept_stamps = stamps.collect();
+        let is_same = |path: &HostPath| self.digest(path).map(|own| own == recorded.digest(path));
+        let (mut kept, mut undecided) = (BTreeMap::new(), BTreeSet::new());
+        for (name, unit) in &self.units {
+            let Some(stamp) = recorded.units.get(name).cloned().flatten() else { continue };
+            let same: Vec<Option<bool>> = unit.stamped().map(is_same).collect();
+            if same.iter().all(|same| *same == Some(true)) {
+                kept.insert(name.clone(), stamp);
+            } else if !recorded.reads.contains_key(name) && !same.contains(&Some(false)) {
+                undecided.insert(name.clone());
+            }
+        }
+        (self.kept_stamps, self.undecided_stamps) = (kept, undecided);
     }
 
     /// `None` while it is unknown. What the bundle does not bring counts as empty.
@@ -162,6 +172,7 @@ impl Bundle {
         self.packages.extend(other.packages);
         self.data_directories.extend(other.data_directories);
         self.kept_stamps.extend(other.kept_stamps);
+        self.undecided_stamps.extend(other.undecided_stamps);
         self.cleanup.extend(other.cleanup);
         self.identity.extend(other.identity);
     }

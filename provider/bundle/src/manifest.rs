@@ -23,6 +23,8 @@ pub struct Manifest {
     pub units: BTreeMap<UnitName, Option<Digest>>,
     /// What the stamp of each unit is made of, its unit file included; none of a unit of which only the stamp is known.
     pub reads: BTreeMap<UnitName, BTreeSet<HostPath>>,
+    /// Units of which it is unknown whether their stamp follows from what they read; of no unit of a state.
+    pub undecided: BTreeSet<UnitName>,
     pub modules: BTreeSet<String>,
     pub sysctls: BTreeMap<Sysctl, String>,
     pub binaries: BTreeMap<HostPath, Digest>,
@@ -64,6 +66,7 @@ impl Manifest {
                 .filter(|(name, unit)| bundle.has_derived_stamp(name, unit))
                 .map(|(name, unit)| (name.clone(), unit.stamped().cloned().collect()))
                 .collect(),
+            undecided: bundle.undecided_stamps.clone(),
             modules: bundle.modules.clone(),
             sysctls: bundle.sysctls.clone(),
             binaries: bundle.binaries.iter().map(|(path, binary)| (path.clone(), binary.identity())).collect(),
@@ -107,22 +110,30 @@ impl Manifest {
     /// The form in plan and state: item to what it should be; a line with an unknown digest is `None`.
     pub fn to_lines(&self) -> Lines {
         let readers = self.readers();
+        // As for readers, that a unit reads its unit file goes without saying.
+        let reads = |unit: &UnitName| {
+            let (own, paths) = (unit.path(), self.reads.get(unit));
+            paths.into_iter().flatten().filter(move |path| **path != own)
+        };
+        let undecided: BTreeSet<&HostPath> = self.undecided.iter().flat_map(reads).collect();
         let with_readers = |path: &HostPath, line: String| match readers.get(path) {
-            Some(units) => format!("{line}{READ_BY}{}", units.join(UNIT_SEPARATOR)),
-            None => line,
+            _ if undecided.contains(path) => None,
+            Some(units) => Some(format!("{line}{READ_BY}{}", units.join(UNIT_SEPARATOR))),
+            None => Some(line),
         };
         let file = |path: &HostPath, file: &ManifestFile| {
-            Some(with_readers(path, format!("{:04o} {} sha256:{}", file.mode, file.owner, file.sha256.as_ref()?)))
+            with_readers(path, format!("{:04o} {} sha256:{}", file.mode, file.owner, file.sha256.as_ref()?))
         };
         let files = self.files.iter().map(|(path, line)| (path.to_string(), file(path, line)));
         let unit = |name: &UnitName, stamp: &Option<Digest>| match self.reads.contains_key(name) {
+            _ if self.undecided.contains(name) => None,
             true => Some(RUNNING.to_string()),
             false => Some(format!("{RUNNING} sha256:{}", stamp.as_ref()?)),
         };
         let units = self.units.iter().map(|(name, stamp)| (name.to_string(), unit(name, stamp)));
         let modules = self.modules.iter().map(|name| (format!("module {name}"), Some("loaded".to_string())));
         let sysctls = self.sysctls.iter().map(|(key, value)| (format!("sysctl {key}"), Some(value.clone())));
-        let binary = |path: &HostPath, identity: &Digest| Some(with_readers(path, format!("binary sha256:{identity}")));
+        let binary = |path: &HostPath, identity: &Digest| with_readers(path, format!("binary sha256:{identity}"));
         let binaries = self.binaries.iter().map(|(path, identity)| (path.to_string(), binary(path, identity)));
         files.chain(units).chain(modules).chain(sysctls).chain(binaries).collect()
     }
@@ -347,6 +358,33 @@ mod tests {
         let mut unknown = with_certificate("one");
         unknown.files.insert(HostPath::literal("/etc/kubernetes/kubelet.yaml"), File::public(Content::unknown()));
         assert_eq!(stamp(unknown), None);
+    }
+
+    /// Whether its stamp is kept shows in the lines of the unit and of all that it reads: neither may be known before that is.
+    #[test]
+    fn what_a_recorded_stamp_that_may_be_kept_decides_is_unknown() {
+        let (kubelet, config) = (UnitName::literal("kubelet.service"), HostPath::literal("/etc/kubernetes/kubelet.yaml"));
+        let mut recorded = sample().manifest();
+        recorded.reads.clear();
+        recorded.units.insert(kubelet.clone(), Some(Digest::of(b"over everything")));
+        let lines = |content: Content| {
+            let mut bundle = sample();
+            bundle.files.insert(config.clone(), File::public(content));
+            bundle.keep_stamps(&recorded);
+            bundle.manifest().to_lines()
+        };
+        let planned = lines(Content::unknown());
+        for content in ["kind: KubeletConfiguration\n", "kind: Other\n"] {
+            let applied = lines(Content::new(content));
+            let known = planned.iter().filter(|(_, line)| line.is_some());
+            assert_eq!(known.clone().filter(|(key, line)| applied[*key] != **line).collect::<Vec<_>>(), []);
+            assert!(known.count() >= 4 && applied.values().all(Option::is_some));
+        }
+        let mut changed = sample();
+        changed.files.insert(config.clone(), File::public(Content::unknown()));
+        changed.binaries.values_mut().for_each(|binary| binary.sha256 = Digest::of(b"newer"));
+        changed.keep_stamps(&recorded);
+        assert_eq!(changed.manifest().to_lines().values().filter(|line| line.is_none()).count(), 1, "only the file itself");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::rows::{ROWS, row};
 use super::{Stage, contents, without_steps};
+use bundle::Digest;
 use schema::Value;
 use serde_json::{Value as Json, json};
 
@@ -68,4 +69,29 @@ async fn a_state_of_version_0_whose_hosts_have_everything_needs_no_step() {
         stage.world_is(&before, "after it was taken on");
         stage.settled(&applied.state, &config, "after it was taken on").await;
     }
+}
+
+/// Stamps of version 0 count what units read again by themselves. Whether they are kept is decided when all that units read is known.
+#[tokio::test]
+async fn what_a_plan_without_keys_knows_of_a_state_of_version_0_is_what_is_applied() {
+    let name = "k8s_hardway_cluster";
+    let mut stage = Stage::of(row(name)).await;
+    let (state, config) = (stage.create().await, stage.config.clone());
+    for host in ["cp-1", "cp-2", "cp-3"] {
+        stage.world.change_host(host, |memory| {
+            let stamps = memory.records.values_mut().flat_map(|record| record.units.values_mut());
+            stamps.for_each(|stamp| *stamp = Some(Digest::of(b"over everything")));
+        });
+    }
+    let old = as_version_0(&stage, &state);
+    let taken_on = stage.engine.upgrade(name, 0, old.to_string()).await;
+    let mut without_keys = config.clone();
+    without_keys.set("pki", Value::Unknown);
+    let early = stage.engine.plan(name, &taken_on, &without_keys).await.planned;
+    let last = stage.engine.plan(name, &taken_on, &config).await.planned;
+    let [early, last] = [&early, &last].map(|planned| planned.get("host_contents").as_map().unwrap());
+    assert_eq!(early.keys().collect::<Vec<_>>(), last.keys().collect::<Vec<_>>());
+    let known = early.iter().filter(|(_, line)| **line != Value::Unknown);
+    assert_eq!(known.clone().filter(|(item, line)| last[*item] != **line).collect::<Vec<_>>(), []);
+    assert!(known.count() > 9 && last.values().any(|line| line.as_str().is_some_and(|line| line.starts_with("running sha256:"))));
 }
