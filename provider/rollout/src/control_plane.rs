@@ -79,18 +79,21 @@ impl Cluster<'_> {
         Ok(steps)
     }
 
-    /// First what disturbs nobody: on all hosts at the same time, but for files that units read again by themselves, which go from host
-    /// to host. Then what restarts, host by host, those that are partly down first.
+    /// First what disturbs nobody: on all hosts at the same time, but for hosts on which units read files again by themselves, whatever
+    /// else these need: they take turns. Then what restarts, host by host. Those that are partly down come first, before the one at which
+    /// the last roll stopped, which must not go on to another; the leader of etcd comes last, so that it changes once.
     fn repair_and_roll(&self) -> Result<Vec<Step>, Refusal> {
         let (mut rolling, others): (Vec<&Work>, Vec<&Work>) = self.works.iter().partition(|work| work.is_stale());
-        let (quiet, still): (Vec<&Work>, Vec<&Work>) = others.into_iter().partition(|work| work.is_quiet());
-        rolling.sort_by_key(|work| work.first_down_tier().unwrap_or(usize::MAX));
+        let (mut reading, still): (Vec<&Work>, Vec<&Work>) = others.into_iter().partition(|work| work.is_read_again());
+        let partly_down_first = |work: &&Work| work.first_down_tier().unwrap_or(usize::MAX);
+        reading.sort_by_key(partly_down_first);
+        rolling.sort_by_key(|work| (partly_down_first(work), !work.is_doubtful(), work.host.leads_etcd));
         self.refuse_loss_of_quorum(&rolling)?;
         let mut steps: Vec<Step> = pushes(&still).into_iter().collect();
         for tier in 0..tier_count(&still) {
             steps.extend(staged_with_gate(&still, tier));
         }
-        for work in quiet {
+        for work in reading {
             steps.extend(self.roll(work));
         }
         if let Some(first) = rolling.first() {

@@ -26,6 +26,8 @@ pub struct HostState {
     /// Of a control-plane host.
     pub etcd_data: EtcdData,
     pub history: History,
+    /// Of a control-plane host: its etcd member leads. False too where nobody asked, as in a plan that reaches no host.
+    pub leads_etcd: bool,
 }
 
 impl HostState {
@@ -54,6 +56,7 @@ impl HostState {
             in_state: false,
             etcd_data: EtcdData::Unknown,
             history: History::Unknown,
+            leads_etcd: false,
         }
     }
 
@@ -64,6 +67,11 @@ impl HostState {
 
     pub fn with_etcd(self, etcd_data: EtcdData, history: History) -> Self {
         HostState { etcd_data, history, ..self }
+    }
+
+    /// Sets which host's etcd member leads, as far as that is known.
+    pub fn with_etcd_leader(self, leader: Option<&HostName>) -> Self {
+        HostState { leads_etcd: leader == Some(&self.name), ..self }
     }
 
     pub(crate) fn answers(&self) -> bool {
@@ -186,9 +194,9 @@ impl Work<'_> {
         self.pushes.is_empty() && self.needs.is_empty() && self.unread.is_empty()
     }
 
-    /// Whether units read something again by themselves, and that is all that happens to units.
-    pub fn is_quiet(&self) -> bool {
-        self.needs.is_empty() && !self.unread.is_empty()
+    /// Whether running units read something again by themselves.
+    pub fn is_read_again(&self) -> bool {
+        !self.unread.is_empty()
     }
 
     /// Waits until those of this tier were seen to read again what they read by themselves.
@@ -207,6 +215,12 @@ impl Work<'_> {
     /// Something that runs is not what it should be.
     pub fn is_stale(&self) -> bool {
         self.needs.values().any(|need| need.action != Action::Start && !need.is_down)
+    }
+
+    /// Something that was started here has not come up as it should: its stamp was withdrawn.
+    pub fn is_doubtful(&self) -> bool {
+        let observed = self.host.observed.iter().flat_map(|observed| &observed.units);
+        observed.filter(|(name, _)| self.needs.contains_key(*name)).any(|(_, unit)| unit.is_running() && unit.stamp.is_none())
     }
 
     /// The place of the first tier with a unit that is down.

@@ -91,6 +91,42 @@ cp-3: wait until kube-apiserver.service serves its new certificate",
     );
 }
 
+/// Whatever else a host needs, its certificates do not change while those of another do.
+#[test]
+fn certificates_that_are_read_again_take_turns_beside_other_needs() {
+    let mut states = with_certificates(|machine| {
+        machine.outdate(&certificate_of(&unit("etcd.service")));
+        machine.find(&unit("kube-scheduler.service"), Found::NotEnabled);
+    });
+    let scheduler = |state: &mut HostState| {
+        let observed = state.observed.as_mut().unwrap();
+        observed.units.get_mut(&unit("kube-scheduler.service")).unwrap().active_state = "failed".into();
+    };
+    scheduler(&mut states[2]);
+    check(
+        control_plane::plan(&states),
+        r"
+cp-3: write /etc/etcd.service.crt (content differs)
+cp-3: wait until the etcd member is healthy
+cp-3: wait until etcd.service serves its new certificate
+cp-3: wait until the API server is ready
+cp-3: start kube-scheduler.service (failed)
+cp-3: wait until k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service are healthy
+cp-1: write /etc/etcd.service.crt (content differs)
+cp-1: wait until the etcd member is healthy
+cp-1: wait until etcd.service serves its new certificate
+cp-1: wait until the API server is ready
+cp-1: start kube-scheduler.service (not enabled at boot)
+cp-1: wait until k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service are healthy
+cp-2: write /etc/etcd.service.crt (content differs)
+cp-2: wait until the etcd member is healthy
+cp-2: wait until etcd.service serves its new certificate
+cp-2: wait until the API server is ready
+cp-2: start kube-scheduler.service (not enabled at boot)
+cp-2: wait until k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service are healthy",
+    );
+}
+
 #[test]
 fn a_certificate_that_was_written_and_not_seen_to_be_served() {
     let mut states = with_certificates(|_| {});
@@ -116,6 +152,32 @@ cp-1: wait until etcd.service serves its new certificate
 cp-1: restart kube-apiserver.service (/etc/kube-apiserver.service.conf changed)
 cp-1: wait until the API server is ready",
     );
+}
+
+/// The hosts in the order of their turns.
+fn turns(states: &[HostState]) -> Vec<String> {
+    let steps = control_plane::plan(states).unwrap();
+    let mut turns: Vec<String> = steps.iter().flat_map(Step::changes).map(ToString::to_string).collect();
+    turns.dedup();
+    turns
+}
+
+#[test]
+fn the_leader_of_etcd_has_its_turn_last_and_where_the_last_roll_stopped_the_next_begins() {
+    let stale = |world: &mut World| world.machines.values_mut().for_each(|machine| outdate(machine, "kube-apiserver.service"));
+    let led_by = |name: &str| -> Vec<HostState> {
+        control_plane_world(stale).into_iter().map(|state| state.with_etcd_leader(Some(&host(name)))).collect()
+    };
+    assert_eq!(turns(&control_plane_world(stale)), ["cp-1", "cp-2", "cp-3"]);
+    assert_eq!(turns(&led_by("cp-1")), ["cp-2", "cp-3", "cp-1"]);
+    assert_eq!(turns(&led_by("cp-2")), ["cp-1", "cp-3", "cp-2"]);
+    let mut stopped = led_by("cp-2");
+    let unit_of = |state: &mut HostState| {
+        let observed = state.observed.as_mut().unwrap();
+        observed.units.get_mut(&unit("kube-apiserver.service")).unwrap().stamp = None;
+    };
+    unit_of(&mut stopped[1]);
+    assert_eq!(turns(&stopped), ["cp-2", "cp-1", "cp-3"]);
 }
 
 #[test]
