@@ -2,7 +2,7 @@
 //! so that every resource can be held to the engine's contract on fakes. The real ones stand at the end.
 
 use crate::etcd::{Cluster, EtcdClient, EtcdError, Status};
-use crate::kubernetes::{BootstrapToken, KubernetesApi, KubernetesError};
+use crate::kubernetes::{BootstrapToken, KubernetesApi, KubernetesError, MovablePod, NodeReport};
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
 use cloud::{Cloud, Connection, Connector};
@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 #[async_trait]
 pub trait World: Send + Sync {
@@ -81,16 +80,11 @@ pub trait Kubernetes: Send + Sync {
     async fn delete_token(&self, token: &BootstrapToken) -> Result<(), KubernetesError>;
     async fn declare_nodes(&self, nodes: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError>;
     async fn has_other_nodes(&self, nodes: &BTreeSet<String>) -> Result<bool, KubernetesError>;
-    async fn wait_until_ready(
-        &self,
-        node: &str,
-        since: Option<i64>,
-        limit: Duration,
-        cancelled: &CancellationToken,
-    ) -> Result<(), KubernetesError>;
+    async fn node(&self, name: &str) -> Result<Option<NodeReport>, KubernetesError>;
     async fn set_labels(&self, node: &str, labels: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError>;
-    async fn drain(&self, node: &str, limit: Duration, cancelled: &CancellationToken) -> Result<(), KubernetesError>;
-    async fn uncordon(&self, node: &str) -> Result<(), KubernetesError>;
+    async fn set_unschedulable(&self, node: &str, unschedulable: bool) -> Result<bool, KubernetesError>;
+    async fn movable_pods(&self, node: &str) -> Result<Vec<MovablePod>, KubernetesError>;
+    async fn evict(&self, pod: &MovablePod) -> Result<Option<String>, KubernetesError>;
     async fn delete_node(&self, node: &str) -> Result<(), KubernetesError>;
 }
 
@@ -236,23 +230,20 @@ impl Kubernetes for KubernetesApi {
     async fn has_other_nodes(&self, nodes: &BTreeSet<String>) -> Result<bool, KubernetesError> {
         KubernetesApi::has_other_nodes(self, nodes).await
     }
-    async fn wait_until_ready(
-        &self,
-        node: &str,
-        since: Option<i64>,
-        limit: Duration,
-        cancelled: &CancellationToken,
-    ) -> Result<(), KubernetesError> {
-        KubernetesApi::wait_until_ready(self, node, since, limit, cancelled).await
+    async fn node(&self, name: &str) -> Result<Option<NodeReport>, KubernetesError> {
+        KubernetesApi::node(self, name).await
     }
     async fn set_labels(&self, node: &str, labels: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {
         KubernetesApi::set_labels(self, node, labels).await
     }
-    async fn drain(&self, node: &str, limit: Duration, cancelled: &CancellationToken) -> Result<(), KubernetesError> {
-        KubernetesApi::drain(self, node, limit, cancelled).await
+    async fn set_unschedulable(&self, node: &str, unschedulable: bool) -> Result<bool, KubernetesError> {
+        KubernetesApi::set_unschedulable(self, node, unschedulable).await
     }
-    async fn uncordon(&self, node: &str) -> Result<(), KubernetesError> {
-        KubernetesApi::uncordon(self, node).await
+    async fn movable_pods(&self, node: &str) -> Result<Vec<MovablePod>, KubernetesError> {
+        KubernetesApi::movable_pods(self, node).await
+    }
+    async fn evict(&self, pod: &MovablePod) -> Result<Option<String>, KubernetesError> {
+        KubernetesApi::evict(self, pod).await
     }
     async fn delete_node(&self, node: &str) -> Result<(), KubernetesError> {
         KubernetesApi::delete_node(self, node).await

@@ -69,6 +69,16 @@ impl<'a> Waiter<'a> {
             longest: pace.longest,
         }
     }
+
+    /// The answer to a question that is asked once and can do without one: `None` when the time is up or the user wants to stop.
+    pub async fn within<T>(self, limit: Duration, question: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.cancelled.cancelled() => None,
+            answer = question => Some(answer),
+            () = self.clock.sleep(limit) => None,
+        }
+    }
 }
 
 /// One wait, from its first question to its last.
@@ -155,6 +165,20 @@ mod tests {
         let stopped = Ended::Cancelled { what: "it is so".into() };
         assert_eq!(wait.pause().await, Err(stopped.clone()));
         assert_eq!(wait.ask(std::future::pending::<()>()).await, Err(stopped));
+    }
+
+    #[tokio::test]
+    async fn a_question_that_can_do_without_an_answer_has_its_time() {
+        let (clock, cancelled) = (FakeClock::default(), CancellationToken::new());
+        let waiter = Waiter { clock: &clock, cancelled: &cancelled };
+        let (begin, limit) = (clock.instant(), Duration::from_secs(3));
+        assert_eq!(waiter.within(limit, std::future::ready(1)).await, Some(1));
+        assert_eq!(clock.instant(), begin);
+        assert_eq!(waiter.within(limit, std::future::pending::<()>()).await, None);
+        assert_eq!(clock.instant() - begin, limit);
+        cancelled.cancel();
+        assert_eq!(waiter.within(limit, std::future::pending::<()>()).await, None);
+        assert_eq!(clock.instant() - begin, limit);
     }
 
     #[tokio::test]

@@ -87,6 +87,12 @@ impl Cluster {
         status.leader.is_some() && status.leader == self.leader() && status.applied_index + MOST_ENTRIES_BEHIND >= newest
     }
 
+    /// The host of the member that most take for the leader.
+    pub fn leading_host(&self) -> Option<&str> {
+        let leader = self.leader()?;
+        self.members.iter().find(|member| member.id == leader).map(|member| member.name.as_str()).filter(|name| !name.is_empty())
+    }
+
     fn leader(&self) -> Option<u64> {
         let mut votes: BTreeMap<u64, usize> = BTreeMap::new();
         self.statuses.values().filter_map(|status| status.leader).for_each(|leader| *votes.entry(leader).or_default() += 1);

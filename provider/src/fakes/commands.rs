@@ -15,8 +15,7 @@ pub(super) fn is_mutating(script: &str) -> bool {
 pub(super) fn run(memory: &mut Memory, name: &HostName, script: &str) -> Output {
     let words: Vec<&str> = script.split(' ').collect();
     match words.as_slice() {
-        ["TZ=UTC", "systemctl", "show", "-p", _, "--value", "--", unit] => answer(true, &timestamp(since(memory, name, unit))),
-        ["TZ=UTC", "systemctl", "show", "-p", _, "--", .., "date", "-u", "+%s"] => show(memory, name, script),
+        ["systemctl", "show", "--timestamp=us+utc", "-p", _, "--", .., "date", "-u", "+%s%6N"] => show(memory, name, script),
         ["systemctl", "stop", unit] => {
             units::stop(memory, name, &UnitName::literal(unit));
             answer(true, "")
@@ -51,7 +50,7 @@ fn show(memory: &Memory, name: &HostName, script: &str) -> Output {
         format!("Id={unit}\nActiveState={active_state}\nNRestarts={restarts}\nActiveEnterTimestamp={since}\n")
     });
     let text = paragraphs.collect::<Vec<_>>().join("\n");
-    answer(true, &format!("{text}{}\n", memory.now() + 60))
+    answer(true, &format!("{text}{}000000\n", memory.now() + 60))
 }
 
 /// Of the file, and of what the running unit that reads it again by itself shows.
@@ -64,13 +63,8 @@ fn fingerprints(memory: &Memory, name: &HostName, path: &HostPath) -> String {
     format!("{file}{served}")
 }
 
-fn since(memory: &Memory, name: &HostName, unit: &str) -> i64 {
-    let unit = memory.hosts.get(name).and_then(|host| host.units.get(&UnitName::literal(unit)));
-    unit.map_or(0, |unit| unit.since)
-}
-
 fn timestamp(seconds: i64) -> String {
-    let form = time::macros::format_description!("[weekday repr:short] [year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    let form = time::macros::format_description!("[weekday repr:short] [year]-[month]-[day] [hour]:[minute]:[second].000000 UTC");
     time::OffsetDateTime::from_unix_timestamp(seconds).unwrap().format(form).unwrap()
 }
 

@@ -45,12 +45,14 @@ impl Etcd for FakeEtcd {
     }
 }
 
-/// The first that runs leads.
+/// The one that memory names leads, if it runs; else the last that runs.
 fn cluster(memory: &Memory) -> Cluster {
     let has_etcd = memory.hosts.iter().filter(|(_, host)| host.files.contains_key(&ETCD.unit().path()));
     let numbered: Vec<(u64, &HostName, bool)> =
         (1..).zip(has_etcd).map(|(id, (name, host))| (id, name, host.runs(&ETCD))).collect();
-    let leader = numbered.iter().find(|(_, _, runs)| *runs).map(|(id, ..)| *id);
+    let running = || numbered.iter().filter(|(_, _, runs)| *runs);
+    let leader =
+        running().find(|(_, name, _)| memory.leader.as_ref() == Some(*name)).or(running().next_back()).map(|(id, ..)| *id);
     let member = |(id, name, _): &(u64, &HostName, bool)| Member {
         id: *id,
         name: name.to_string(),

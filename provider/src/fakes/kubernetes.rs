@@ -2,35 +2,35 @@
 
 use super::memory::Cluster;
 use super::{FakeWorld, units};
-use crate::kubernetes::{BootstrapToken, KubernetesError};
+use crate::kubernetes::{BootstrapToken, KubernetesError, MovablePod, NodeReport};
 use crate::ports::Kubernetes;
 use async_trait::async_trait;
 use bundle::HostName;
+use machines::MachineError;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 use time::OffsetDateTime;
-use tokio_util::sync::CancellationToken;
 
 pub(super) struct FakeKubernetes {
     pub host: HostName,
     pub world: FakeWorld,
 }
 
-fn refused(what: impl Into<String>, last: &str) -> KubernetesError {
-    KubernetesError::TimedOut { what: what.into(), seconds: 1, last: last.into() }
-}
-
 impl FakeKubernetes {
+    fn refused(&self, operation: impl Into<String>, reason: &str) -> KubernetesError {
+        let (host, operation, reason) = (self.host.to_string(), operation.into(), reason.to_string());
+        MachineError::Lost { host, operation, reason }.into()
+    }
+
     fn serves(&self) -> Result<(), KubernetesError> {
         let serves = self.world.change(|memory| memory.host(&self.host).answers && memory.serves_api(&self.host));
-        if serves && !self.world.is_dead() { Ok(()) } else { Err(refused("the API server did not answer", "connection refused")) }
+        if serves && !self.world.is_dead() { Ok(()) } else { Err(self.refused("a question", "connection refused")) }
     }
 
     async fn mutate<T>(&self, what: String, effect: impl FnOnce(&mut Cluster) -> T) -> Result<T, KubernetesError> {
         self.serves()?;
         let done = self.world.mutate(format!("cluster: {what}"), |memory, _| effect(&mut memory.cluster)).await;
-        done.ok_or_else(|| refused(what, "the connection was cut"))
+        done.ok_or_else(|| self.refused(what, "the connection was cut"))
     }
 }
 
@@ -80,20 +80,9 @@ impl Kubernetes for FakeKubernetes {
         Ok(self.world.change(|memory| memory.cluster.nodes.keys().any(|name| !nodes.contains(name))))
     }
 
-    /// Nothing changes here by itself, so that what is not so at once never will be.
-    async fn wait_until_ready(
-        &self,
-        node: &str,
-        since: Option<i64>,
-        _limit: Duration,
-        cancelled: &CancellationToken,
-    ) -> Result<(), KubernetesError> {
+    async fn node(&self, name: &str) -> Result<Option<NodeReport>, KubernetesError> {
         self.serves()?;
-        match self.world.change(|memory| units::is_ready(memory, node, since)) {
-            true => Ok(()),
-            false if cancelled.is_cancelled() => Err(KubernetesError::Cancelled(format!("node {node}"))),
-            false => Err(refused(format!("node {node} is not Ready"), "NotReady")),
-        }
+        Ok(self.world.change(|memory| units::report(memory, name)))
     }
 
     async fn set_labels(&self, node: &str, labels: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {
@@ -107,25 +96,28 @@ impl Kubernetes for FakeKubernetes {
             }
             Some(())
         });
-        found.await?.ok_or_else(|| refused(format!("there is no node {node}"), "404"))
+        found.await?.ok_or_else(|| self.refused(format!("label {node}"), "404"))
     }
 
-    async fn drain(&self, node: &str, _limit: Duration, _cancelled: &CancellationToken) -> Result<(), KubernetesError> {
-        self.mutate(format!("drain {node}"), |cluster| {
-            if let Some(node) = cluster.nodes.get_mut(node) {
-                node.unschedulable = true;
-            }
+    async fn set_unschedulable(&self, node: &str, unschedulable: bool) -> Result<bool, KubernetesError> {
+        let what = format!("{} {node}", if unschedulable { "cordon" } else { "uncordon" });
+        self.mutate(what, |cluster| {
+            let node = cluster.nodes.get_mut(node);
+            node.map(|node| node.unschedulable = unschedulable).is_some()
         })
         .await
     }
 
-    async fn uncordon(&self, node: &str) -> Result<(), KubernetesError> {
-        self.mutate(format!("uncordon {node}"), |cluster| {
-            if let Some(node) = cluster.nodes.get_mut(node) {
-                node.unschedulable = false;
-            }
-        })
-        .await
+    async fn movable_pods(&self, node: &str) -> Result<Vec<MovablePod>, KubernetesError> {
+        self.serves()?;
+        let has_pod = self.world.change(|memory| memory.cluster.nodes.get(node).is_some_and(|node| node.has_pod));
+        let pod = MovablePod { namespace: "default".into(), name: "web-0".into(), is_terminating: false };
+        Ok(if has_pod { vec![pod] } else { vec![] })
+    }
+
+    async fn evict(&self, _pod: &MovablePod) -> Result<Option<String>, KubernetesError> {
+        self.serves()?;
+        Ok(Some("Cannot evict pod as it would violate the pod's disruption budget.".into()))
     }
 
     async fn delete_node(&self, node: &str) -> Result<(), KubernetesError> {

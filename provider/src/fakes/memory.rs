@@ -24,6 +24,8 @@ pub struct Memory {
     pub cloud: CloudMemory,
     /// Starts of units, each a second after the one before.
     pub ticks: i64,
+    /// The host whose etcd member leads while it runs.
+    pub leader: Option<HostName>,
     /// The load-balancer host that has the virtual addresses.
     pub holder: Option<HostName>,
 }
@@ -109,6 +111,8 @@ pub struct Node {
     pub unschedulable: bool,
     /// Of its kubelet, by `Memory::now`.
     pub heartbeat: i64,
+    /// Whether it has a pod that a disruption budget keeps there.
+    pub has_pod: bool,
 }
 
 impl Default for HostMemory {

@@ -16,7 +16,7 @@ mod units;
 
 pub use clock::FakeClock;
 pub use faults::{Fault, Moment};
-pub use memory::{FakeFile, FakeUnit, HostMemory, Memory};
+pub use memory::{FakeFile, FakeUnit, HostMemory, Memory, Node, Record};
 
 use crate::ports::{Clock, Host, World};
 use ::cloud::{Cloud, Connection};
@@ -78,6 +78,12 @@ impl FakeWorld {
 
     pub fn change<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {
         change(&mut self.inside.memory.lock().unwrap())
+    }
+
+    /// A host of this world, connected to.
+    pub fn host(&self, name: &str) -> Arc<dyn Host> {
+        let name = HostName::literal(name);
+        Arc::new(FakeHost { machine: name.clone(), name, address: "192.0.2.1".into(), world: self.clone() })
     }
 
     pub fn change_host<T>(&self, host: &str, change: impl FnOnce(&mut HostMemory) -> T) -> T {

@@ -2,6 +2,7 @@
 
 use super::memory::{Cluster, FakeUnit, Memory, Node};
 use super::{FakeFile, memory::HostMemory};
+use crate::kubernetes::NodeReport;
 use bundle::{Digest, HostName, HostPath, OnChange, UnitName};
 use ipnet::IpNet;
 use machines::{MachineError, Owner};
@@ -160,11 +161,12 @@ fn node_labels(unit_file: &str) -> BTreeMap<String, String> {
     pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
-/// By a heartbeat of a kubelet that was started then or later.
-pub(super) fn is_ready(memory: &Memory, node: &str, since: Option<i64>) -> bool {
+/// What its kubelet has reported, which would report at once what changes.
+pub(super) fn report(memory: &Memory, node: &str) -> Option<NodeReport> {
+    let heartbeat = memory.cluster.nodes.get(node)?.heartbeat * 1_000_000;
     let host = memory.hosts.iter().find(|(name, _)| name.as_str() == node).map(|(_, host)| host);
-    let heartbeat = memory.cluster.nodes.get(node).map(|node| node.heartbeat);
-    heartbeat.is_some_and(|at| since.is_none_or(|since| at > since)) && host.is_some_and(runs_pods)
+    let not_ready = (!host.is_some_and(runs_pods)).then(|| "NotReady".to_string());
+    Some(NodeReport { not_ready, reported: Some(heartbeat), renewed: Some(heartbeat) })
 }
 
 fn runs_pods(host: &HostMemory) -> bool {

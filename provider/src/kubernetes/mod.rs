@@ -3,11 +3,14 @@
 
 mod connection;
 mod drain;
+mod node_report;
 mod nodes;
 mod objects;
 mod token;
 
 pub use connection::KubernetesApi;
+pub use drain::MovablePod;
+pub use node_report::NodeReport;
 pub use token::BootstrapToken;
 
 use machines::MachineError;
@@ -20,8 +23,4 @@ pub enum KubernetesError {
     Kubeconfig { host: String, path: String, reason: String },
     #[error("the API server of {host} refused to {operation}: {source}")]
     Api { host: String, operation: String, source: Box<kube::Error> },
-    #[error("{what} after {seconds} s: {last}")]
-    TimedOut { what: String, seconds: u64, last: String },
-    #[error("stopped while waiting for {0}; running apply again continues from here")]
-    Cancelled(String),
 }

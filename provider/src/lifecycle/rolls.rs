@@ -3,6 +3,7 @@
 use super::engine::Outcome;
 use super::rows::row;
 use super::{Stage, complete};
+use bundle::HostName;
 use schema::Value;
 
 /// Applies a change of one attribute to what was created.
@@ -57,6 +58,32 @@ async fn a_controller_manager_that_refuses_its_flags_stops_the_roll_at_the_first
     assert_eq!(mended.errors, Vec::<String>::new());
 }
 
+/// Hosts with a restart, in the order of these.
+fn restarts(stage: &Stage) -> Vec<String> {
+    stage.world.calls().iter().filter_map(|call| Some(call.split_once(": Restart ")?.0.to_string())).collect()
+}
+
+#[tokio::test]
+async fn the_leader_of_etcd_restarts_last() {
+    let (mut stage, state) = three_hosts().await;
+    stage.world.change(|memory| memory.leader = Some(HostName::literal("cp-1")));
+    let applied = change(&mut stage, &state, "controller_manager", flags("v")).await;
+    assert_eq!(applied.errors, Vec::<String>::new());
+    assert_eq!(restarts(&stage), ["cp-2", "cp-3", "cp-1"]);
+}
+
+#[tokio::test]
+async fn a_roll_that_stopped_goes_no_further_when_etcd_has_another_leader() {
+    let (mut stage, state) = three_hosts().await;
+    let stopped = change(&mut stage, &state, "controller_manager", flags("no-such-flag")).await;
+    assert_eq!((stopped.errors.len(), restarts(&stage)), (1, vec!["cp-1".to_string()]));
+    stage.world.arm(None);
+    stage.world.change(|memory| memory.leader = Some(HostName::literal("cp-1")));
+    let again = change(&mut stage, &stopped.state, "controller_manager", flags("no-such-flag")).await;
+    assert!(again.errors.len() == 1 && again.errors[0].contains("on cp-1 is not healthy"), "{:?}", again.errors);
+    assert_eq!((touched(&stage, "cp-2"), touched(&stage, "cp-3")), (vec![], vec![]));
+}
+
 #[tokio::test]
 async fn a_kubelet_that_crash_loops_stops_the_roll_at_the_first_nodes() {
     let mut stage = Stage::of(row("k8s_node_group")).await;
@@ -80,7 +107,7 @@ async fn a_node_whose_kubelet_sends_no_heartbeat_since_its_restart_is_not_ready(
     stage.world.arm(None);
     stage.world.change_host("cp-1", |host| host.is_mute = true);
     let applied = change(&mut stage, &state, "kubelet_config", "{\"maxPods\":200}".into()).await;
-    assert!(applied.errors.len() == 1 && applied.errors[0].contains("node cp-1 is not Ready"), "{:?}", applied.errors);
+    assert!(applied.errors.len() == 1 && applied.errors[0].contains("cp-1 is not Ready after 180 s"), "{:?}", applied.errors);
     assert_eq!((touched(&stage, "worker-1"), touched(&stage, "worker-2")), (vec![], vec![]));
     stage.world.change_host("cp-1", |host| host.is_mute = false);
     let mended = change(&mut stage, &applied.state, "kubelet_config", "{\"maxPods\":200}".into()).await;

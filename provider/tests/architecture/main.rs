@@ -7,6 +7,7 @@ mod code;
 mod schemas;
 mod sentences;
 mod tree;
+mod waits;
 
 use tree::{code, files, nothing, read, root};
 

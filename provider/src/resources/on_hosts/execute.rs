@@ -4,6 +4,7 @@
 use super::fleet::Fleet;
 use super::{health, served};
 use crate::kubernetes::KubernetesError;
+use crate::wait::Ended;
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, Manifest, Observed, UnitName};
 use machines::MachineError;
@@ -52,9 +53,20 @@ pub enum StepError {
     Cancelled(String),
 }
 
+impl From<Ended> for StepError {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Cancelled { what } => StepError::Cancelled(what),
+            Ended::TimedOut { .. } => {
+                StepError::Gate { summary: ended.to_string(), detail: "Running apply again is safe.".into() }
+            }
+        }
+    }
+}
+
 impl StepError {
     pub fn is_cancelled(&self) -> bool {
-        matches!(self, StepError::Cancelled(_) | StepError::Kubernetes(KubernetesError::Cancelled(_)))
+        matches!(self, StepError::Cancelled(_))
     }
 
     /// What was not done, and on which host.
@@ -224,9 +236,7 @@ impl<'a> Execution<'a> {
             }
             gate => (self.actions.gate(self.fleet, gate).await, None, Vec::new()),
         };
-        if let (Err(StepError::Gate { .. } | StepError::Kubernetes(KubernetesError::TimedOut { .. })), Some(host)) =
-            (&result, host)
-        {
+        if let (Err(StepError::Gate { .. }), Some(host)) = (&result, host) {
             // What was started here and did not become healthy.
             let started = |unit: &UnitName| self.log.lock().is_ok_and(|log| log.started.contains(&(host.clone(), unit.clone())));
             let doubtful: Vec<UnitName> = waited_for.into_iter().filter(started).collect();

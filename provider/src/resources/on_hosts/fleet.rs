@@ -6,6 +6,7 @@ use super::execute::StepError;
 use super::ownership;
 use crate::ports::{Clock, Host};
 use crate::progress::Progress;
+use crate::wait::Waiter;
 use bundle::{Difference, HostName, Manifest, Observed, UnitName};
 use machines::{Inventory, MachineError, Owner, Question};
 use schema::{Diagnostic, Diagnostics};
@@ -59,6 +60,10 @@ impl Fleet {
             }
         }
         fleet
+    }
+
+    pub fn waiter(&self) -> Waiter<'_> {
+        Waiter { clock: self.clock.as_ref(), cancelled: &self.cancelled }
     }
 
     pub fn machine(&self, host: &HostName) -> Result<&dyn Host, StepError> {

@@ -4,40 +4,42 @@
 use super::execute::StepError;
 use super::fleet::Fleet;
 use crate::ports::Host;
+use crate::wait::{Ended, Pace};
 use bundle::{Bundle, HostName, UnitName};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use time::PrimitiveDateTime;
 use time::format_description::BorrowedFormatItem;
 
 /// As long as a node has for becoming Ready: kube-proxy waits for its node to register.
 const LIMIT: Duration = Duration::from_secs(180);
-const POLL: Duration = Duration::from_millis(250);
+const PACE: Pace = Pace::every(Duration::from_millis(250));
 /// A unit of `Type=simple` is active as soon as it was forked. A program that does not take its flags or its configuration ends within
-/// this time. Both times that are compared are whole seconds, which costs one.
-const STABLE_SECONDS: i64 = 3;
+/// this time, in microseconds.
+const STABLE: i64 = 2_000_000;
 /// Of a unit that systemd had to start again.
-const STABLE_SECONDS_AFTER_RESTART: i64 = 6;
+const STABLE_AFTER_RESTART: i64 = 5_000_000;
 /// Units start again after two seconds, for ever. One that has ended so often does not come up by itself.
 const MOST_RESTARTS: u32 = 10;
 const PROPERTIES: &str = "Id,ActiveState,SubState,Result,NRestarts,ActiveEnterTimestamp";
-const TIMESTAMP: &[BorrowedFormatItem<'_>] =
-    time::macros::format_description!("[weekday repr:short] [year]-[month]-[day] [hour]:[minute]:[second] UTC");
+/// Since systemd 247, the oldest that hosts may have (NEWS of systemd).
+const TIMESTAMP: &[BorrowedFormatItem<'_>] = time::macros::format_description!(
+    "[weekday repr:short] [year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:6] UTC"
+);
 
 /// Waits until all of them are healthy.
 pub async fn wait_until_healthy(fleet: &Fleet, bundle: &Bundle, host: &HostName, units: &[UnitName]) -> Result<(), StepError> {
     let machine = fleet.machine(host)?;
-    let began = Instant::now();
+    let began = fleet.clock.instant();
+    let names = units.iter().map(UnitName::as_str).collect::<Vec<_>>().join(", ");
+    let mut wait = fleet.waiter().until(format!("{names} on {host} stays up and is healthy"), LIMIT, PACE);
     loop {
-        let Some(sick) = look(machine, bundle, units).await? else { return Ok(()) };
-        if fleet.cancelled.is_cancelled() {
-            return Err(StepError::Cancelled(format!("{host}: {} is healthy", sick.unit)));
-        }
-        if sick.is_hopeless || began.elapsed() > LIMIT {
-            return Err(failure(machine, &sick, began.elapsed()).await);
-        }
-        tokio::select! {
-            () = tokio::time::sleep(POLL) => {}
-            () = fleet.cancelled.cancelled() => {}
+        let Some(sick) = wait.ask(look(machine, bundle, units)).await?? else { return Ok(()) };
+        let paused = if sick.is_hopeless { None } else { Some(wait.pause().await) };
+        match paused {
+            None | Some(Err(Ended::TimedOut { .. })) => {
+                return Err(failure(machine, &sick, fleet.clock.instant() - began).await);
+            }
+            Some(paused) => paused?,
         }
     }
 }
@@ -52,9 +54,7 @@ struct Sick {
 
 /// The first unit that is not healthy. Health checks are asked once every unit stays up.
 async fn look(machine: &dyn Host, bundle: &Bundle, units: &[UnitName]) -> Result<Option<Sick>, StepError> {
-    let names: Vec<&str> = units.iter().map(UnitName::as_str).collect();
-    let output = machine.run(&format!("TZ=UTC systemctl show -p {PROPERTIES} -- {}; date -u +%s", names.join(" "))).await?;
-    let seen = Seen::parse(&output.stdout_text());
+    let seen = see(machine, units).await?;
     if let Some(sick) = units.iter().filter_map(|unit| seen.sick(unit)).max_by_key(|sick| sick.is_hopeless) {
         return Ok(Some(sick));
     }
@@ -71,11 +71,18 @@ async fn look(machine: &dyn Host, bundle: &Bundle, units: &[UnitName]) -> Result
     Ok(None)
 }
 
+async fn see(machine: &dyn Host, units: &[UnitName]) -> Result<Seen, StepError> {
+    let names: Vec<&str> = units.iter().map(UnitName::as_str).collect();
+    let show = format!("systemctl show --timestamp=us+utc -p {PROPERTIES} -- {}", names.join(" "));
+    let output = machine.run(&format!("{show}; date -u +%s%6N")).await?;
+    Ok(Seen::parse(&output.stdout_text()))
+}
+
 /// What systemd says, and when.
 #[derive(Debug, Default)]
 struct Seen {
     units: Vec<SeenUnit>,
-    /// Seconds since 1970, by the host's clock, as are the times of units.
+    /// Microseconds since 1970, by the host's clock, as are the times of units.
     now: i64,
 }
 
@@ -104,7 +111,7 @@ impl Seen {
                 Some(("SubState", state)) => unit.sub_state = state.into(),
                 Some(("Result", result)) => unit.result = result.into(),
                 Some(("NRestarts", count)) => unit.restarts = count.parse().unwrap_or(0),
-                Some(("ActiveEnterTimestamp", at)) => unit.active_since = seconds(at),
+                Some(("ActiveEnterTimestamp", at)) => unit.active_since = microseconds(at),
                 _ => seen.now = line.trim().parse().unwrap_or(seen.now),
             }
         }
@@ -114,32 +121,56 @@ impl Seen {
 
     fn sick(&self, unit: &UnitName) -> Option<Sick> {
         let sick = |reason: String, is_hopeless| Some(Sick { unit: unit.clone(), reason, is_hopeless });
-        let Some(seen) = self.units.iter().find(|seen| seen.id == unit.as_str()) else {
+        let Some(seen) = self.unit(unit) else {
             return sick("systemd does not know it".into(), false);
         };
         if seen.restarts >= MOST_RESTARTS {
             return sick(format!("it does not stay up: systemd has started it {} times", seen.restarts), true);
         }
-        if seen.active_state != "active" {
-            return sick(format!("systemd says {} ({}, result {})", seen.active_state, seen.sub_state, seen.result), false);
+        if let Some(reason) = seen.not_active() {
+            return sick(reason, false);
         }
-        let stable = if seen.restarts == 0 { STABLE_SECONDS } else { STABLE_SECONDS_AFTER_RESTART };
+        let stable = if seen.restarts == 0 { STABLE } else { STABLE_AFTER_RESTART };
         match seen.active_since.map(|since| self.now - since) {
             Some(age) if age >= stable => None,
-            age => sick(format!("it is up for {} s only", age.unwrap_or(0)), false),
+            age => sick(format!("it is up for {} s only", age.unwrap_or(0) / 1_000_000), false),
         }
+    }
+
+    fn unit(&self, name: &UnitName) -> Option<&SeenUnit> {
+        self.units.iter().find(|seen| seen.id == name.as_str())
     }
 }
 
-/// `Sat 2026-11-28 16:41:00 UTC`, as systemd prints it with `TZ=UTC`.
-fn seconds(timestamp: &str) -> Option<i64> {
-    Some(PrimitiveDateTime::parse(timestamp, TIMESTAMP).ok()?.assume_utc().unix_timestamp())
+impl SeenUnit {
+    fn not_active(&self) -> Option<String> {
+        let is_active = self.active_state == "active";
+        (!is_active).then(|| format!("systemd says {} ({}, result {})", self.active_state, self.sub_state, self.result))
+    }
 }
 
-/// When the unit became active, in seconds since 1970 by the clock of its host; `None` when it never did.
-pub async fn active_since(machine: &dyn Host, unit: &UnitName) -> Result<Option<i64>, StepError> {
-    let output = machine.run(&format!("TZ=UTC systemctl show -p ActiveEnterTimestamp --value -- {unit}")).await?;
-    Ok(seconds(output.stdout_text().trim()))
+/// `Sat 2026-11-28 16:41:00.123456 UTC`, as systemd prints it with `--timestamp=us+utc`.
+fn microseconds(timestamp: &str) -> Option<i64> {
+    let at = PrimitiveDateTime::parse(timestamp, TIMESTAMP).ok()?.assume_utc();
+    i64::try_from(at.unix_timestamp_nanos() / 1000).ok()
+}
+
+/// A unit that is active: since when, and when that was seen, in microseconds since 1970 by the clock of its host.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    pub since: i64,
+    pub seen: i64,
+}
+
+/// Or why the unit does not run.
+pub async fn running(machine: &dyn Host, unit: &UnitName) -> Result<Result<Running, String>, StepError> {
+    let seen = see(machine, std::slice::from_ref(unit)).await?;
+    let Some(found) = seen.unit(unit) else { return Ok(Err(format!("systemd does not know {unit}"))) };
+    Ok(match (found.not_active(), found.active_since) {
+        (Some(reason), _) => Err(format!("{unit}: {reason}")),
+        (None, None) => Err(format!("{unit} never was active")),
+        (None, Some(since)) => Ok(Running { since, seen: seen.now }),
+    })
 }
 
 async fn failure(machine: &dyn Host, sick: &Sick, waited: Duration) -> StepError {
@@ -175,8 +206,8 @@ mod tests {
     /// As systemd 257 prints it for two units and the time.
     fn text(state: &str, restarts: u32, since: &str) -> String {
         format!(
-            "Result=success\nNRestarts=0\nId=a.service\nActiveState=active\nSubState=running\nActiveEnterTimestamp=Sat 2026-11-28 16:00:00 UTC\n\n\
-             Result=exit-code\nNRestarts={restarts}\nId=b.service\nActiveState={state}\nSubState=auto-restart\nActiveEnterTimestamp={since}\n1795885270\n"
+            "Result=success\nNRestarts=0\nId=a.service\nActiveState=active\nSubState=running\nActiveEnterTimestamp=Sat 2026-11-28 16:00:00.000000 UTC\n\n\
+             Result=exit-code\nNRestarts={restarts}\nId=b.service\nActiveState={state}\nSubState=auto-restart\nActiveEnterTimestamp={since}\n1795885270500000\n"
         )
     }
 
@@ -190,15 +221,16 @@ mod tests {
 
     #[test]
     fn each_unit_must_be_up_and_stay_so() {
-        // 17:01:10 UTC
-        check("active", 0, "Sat 2026-11-28 17:01:07 UTC", None);
-        check("active", 0, "Sat 2026-11-28 17:01:08 UTC", Some(("it is up for 2 s only", false)));
-        check("active", 1, "Sat 2026-11-28 17:01:05 UTC", Some(("it is up for 5 s only", false)));
-        check("active", 1, "Sat 2026-11-28 17:01:04 UTC", None);
+        // At 17:01:10.5
+        check("active", 0, "Sat 2026-11-28 17:01:08.500000 UTC", None);
+        check("active", 0, "Sat 2026-11-28 17:01:08.500001 UTC", Some(("it is up for 1 s only", false)));
+        check("active", 1, "Sat 2026-11-28 17:01:05.500001 UTC", Some(("it is up for 4 s only", false)));
+        check("active", 1, "Sat 2026-11-28 17:01:05.500000 UTC", None);
         check("active", 0, "", Some(("it is up for 0 s only", false)));
         let restarting = "systemd says activating (auto-restart, result exit-code)";
-        check("activating", 3, "Sat 2026-11-28 17:01:04 UTC", Some((restarting, false)));
-        check("active", 10, "Sat 2026-11-28 17:01:04 UTC", Some(("it does not stay up: systemd has started it 10 times", true)));
-        assert!(Seen::parse("1795885270\n").sick(&UnitName::literal("a.service")).is_some());
+        check("activating", 3, "Sat 2026-11-28 17:01:04.000000 UTC", Some((restarting, false)));
+        let looping = "it does not stay up: systemd has started it 10 times";
+        check("active", 10, "Sat 2026-11-28 17:01:04.000000 UTC", Some((looping, true)));
+        assert!(Seen::parse("1795885270500000\n").sick(&UnitName::literal("a.service")).is_some());
     }
 }

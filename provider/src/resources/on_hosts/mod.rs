@@ -23,6 +23,8 @@ mod preflight;
 mod recorded;
 mod served;
 mod steps;
+#[cfg(test)]
+mod stopping;
 mod versions;
 
 use self::addresses::{Addresses, Moves};

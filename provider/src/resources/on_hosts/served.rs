@@ -4,7 +4,7 @@
 use super::execute::StepError;
 use super::fleet::Fleet;
 use crate::ports::Host;
-use crate::wait::{Ended, Pace, Waiter};
+use crate::wait::{Ended, Pace};
 use bundle::{Bundle, HostName, HostPath, UnitName};
 use std::time::Duration;
 
@@ -35,10 +35,9 @@ struct Stale<'a> {
 /// Waits until each of them serves what is in its files.
 pub async fn wait_until_served(fleet: &Fleet, bundle: &Bundle, host: &HostName, units: &[UnitName]) -> Result<(), NotServed> {
     let machine = fleet.machine(host).map_err(NotServed::Other)?;
-    let waiter = Waiter { clock: fleet.clock.as_ref(), cancelled: &fleet.cancelled };
     let names = units.iter().map(UnitName::as_str).collect::<Vec<_>>().join(", ");
     let cancelled = |_| NotServed::Other(StepError::Cancelled(format!("{host}: {names} serves its new certificate")));
-    let mut wait = waiter.until(format!("{names} on {host} serves its new certificate"), LIMIT, PACE);
+    let mut wait = fleet.waiter().until(format!("{names} on {host} serves its new certificate"), LIMIT, PACE);
     loop {
         let looked = wait.ask(look(machine, bundle, units)).await.map_err(cancelled)?;
         let Some(stale) = looked.map_err(NotServed::Other)? else { return Ok(()) };

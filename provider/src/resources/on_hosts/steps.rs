@@ -10,7 +10,7 @@ pub fn attribute() -> Attribute {
     let attributes = vec![
         Attribute::number("phase").computed().describe("Steps of one phase are done in their order on the first `at_a_time` hosts, then on the next ones; then the next phase begins."),
         Attribute::string("action").computed().describe("What is done: `write`, `start`, `restart`, `reload`, `stop`, `join`, `drain`, `uncordon`, `delete_node`, `hand_over` (the virtual addresses), `apply_objects`, `remove`, or what is waited for: `wait_for_units`, `wait_for_certificates`, `wait_for_etcd_quorum`, `wait_for_etcd_member`, `wait_for_quorum_without_host`, `wait_for_api_server`, `wait_for_node`, `wait_for_virtual_addresses`."),
-        Attribute::string("hosts").computed().describe("The hosts in the order of their turns, four or more in a row as a range: `cp-1, cp-2, cp-3` or `node-[001-300]`. Null for a step that is about the cluster."),
+        Attribute::string("hosts").computed().describe("The hosts in the order of their turns, four or more in a row as a range: `cp-1, cp-2, cp-3` or `node-[001-300]`. An apply leaves the host whose etcd member leads for last. Null for a step that is about the cluster."),
         Attribute::number("host_count").computed().describe("How many hosts these are."),
         Attribute::number("at_a_time").computed().describe("On how many of them it is done at the same time."),
         Attribute::list("units", Type::String).computed().describe("The systemd units that it is about."),

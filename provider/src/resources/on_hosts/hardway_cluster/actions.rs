@@ -4,6 +4,7 @@ use crate::etcd::{Cluster, EtcdError};
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::health::last_words;
+use crate::wait::{Ended, Pace};
 use async_trait::async_trait;
 use bundle::HostName;
 use render::component::{API_SERVER, Component, ETCD};
@@ -11,7 +12,7 @@ use render::control_plane::{ADMIN_KUBECONFIG, Endpoints, KUBECTL};
 use rollout::Gate;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub struct ControlPlaneActions {
     /// Where each host reaches its own etcd member and API server.
@@ -20,10 +21,12 @@ pub struct ControlPlaneActions {
 }
 
 const LIMIT: Duration = Duration::from_secs(120);
-const POLL: Duration = Duration::from_millis(200);
+/// For a question that an apply can do without.
+const LEADER_LIMIT: Duration = Duration::from_secs(3);
+const PACE: Pace = Pace::every(Duration::from_millis(200));
 
 /// What is waited for, on which host, and whose journal tells more.
-struct Wait<'a> {
+struct Condition<'a> {
     host: Option<&'a HostName>,
     what: String,
     component: &'static Component,
@@ -53,12 +56,12 @@ impl ControlPlaneActions {
     /// Without the named host's member, whether that runs or not.
     async fn wait_for_quorum(&self, fleet: &Fleet, without: Option<&HostName>) -> Result<(), StepError> {
         let what = without.map(|host| format!(" without {host}")).unwrap_or_default();
-        let wait = Wait { host: None, what: format!("etcd has a quorum of healthy members{what}"), component: &ETCD };
+        let condition = Condition { host: None, what: format!("etcd has a quorum of healthy members{what}"), component: &ETCD };
         let lacks = async || match self.cluster(fleet).await? {
             Ok(cluster) => Ok(cluster.lacks_quorum_without(without.map(HostName::as_str))),
             Err(reason) => Ok(Some(reason)),
         };
-        until(fleet, &wait, lacks).await
+        until(fleet, &condition, lacks).await
     }
 
     /// As the first member that answers and has a quorum behind it knows it; else what each said. An error when no host is reached.
@@ -78,16 +81,27 @@ impl ControlPlaneActions {
         }
     }
 
+    /// The host whose member leads, by the first that answers soon. Nothing but the order of a roll depends on it.
+    pub async fn leader(&self, fleet: &Fleet) -> Option<HostName> {
+        let members = fleet.machines.iter().filter_map(|(host, machine)| Some(machine.etcd(&self.endpoints.get(host)?.etcd)));
+        let questions: Vec<_> = members.map(|member| Box::pin(async move { member.cluster().await })).collect();
+        if questions.is_empty() {
+            return None;
+        }
+        let (cluster, _) = fleet.waiter().within(LEADER_LIMIT, futures::future::select_ok(questions)).await?.ok()?;
+        HostName::parse(cluster.leading_host()?).ok()
+    }
+
     async fn wait_for_member(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
         let (machine, endpoints) = (fleet.machine(host)?, self.endpoints(host)?);
         let etcd = machine.etcd(&endpoints.etcd);
-        let wait = Wait { host: Some(host), what: "its etcd member is healthy".into(), component: &ETCD };
+        let condition = Condition { host: Some(host), what: "its etcd member is healthy".into(), component: &ETCD };
         let lacks = async || match etcd.status().await {
             Ok(status) => Ok(status.leader.is_none().then(|| "it knows no leader".to_string())),
             Err(EtcdError::Machine(error)) => Err(error.into()),
             Err(error) => Ok(Some(error.to_string())),
         };
-        until(fleet, &wait, lacks).await
+        until(fleet, &condition, lacks).await
     }
 
     async fn wait_for_api_server(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
@@ -97,12 +111,12 @@ impl ControlPlaneActions {
             "{KUBECTL} --kubeconfig={ADMIN_KUBECONFIG} --server={} --tls-server-name=kubernetes --request-timeout=5s get --raw={}",
             endpoints.api_server, API_SERVER.health_path
         );
-        let wait = Wait { host: Some(host), what: "its API server is ready".into(), component: &API_SERVER };
+        let condition = Condition { host: Some(host), what: "its API server is ready".into(), component: &API_SERVER };
         let lacks = async || {
             let answer = machine.run(&command).await?;
             Ok((!answer.is_success()).then(|| answer.stderr_text().trim().to_string()))
         };
-        until(fleet, &wait, lacks).await
+        until(fleet, &condition, lacks).await
     }
 
     fn endpoints(&self, host: &HostName) -> Result<&Endpoints, StepError> {
@@ -116,29 +130,27 @@ impl ControlPlaneActions {
 /// Asks until nothing is lacking any more; what is lacking is the reason of the error.
 async fn until<F: Future<Output = Result<Option<String>, StepError>>>(
     fleet: &Fleet,
-    wait: &Wait<'_>,
+    condition: &Condition<'_>,
     lacks: impl Fn() -> F,
 ) -> Result<(), StepError> {
-    let began = Instant::now();
-    let place = wait.host.map(|host| format!(" on {host}")).unwrap_or_default();
+    let place = condition.host.map(|host| format!(" on {host}")).unwrap_or_default();
+    let mut wait = fleet.waiter().until(format!("{}{place}", condition.what), LIMIT, PACE);
     loop {
-        let Some(lacking) = lacks().await? else { return Ok(()) };
-        if fleet.cancelled.is_cancelled() {
-            return Err(StepError::Cancelled(format!("{}{place}", wait.what)));
-        }
-        if began.elapsed() > LIMIT {
-            let words = match wait.host {
-                Some(host) => last_words(fleet.machine(host)?, &wait.component.unit()).await,
-                None => String::new(),
-            };
-            return Err(StepError::Gate {
-                summary: format!("timed out after {} s{place}, waiting until {}", LIMIT.as_secs(), wait.what),
-                detail: format!("The last answer was:\n{lacking}\n{words}"),
-            });
-        }
-        tokio::select! {
-            () = tokio::time::sleep(POLL) => {}
-            () = fleet.cancelled.cancelled() => {}
+        let Some(lacking) = wait.ask(lacks()).await?? else { return Ok(()) };
+        match wait.pause().await {
+            Err(Ended::TimedOut { limit, .. }) => return Err(late(fleet, condition, &lacking, limit).await?),
+            ended => ended?,
         }
     }
+}
+
+async fn late(fleet: &Fleet, condition: &Condition<'_>, lacking: &str, limit: Duration) -> Result<StepError, StepError> {
+    let (place, words) = match condition.host {
+        Some(host) => (format!(" on {host}"), last_words(fleet.machine(host)?, &condition.component.unit()).await),
+        None => Default::default(),
+    };
+    Ok(StepError::Gate {
+        summary: format!("timed out after {} s{place}, waiting until {}", limit.as_secs(), condition.what),
+        detail: format!("The last answer was:\n{lacking}\n{words}"),
+    })
 }

@@ -1,6 +1,6 @@
 //! `k8s_hardway_cluster`: etcd and the control plane as systemd units on hosts, and the objects that a cluster begins with.
 
-mod actions;
+pub(super) mod actions;
 pub(crate) mod config;
 mod foundation;
 mod frozen;
@@ -18,6 +18,7 @@ use crate::resources::attributes;
 use crate::resources::on_hosts::addresses::Moves;
 use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::errors::unknown_at_apply;
+use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::pki;
 use crate::ssh;
 use actions::ControlPlaneActions;
@@ -28,6 +29,7 @@ use credentials::Credentials;
 use protocol::{Call, IdentityAttribute};
 use render::component::{CONTROL_PLANE, Component};
 use render::spec::ClusterSpec;
+use rollout::HostState;
 use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, ValueAt, decode, encode};
 use std::collections::BTreeMap;
 
@@ -37,7 +39,8 @@ pub struct HardwayCluster;
 impl HostResource for HardwayCluster {
     type Config = Config;
     type Actions = ControlPlaneActions;
-    type Facts = ();
+    /// The host of the leader of etcd.
+    type Facts = Option<HostName>;
 
     fn name(&self) -> &'static str {
         "k8s_hardway_cluster"
@@ -145,8 +148,22 @@ impl HostResource for HardwayCluster {
         Ok(Some(bundles))
     }
 
-    fn rollout<'a>(&self, _config: &'a Config, _facts: &'a ()) -> Rollout<'a> {
-        Rollout { plan: Box::new(rollout::control_plane::plan), is_settled: true }
+    fn rollout<'a>(&self, _config: &'a Config, leader: &'a Option<HostName>) -> Rollout<'a> {
+        let plan = |hosts: &[HostState]| {
+            let led: Vec<HostState> = hosts.iter().cloned().map(|host| host.with_etcd_leader(leader.as_ref())).collect();
+            rollout::control_plane::plan(&led)
+        };
+        Rollout { plan: Box::new(plan), is_settled: true }
+    }
+
+    async fn observe(
+        &self,
+        actions: &ControlPlaneActions,
+        fleet: &Fleet,
+        prior: Option<&Value>,
+    ) -> Result<Option<HostName>, Diagnostic> {
+        // A cluster that is created has no leader yet.
+        Ok(if prior.is_some() { actions.leader(fleet).await } else { None })
     }
 
     async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<ControlPlaneActions, Diagnostic> {

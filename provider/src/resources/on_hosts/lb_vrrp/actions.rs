@@ -3,11 +3,12 @@
 use crate::ports::Host;
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
+use crate::wait::{Ended, Pace};
 use async_trait::async_trait;
 use bundle::{HostName, UnitName};
 use ipnet::IpNet;
 use rollout::Gate;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub struct VrrpActions {
     /// The unit that carries the addresses.
@@ -16,6 +17,7 @@ pub struct VrrpActions {
 }
 
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(15);
+const PACE: Pace = Pace::every(Duration::from_millis(100));
 
 #[async_trait]
 impl Actions for VrrpActions {
@@ -33,9 +35,12 @@ impl Actions for VrrpActions {
         }
         let keepalived = &self.keepalived;
         machine.run(&format!("systemctl stop {keepalived}")).await?;
-        self.wait_until_held(fleet, Some(host)).await?;
-        // It comes back as a backup (`nopreempt`); what follows may restart other units only.
-        machine.run(&format!("systemctl start {keepalived}")).await?;
+        let held = self.wait_until_held(fleet, Some(host)).await;
+        // It comes back as a backup (`nopreempt`); what follows may restart other units only. Also when nobody took the addresses, or the
+        // user wants to stop: no host is left without its keepalived.
+        let started = machine.run(&format!("systemctl start {keepalived}")).await;
+        held?;
+        started?;
         Ok(())
     }
 }
@@ -60,26 +65,36 @@ impl VrrpActions {
 
     /// Exactly as a client needs it: some host other than `besides` has every address.
     async fn wait_until_held(&self, fleet: &Fleet, besides: Option<&HostName>) -> Result<(), StepError> {
-        let began = Instant::now();
-        while began.elapsed() < HAND_OVER_LIMIT {
-            for (host, machine) in &fleet.machines {
-                if Some(host) != besides && self.holds(machine.as_ref()).await? {
-                    return Ok(());
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
         let addresses: Vec<String> = self.virtual_addresses.iter().map(|address| address.addr().to_string()).collect();
-        Err(StepError::Gate {
-            summary: format!(
-                "no host holds the virtual addresses {} after {} s",
-                addresses.join(", "),
-                HAND_OVER_LIMIT.as_secs()
-            ),
+        let addresses = addresses.join(", ");
+        let mut wait = fleet.waiter().until(format!("a host holds the virtual addresses {addresses}"), HAND_OVER_LIMIT, PACE);
+        loop {
+            if wait.ask(self.is_held(fleet, besides)).await?? {
+                return Ok(());
+            }
+            match wait.pause().await {
+                Err(Ended::TimedOut { limit, .. }) => return Err(self.not_held(&addresses, limit)),
+                ended => ended?,
+            }
+        }
+    }
+
+    async fn is_held(&self, fleet: &Fleet, besides: Option<&HostName>) -> Result<bool, StepError> {
+        for (host, machine) in &fleet.machines {
+            if Some(host) != besides && self.holds(machine.as_ref()).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn not_held(&self, addresses: &str, limit: Duration) -> StepError {
+        StepError::Gate {
+            summary: format!("no host holds the virtual addresses {addresses} after {} s", limit.as_secs()),
             detail: format!(
                 "Look at `journalctl -u {}` on the load-balancer hosts: is VRRP (IP protocol 112) allowed between them, and virtual_router_id unique? Running apply again is safe.",
                 self.keepalived
             ),
-        })
+        }
     }
 }

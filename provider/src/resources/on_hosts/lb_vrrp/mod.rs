@@ -1,6 +1,6 @@
 //! `k8s_lb_vrrp`: virtual addresses by keepalived and TCP listeners by nginx on two or more hosts.
 
-mod actions;
+pub(super) mod actions;
 pub(crate) mod config;
 mod validate;
 

@@ -2,6 +2,8 @@
 //! first control-plane host that answers.
 
 use super::config::Config;
+use super::drain::drain;
+use super::ready::wait_until_ready;
 use crate::configuration::Shared;
 use crate::kubernetes::{BootstrapToken, KubernetesError};
 use crate::ports::{Host, Kubernetes, World};
@@ -9,13 +11,12 @@ use crate::progress::Progress;
 use crate::resources::on_hosts::errors::{machine_error, unknown_at_apply};
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
-use crate::resources::on_hosts::health;
 use crate::resources::on_hosts::recorded::Recorded;
 use crate::ssh::{self, HostSsh};
+use crate::wait::Waiter;
 use async_trait::async_trait;
 use bundle::{Content, HostName, HostPath};
 use protocol::Call;
-use render::component::KUBELET;
 use render::control_plane::KUBE_PROXY_KUBECONFIG;
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
 use render::spec::NodeGroupSpec;
@@ -26,8 +27,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
-
-const READY_LIMIT: Duration = Duration::from_secs(180);
 
 pub struct NodeActions {
     world: Arc<dyn World>,
@@ -141,11 +140,13 @@ impl NodeActions {
     /// Deletes every node object; drains first while there is another node that could take the pods.
     pub async fn leave_all(&self) -> Diagnostics {
         let mut diagnostics = Diagnostics::default();
+        let clock = self.world.clock();
+        let waiter = Waiter { clock: &*clock, cancelled: &self.cancelled };
         let others = self.api.has_other_nodes(&self.spec.hosts.keys().map(ToString::to_string).collect()).await.unwrap_or(false);
         for host in self.spec.hosts.keys() {
             if others {
                 let phase = self.progress.phase(format!("{host}: drain"));
-                if let Err(error) = phase.finish(self.api.drain(host.as_str(), self.drain_limit, &self.cancelled).await) {
+                if let Err(error) = phase.finish(drain(waiter, &*self.api, host.as_str(), self.drain_limit).await) {
                     diagnostics.push(
                         Diagnostic::warning(format!("node {host} was not drained"))
                             .detail(format!("{error}\n\nIts host is cleaned all the same.")),
@@ -181,8 +182,7 @@ impl Actions for NodeActions {
     async fn gate(&self, fleet: &Fleet, gate: &Gate) -> Result<(), StepError> {
         match gate {
             Gate::NodeReady { host } => {
-                let since = health::active_since(fleet.machine(host)?, &KUBELET.unit()).await?;
-                self.api.wait_until_ready(host.as_str(), since, READY_LIMIT, &self.cancelled).await?;
+                wait_until_ready(fleet.waiter(), &*self.api, fleet.machine(host)?).await?;
                 if let Some(machine) = fleet.machines.get(host) {
                     machine.run(&format!("rm -f {BOOTSTRAP_KUBECONFIG}")).await?;
                     self.joined.lock().await.retain(|joined| joined.name() != host);
@@ -207,12 +207,12 @@ impl Actions for NodeActions {
         Ok(machine.write_secret(&path, text.reveal().as_bytes()).await?)
     }
 
-    async fn drain(&self, _fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
-        Ok(self.api.drain(host.as_str(), self.drain_limit, &self.cancelled).await?)
+    async fn drain(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
+        drain(fleet.waiter(), &*self.api, host.as_str(), self.drain_limit).await
     }
 
     async fn uncordon(&self, _fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
-        Ok(self.api.uncordon(host.as_str()).await?)
+        Ok(self.api.set_unschedulable(host.as_str(), false).await.map(drop)?)
     }
 
     async fn delete_node(&self, _fleet: &Fleet, host: &HostName) -> Result<(), StepError> {

@@ -1,7 +1,9 @@
 //! `k8s_node_group`: container runtime, kubelet, kube-proxy and the pod network on hosts; joining by TLS bootstrap, leaving by drain.
 
-mod actions;
+pub(super) mod actions;
 pub(crate) mod config;
+pub(super) mod drain;
+pub(super) mod ready;
 mod validate;
 
 use super::errors::render_error;

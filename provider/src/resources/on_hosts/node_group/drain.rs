@@ -1,0 +1,55 @@
+//! A drain: cordon, evict what can move, wait until it is gone. Disruption budgets are honoured until the time is up.
+
+use crate::kubernetes::MovablePod;
+use crate::ports::Kubernetes;
+use crate::resources::on_hosts::execute::StepError;
+use crate::wait::{Ended, Pace, Waiter};
+use std::time::Duration;
+
+const PACE: Pace = Pace::every(Duration::from_millis(500));
+
+/// Nothing is done to a node that does not exist.
+pub async fn drain(waiter: Waiter<'_>, api: &dyn Kubernetes, node: &str, limit: Duration) -> Result<(), StepError> {
+    if !api.set_unschedulable(node, true).await? {
+        return Ok(());
+    }
+    let what = format!("the pods of node {node} have moved");
+    let mut wait = waiter.until(&what, limit, PACE);
+    loop {
+        let pods = wait.ask(api.movable_pods(node)).await??;
+        if pods.is_empty() {
+            return Ok(());
+        }
+        let mut reason = String::new();
+        for pod in &pods {
+            if waiter.cancelled.is_cancelled() {
+                return Err(StepError::Cancelled(what));
+            }
+            reason = evict(api, pod).await?.unwrap_or(reason);
+        }
+        match wait.pause().await {
+            Err(Ended::TimedOut { limit, .. }) => return Err(late(node, &pods, &reason, limit)),
+            ended => ended?,
+        }
+    }
+}
+
+/// `Some` says why it is still there.
+async fn evict(api: &dyn Kubernetes, pod: &MovablePod) -> Result<Option<String>, StepError> {
+    match pod.is_terminating {
+        true => Ok(Some(format!("pod {} is terminating", pod.name))),
+        false => Ok(api.evict(pod).await?),
+    }
+}
+
+fn late(node: &str, pods: &[MovablePod], reason: &str, limit: Duration) -> StepError {
+    let names: Vec<String> = pods.iter().map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect();
+    StepError::Gate {
+        summary: format!("node {node} still has pods after {} s", limit.as_secs()),
+        detail: format!(
+            "{}: {reason}\n\nThe node stays cordoned. Make room for them on other nodes, relax their disruption budgets or raise \
+             `drain_timeout_seconds`; running apply again is safe.",
+            names.join(", ")
+        ),
+    }
+}

@@ -1,0 +1,48 @@
+//! Waits until a node is Ready by the word of the kubelet that runs there now.
+
+use crate::ports::{Host, Kubernetes};
+use crate::resources::on_hosts::execute::StepError;
+use crate::resources::on_hosts::health;
+use crate::wait::{Ended, Pace, Waiter};
+use bundle::HostName;
+use render::component::KUBELET;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(180);
+const PACE: Pace = Pace::every(Duration::from_millis(250));
+
+pub async fn wait_until_ready(waiter: Waiter<'_>, api: &dyn Kubernetes, machine: &dyn Host) -> Result<(), StepError> {
+    let node = machine.name();
+    let mut wait = waiter.until(format!("node {node} is Ready"), LIMIT, PACE);
+    loop {
+        let Some(lacking) = wait.ask(lacks(api, machine)).await?? else { return Ok(()) };
+        match wait.pause().await {
+            Err(Ended::TimedOut { limit, .. }) => return Err(late(node, &lacking, limit)),
+            ended => ended?,
+        }
+    }
+}
+
+/// Why it is not Ready; `None` when it is. An API server that does not answer may be one that is about to.
+async fn lacks(api: &dyn Kubernetes, machine: &dyn Host) -> Result<Option<String>, StepError> {
+    let report = match api.node(machine.name().as_str()).await {
+        Ok(Some(report)) => report,
+        Ok(None) => return Ok(Some("It has not registered.".into())),
+        Err(error) => return Ok(Some(error.to_string())),
+    };
+    if report.not_ready.is_some() {
+        return Ok(report.not_ready);
+    }
+    // Asked after the report was read: a kubelet that ended since then was started later than that, or does not run.
+    Ok(match health::running(machine, &KUBELET.unit()).await? {
+        Ok(kubelet) => report.lacks_since(kubelet.since, kubelet.seen),
+        Err(reason) => Some(reason),
+    })
+}
+
+fn late(node: &HostName, lacking: &str, limit: Duration) -> StepError {
+    StepError::Gate {
+        summary: format!("node {node} is not Ready after {} s", limit.as_secs()),
+        detail: format!("The last answer was:\n{lacking}\n\nLook at `journalctl -u {}` there.", KUBELET.unit()),
+    }
+}

@@ -1,0 +1,138 @@
+//! Ctrl-C ends every wait on hosts and for the cluster within two seconds, however long they take.
+
+use super::execute::{Actions, StepError};
+use super::fleet::Fleet;
+use super::hardway_cluster::actions::ControlPlaneActions;
+use super::lb_vrrp::actions::VrrpActions;
+use super::node_group::drain::drain;
+use super::node_group::ready::wait_until_ready;
+use super::{health, served};
+use crate::fakes::{FakeClock, FakeFile, FakeUnit, FakeWorld, Memory, Node, Record};
+use crate::ports::Clock;
+use crate::progress::Progress;
+use bundle::{Bundle, HostName, HostPath, OnChange, UnitName};
+use ipnet::IpNet;
+use machines::Owner;
+use render::component::{API_SERVER, ETCD, VIRTUAL_ADDRESSES};
+use render::control_plane::{ADMIN_KUBECONFIG, Endpoints};
+use rollout::Gate;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const LIMIT: Duration = Duration::from_secs(2);
+const ADDRESS: &str = "192.0.2.100/24";
+
+fn host() -> HostName {
+    HostName::literal("worker-1")
+}
+
+fn owner() -> Owner {
+    Owner::parse("k8s_lb_vrrp.api").unwrap()
+}
+
+fn keepalived() -> UnitName {
+    VIRTUAL_ADDRESSES.unit_of("api").unwrap()
+}
+
+/// `cp-1` serves a cluster whose only node, which was never Ready, has a pod that cannot move. Of `worker-1` and `worker-2` the first
+/// carries a virtual address.
+fn fill(memory: &mut Memory) {
+    let running = FakeUnit { active_state: "active".into(), enabled: true, ..FakeUnit::default() };
+    let control_plane = memory.host(&HostName::literal("cp-1"));
+    for path in [ETCD.unit().path(), API_SERVER.unit().path(), HostPath::literal(ADMIN_KUBECONFIG)] {
+        control_plane.files.insert(path, FakeFile::default());
+    }
+    control_plane.units.extend([ETCD, API_SERVER].map(|component| (component.unit(), running.clone())));
+    memory.cluster.nodes.insert("worker-1".into(), Node { has_pod: true, ..Node::default() });
+    let worker = memory.host(&host());
+    worker.files.insert(keepalived().path(), FakeFile::default());
+    worker.units.insert(keepalived(), FakeUnit { addresses: vec![ADDRESS.parse().unwrap()], ..running });
+    worker.records.insert(owner(), Record { units: BTreeMap::from([(keepalived(), None)]), ..Record::default() });
+}
+
+/// The user stops in the middle of the first pause, which would never end by itself. What is left of the world is returned.
+async fn stops(wait: impl AsyncFnOnce(&Fleet, &FakeWorld) -> Result<(), StepError>) -> Memory {
+    let (world, _stops) = FakeWorld::new();
+    world.change(fill);
+    let (clock, cancelled) = (FakeClock::default(), CancellationToken::new());
+    clock.stop_at_pause(&cancelled);
+    let begin = clock.instant();
+    let answers = ["worker-1", "worker-2"].map(|name| (HostName::literal(name), Ok(world.host(name))));
+    let fleet = Fleet::new(owner(), answers, Progress::new(None), cancelled.clone(), Arc::new(clock.clone()));
+    let ended = tokio::time::timeout(LIMIT, wait(&fleet, &world)).await.unwrap();
+    assert!(cancelled.is_cancelled(), "nothing was waited for: {ended:?}");
+    assert!(ended.as_ref().is_err_and(StepError::is_cancelled), "{ended:?}");
+    assert!(clock.instant() - begin < LIMIT);
+    world.memory()
+}
+
+async fn control_plane(gate: Gate) {
+    let endpoints = Endpoints { etcd: "https://192.0.2.1:2379".into(), api_server: "https://127.0.0.1:6443".into() };
+    let actions = ControlPlaneActions { endpoints: BTreeMap::from([(host(), endpoints)]), objects: Vec::new() };
+    stops(async |fleet, _| actions.gate(fleet, &gate).await).await;
+}
+
+#[tokio::test]
+async fn a_quorum() {
+    control_plane(Gate::EtcdQuorum).await;
+    control_plane(Gate::QuorumWithout { host: host() }).await;
+}
+
+#[tokio::test]
+async fn a_member_of_etcd() {
+    control_plane(Gate::EtcdMemberHealthy { host: host() }).await;
+}
+
+#[tokio::test]
+async fn an_api_server() {
+    control_plane(Gate::ApiServerReady { host: host() }).await;
+}
+
+#[tokio::test]
+async fn units_that_are_down() {
+    let units = [UnitName::literal("x.service")];
+    stops(async |fleet, _| health::wait_until_healthy(fleet, &Bundle::default(), &host(), &units).await).await;
+}
+
+#[tokio::test]
+async fn certificates_that_are_not_served() {
+    let (unit, path) = (ETCD.unit(), HostPath::literal("/etc/etcd/server.crt"));
+    let mut described = ETCD.describe([path.clone()], OnChange::ReadAgain);
+    described.serves.insert(path, "timeout 5 openssl s_client -connect 192.0.2.1:2379".into());
+    let mut bundle = Bundle::default();
+    bundle.add_unit(unit.clone(), "[Service]\n".into(), described);
+    stops(async |fleet, _| match served::wait_until_served(fleet, &bundle, &host(), &[unit]).await {
+        Ok(()) => Ok(()),
+        Err(served::NotServed::Late { error, .. } | served::NotServed::Other(error)) => Err(error),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_ready() {
+    stops(async |fleet, world| {
+        let api = world.host("cp-1").kubernetes().await?;
+        wait_until_ready(fleet.waiter(), &*api, fleet.machine(&host())?).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_drain() {
+    let memory = stops(async |fleet, world| {
+        let api = world.host("cp-1").kubernetes().await?;
+        drain(fleet.waiter(), &*api, "worker-1", Duration::from_secs(300)).await
+    });
+    assert!(memory.await.cluster.nodes["worker-1"].unschedulable);
+}
+
+#[tokio::test]
+async fn virtual_addresses_that_nobody_holds() {
+    let actions =
+        |address: &str| VrrpActions { keepalived: keepalived(), virtual_addresses: vec![address.parse::<IpNet>().unwrap()] };
+    stops(async |fleet, _| actions("192.0.2.200/24").gate(fleet, &Gate::VirtualAddressServed).await).await;
+    let memory = stops(async |fleet, _| actions(ADDRESS).hand_over(fleet, &host()).await).await;
+    assert!(memory.is_up(&host(), keepalived().as_str()), "a host is left without its keepalived");
+}
