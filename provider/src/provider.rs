@@ -5,7 +5,7 @@ use crate::ports::{RealWorld, World};
 use crate::{data_sources, functions, resources};
 use async_trait::async_trait;
 use cloud::Connector;
-use protocol::{DataSource, EphemeralResource, Function, Provider, Resource};
+use protocol::{DataSource, Function, Provider, Resource};
 use schema::{Diagnostics, Schema, Value};
 use std::sync::Arc;
 
@@ -46,10 +46,6 @@ impl Provider for K8s {
 
     fn data_sources(&self) -> Vec<Box<dyn DataSource>> {
         data_sources::all(&self.shared)
-    }
-
-    fn ephemeral_resources(&self) -> Vec<Box<dyn EphemeralResource>> {
-        Vec::new()
     }
 
     fn functions(&self) -> Vec<Box<dyn Function>> {

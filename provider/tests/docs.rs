@@ -46,8 +46,8 @@ fn subcategory(kind: PageKind, name: &str) -> &'static str {
         PageKind::Resource if stands_in("on_cloud") => "AWS",
         PageKind::Resource if stands_in("") => "Certificates",
         PageKind::Resource => panic!("{name} stands on no floor of provider/src/resources"),
-        PageKind::DataSource | PageKind::EphemeralResource if noun.starts_with("aws_") => "AWS",
-        PageKind::DataSource | PageKind::EphemeralResource => "Certificates",
+        PageKind::DataSource if noun.starts_with("aws_") => "AWS",
+        PageKind::DataSource => "Certificates",
     }
 }
 

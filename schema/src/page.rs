@@ -8,7 +8,6 @@ pub enum PageKind {
     Provider,
     Resource,
     DataSource,
-    EphemeralResource,
 }
 
 /// The page of a provider, resource or data source.
@@ -59,7 +58,6 @@ pub fn render_resource_page(page: &Page<'_>) -> String {
         PageKind::Provider => (format!("{name} Provider"), format!("{name} Provider")),
         PageKind::Resource => titles(name, provider, "Resource"),
         PageKind::DataSource => titles(name, provider, "Data Source"),
-        PageKind::EphemeralResource => titles(name, provider, "Ephemeral Resource"),
     };
     let subcategory = (kind != PageKind::Provider).then_some(subcategory);
     let mut text = render_head(&title, subcategory, &heading, &schema.description);
@@ -359,7 +357,5 @@ mod tests {
         let subcategory = "subcategory: \"Hosts\"\n";
         check_head(PageKind::Provider, "k8s_pki Provider", "", "k8s_pki Provider");
         check_head(PageKind::DataSource, "k8s_pki Data Source - terraform-provider-k8s", subcategory, "k8s_pki (Data Source)");
-        let title = "k8s_pki Ephemeral Resource - terraform-provider-k8s";
-        check_head(PageKind::EphemeralResource, title, subcategory, "k8s_pki (Ephemeral Resource)");
     }
 }

@@ -1,4 +1,4 @@
-//! The schema of a resource, data source, ephemeral resource or provider, and what the protocol's service does by it.
+//! The schema of a resource, data source or provider, and what the protocol's service does by it.
 
 use std::borrow::Cow;
 

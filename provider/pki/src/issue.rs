@@ -42,22 +42,6 @@ pub fn issue(
     Ok(credentials)
 }
 
-/// One leaf that is handed out and not stored, such as an administrator's certificate of minutes.
-///
-/// # Errors
-/// When the authority cannot sign.
-pub fn issue_leaf(
-    spec: &CertificateSpec,
-    authority_pem: &str,
-    authority_key: &Secret,
-    now: OffsetDateTime,
-) -> Result<(String, Secret), PkiError> {
-    let authority = spec.authority.as_deref().unwrap_or("the given authority");
-    let signer = Signer::load(authority, authority_pem, authority_key)?;
-    let key = generate_key(&spec.common_name, spec.key_algorithm)?;
-    Ok((signer.sign(spec, &key, now)?, Secret::new(key.serialize_pem())))
-}
-
 /// A certificate to issue, with its key.
 struct Order<'a> {
     name: &'a str,

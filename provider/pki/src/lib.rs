@@ -23,7 +23,7 @@ pub mod validate;
 
 pub use certificate::{expiry, fingerprint, validity};
 pub use error::PkiError;
-pub use issue::{issue, issue_leaf};
+pub use issue::issue;
 pub use plan::{AUTHORITY_NOTICE, Plan, Reason, plan_issue};
 pub use request::{KeyAlgorithm, LeafSpec, Request, Usage};
 pub use specs::{CertificateSpec, Undecided, certificate_specs, host_leaf};

@@ -1,4 +1,4 @@
-//! What a provider is to this crate: the traits that resources, data sources, functions and ephemeral resources implement.
+//! What a provider is to this crate: the traits that resources, data sources and functions implement.
 //! Values here are whole objects of the schema's type; what the engine's contract demands of them stands at each method.
 
 use async_trait::async_trait;
@@ -19,11 +19,10 @@ pub trait Provider: Send + Sync + 'static {
     fn validate(&self, config: &Value) -> Diagnostics;
     /// Unknown values must be carried, never refused: what needs none of them still has to plan.
     async fn configure(&self, config: Value, terraform_version: &str) -> Diagnostics;
-    /// This and the three below are called once per process, before `configure`: what it learns reaches them through something
+    /// This and the two below are called once per process, before `configure`: what it learns reaches them through something
     /// shared. They make nothing heavy, since `validate` needs them too.
     fn resources(&self) -> Vec<Box<dyn Resource>>;
     fn data_sources(&self) -> Vec<Box<dyn DataSource>>;
-    fn ephemeral_resources(&self) -> Vec<Box<dyn EphemeralResource>>;
     fn functions(&self) -> Vec<Box<dyn Function>>;
 }
 
@@ -79,11 +78,6 @@ pub trait Resource: Send + Sync + 'static {
     /// Flat attributes that identify the object; every resource here has one, named and typed in its schema as well.
     /// The service copies their values from the state.
     fn identity(&self) -> Vec<IdentityAttribute>;
-
-    /// Names of older resource types (`ccm_config`) whose state can be moved to this one unchanged.
-    fn moves_from(&self) -> &'static [&'static str] {
-        &[]
-    }
 }
 
 pub struct IdentityAttribute {
@@ -140,14 +134,6 @@ pub trait DataSource: Send + Sync + 'static {
     fn schema(&self) -> Schema;
     fn validate(&self, config: &Value) -> Diagnostics;
     async fn read(&self, call: &Call, config: Value) -> Result<Value, Diagnostics>;
-}
-
-#[async_trait]
-pub trait EphemeralResource: Send + Sync + 'static {
-    fn name(&self) -> &'static str;
-    fn schema(&self) -> Schema;
-    fn validate(&self, config: &Value) -> Diagnostics;
-    async fn open(&self, call: &Call, config: Value) -> Result<Value, Diagnostics>;
 }
 
 /// A pure function of its arguments.

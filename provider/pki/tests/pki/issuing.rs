@@ -4,8 +4,7 @@ use crate::{NOW, RENEW_BEFORE_HOURS, issued, request};
 use base64::prelude::*;
 use credentials::{Credentials, Part, Secret};
 use pki::{
-    PkiError, Reason, Request, SECRETS_ENCRYPTION, SERVICE_ACCOUNT, certificate_specs, expiry, fingerprint, issue, issue_leaf,
-    plan_issue,
+    PkiError, Reason, Request, SECRETS_ENCRYPTION, SERVICE_ACCOUNT, certificate_specs, expiry, fingerprint, issue, plan_issue,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -140,19 +139,6 @@ fn a_leaf_never_outlives_its_authority() {
     let late = NOW + Duration::hours(87_600 - 1);
     let after = issue(specs, credentials, &reasons(["admin"]), late).ok().unwrap();
     assert_eq!(expiry(&after.known_certificates()["admin"]).unwrap(), expiry(&after.known_certificates()["cluster-ca"]).unwrap());
-}
-
-#[test]
-fn an_ephemeral_leaf_lives_for_minutes_and_is_signed_by_the_same_authority() {
-    let (specs, credentials) = issued();
-    let mut spec = specs["admin"].clone();
-    spec.validity = Duration::minutes(10);
-    let authority = &credentials.known_certificates()["cluster-ca"];
-    let authority_key = credentials.private_keys["cluster-ca"].as_ref().known().unwrap();
-    let (pem, key) = issue_leaf(&spec, authority, authority_key, NOW).ok().unwrap();
-    assert_eq!(expiry(&pem).unwrap(), NOW + Duration::minutes(10));
-    assert!(key.reveal().starts_with("-----BEGIN PRIVATE KEY-----"));
-    crate::chains::accepted_by_openssl(authority, &pem, "sslclient");
 }
 
 #[test]

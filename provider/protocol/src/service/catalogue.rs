@@ -7,13 +7,12 @@ use ::schema::{Diagnostic, Diagnostics, Schema, Type};
 
 use crate::bug::bug;
 use crate::identity::Identity;
-use crate::provider::{DataSource, EphemeralResource, Function, Provider, Resource};
+use crate::provider::{DataSource, Function, Provider, Resource};
 
 pub(super) struct Catalogue {
     pub(super) provider: Entry<()>,
     pub(super) resources: BTreeMap<&'static str, Arc<ManagedResource>>,
     pub(super) data_sources: BTreeMap<&'static str, Entry<Arc<dyn DataSource>>>,
-    pub(super) ephemeral_resources: BTreeMap<&'static str, Entry<Arc<dyn EphemeralResource>>>,
     pub(super) functions: BTreeMap<&'static str, Box<dyn Function>>,
 }
 
@@ -50,15 +49,10 @@ impl Catalogue {
             let (name, schema) = (source.name(), source.schema());
             (name, Entry::new(Arc::from(source), schema))
         });
-        let ephemeral_resources = provider.ephemeral_resources().into_iter().map(|resource| {
-            let (name, schema) = (resource.name(), resource.schema());
-            (name, Entry::new(Arc::from(resource), schema))
-        });
         Ok(Catalogue {
             provider: Entry::new((), provider.schema()),
             resources: resources.collect::<Result<_, Diagnostic>>()?,
             data_sources: data_sources.collect(),
-            ephemeral_resources: ephemeral_resources.collect(),
             functions: provider.functions().into_iter().map(|function| (function.name(), function)).collect(),
         })
     }

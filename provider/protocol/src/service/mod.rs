@@ -3,7 +3,6 @@
 mod catalogue;
 mod change;
 mod data_sources;
-mod ephemeral;
 mod functions;
 mod proposed;
 mod provider;
@@ -54,6 +53,11 @@ fn answer<T: Answer>(result: Result<T, Diagnostics>) -> Result<Response<T>, Stat
     Ok(Response::new(result.unwrap_or_else(failed)))
 }
 
+/// The schema has none, so no engine asks for one.
+fn no_ephemeral_resources() -> Status {
+    Status::unimplemented("this provider has no ephemeral resources")
+}
+
 macro_rules! answers {
     ($($message:ident),* $(,)?) => {
         $(impl Answer for $message::Response {
@@ -81,8 +85,6 @@ answers!(
     apply_resource_change,
     validate_data_resource_config,
     read_data_source,
-    validate_ephemeral_resource_config,
-    open_ephemeral_resource,
 );
 
 #[tonic::async_trait]
@@ -203,33 +205,30 @@ impl provider_server::Provider for Service {
 
     async fn validate_ephemeral_resource_config(
         &self,
-        request: Request<validate_ephemeral_resource_config::Request>,
+        _request: Request<validate_ephemeral_resource_config::Request>,
     ) -> Result<Response<validate_ephemeral_resource_config::Response>, Status> {
-        answer(self.validate_ephemeral_resource(request.into_inner()))
+        Err(no_ephemeral_resources())
     }
 
     async fn open_ephemeral_resource(
         &self,
-        request: Request<open_ephemeral_resource::Request>,
+        _request: Request<open_ephemeral_resource::Request>,
     ) -> Result<Response<open_ephemeral_resource::Response>, Status> {
-        answer(self.open_ephemeral(request.into_inner()).await)
+        Err(no_ephemeral_resources())
     }
 
-    /// Nothing asks for a renewal, so no engine calls this.
     async fn renew_ephemeral_resource(
         &self,
-        request: Request<renew_ephemeral_resource::Request>,
+        _request: Request<renew_ephemeral_resource::Request>,
     ) -> Result<Response<renew_ephemeral_resource::Response>, Status> {
-        let private = request.into_inner().private;
-        Ok(Response::new(renew_ephemeral_resource::Response { private, ..Default::default() }))
+        Err(no_ephemeral_resources())
     }
 
-    /// What was opened expires by itself.
     async fn close_ephemeral_resource(
         &self,
         _request: Request<close_ephemeral_resource::Request>,
     ) -> Result<Response<close_ephemeral_resource::Response>, Status> {
-        Ok(Response::new(Default::default()))
+        Err(no_ephemeral_resources())
     }
 
     async fn call_function(&self, request: Request<call_function::Request>) -> Result<Response<call_function::Response>, Status> {

@@ -29,9 +29,8 @@ impl Service {
             server_capabilities: Some(server_capabilities()),
             resources: catalogue.resources.keys().map(type_name).collect(),
             data_sources: catalogue.data_sources.keys().map(type_name).collect(),
-            ephemeral_resources: catalogue.ephemeral_resources.keys().map(type_name).collect(),
             functions: functions.collect(),
-            diagnostics: Vec::new(),
+            ..Default::default()
         })
     }
 
@@ -39,17 +38,13 @@ impl Service {
         let catalogue = self.catalogue()?;
         let resources = catalogue.resources.iter().map(|(name, entry)| (name.to_string(), schema_to_wire(&entry.schema)));
         let data_sources = catalogue.data_sources.iter().map(|(name, entry)| (name.to_string(), schema_to_wire(&entry.schema)));
-        let ephemeral = catalogue.ephemeral_resources.iter();
         Ok(get_provider_schema::Response {
             provider: Some(schema_to_wire(&catalogue.provider.schema)),
             resource_schemas: resources.collect(),
             data_source_schemas: data_sources.collect(),
-            ephemeral_resource_schemas: ephemeral
-                .map(|(name, entry)| (name.to_string(), schema_to_wire(&entry.schema)))
-                .collect(),
             functions: functions_to_wire(catalogue),
             server_capabilities: Some(server_capabilities()),
-            diagnostics: Vec::new(),
+            ..Default::default()
         })
     }
 

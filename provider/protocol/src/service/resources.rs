@@ -83,19 +83,13 @@ impl Service {
         Ok(import_resource_state::Response { imported_resources: vec![imported], diagnostics: Vec::new() })
     }
 
-    /// `moved` from an older type of this provider, whoever published it: the type's name decides.
+    /// `moved` from another type: no type of this provider ever had another name.
     pub(super) fn move_state(&self, request: move_resource_state::Request) -> Result<move_resource_state::Response, Diagnostics> {
-        let entry = self.catalogue()?.resource(&request.target_type_name)?;
-        if !entry.resource.moves_from().contains(&request.source_type_name.as_str()) {
-            return Err(entry.cannot_move_from(&request.source_type_name).into());
-        }
-        let state = entry.state_from_json(request.source_state, request.source_schema_version)?;
-        Ok(move_resource_state::Response {
-            target_state: Some(entry.to_wire(&state)?),
-            target_identity: entry.identity.beside(Some(&state), None)?,
-            target_private: request.source_private,
-            diagnostics: Vec::new(),
-        })
+        let (source, target) = (&request.source_type_name, &request.target_type_name);
+        let refused = Diagnostic::error(format!("cannot move {source} to {target}"));
+        Err(refused
+            .detail(format!("Nothing can be moved to {target}. Import the object instead, or remove the moved block."))
+            .into())
     }
 
     pub(super) async fn read_state(&self, request: read_resource::Request) -> Result<read_resource::Response, Diagnostics> {
@@ -164,15 +158,5 @@ impl ManagedResource {
         let state = Value::from_json(&json, &self.value_type)
             .map_err(|error| bug(&format!("cannot read the {what} of version {version}"), &error.to_string()))?;
         Ok(self.schema.without_write_only(state))
-    }
-
-    fn cannot_move_from(&self, source: &str) -> Diagnostic {
-        let sources = self.resource.moves_from();
-        let detail = match sources {
-            [] => format!("Nothing can be moved to {}.", self.name),
-            _ => format!("To {} can be moved: {}.", self.name, sources.join(", ")),
-        };
-        Diagnostic::error(format!("cannot move {source} to {}", self.name))
-            .detail(format!("{detail} Import the object instead, or remove the moved block."))
     }
 }

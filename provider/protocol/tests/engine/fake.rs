@@ -50,10 +50,6 @@ impl Provider for FakeProvider {
         vec![Box::new(Count { directory: self.directory.clone() })]
     }
 
-    fn ephemeral_resources(&self) -> Vec<Box<dyn EphemeralResource>> {
-        vec![Box::new(Pass)]
-    }
-
     fn functions(&self) -> Vec<Box<dyn Function>> {
         vec![Box::new(Shout)]
     }
@@ -195,10 +191,6 @@ impl Resource for Note {
     fn identity(&self) -> Vec<IdentityAttribute> {
         vec![IdentityAttribute { name: "name", description: "Name of the file." }]
     }
-
-    fn moves_from(&self) -> &'static [&'static str] {
-        &["fake_memo"]
-    }
 }
 
 struct Count {
@@ -229,31 +221,6 @@ impl DataSource for Count {
         let mut state = config;
         state.set("total", (total as i64).into());
         Ok(state)
-    }
-}
-
-struct Pass;
-
-#[async_trait]
-impl EphemeralResource for Pass {
-    fn name(&self) -> &'static str {
-        "fake_pass"
-    }
-
-    fn schema(&self) -> Schema {
-        Schema::new("A pass.")
-            .attribute(Attribute::string("holder").required())
-            .attribute(Attribute::string("pass").computed().sensitive())
-    }
-
-    fn validate(&self, _config: &Value) -> Diagnostics {
-        Diagnostics::default()
-    }
-
-    async fn open(&self, _call: &Call, mut config: Value) -> Result<Value, Diagnostics> {
-        let pass = format!("pass of {}", config.get("holder").as_str().unwrap_or_default());
-        config.set("pass", pass.into());
-        Ok(config)
     }
 }
 

@@ -188,22 +188,19 @@ async fn an_older_state_is_upgraded_and_a_newer_one_refused() {
 }
 
 #[tokio::test]
-async fn a_state_moves_from_the_types_that_the_resource_names() {
+async fn a_state_of_another_type_is_not_moved() {
     let mut engine = Engine::start().await;
-    let request = |source: &str| move_resource_state::Request {
+    let request = move_resource_state::Request {
         source_provider_address: "registry.terraform.io/example/fake".into(),
-        source_type_name: source.into(),
+        source_type_name: "fake_memo".into(),
         source_schema_version: 1,
         source_state: Some(RawState { json: br#"{"title":"a","text":"hello"}"#.to_vec() }),
         target_type_name: "fake_note".into(),
-        source_private: b"private".into(),
         ..Default::default()
     };
-    let moved = engine.provider.move_resource_state(request("fake_memo")).await.unwrap().into_inner();
-    assert_eq!(engine.note_from(moved.target_state).get("name"), &"a".into());
-    assert_eq!((moved.target_identity.is_some(), moved.target_private), (true, b"private".to_vec()));
-    let refused = engine.provider.move_resource_state(request("fake_count")).await.unwrap().into_inner();
-    assert!(texts(&refused.diagnostics).contains("fake_memo"), "it says what can be moved");
+    let refused = engine.provider.move_resource_state(request).await.unwrap().into_inner();
+    assert!(refused.target_state.is_none());
+    assert!(texts(&refused.diagnostics).contains("annot move fake_memo to fake_note"), "{:?}", refused.diagnostics);
 }
 
 #[tokio::test]

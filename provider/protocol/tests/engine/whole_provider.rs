@@ -1,4 +1,4 @@
-//! What there is besides managed resources: schemas, the provider itself, data sources, ephemeral resources, functions.
+//! What there is besides managed resources: schemas, the provider itself, data sources, functions.
 
 use crate::client::{Engine, to_wire};
 use ::schema::{Type, Value};
@@ -12,7 +12,6 @@ async fn everything_is_announced() {
     assert!(capabilities.plan_destroy && capabilities.get_provider_schema_optional && capabilities.move_resource_state);
     assert!(schema.resource_schemas.contains_key("fake_note"));
     assert!(schema.data_source_schemas.contains_key("fake_count"));
-    assert!(schema.ephemeral_resource_schemas.contains_key("fake_pass"));
     let variadic = schema.functions["shout"].variadic_parameter.as_ref().unwrap();
     assert!(variadic.allow_unknown_values && !variadic.allow_null_value);
     assert_eq!(schema.resource_schemas["fake_note"].version, 2);
@@ -50,25 +49,6 @@ async fn a_data_source_is_read_with_its_defaults() {
     let response = engine.provider.read_data_source(request).await.unwrap().into_inner();
     let state = Value::from_msgpack(&response.state.unwrap().msgpack, &ty).unwrap();
     assert_eq!(state, Value::object([("prefix", "".into()), ("total", 1.into())]));
-}
-
-#[tokio::test]
-async fn an_ephemeral_resource_opens_and_closes() {
-    let mut engine = Engine::start().await;
-    let ty = Type::object([("holder", Type::String), ("pass", Type::String)]);
-    let config = Some(to_wire(&Value::object([("holder", "me".into())]), &ty));
-    let type_name = || "fake_pass".to_owned();
-    let request = validate_ephemeral_resource_config::Request { type_name: type_name(), config: config.clone() };
-    assert_eq!(engine.provider.validate_ephemeral_resource_config(request).await.unwrap().into_inner().diagnostics, []);
-    let request = open_ephemeral_resource::Request { type_name: type_name(), config, client_capabilities: None };
-    let opened = engine.provider.open_ephemeral_resource(request).await.unwrap().into_inner();
-    let result = Value::from_msgpack(&opened.result.unwrap().msgpack, &ty).unwrap();
-    assert_eq!(result.get("pass"), &"pass of me".into());
-
-    let request = renew_ephemeral_resource::Request { type_name: type_name(), private: None };
-    assert_eq!(engine.provider.renew_ephemeral_resource(request).await.unwrap().into_inner().diagnostics, []);
-    let request = close_ephemeral_resource::Request { type_name: type_name(), private: None };
-    assert_eq!(engine.provider.close_ephemeral_resource(request).await.unwrap().into_inner().diagnostics, []);
 }
 
 #[tokio::test]
