@@ -135,8 +135,7 @@ pub fn validate(aws: &ValueAt<'_>, found: &mut Diagnostics) {
             found.push(url.error(format!("{service:?} is not a service that this provider uses"), detail));
         }
     }
-    let tags = aws.get("default_tags");
-    found.extend(tags::mistakes(tags.value(), &Value::Null, tags.path()));
+    tags::validate(&aws.get("default_tags"), &Value::Null, found);
 }
 
 fn validate_credentials(aws: &ValueAt<'_>, found: &mut Diagnostics) {

@@ -33,6 +33,7 @@ pub struct Attribute {
     pub replaces: Option<&'static str>,
 }
 
+/// What a null element of a collection means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NullElements {
     /// An error at the path of the element.
@@ -161,6 +162,7 @@ impl Attribute {
         Attribute { null_elements: NullElements::Absent, ..self }
     }
 
+    /// A computed value that is unknown until apply and never null then: engines are told so.
     pub fn never_null(self) -> Self {
         Attribute { never_null: true, ..self }
     }

@@ -83,14 +83,17 @@ impl Diagnostics {
         self.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
+    /// Whether nothing was found, not even a warning.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// How many errors and warnings they are.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// In the order in which they were found.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.0.iter()
     }

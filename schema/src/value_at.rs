@@ -3,6 +3,7 @@
 
 use crate::{AttributePath, Diagnostic, Value};
 
+/// A value, which may be null or unknown, and where it stands.
 #[derive(Clone, Debug)]
 pub struct ValueAt<'a> {
     value: &'a Value,
@@ -41,10 +42,17 @@ impl<'a> ValueAt<'a> {
         entries.map(move |(key, value)| (key.as_str(), ValueAt { value, path: path.clone().key(key.as_str()) }))
     }
 
+    /// The same value, about which is spoken at another path: parts of a set's members have none.
+    pub fn at(self, path: AttributePath) -> ValueAt<'a> {
+        ValueAt { path, ..self }
+    }
+
+    /// The value itself.
     pub fn value(&self) -> &'a Value {
         self.value
     }
 
+    /// Where it stands in the configuration.
     pub fn path(&self) -> &AttributePath {
         &self.path
     }
@@ -54,8 +62,24 @@ impl<'a> ValueAt<'a> {
         self.value.as_str()
     }
 
+    /// A whole number that is set and known.
     pub fn as_i64(&self) -> Option<i64> {
         self.value.as_i64()
+    }
+
+    /// A truth value that is set and known.
+    pub fn as_bool(&self) -> Option<bool> {
+        self.value.as_bool()
+    }
+
+    /// Not given. An attribute that the object does not have is null too.
+    pub fn is_null(&self) -> bool {
+        self.value.is_null()
+    }
+
+    /// Known only after another resource is applied.
+    pub fn is_unknown(&self) -> bool {
+        self.value.is_unknown()
     }
 
     /// How many elements a known list or map has.
@@ -78,6 +102,7 @@ impl<'a> ValueAt<'a> {
         Diagnostic::error(summary).detail(detail).at(self.path.clone())
     }
 
+    /// As [`error`](Self::error), for what may be meant.
     pub fn warning(&self, summary: impl Into<String>, detail: impl Into<String>) -> Diagnostic {
         Diagnostic::warning(summary).detail(detail).at(self.path.clone())
     }

@@ -38,6 +38,7 @@ macro_rules! name {
                     Err(error) => panic!("{error}"),
                 }
             }
+            /// The text that was checked.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -120,6 +121,7 @@ impl Digest {
             Err(NameError { what: "digest", value, rule: "is not a SHA-256 digest of 64 hexadecimal digits" })
         }
     }
+    /// 64 hexadecimal digits in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -121,10 +121,12 @@ impl Graph {
         self.objects.keys().map(|key| key.kind).collect()
     }
 
+    /// How many objects it has.
     pub fn len(&self) -> usize {
         self.objects.len()
     }
 
+    /// Whether it has no object.
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty()
     }

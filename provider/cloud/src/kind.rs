@@ -172,6 +172,7 @@ impl Kind {
         self.row().outputs.iter().map(|output| output.name)
     }
 
+    /// Whether AWS gives objects of this kind an output of this name.
     pub fn has_output(self, name: &str) -> bool {
         self.outputs().any(|output| output == name)
     }

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use std::fmt;
 use std::str::FromStr;
 
+/// A rule of a security group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule {
     pub direction: Direction,
@@ -13,6 +14,7 @@ pub struct Rule {
     pub peer: Peer,
 }
 
+/// Whether a rule admits connections to the group or from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
     Ingress,
@@ -39,6 +41,7 @@ pub enum Ports {
     Range(u16, u16),
 }
 
+/// The other side of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
     Network(IpNet),
@@ -84,6 +87,7 @@ impl Protocol {
         }
     }
 
+    /// Whether rules of it are about ports, as those of TCP and UDP are.
     pub fn has_ports(self) -> bool {
         matches!(self, Protocol::Tcp | Protocol::Udp)
     }

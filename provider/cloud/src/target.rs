@@ -15,6 +15,7 @@ pub struct TargetKey {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registrations(pub Vec<Registration>);
 
+/// One registration of a target: its port, and where it is reached from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registration {
     /// `None`: with the port of the target group.

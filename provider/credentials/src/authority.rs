@@ -36,6 +36,7 @@ impl Authority {
         Authority { signing: trusted[0].clone(), trusted }
     }
 
+    /// All certificates that are trusted, in PEM, one after the other: the inverse of [`parse`](Self::parse).
     pub fn trusted_text(&self) -> String {
         self.trusted.concat()
     }

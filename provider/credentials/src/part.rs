@@ -8,6 +8,7 @@ pub enum Part<T> {
 }
 
 impl<T> Part<T> {
+    /// `None` while it is unknown.
     pub fn known(self) -> Option<T> {
         match self {
             Part::Known(value) => Some(value),
@@ -15,10 +16,12 @@ impl<T> Part<T> {
         }
     }
 
+    /// Whether it is known already.
     pub fn is_known(&self) -> bool {
         matches!(self, Part::Known(_))
     }
 
+    /// The same by reference.
     pub fn as_ref(&self) -> Part<&T> {
         match self {
             Part::Known(value) => Part::Known(value),
@@ -26,6 +29,7 @@ impl<T> Part<T> {
         }
     }
 
+    /// What follows from it: unknown while it is.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Part<U> {
         match self {
             Part::Known(value) => Part::Known(change(value)),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Secret(String);
 
 impl Secret {
+    /// Takes the text out of reach of `Debug` and `Display`.
     pub fn new(text: impl Into<String>) -> Self {
         Secret(text.into())
     }

@@ -123,6 +123,7 @@ pub const SCHEDULER: Component = Component {
     ..PLAIN
 };
 
+/// Approves the serving certificates of kubelets, for the names and addresses that their node groups declare.
 pub const CSR_APPROVER: Component = Component {
     unit: "k8s-csr-approver.service",
     traits: traits(2, Disruption::RestartsControlPlaneComponent, Health::StaysUp),
@@ -166,9 +167,11 @@ pub const KUBE_PROXY: Component = Component {
     ..PLAIN
 };
 
+/// The routes and rules of the pod network on a node.
 pub const POD_NETWORK: Component =
     Component { unit: "k8s-pod-network.service", traits: traits(1, Disruption::RestartsNodeComponent, Health::StaysUp), ..PLAIN };
 
+/// nginx, which passes connections on to the targets of a listener.
 pub const PROXY: Component =
     Component { unit: "k8s-lb-*-nginx.service", traits: traits(0, Disruption::MovesVirtualAddress, Health::StaysUp), ..PLAIN };
 
@@ -183,9 +186,11 @@ pub const VIRTUAL_ADDRESSES: Component = Component {
     ..PLAIN
 };
 
+/// What runs on a control-plane host, in the order of its tiers.
 pub static CONTROL_PLANE: [Component; 6] = [ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, CSR_APPROVER, POD_ROUTES];
 /// The last is missing with another pod network.
 pub static NODE: [Component; 4] = [CONTAINERD, KUBELET, KUBE_PROXY, POD_NETWORK];
+/// What runs on a host of a load balancer.
 pub static LOAD_BALANCER: [Component; 3] = [PROXY, BACKEND_HEALTH, VIRTUAL_ADDRESSES];
 
 impl Component {

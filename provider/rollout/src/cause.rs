@@ -3,6 +3,7 @@
 use bundle::HostPath;
 use std::fmt;
 
+/// Why a step is planned.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
     /// A file or program that the unit reads.

@@ -65,6 +65,7 @@ impl HostState {
         HostState { in_state, ..self }
     }
 
+    /// The same with what the host and the records of all hosts say of etcd.
     pub fn with_etcd(self, etcd_data: EtcdData, history: History) -> Self {
         HostState { etcd_data, history, ..self }
     }

@@ -3,8 +3,15 @@
 use crate::tree::{code, files, nothing, read, root, sources};
 
 /// Crates whose public items are documented, and the share of them that has to be, in percent.
-const DOCUMENTED: [&str; 6] =
-    ["schema", "provider/bundle", "provider/cloud", "provider/pki", "provider/render", "provider/rollout"];
+const DOCUMENTED: [&str; 7] = [
+    "schema",
+    "provider/bundle",
+    "provider/cloud",
+    "provider/credentials",
+    "provider/pki",
+    "provider/render",
+    "provider/rollout",
+];
 const DOCUMENTED_PERCENT: usize = 90;
 const ITEMS: [&str; 7] = ["fn ", "struct ", "enum ", "trait ", "const ", "static ", "type "];
 const LONGEST_FILE: usize = 400;

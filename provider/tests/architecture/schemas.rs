@@ -35,10 +35,19 @@ fn every_schema_is_one_that_an_engine_takes() {
 }
 
 /// Keys in `get("…")` and `set("…")` that are not attributes but of another document.
-const KEYS: [&str; 2] = ["kind", "node"];
+const KEYS: [&str; 3] = ["kind", "node", "Statement"];
 
-/// In what is written in terms of a cloud's objects, `get` asks those for their settings.
-const OF_VALUES: [&str; 3] = ["provider/src/resources/on_hosts", "provider/src/resources/pki", "provider/src/data_sources"];
+/// In what is written in terms of a cloud's objects, `get` asks those for their settings; not so in validators.
+const OF_VALUES: [&str; 8] = [
+    "provider/src/resources/on_hosts",
+    "provider/src/resources/pki",
+    "provider/src/resources/on_cloud/aws_instance/validate",
+    "provider/src/resources/on_cloud/bastion",
+    "provider/src/resources/on_cloud/egress_proxy",
+    "provider/src/resources/on_cloud/lb_nlb/validate",
+    "provider/src/resources/on_cloud/vpc/validate",
+    "provider/src/data_sources",
+];
 
 #[test]
 fn every_attribute_that_code_asks_for_is_in_a_schema() {

@@ -66,6 +66,7 @@ impl<'a> Reader<'a> {
         self.bundle.own.extend(name.contains('/').then(|| HostPath::literal(path)));
     }
 
+    /// Adds a public key of the credentials by name. Fails when there is none.
     pub fn public_key(&mut self, folder: &str, name: &str) -> Result<String, RenderError> {
         let key = self.context.credentials.public_key(name);
         let key = key.ok_or_else(|| RenderError::MissingPublicKey(name.to_string()))?;

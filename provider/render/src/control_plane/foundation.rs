@@ -20,6 +20,7 @@ const SERVICE_ACCOUNT: &str = "service-account";
 /// `n` keys have `n!` orders; nobody rotates more at once.
 const MOST_KEYS: usize = 5;
 
+/// What a cluster that exists cannot take another one of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Foundation {
     /// By its name in the table of crate `pki`.

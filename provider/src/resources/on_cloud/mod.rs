@@ -31,7 +31,7 @@ use cloud::{Cloud, CloudError, ErrorClass, Graph, Kind, ObjectKey};
 use protocol::{
     ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
 };
-use schema::{AttributePath, Diagnostic, Diagnostics, Schema, Value};
+use schema::{AttributePath, Diagnostic, Diagnostics, Schema, Value, ValueAt};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[async_trait]
@@ -45,7 +45,7 @@ pub trait CloudResource: Send + Sync + 'static {
     fn schema(&self) -> Schema;
 
     /// Pure; sees unknown values.
-    fn validate(&self, config: &Value) -> Diagnostics;
+    fn validate(&self, config: &ValueAt<'_>, found: &mut Diagnostics);
 
     /// What the resource is called in its owner tag, `k8s_vpc/<this>`. `None` while it is unknown.
     fn owner_name(&self, planned: &Value) -> Option<String>;
@@ -170,7 +170,9 @@ impl<R: CloudResource> Resource for OnCloud<R> {
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
-        self.resource.validate(config)
+        let mut found = Diagnostics::default();
+        self.resource.validate(&ValueAt::of(config), &mut found);
+        found
     }
 
     async fn plan(&self, _call: &Call, request: PlanRequest) -> PlanResponse {

@@ -7,7 +7,7 @@ use crate::fakes::FakeWorld;
 use async_trait::async_trait;
 use cloud::{Cloud, Graph, Kind, Object, ObjectKey};
 use protocol::{Call, PlanRequest, PlanResponse, Resource};
-use schema::{Attribute, Diagnostic, Diagnostics, Schema, Value};
+use schema::{Attribute, Diagnostic, Diagnostics, Schema, Value, ValueAt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_util::sync::CancellationToken;
@@ -113,9 +113,7 @@ impl CloudResource for Counted {
         Schema::new("").attribute(Attribute::string("name").required())
     }
 
-    fn validate(&self, _config: &Value) -> Diagnostics {
-        Diagnostics::default()
-    }
+    fn validate(&self, _config: &ValueAt<'_>, _found: &mut Diagnostics) {}
 
     fn owner_name(&self, planned: &Value) -> Option<String> {
         planned.get("name").as_str().map(str::to_owned)

@@ -9,7 +9,7 @@ use crate::resources::on_cloud::{CloudResource, Known, PlannedChange};
 use async_trait::async_trait;
 use cloud::{Cloud, Graph, ObjectKey};
 use render::aws::instance::{self, DnsAddress, InstanceSpec};
-use schema::{Diagnostic, Diagnostics, Schema, Value, decode};
+use schema::{Diagnostic, Diagnostics, Schema, Value, ValueAt, decode};
 
 pub struct Bastion;
 
@@ -41,8 +41,8 @@ impl CloudResource for Bastion {
         .attributes(computed())
     }
 
-    fn validate(&self, config: &Value) -> Diagnostics {
-        validate::validate(config)
+    fn validate(&self, config: &ValueAt<'_>, found: &mut Diagnostics) {
+        validate::validate(config, found);
     }
 
     fn owner_name(&self, planned: &Value) -> Option<String> {

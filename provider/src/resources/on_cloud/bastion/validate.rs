@@ -1,12 +1,11 @@
 //! What is wrong with a bastion. Pure.
 
 use crate::resources::on_cloud::aws_instance::validate::{Ssh, validate as validate_instance, validate_public_dns};
-use schema::{Diagnostics, Value};
+use schema::{Diagnostics, ValueAt};
 
-pub fn validate(config: &Value) -> Diagnostics {
-    let mut diagnostics = validate_instance(config, Ssh::Required);
-    diagnostics.extend(validate_public_dns(config));
-    diagnostics
+pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    validate_instance(config, Ssh::Required, found);
+    validate_public_dns(config, found);
 }
 
 #[cfg(test)]
@@ -14,6 +13,7 @@ mod tests {
     use super::*;
     use crate::resources::on_cloud::CloudResource;
     use crate::resources::on_cloud::bastion::Bastion;
+    use schema::Value;
 
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJhc3Rpb24tb2YtdGhlLWRlbW8tY2x1c3RlcgAA";
     const ECDSA: &str = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY=";
@@ -40,7 +40,7 @@ mod tests {
         ]);
         changes.iter().for_each(|(name, value)| config.set(name, value.clone()));
         let mut diagnostics = Bastion.schema().validate(&config);
-        diagnostics.extend(validate(&config));
+        validate(&ValueAt::of(&config), &mut diagnostics);
         assert!(!diagnostics.to_string().contains("canary"), "a secret is shown");
         assert!(diagnostics.iter().all(|diagnostic| !diagnostic.detail.is_empty()));
         let said: Vec<(String, &str)> = diagnostics

@@ -11,7 +11,7 @@ use cloud::{Cloud, Graph, ObjectKey};
 use config::ProxyConfig;
 use render::aws::egress_proxy::{environment, url};
 use render::aws::instance::{self, DnsAddress, InstanceSpec};
-use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, decode, port};
+use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, ValueAt, decode, port};
 
 pub struct EgressProxy;
 
@@ -52,8 +52,8 @@ impl CloudResource for EgressProxy {
         ))
     }
 
-    fn validate(&self, config: &Value) -> Diagnostics {
-        validate::validate(config)
+    fn validate(&self, config: &ValueAt<'_>, found: &mut Diagnostics) {
+        validate::validate(config, found);
     }
 
     fn owner_name(&self, planned: &Value) -> Option<String> {

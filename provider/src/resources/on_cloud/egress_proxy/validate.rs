@@ -1,143 +1,110 @@
 //! What is wrong with an egress proxy, said at plan with the attribute and a value that would do. Pure.
 
 use crate::resources::attributes::is_dns_name;
-use crate::resources::on_cloud::aws_instance::validate::{Ssh, mistake, networks, validate as validate_instance};
+use crate::resources::on_cloud::aws_instance::validate::{Ssh, networks, validate as validate_instance};
+use credentials::Url;
 use ipnet::IpNet;
 use render::aws::squid::is_forbidden;
-use schema::{AttributePath, Diagnostic, Diagnostics, Value};
+use schema::{Diagnostic, Diagnostics, ValueAt};
 use std::net::IpAddr;
 
 const SSH_PORT: i64 = 22;
 
-pub fn validate(config: &Value) -> Diagnostics {
-    let mut diagnostics = validate_instance(config, Ssh::Optional);
-    if config.get("port").as_i64() == Some(SSH_PORT) {
-        diagnostics.push(mistake(
-            "port 22 is that of SSH",
-            "Choose another, such as 3128, which Squid has by custom.",
-            attribute("port"),
-        ));
+pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    validate_instance(config, Ssh::Optional, found);
+    let port = config.get("port");
+    if port.as_i64() == Some(SSH_PORT) {
+        found.push(port.error("port 22 is that of SSH", "Choose another, such as 3128, which Squid has by custom."));
     }
-    clients(config, &mut diagnostics);
-    allowed(config, &mut diagnostics);
-    let domains = config.get("allowed_domains").as_list().into_iter().flatten().enumerate();
-    diagnostics.extend(domains.filter_map(|(index, item)| domain(item.as_str()?, attribute("allowed_domains").index(index))));
-    no_proxy(config.get("no_proxy"), &mut diagnostics);
-    diagnostics
+    validate_clients(&config.get("client_cidrs"), found);
+    validate_allowed(config, found);
+    found.extend(config.get("allowed_domains").items().filter_map(|domain| domain_mistake(&domain)));
+    validate_no_proxy(&config.get("no_proxy"), found);
 }
 
-fn clients(config: &Value, diagnostics: &mut Diagnostics) {
-    let (list, at) = (config.get("client_cidrs"), attribute("client_cidrs"));
-    if list.as_list().is_some_and(<[Value]>::is_empty) {
+fn validate_clients(cidrs: &ValueAt<'_>, found: &mut Diagnostics) {
+    if cidrs.is_empty() {
         let detail = "A proxy that nobody may use is of no use. Give the networks of its clients, such as [\"10.0.0.0/16\"].";
-        diagnostics.push(mistake("client_cidrs is empty", detail, at.clone()));
+        found.push(cidrs.error("client_cidrs is empty", detail));
     }
-    for (at, network) in networks(list, &at, diagnostics) {
+    for (cidr, network) in networks(cidrs, found) {
         if network.prefix_len() == 0 {
             let detail = "A proxy that is open to everyone is found and abused within hours. Give the networks of its clients, such as 10.0.0.0/16.";
-            diagnostics.push(mistake(format!("{network} lets everyone use the proxy"), detail, at));
+            found.push(cidr.error(format!("{network} lets everyone use the proxy"), detail));
         }
     }
 }
 
-fn allowed(config: &Value, diagnostics: &mut Diagnostics) {
-    let at = attribute("allowed_cidrs");
-    for (at, network) in networks(config.get("allowed_cidrs"), &at, diagnostics) {
-        diagnostics.extend(destination(&network, at));
+fn validate_allowed(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    let (domains, cidrs) = (config.get("allowed_domains"), config.get("allowed_cidrs"));
+    for (cidr, network) in networks(&cidrs, found) {
+        found.extend(destination_mistake(&cidr, &network));
     }
-    let is_empty = |name: &str| config.get(name).is_null() || config.get(name).as_list().is_some_and(<[Value]>::is_empty);
-    if is_empty("allowed_domains") && is_empty("allowed_cidrs") {
+    if [&domains, &cidrs].into_iter().all(|list| list.is_null() || list.is_empty()) {
         let detail = "What no list allows is refused. Give domains, such as allowed_domains = [\"registry.k8s.io\", \".pkg.dev\"], or allowed_cidrs.";
-        diagnostics.push(mistake("the proxy would refuse everything", detail, attribute("allowed_domains")));
+        found.push(domains.error("the proxy would refuse everything", detail));
     }
 }
 
-fn destination(network: &IpNet, at: AttributePath) -> Option<Diagnostic> {
+fn destination_mistake(cidr: &ValueAt<'_>, network: &IpNet) -> Option<Diagnostic> {
     if network.prefix_len() == 0 {
         let detail = "A list that allows everything restricts nothing. Give the networks that have to be reached by address, such as 203.0.113.0/24; names belong in allowed_domains.";
-        return Some(mistake(format!("{network} allows every address"), detail, at));
+        return Some(cidr.error(format!("{network} allows every address"), detail));
     }
-    is_forbidden(network).then(|| {
-        let detail = "This host, link-local addresses, multicast and the metadata service of EC2 are never reached through the proxy. Leave it out.";
-        mistake(format!("{network} is never a destination"), detail, at)
-    })
+    let detail = "This host, link-local addresses, multicast and the metadata service of EC2 are never reached through the proxy. Leave it out.";
+    is_forbidden(network).then(|| cidr.error(format!("{network} is never a destination"), detail))
 }
 
-fn domain(text: &str, at: AttributePath) -> Option<Diagnostic> {
+fn domain_mistake(domain: &ValueAt<'_>) -> Option<Diagnostic> {
+    let text = domain.as_str()?;
     let name = text.strip_prefix('.').unwrap_or(text);
     if name.parse::<IpAddr>().is_ok() || name.parse::<IpNet>().is_ok() {
-        return Some(mistake(
-            format!("{text:?} is an address"),
-            "Addresses belong in allowed_cidrs, such as \"203.0.113.7/32\".",
-            at,
-        ));
+        let detail = "Addresses belong in allowed_cidrs, such as \"203.0.113.7/32\".";
+        return Some(domain.error(format!("{text:?} is an address"), detail));
     }
     if let Some(below) = text.strip_prefix("*.") {
         let detail = format!("Squid writes a domain with all names below it with a dot in front: \".{below}\".");
-        return Some(mistake(format!("{text:?} has a wildcard"), detail, at));
+        return Some(domain.error(format!("{text:?} has a wildcard"), detail));
     }
     (!is_dns_name(name)).then(|| {
         let host = text.split_once("://").map_or(text, |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
         let host = host.trim_end_matches('.');
         let example = if is_dns_name(host) { host } else { ".example.net" };
-        mistake(
-            format!("{text:?} is no domain"),
-            format!("Give a name without scheme, port, path or final dot, such as \"{example}\"."),
-            at,
-        )
+        let detail = format!("Give a name without scheme, port, path or final dot, such as \"{example}\".");
+        domain.error(format!("{text:?} is no domain"), detail)
     })
 }
 
-fn no_proxy(declared: &Value, diagnostics: &mut Diagnostics) {
-    let path = attribute("no_proxy");
+fn validate_no_proxy(no_proxy: &ValueAt<'_>, found: &mut Diagnostics) {
     for name in ["service_cidrs", "pod_cidrs", "vpc_cidrs"] {
-        networks(declared.get(name), &path.clone().then(name), diagnostics);
+        networks(&no_proxy.get(name), found);
     }
-    let endpoints = declared.get("endpoints").as_list().unwrap_or_default();
-    if !endpoints.is_empty() && declared.get("region").is_null() {
+    let (endpoints, region, api_endpoint) = (no_proxy.get("endpoints"), no_proxy.get("region"), no_proxy.get("api_endpoint"));
+    if endpoints.len().is_some_and(|count| count > 0) && region.is_null() {
         let detail = "It is part of the names of the endpoints. Give the region of the VPC, such as \"eu-central-1\".";
-        diagnostics.push(mistake("no_proxy.endpoints is given without no_proxy.region", detail, path.clone().then("region")));
+        found.push(region.error("no_proxy.endpoints is given without no_proxy.region", detail));
     }
-    for (index, item) in endpoints.iter().enumerate() {
-        let at = path.clone().then("endpoints").index(index);
-        diagnostics.extend(item.as_str().and_then(|text| endpoint(text, at)));
+    found.extend(endpoints.items().filter_map(|endpoint| endpoint_mistake(&endpoint)));
+    found.extend(no_proxy.get("extra").items().filter_map(|entry| entry_mistake(&entry)));
+    if let Some(text) = api_endpoint.as_str().filter(|text| text.is_empty() || text.contains([' ', ','])) {
+        let detail = "Give the URL or the name of the API servers, such as \"https://api.demo.internal:6443\".";
+        found.push(api_endpoint.error(format!("{:?} is not an endpoint", Url::new(text)), detail));
     }
-    let entries = declared.get("extra").as_list().into_iter().flatten().enumerate();
-    diagnostics.extend(entries.filter_map(|(index, item)| entry(item.as_str()?, path.clone().then("extra").index(index))));
-    let at = path.then("api_endpoint");
-    diagnostics.extend(declared.get("api_endpoint").as_str().filter(|text| text.is_empty() || text.contains([' ', ','])).map(
-        |text| {
-            mistake(
-                format!("{text:?} is not an endpoint"),
-                "Give the URL or the name of the API servers, such as \"https://api.demo.internal:6443\".",
-                at,
-            )
-        },
-    ));
 }
 
-fn endpoint(text: &str, at: AttributePath) -> Option<Diagnostic> {
+fn endpoint_mistake(endpoint: &ValueAt<'_>) -> Option<Diagnostic> {
+    let text = endpoint.as_str()?;
     let is_short = !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c));
     let is_full = text.starts_with("com.amazonaws") || text.starts_with("cn.com.amazonaws") || text.ends_with(".amazonaws.com");
-    (!is_short || is_full).then(|| {
-        mistake(
-            format!("{text:?} is not the short name of an endpoint"),
-            "Give what k8s_vpc takes: \"ec2\", \"ecr.api\", \"ecr.dkr\", \"s3\", \"sts\".",
-            at,
-        )
-    })
+    let detail = "Give what k8s_vpc takes: \"ec2\", \"ecr.api\", \"ecr.dkr\", \"s3\", \"sts\".";
+    (!is_short || is_full).then(|| endpoint.error(format!("{text:?} is not the short name of an endpoint"), detail))
 }
 
-fn entry(text: &str, at: AttributePath) -> Option<Diagnostic> {
+fn entry_mistake(entry: &ValueAt<'_>) -> Option<Diagnostic> {
+    let text = entry.as_str()?;
     let is_entry = !text.is_empty() && !text.contains("://") && !text.contains([' ', ',', '*']);
-    (!is_entry).then(|| {
-        let detail = "Give one name, address or CIDR each, without scheme or wildcard, such as \".corp.example\", \"10.1.0.0/16\" or \"registry.corp.example\".";
-        mistake(format!("{text:?} is not an entry of NO_PROXY"), detail, at)
-    })
-}
-
-fn attribute(name: &str) -> AttributePath {
-    AttributePath::attribute(name)
+    let detail = "Give one name, address or CIDR each, without scheme or wildcard, such as \".corp.example\", \"10.1.0.0/16\" or \"registry.corp.example\".";
+    (!is_entry).then(|| entry.error(format!("{:?} is not an entry of NO_PROXY", Url::new(text)), detail))
 }
 
 #[cfg(test)]
@@ -145,6 +112,7 @@ mod tests {
     use super::*;
     use crate::resources::on_cloud::CloudResource;
     use crate::resources::on_cloud::egress_proxy::EgressProxy;
+    use schema::Value;
 
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJhc3Rpb24tb2YtdGhlLWRlbW8tY2x1c3RlcgAA";
 
@@ -167,7 +135,7 @@ mod tests {
         ]);
         changes.iter().for_each(|(name, value)| config.set(name, value.clone()));
         let mut diagnostics = EgressProxy.schema().validate(&config);
-        diagnostics.extend(validate(&config));
+        validate(&ValueAt::of(&config), &mut diagnostics);
         assert!(diagnostics.iter().all(|diagnostic| !diagnostic.detail.is_empty()));
         let said: Vec<String> =
             diagnostics.iter().map(|found| format!("{}: {}", found.path.clone().unwrap_or_default(), found.summary)).collect();
@@ -222,7 +190,7 @@ mod tests {
         }
         check(&[("allowed_domains", list(&["*.pkg.dev"]))], &[("allowed_domains[0]", "\"*.pkg.dev\" has a wildcard")]);
         check(&[("allowed_domains", list(&["203.0.113.7"]))], &[("allowed_domains[0]", "\"203.0.113.7\" is an address")]);
-        let told = domain("https://registry.k8s.io/v2", attribute("allowed_domains")).unwrap();
+        let told = domain_mistake(&ValueAt::of(&"https://registry.k8s.io/v2".into())).unwrap();
         assert!(told.detail.contains("such as \"registry.k8s.io\""), "{}", told.detail);
     }
 

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use cloud::{Cloud, Graph, Kind, ObjectKey};
 use config::Config;
 use render::aws::nlb::{self, NlbSpec};
-use schema::{AttributePath, Diagnostic, Diagnostics, Schema, Value, decode};
+use schema::{AttributePath, Diagnostic, Diagnostics, Schema, Value, ValueAt, decode};
 use std::collections::BTreeMap;
 
 pub struct LbNlb;
@@ -32,8 +32,8 @@ impl CloudResource for LbNlb {
         attributes::schema()
     }
 
-    fn validate(&self, config: &Value) -> Diagnostics {
-        validate::validate(config)
+    fn validate(&self, config: &ValueAt<'_>, found: &mut Diagnostics) {
+        validate::validate(config, found);
     }
 
     fn owner_name(&self, planned: &Value) -> Option<String> {

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use cloud::{Cloud, Graph, Kind, ObjectKey};
 use render::aws::vpc::{self, VpcSpec};
 use render::aws::vpc_cidrs::PlanError;
-use schema::{AttributePath, Diagnostic, Diagnostics, Schema, Value};
+use schema::{AttributePath, Diagnostic, Diagnostics, Schema, Value, ValueAt};
 use std::collections::BTreeMap;
 use zones::NUMBERED_ZONES;
 
@@ -40,8 +40,8 @@ impl CloudResource for Vpc {
         attributes::schema()
     }
 
-    fn validate(&self, config: &Value) -> Diagnostics {
-        validate::validate(config)
+    fn validate(&self, config: &ValueAt<'_>, found: &mut Diagnostics) {
+        validate::validate(config, found);
     }
 
     fn owner_name(&self, planned: &Value) -> Option<String> {

@@ -1,67 +1,56 @@
 //! What is wrong with keys and addresses. A private key that was given by mistake is never shown.
 
-use super::{either, mistake};
+use super::require_either;
 use render::aws::public_key::{AUTHORIZED, IMPORTED, KeyMistake, check_public_key};
-use schema::{AttributePath, Diagnostic, Diagnostics, Value};
+use schema::{Diagnostics, ValueAt};
 
 const EXAMPLE: &str = "file(\"~/.ssh/id_ed25519.pub\")";
 
-pub fn validate(config: &Value) -> Diagnostics {
-    let mut diagnostics = Diagnostics::default();
-    diagnostics.extend(either(config, "public_key", "key_name", &format!("public_key = {EXAMPLE}")));
-    diagnostics.extend(key(config.get("public_key"), &IMPORTED, AttributePath::attribute("public_key")));
-    let path = AttributePath::attribute("authorized_keys");
-    let keys = config.get("authorized_keys").as_list().into_iter().flatten().enumerate();
-    diagnostics.extend(keys.filter_map(|(index, item)| key(item, &AUTHORIZED, path.clone().index(index))));
-    diagnostics.extend(key_name(config.get("key_name")));
-    if config.get("elastic_ip").as_bool() == Some(true) && config.get("elastic_ip_id").as_str().is_some() {
+pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    require_either(config, ["public_key", "key_name"], &format!("public_key = {EXAMPLE}"), found);
+    validate_key(&config.get("public_key"), &IMPORTED, found);
+    config.get("authorized_keys").items().for_each(|key| validate_key(&key, &AUTHORIZED, found));
+    validate_key_name(&config.get("key_name"), found);
+    let elastic_ip_id = config.get("elastic_ip_id");
+    if config.get("elastic_ip").as_bool() == Some(true) && elastic_ip_id.as_str().is_some() {
         let detail = "elastic_ip creates one, elastic_ip_id uses an existing one. Leave one of them out.";
-        diagnostics.push(mistake(
-            "both elastic_ip and elastic_ip_id are given",
-            detail,
-            AttributePath::attribute("elastic_ip_id"),
-        ));
+        found.push(elastic_ip_id.error("both elastic_ip and elastic_ip_id are given", detail));
     }
-    diagnostics
 }
 
-fn key(value: &Value, types: &[&str], at: AttributePath) -> Option<Diagnostic> {
-    let found = check_public_key(value.as_str()?, types).err()?;
-    let attribute = at.to_string();
-    Some(match found {
-        KeyMistake::Private => mistake(
+fn validate_key(key: &ValueAt<'_>, types: &[&str], found: &mut Diagnostics) {
+    let Some(Err(mistake)) = key.as_str().map(|text| check_public_key(text, types)) else { return };
+    let attribute = key.path();
+    let (summary, detail) = match mistake {
+        KeyMistake::Private => (
             format!("{attribute} is a private key"),
             format!(
                 "Give the public half, such as {EXAMPLE}. A private key has no place here; if this configuration was shared, create a new key pair."
             ),
-            at,
         ),
-        KeyMistake::SeveralLines => mistake(
+        KeyMistake::SeveralLines => (
             format!("{attribute} has more than one line"),
             format!("Give one key, such as {EXAMPLE}; more of them go into authorized_keys, one each."),
-            at,
         ),
-        KeyMistake::Type(name) => mistake(
+        KeyMistake::Type(name) => (
             format!("{attribute} is of type {name}"),
             format!(
                 "Allowed are {}. `ssh-keygen -t ed25519` creates one that works; others may go into authorized_keys.",
                 types.join(", ")
             ),
-            at,
         ),
-        KeyMistake::Malformed => mistake(
+        KeyMistake::Malformed => (
             format!("{attribute} is not a public key"),
             format!("It is one line that begins with its type and goes on with base64, such as the content of {EXAMPLE}."),
-            at,
         ),
-    })
+    };
+    found.push(key.error(summary, detail));
 }
 
-fn key_name(value: &Value) -> Option<Diagnostic> {
-    let name = value.as_str()?;
-    let fits = !name.is_empty() && name.len() <= 255 && name.is_ascii() && name.trim() == name;
-    (!fits).then(|| {
+fn validate_key_name(key_name: &ValueAt<'_>, found: &mut Diagnostics) {
+    let Some(name) = key_name.as_str() else { return };
+    if name.is_empty() || name.len() > 255 || !name.is_ascii() || name.trim() != name {
         let detail = "It is the name of a key pair of EC2, at most 255 ASCII characters, such as \"mine\".";
-        mistake(format!("{name:?} is not the name of a key pair"), detail, AttributePath::attribute("key_name"))
-    })
+        found.push(key_name.error(format!("{name:?} is not the name of a key pair"), detail));
+    }
 }

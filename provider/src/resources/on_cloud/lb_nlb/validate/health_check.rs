@@ -1,45 +1,39 @@
 //! Rules of health checks, beyond the ranges that the schema knows.
 
-use super::{Findings, or_default};
-use schema::{AttributePath, Value};
+use super::or_default;
+use schema::{Diagnostics, ValueAt};
 
 /// Codes that AWS takes in a matcher of a Network Load Balancer.
 const CODES: std::ops::RangeInclusive<u16> = 200..=599;
 
-pub fn validate(check: &Value, path: &AttributePath, findings: &mut Findings) {
-    let at = |name: &str| path.clone().then(name);
-    let is_tcp = or_default(check.get("protocol"), "TCP") == Some("TCP");
-    for name in ["path", "matcher"] {
-        if is_tcp && check.get(name).is_set() {
-            findings.error(
-                &at(name),
-                format!("{name} has no meaning for a TCP health check"),
-                "Set protocol to \"HTTPS\" or \"HTTP\", or leave it out.",
-            );
+pub fn validate(check: &ValueAt<'_>, found: &mut Diagnostics) {
+    let [path, matcher, port] = ["path", "matcher", "port"].map(|name| check.get(name));
+    let is_tcp = or_default(&check.get("protocol"), "TCP") == Some("TCP");
+    for (name, part) in [("path", &path), ("matcher", &matcher)] {
+        if is_tcp && part.is_set() {
+            let detail = "Set protocol to \"HTTPS\" or \"HTTP\", or leave it out.";
+            found.push(part.error(format!("{name} has no meaning for a TCP health check"), detail));
         }
     }
-    if check.get("path").as_str().is_some_and(|text| !is_path(text)) {
-        findings.error(&at("path"), "not a path", "Give the path of a request, such as \"/readyz\", at most 1024 characters.");
+    if path.as_str().is_some_and(|text| !is_path(text)) {
+        found.push(path.error("not a path", "Give the path of a request, such as \"/readyz\", at most 1024 characters."));
     }
-    if check.get("matcher").as_str().is_some_and(|text| !is_matcher(text)) {
-        findings.error(
-            &at("matcher"),
-            "not a list of HTTP codes",
-            "Give codes from 200 to 599 or ranges of them, such as \"200\" or \"200-299,301\".",
-        );
+    if matcher.as_str().is_some_and(|text| !is_matcher(text)) {
+        let detail = "Give codes from 200 to 599 or ranges of them, such as \"200\" or \"200-299,301\".";
+        found.push(matcher.error("not a list of HTTP codes", detail));
     }
-    if check.get("port").as_str().is_some_and(|text| text != "traffic-port" && text.parse::<u16>().unwrap_or(0) == 0) {
-        findings.error(&at("port"), "not a port", "Give a port such as \"6443\", or \"traffic-port\".");
+    if port.as_str().is_some_and(|text| text != "traffic-port" && text.parse::<u16>().unwrap_or(0) == 0) {
+        found.push(port.error("not a port", "Give a port such as \"6443\", or \"traffic-port\"."));
     }
-    let seconds = |name: &str, default: i64| if check.get(name).is_null() { Some(default) } else { check.get(name).as_i64() };
-    if let (Some(timeout), Some(interval)) = (seconds("timeout_seconds", 6), seconds("interval_seconds", 10))
-        && timeout > interval
+    let timeout = check.get("timeout_seconds");
+    let seconds = |part: &ValueAt<'_>, default: i64| if part.is_null() { Some(default) } else { part.as_i64() };
+    if let (Some(limit), Some(interval)) = (seconds(&timeout, 6), seconds(&check.get("interval_seconds"), 10))
+        && limit > interval
     {
-        findings.error(
-            &at("timeout_seconds"),
-            format!("a check that may take {timeout} s does not fit into an interval of {interval} s"),
+        found.push(timeout.error(
+            format!("a check that may take {limit} s does not fit into an interval of {interval} s"),
             format!("Set timeout_seconds to {interval} at most, or a longer interval_seconds."),
-        );
+        ));
     }
 }
 

@@ -1,104 +1,87 @@
 //! Rules of listeners, and between a listener, its balancer and its target group.
 
-use super::{Findings, Listener, health_check, or_default, target};
-use schema::{AttributePath, Value};
+use super::{Listener, health_check, or_default, target};
+use schema::{Diagnostics, ValueAt};
 use std::collections::BTreeMap;
 
 /// A quota of Network Load Balancers that AWS does not raise.
 const MAX_LISTENERS: usize = 50;
 
-pub fn validate(config: &Value, findings: &mut Findings) {
-    let path = AttributePath::attribute("listeners");
-    let Some(listeners) = config.get("listeners").as_map() else { return };
+pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    let listeners = config.get("listeners");
     if listeners.is_empty() {
-        findings.error(
-            &path,
-            "listeners is empty",
-            "Give at least one, such as { apiserver = { port = 6443, target = { targets = [...] } } }.",
-        );
+        let detail = "Give at least one, such as { apiserver = { port = 6443, target = { targets = [...] } } }.";
+        found.push(listeners.error("listeners is empty", detail));
     }
-    if listeners.len() > MAX_LISTENERS {
-        findings.error(
-            &path,
-            format!("{} listeners are too many", listeners.len()),
-            format!("A Network Load Balancer supports {MAX_LISTENERS}: create a second one."),
-        );
+    if let Some(count) = listeners.len().filter(|count| *count > MAX_LISTENERS) {
+        let detail = format!("A Network Load Balancer supports {MAX_LISTENERS}: create a second one.");
+        found.push(listeners.error(format!("{count} listeners are too many"), detail));
     }
-    let mut ports: BTreeMap<i64, &String> = BTreeMap::new();
-    let mut groups: BTreeMap<&str, &String> = BTreeMap::new();
-    for (name, value) in listeners {
-        let at = path.clone().key(name.as_str());
+    validate_unique(&listeners, found);
+    for (name, declared) in listeners.entries() {
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
-            findings.error(
-                &at,
-                format!("{name:?} cannot be the name of a listener"),
-                "Use lower-case letters, digits and '-', such as \"apiserver\".",
-            );
-        }
-        if let Some(port) = value.get("port").as_i64()
-            && let Some(other) = ports.insert(port, name)
-        {
-            findings.error(
-                &at.clone().then("port"),
-                format!("listeners {other} and {name} both take port {port}"),
-                "A port belongs to one listener, whatever its protocol: TCP_UDP serves both. Choose another port for one of them.",
-            );
-        }
-        if let Some(group) = value.get("target").get("group_name").as_str()
-            && let Some(other) = groups.insert(group, name)
-        {
-            findings.error(
-                &at.clone().then("target").then("group_name"),
-                format!("listeners {other} and {name} have target groups of one name"),
-                "Names of target groups are unique. Leave group_name out, and one is derived.",
-            );
+            let detail = "Use lower-case letters, digits and '-', such as \"apiserver\".";
+            found.push(declared.error(format!("{name:?} cannot be the name of a listener"), detail));
         }
         let listener = Listener {
-            value,
-            protocol: or_default(value.get("protocol"), "TCP"),
-            scheme: or_default(config.get("scheme"), "internal"),
-            ip_address_type: or_default(config.get("ip_address_type"), "ipv4"),
-            path: at,
+            protocol: or_default(&declared.get("protocol"), "TCP"),
+            scheme: or_default(&config.get("scheme"), "internal"),
+            ip_address_type: or_default(&config.get("ip_address_type"), "ipv4"),
+            declared,
         };
-        validate_protocol(&listener, findings);
-        target::validate(&listener, findings);
-        health_check::validate(value.get("health_check"), &listener.path.clone().then("health_check"), findings);
+        validate_protocol(&listener, found);
+        target::validate(&listener, found);
+        health_check::validate(&listener.declared.get("health_check"), found);
     }
 }
 
-fn validate_protocol(listener: &Listener<'_>, findings: &mut Findings) {
+/// Ports, and names of target groups, of which there can be only one each.
+fn validate_unique(listeners: &ValueAt<'_>, found: &mut Diagnostics) {
+    let mut ports: BTreeMap<i64, &str> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, listener) in listeners.entries() {
+        let (port, group) = (listener.get("port"), listener.get("target").get("group_name"));
+        if let Some(other) = port.as_i64().and_then(|port| ports.insert(port, name)) {
+            found.push(port.error(
+                format!("listeners {other} and {name} both take port {}", port.as_i64().unwrap_or_default()),
+                "A port belongs to one listener, whatever its protocol: TCP_UDP serves both. Choose another port for one of them.",
+            ));
+        }
+        if let Some(other) = group.as_str().and_then(|group| groups.insert(group, name)) {
+            found.push(group.error(
+                format!("listeners {other} and {name} have target groups of one name"),
+                "Names of target groups are unique. Leave group_name out, and one is derived.",
+            ));
+        }
+    }
+}
+
+fn validate_protocol(listener: &Listener<'_>, found: &mut Diagnostics) {
     let Some(protocol) = listener.protocol else { return };
-    let at = |name: &str| listener.path.clone().then(name);
-    let certificate = listener.value.get("certificate_arn");
+    let certificate = listener.declared.get("certificate_arn");
     if protocol == "TLS" && certificate.is_null() {
-        findings.error(
-            &at("certificate_arn"),
+        found.push(certificate.error(
             "a TLS listener needs a certificate",
             "Set certificate_arn to a certificate of ACM in the same region, or use TCP to pass TLS through to the targets, as API servers need it.",
-        );
+        ));
     }
     for name in ["certificate_arn", "ssl_policy", "alpn_policy"] {
-        if protocol != "TLS" && listener.value.get(name).is_set() {
-            findings.error(
-                &at(name),
-                format!("{name} has no meaning for protocol {protocol}"),
-                "Set protocol to \"TLS\", or leave it out.",
-            );
+        let part = listener.declared.get(name);
+        if protocol != "TLS" && part.is_set() {
+            let detail = "Set protocol to \"TLS\", or leave it out.";
+            found.push(part.error(format!("{name} has no meaning for protocol {protocol}"), detail));
         }
     }
     if certificate.as_str().is_some_and(|arn| !is_certificate(arn)) {
-        findings.error(
-            &at("certificate_arn"),
+        found.push(certificate.error(
             "not the ARN of a certificate",
             "Give an ARN such as \"arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012\".",
-        );
+        ));
     }
-    if listener.value.get("ssl_policy").as_str().is_some_and(|policy| !policy.starts_with("ELBSecurityPolicy-")) {
-        findings.error(
-            &at("ssl_policy"),
-            "not the name of a security policy",
-            "Give one of AWS's, such as \"ELBSecurityPolicy-TLS13-1-2-Res-2021-06\".",
-        );
+    let policy = listener.declared.get("ssl_policy");
+    if policy.as_str().is_some_and(|policy| !policy.starts_with("ELBSecurityPolicy-")) {
+        let detail = "Give one of AWS's, such as \"ELBSecurityPolicy-TLS13-1-2-Res-2021-06\".";
+        found.push(policy.error("not the name of a security policy", detail));
     }
 }
 
@@ -113,7 +96,7 @@ fn is_certificate(arn: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::sample::{self, check};
-    use super::*;
+    use schema::Value;
 
     const ARN: &str = "arn:aws:acm:eu-central-1:123456789012:certificate/1234";
 

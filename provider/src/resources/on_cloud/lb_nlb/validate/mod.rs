@@ -5,62 +5,37 @@ mod listeners;
 mod target;
 
 use crate::resources::attributes;
-use schema::{AttributePath, Diagnostic, Diagnostics, Value, ValueAt};
+use schema::{Diagnostics, ValueAt};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-pub fn validate(config: &Value) -> Diagnostics {
-    let mut findings = Findings::default();
-    validate_name(config.get("name"), &mut findings);
-    attributes::validate_cluster_name(&ValueAt::of(config).get("cluster_name"), &mut findings.0);
-    let vpc = AttributePath::attribute("vpc_id");
-    findings.check_id(config.get("vpc_id"), "vpc", &vpc);
-    validate_subnets(config, &mut findings);
-    validate_security_groups(config.get("security_group_ids"), &mut findings);
-    listeners::validate(config, &mut findings);
-    validate_dns(config.get("dns"), &mut findings);
-    validate_tags(config.get("tags"), &mut findings);
-    findings.0
+pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    validate_name(&config.get("name"), found);
+    attributes::validate_cluster_name(&config.get("cluster_name"), found);
+    validate_id(&config.get("vpc_id"), "vpc", found);
+    validate_subnets(config, found);
+    validate_security_groups(&config.get("security_group_ids"), found);
+    listeners::validate(config, found);
+    validate_dns(&config.get("dns"), found);
+    validate_tags(&config.get("tags"), found);
 }
 
 /// What a listener's parts are judged by.
 struct Listener<'a> {
-    value: &'a Value,
+    declared: ValueAt<'a>,
     /// `None` while it is unknown.
     protocol: Option<&'a str>,
     scheme: Option<&'a str>,
     ip_address_type: Option<&'a str>,
-    path: AttributePath,
 }
 
-/// Collects the findings of a validation.
-#[derive(Default)]
-struct Findings(Diagnostics);
-
-impl Findings {
-    fn error(&mut self, at: &AttributePath, summary: impl Into<String>, detail: impl Into<String>) {
-        self.0.push(Diagnostic::error(summary).detail(detail).at(at.clone()));
+/// Ids of AWS are a word, `-` and a number in hexadecimal.
+fn validate_id(id: &ValueAt<'_>, prefix: &str, found: &mut Diagnostics) {
+    let Some(text) = id.as_str() else { return };
+    let rest = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-'));
+    if !rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric())) {
+        let detail = format!("Give an id such as \"{prefix}-0a1b2c3d4e5f60718\".");
+        found.push(id.error(format!("{text:?} is not an id of this kind"), detail));
     }
-
-    fn warning(&mut self, at: &AttributePath, summary: impl Into<String>, detail: impl Into<String>) {
-        self.0.push(Diagnostic::warning(summary).detail(detail).at(at.clone()));
-    }
-
-    /// Ids of AWS are a word, `-` and a number in hexadecimal.
-    fn check_id(&mut self, value: &Value, prefix: &str, at: &AttributePath) {
-        let Some(text) = value.as_str() else { return };
-        let rest = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-'));
-        if !rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric())) {
-            self.error(
-                at,
-                format!("{text:?} is not an id of this kind"),
-                format!("Give an id such as \"{prefix}-0a1b2c3d4e5f60718\"."),
-            );
-        }
-    }
-}
-
-fn known_texts(set: &Value) -> impl Iterator<Item = &str> {
-    set.as_list().unwrap_or_default().iter().filter_map(Value::as_str)
 }
 
 /// Names of load balancers and of target groups.
@@ -73,152 +48,123 @@ fn name_mistake(name: &str) -> Option<&'static str> {
     }
 }
 
-fn validate_name(value: &Value, findings: &mut Findings) {
-    let Some(name) = value.as_str() else { return };
-    let reserved = name.starts_with("internal-").then_some("AWS keeps names that begin with \"internal-\" to itself");
-    if let Some(rule) = name_mistake(name).or(reserved) {
-        let at = AttributePath::attribute("name");
-        findings.error(
-            &at,
-            format!("{name:?} cannot be the name of a load balancer"),
-            format!("{rule}. A name that would do: \"demo-api\"."),
-        );
+fn validate_name(name: &ValueAt<'_>, found: &mut Diagnostics) {
+    let Some(text) = name.as_str() else { return };
+    let reserved = text.starts_with("internal-").then_some("AWS keeps names that begin with \"internal-\" to itself");
+    if let Some(rule) = name_mistake(text).or(reserved) {
+        let detail = format!("{rule}. A name that would do: \"demo-api\".");
+        found.push(name.error(format!("{text:?} cannot be the name of a load balancer"), detail));
     }
 }
 
-fn validate_subnets(config: &Value, findings: &mut Findings) {
+fn validate_subnets(config: &ValueAt<'_>, found: &mut Diagnostics) {
     let (plain, mapped) = (config.get("subnet_ids"), config.get("subnets"));
-    let (plain_path, mapped_path) = (AttributePath::attribute("subnet_ids"), AttributePath::attribute("subnets"));
     match (plain.is_null(), mapped.is_null()) {
-        (true, true) => findings.error(
-            &plain_path,
-            "no subnets are given",
-            "Set subnet_ids, such as [\"subnet-0a1b2c3d4e5f60718\"], one per zone.",
-        ),
-        (false, false) if plain.is_set() && mapped.is_set() => findings.error(
-            &mapped_path,
-            "subnet_ids and subnets are both given",
-            "Give subnets where addresses are fixed, otherwise subnet_ids.",
+        (true, true) => found
+            .push(plain.error("no subnets are given", "Set subnet_ids, such as [\"subnet-0a1b2c3d4e5f60718\"], one per zone.")),
+        (false, false) if plain.is_set() && mapped.is_set() => found.push(
+            mapped
+                .error("subnet_ids and subnets are both given", "Give subnets where addresses are fixed, otherwise subnet_ids."),
         ),
         _ => {}
     }
-    for (list, path) in [(plain, &plain_path), (mapped, &mapped_path)] {
-        if list.as_list().is_some_and(<[_]>::is_empty) {
-            findings.error(
-                path,
-                format!("{path} is empty"),
-                "Give at least one subnet; one in each of two zones survives the loss of a zone.",
-            );
-        }
+    for list in [&plain, &mapped].into_iter().filter(|list| list.is_empty()) {
+        found.push(list.error(
+            format!("{} is empty", list.path()),
+            "Give at least one subnet; one in each of two zones survives the loss of a zone.",
+        ));
     }
-    for item in plain.as_list().unwrap_or_default() {
-        findings.check_id(item, "subnet", &plain_path);
-    }
+    plain.members().for_each(|id| validate_id(&id, "subnet", found));
     let mut seen = Vec::new();
-    for subnet in mapped.as_list().unwrap_or_default() {
-        findings.check_id(subnet.get("subnet_id"), "subnet", &mapped_path);
-        validate_addresses(config, subnet, &mapped_path, findings);
-        let Some(id) = subnet.get("subnet_id").as_str() else { continue };
+    for subnet in mapped.members() {
+        let id = of_member(&subnet, "subnet_id");
+        validate_id(&id, "subnet", found);
+        validate_addresses(config, &subnet, found);
+        let Some(id) = id.as_str() else { continue };
         if seen.contains(&id) {
-            findings.error(
-                &mapped_path,
+            found.push(subnet.error(
                 format!("{id} is given twice"),
                 "A balancer has one address of each family in a subnet: give each subnet once.",
-            );
+            ));
         }
         seen.push(id);
     }
 }
 
-/// Sets have no paths to their elements: the summary names the value.
-fn validate_addresses(config: &Value, subnet: &Value, at: &AttributePath, findings: &mut Findings) {
-    let scheme = or_default(config.get("scheme"), "internal");
-    let family = or_default(config.get("ip_address_type"), "ipv4");
-    let (allocation, ipv4, ipv6) = (subnet.get("allocation_id"), subnet.get("private_ipv4_address"), subnet.get("ipv6_address"));
-    findings.check_id(allocation, "eipalloc", at);
+/// Members of sets have no paths, nor have their parts: what is said of one stands at the set, and the summary names the value.
+fn of_member<'a>(member: &ValueAt<'a>, name: &str) -> ValueAt<'a> {
+    member.get(name).at(member.path().clone())
+}
+
+fn validate_addresses(config: &ValueAt<'_>, subnet: &ValueAt<'_>, found: &mut Diagnostics) {
+    let scheme = or_default(&config.get("scheme"), "internal");
+    let family = or_default(&config.get("ip_address_type"), "ipv4");
+    let [allocation, ipv4, ipv6] = ["allocation_id", "private_ipv4_address", "ipv6_address"].map(|name| of_member(subnet, name));
+    validate_id(&allocation, "eipalloc", found);
     if allocation.is_set() && scheme == Some("internal") {
         let way_out = "Give private_ipv4_address instead of allocation_id, or set scheme to \"internet-facing\".";
-        findings.error(at, "an internal load balancer has no Elastic IP addresses", way_out);
+        found.push(allocation.error("an internal load balancer has no Elastic IP addresses", way_out));
     }
     if ipv4.is_set() && scheme == Some("internet-facing") {
         let way_out = "Give allocation_id instead of private_ipv4_address, or set scheme to \"internal\".";
-        findings.error(at, "an internet-facing load balancer has no private address of your choice", way_out);
+        found.push(ipv4.error("an internet-facing load balancer has no private address of your choice", way_out));
     }
     if let Some(text) = ipv4.as_str().filter(|text| text.parse::<Ipv4Addr>().is_err()) {
-        findings.error(at, format!("{text:?} is not an IPv4 address"), "Give an address of the subnet, such as \"10.0.1.10\".");
+        let way_out = "Give an address of the subnet, such as \"10.0.1.10\".";
+        found.push(ipv4.error(format!("{text:?} is not an IPv4 address"), way_out));
     }
     if ipv6.is_set() && family == Some("ipv4") {
         let way_out = "Set ip_address_type to \"dualstack\", or leave ipv6_address out.";
-        findings.error(at, "a load balancer of ip_address_type ipv4 has no IPv6 address", way_out);
+        found.push(ipv6.error("a load balancer of ip_address_type ipv4 has no IPv6 address", way_out));
     }
     if let Some(text) = ipv6.as_str().filter(|text| text.parse::<Ipv6Addr>().is_err()) {
-        findings.error(
-            at,
-            format!("{text:?} is not an IPv6 address"),
-            "Give an address of the subnet, such as \"2001:db8:0:1::10\".",
-        );
+        let way_out = "Give an address of the subnet, such as \"2001:db8:0:1::10\".";
+        found.push(ipv6.error(format!("{text:?} is not an IPv6 address"), way_out));
     }
 }
 
-fn validate_security_groups(list: &Value, findings: &mut Findings) {
-    let path = AttributePath::attribute("security_group_ids");
-    if list.is_null() || list.as_list().is_some_and(<[_]>::is_empty) {
-        findings.warning(
-            &path,
+fn validate_security_groups(groups: &ValueAt<'_>, found: &mut Diagnostics) {
+    if groups.is_null() || groups.is_empty() {
+        found.push(groups.warning(
             "the load balancer has no security group",
             "Whoever reaches its addresses reaches its listeners, and no security group can be added later to a load balancer that was created without any.",
-        );
+        ));
     }
-    for item in list.as_list().unwrap_or_default() {
-        findings.check_id(item, "sg", &path);
-    }
+    groups.members().for_each(|group| validate_id(&group, "sg", found));
 }
 
-fn validate_dns(dns: &Value, findings: &mut Findings) {
-    let path = AttributePath::attribute("dns");
-    if let Some(zone) = dns.get("zone_id").as_str() {
+fn validate_dns(dns: &ValueAt<'_>, found: &mut Diagnostics) {
+    let (zone_id, name) = (dns.get("zone_id"), dns.get("name"));
+    if let Some(zone) = zone_id.as_str() {
         let id = zone.trim_start_matches("/hostedzone/");
         if id.is_empty() || !id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()) {
-            let at = path.clone().then("zone_id");
-            findings.error(
-                &at,
-                format!("{zone:?} is not a hosted zone's id"),
-                "Give an id such as \"Z0123456789ABCDEFGHIJ\", not the zone's name.",
-            );
+            let detail = "Give an id such as \"Z0123456789ABCDEFGHIJ\", not the zone's name.";
+            found.push(zone_id.error(format!("{zone:?} is not a hosted zone's id"), detail));
         }
     }
-    if let Some(name) = dns.get("name").as_str()
-        && !attributes::is_dns_name(name)
-    {
-        let at = path.then("name");
-        findings.error(
-            &at,
-            format!("{name:?} is not a name for a record"),
-            "Give the whole name without a dot at its end, such as \"api.demo.example.net\".",
-        );
+    if let Some(text) = name.as_str().filter(|text| !attributes::is_dns_name(text)) {
+        let detail = "Give the whole name without a dot at its end, such as \"api.demo.example.net\".";
+        found.push(name.error(format!("{text:?} is not a name for a record"), detail));
     }
 }
 
-fn validate_tags(tags: &Value, findings: &mut Findings) {
-    let path = AttributePath::attribute("tags");
-    for (key, value) in tags.as_map().into_iter().flatten() {
-        let at = path.clone().key(key.as_str());
+fn validate_tags(tags: &ValueAt<'_>, found: &mut Diagnostics) {
+    for (key, tag) in tags.entries() {
         let lower = key.to_ascii_lowercase();
         if lower.starts_with("aws:") || lower.starts_with("k8s-hardway/") {
-            findings.error(
-                &at,
+            found.push(tag.error(
                 format!("tag {key:?} is not yours to set"),
                 "Keys that begin with \"aws:\" are AWS's, those with \"k8s-hardway/\" the provider's. Choose another.",
-            );
+            ));
         }
-        if key.is_empty() || key.chars().count() > 128 || value.as_str().is_some_and(|text| text.chars().count() > 256) {
-            findings.error(&at, "tag is too long", "AWS accepts keys of 1 to 128 characters and values of at most 256.");
+        if key.is_empty() || key.chars().count() > 128 || tag.as_str().is_some_and(|text| text.chars().count() > 256) {
+            found.push(tag.error("tag is too long", "AWS accepts keys of 1 to 128 characters and values of at most 256."));
         }
     }
 }
 
 /// The known value, or the default where there is none; `None` where it is unknown.
-fn or_default<'a>(value: &'a Value, default: &'a str) -> Option<&'a str> {
+fn or_default<'a>(value: &ValueAt<'a>, default: &'a str) -> Option<&'a str> {
     if value.is_null() { Some(default) } else { value.as_str() }
 }
 
@@ -226,6 +172,7 @@ fn or_default<'a>(value: &'a Value, default: &'a str) -> Option<&'a str> {
 #[cfg(test)]
 mod sample {
     use super::*;
+    use schema::{Diagnostic, Value};
 
     pub fn config() -> Value {
         let health_check = Value::object([("protocol", "HTTPS".into()), ("path", "/readyz".into())]);
@@ -264,7 +211,8 @@ mod sample {
     /// `expect`: path and the beginning of the summary of everything that is said.
     #[track_caller]
     pub fn check(changes: &[(&str, Value)], expect: &[(&str, &str)]) {
-        let found = validate(&with(changes));
+        let (config, mut found) = (with(changes), Diagnostics::default());
+        validate(&ValueAt::of(&config), &mut found);
         let path = |diagnostic: &Diagnostic| diagnostic.path.as_ref().map(ToString::to_string).unwrap_or_default();
         let said: Vec<(String, String)> = found.iter().map(|diagnostic| (path(diagnostic), diagnostic.summary.clone())).collect();
         let as_expected = said.len() == expect.len()
@@ -277,7 +225,7 @@ mod sample {
 #[cfg(test)]
 mod tests {
     use super::sample::check;
-    use super::*;
+    use schema::Value;
 
     fn list(items: &[&str]) -> Value {
         items.to_vec().into()

@@ -1,87 +1,80 @@
 //! Rules of a listener's target group.
 
-use super::{Findings, Listener, known_texts, name_mistake, or_default};
+use super::{Listener, name_mistake, or_default, validate_id};
 use render::aws::nlb::is_datagram;
-use schema::{AttributePath, Value};
+use schema::{Diagnostics, ValueAt};
 use std::net::IpAddr;
 
-pub fn validate(listener: &Listener<'_>, findings: &mut Findings) {
-    let target = listener.value.get("target");
-    let path = listener.path.clone().then("target");
-    let kind = or_default(target.get("type"), "ip");
-    let family = or_default(target.get("address_family"), "ipv4");
-    if let Some(name) = target.get("group_name").as_str()
-        && let Some(rule) = name_mistake(name)
-    {
-        let at = path.clone().then("group_name");
-        findings.error(
-            &at,
-            format!("{name:?} cannot be the name of a target group"),
-            format!("{rule}. Leave it out, and one is derived."),
-        );
+pub fn validate(listener: &Listener<'_>, found: &mut Diagnostics) {
+    let target = listener.declared.get("target");
+    let kind = or_default(&target.get("type"), "ip");
+    let family = or_default(&target.get("address_family"), "ipv4");
+    let group_name = target.get("group_name");
+    if let Some((name, rule)) = group_name.as_str().and_then(|name| Some((name, name_mistake(name)?))) {
+        let detail = format!("{rule}. Leave it out, and one is derived.");
+        found.push(group_name.error(format!("{name:?} cannot be the name of a target group"), detail));
     }
-    validate_protocol(listener, &path, findings);
-    validate_client_addresses(listener, &path, findings);
-    let at = path.clone().then("address_family");
+    validate_protocol(listener, &target.get("protocol"), found);
+    validate_client_addresses(listener, &target, found);
+    validate_family(listener, &target.get("address_family"), (kind, family), found);
+    let outside_vpc = target.get("outside_vpc");
+    if kind == Some("instance") && outside_vpc.as_bool() == Some(true) {
+        let detail = "Leave outside_vpc out, or set type to \"ip\".";
+        found.push(outside_vpc.error("targets of type instance are inside the VPC", detail));
+    }
+    validate_autoscaling_groups(&target.get("autoscaling_group_names"), kind, found);
+    for item in target.get("targets").members() {
+        match kind {
+            Some("instance") => validate_id(&item, "i", found),
+            Some(_) => validate_address(&item, family, found),
+            None => {}
+        }
+    }
+}
+
+/// Of targets of this type and family, as far as they are known.
+fn validate_family(
+    listener: &Listener<'_>,
+    address_family: &ValueAt<'_>,
+    (kind, family): (Option<&str>, Option<&str>),
+    found: &mut Diagnostics,
+) {
     if family == Some("ipv6") && listener.ip_address_type == Some("ipv4") {
-        findings.error(
-            &at,
-            "IPv6 targets need a dualstack load balancer",
-            "Set ip_address_type to \"dualstack\", or give IPv4 targets.",
+        found.push(
+            address_family.error(
+                "IPv6 targets need a dualstack load balancer",
+                "Set ip_address_type to \"dualstack\", or give IPv4 targets.",
+            ),
         );
     }
     if let Some(protocol) = listener.protocol.filter(|protocol| is_datagram(protocol))
         && family == Some("ipv4")
         && listener.ip_address_type == Some("dualstack")
     {
-        findings.error(
-            &at,
+        found.push(address_family.error(
             format!("a {protocol} listener of a dualstack load balancer needs IPv6 targets"),
             "Set address_family to \"ipv6\" and give the IPv6 addresses of the targets, or give UDP a balancer of its own with ip_address_type \
              = \"ipv4\".",
-        );
+        ));
     }
     if family == Some("ipv6") && kind == Some("instance") {
-        findings.error(
-            &at,
-            "targets of type instance are IPv4",
-            "Set type to \"ip\" and give the IPv6 addresses of the instances.",
-        );
-    }
-    if kind == Some("instance") && target.get("outside_vpc").as_bool() == Some(true) {
-        findings.error(
-            &path.clone().then("outside_vpc"),
-            "targets of type instance are inside the VPC",
-            "Leave outside_vpc out, or set type to \"ip\".",
-        );
-    }
-    validate_autoscaling_groups(target.get("autoscaling_group_names"), kind, &path, findings);
-    let at = path.then("targets");
-    for text in known_texts(target.get("targets")) {
-        match kind {
-            Some("instance") => findings.check_id(&text.into(), "i", &at),
-            Some(_) => validate_address(text, family, &at, findings),
-            None => {}
-        }
+        let detail = "Set type to \"ip\" and give the IPv6 addresses of the instances.";
+        found.push(address_family.error("targets of type instance are IPv4", detail));
     }
 }
 
 /// Sets have no paths to their elements: the summary names the value.
-fn validate_autoscaling_groups(names: &Value, kind: Option<&str>, path: &AttributePath, findings: &mut Findings) {
-    let at = path.clone().then("autoscaling_group_names");
-    if kind == Some("ip") && names.as_list().is_some_and(|names| !names.is_empty()) {
-        findings.error(
-            &at,
-            "Auto Scaling groups register instances, not addresses",
-            "Set type to \"instance\", or leave autoscaling_group_names out.",
-        );
+fn validate_autoscaling_groups(names: &ValueAt<'_>, kind: Option<&str>, found: &mut Diagnostics) {
+    if kind == Some("ip") && names.len().is_some_and(|count| count > 0) {
+        let detail = "Set type to \"instance\", or leave autoscaling_group_names out.";
+        found.push(names.error("Auto Scaling groups register instances, not addresses", detail));
     }
-    for name in known_texts(names).filter(|name| !is_autoscaling_group_name(name)) {
-        findings.error(
-            &at,
-            format!("{name:?} cannot be the name of an Auto Scaling group"),
+    for name in names.members() {
+        let Some(text) = name.as_str().filter(|text| !is_autoscaling_group_name(text)) else { continue };
+        found.push(name.error(
+            format!("{text:?} cannot be the name of an Auto Scaling group"),
             "Give its name, such as \"demo-nodes\", not its ARN: 1 to 255 letters, digits and punctuation without ':' and spaces.",
-        );
+        ));
     }
 }
 
@@ -90,82 +83,56 @@ fn is_autoscaling_group_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && name.chars().all(|c| c.is_ascii_graphic() && c != ':')
 }
 
-fn validate_protocol(listener: &Listener<'_>, path: &AttributePath, findings: &mut Findings) {
-    let (Some(protocol), Some(towards)) = (listener.protocol, listener.value.get("target").get("protocol").as_str()) else {
-        return;
-    };
+fn validate_protocol(listener: &Listener<'_>, towards: &ValueAt<'_>, found: &mut Diagnostics) {
+    let (Some(protocol), Some(text)) = (listener.protocol, towards.as_str()) else { return };
     let usable: &[&str] = match protocol {
         "TCP" => &["TCP", "TCP_UDP"],
         "TLS" => &["TCP", "TLS"],
         "UDP" => &["UDP", "TCP_UDP"],
         _ => &["TCP_UDP"],
     };
-    if !usable.contains(&towards) {
-        let at = path.clone().then("protocol");
-        findings.error(
-            &at,
-            format!("a {protocol} listener cannot forward to {towards} targets"),
-            format!("It can to {}. Leave it out for the listener's own.", usable.join(" or ")),
-        );
+    if !usable.contains(&text) {
+        let detail = format!("It can to {}. Leave it out for the listener's own.", usable.join(" or "));
+        found.push(towards.error(format!("a {protocol} listener cannot forward to {text} targets"), detail));
     }
 }
 
-fn validate_client_addresses(listener: &Listener<'_>, path: &AttributePath, findings: &mut Findings) {
-    let target = listener.value.get("target");
-    let at = path.clone().then("preserve_client_ip");
-    let (Some(protocol), Some(preserves)) =
-        (or_default(target.get("protocol"), listener.protocol.unwrap_or_default()), target.get("preserve_client_ip").as_bool())
-    else {
-        return;
-    };
+fn validate_client_addresses(listener: &Listener<'_>, target: &ValueAt<'_>, found: &mut Diagnostics) {
+    let preserve_client_ip = target.get("preserve_client_ip");
+    let protocol = or_default(&target.get("protocol"), listener.protocol.unwrap_or_default());
+    let (Some(protocol), Some(preserves)) = (protocol, preserve_client_ip.as_bool()) else { return };
     if is_datagram(protocol) && !preserves {
-        findings.error(
-            &at,
-            format!("{protocol} targets always see the clients' addresses"),
-            "AWS offers no choice there. Leave preserve_client_ip out.",
-        );
+        let detail = "AWS offers no choice there. Leave preserve_client_ip out.";
+        found.push(preserve_client_ip.error(format!("{protocol} targets always see the clients' addresses"), detail));
     } else if preserves && listener.scheme == Some("internal") {
-        findings.warning(
-            &at,
+        found.push(preserve_client_ip.warning(
             "a target that connects to itself through this load balancer gets no answer",
             "With preserve_client_ip the packet's source would be the target's own address, which the target drops: the connection times \
              out whenever the balancer chooses the client itself. That is the case where API servers' own hosts are clients of the balancer \
              (kubelet, kube-proxy, controllers). Leave preserve_client_ip out, or make sure that no target is a client.",
-        );
+        ));
     }
 }
 
-fn validate_address(text: &str, family: Option<&str>, at: &AttributePath, findings: &mut Findings) {
+fn validate_address(target: &ValueAt<'_>, family: Option<&str>, found: &mut Diagnostics) {
+    let Some(text) = target.as_str() else { return };
     let Ok(address) = text.parse::<IpAddr>() else {
-        findings.error(
-            at,
-            format!("{text:?} is not an address"),
-            "Give an address such as \"10.0.1.4\", without a port; for instance ids set type to \"instance\".",
-        );
-        return;
+        let detail = "Give an address such as \"10.0.1.4\", without a port; for instance ids set type to \"instance\".";
+        return found.push(target.error(format!("{text:?} is not an address"), detail));
     };
     let is_link_local = match address {
         IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
     };
     if address.is_loopback() || address.is_unspecified() || address.is_multicast() || is_link_local {
-        findings.error(
-            at,
-            format!("{address} cannot be a target"),
-            "Give an address of the VPC, or one in a private range that the VPC reaches.",
-        );
+        let detail = "Give an address of the VPC, or one in a private range that the VPC reaches.";
+        found.push(target.error(format!("{address} cannot be a target"), detail));
     } else if family == Some("ipv4") && address.is_ipv6() {
-        findings.error(
-            at,
-            format!("{address} is not an IPv4 address"),
-            "A target group has one family: set address_family to \"ipv6\", or give IPv4 addresses.",
-        );
+        let detail = "A target group has one family: set address_family to \"ipv6\", or give IPv4 addresses.";
+        found.push(target.error(format!("{address} is not an IPv4 address"), detail));
     } else if family == Some("ipv6") && address.is_ipv4() {
-        findings.error(
-            at,
-            format!("{address} is not an IPv6 address"),
-            "A target group has one family: set address_family to \"ipv4\", or give IPv6 addresses.",
-        );
+        let detail = "A target group has one family: set address_family to \"ipv4\", or give IPv6 addresses.";
+        found.push(target.error(format!("{address} is not an IPv6 address"), detail));
     }
 }
 

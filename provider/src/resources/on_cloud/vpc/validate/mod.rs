@@ -9,10 +9,11 @@ mod tests;
 use crate::resources::attributes;
 use schema::{AttributePath, Diagnostic, Diagnostics, Value, ValueAt};
 
-pub fn validate(config: &Value) -> Diagnostics {
-    let mut diagnostics = Diagnostics::default();
-    attributes::validate_cluster_name(&ValueAt::of(config).get("name"), &mut diagnostics);
-    let mut report = Report { diagnostics: &mut diagnostics };
+pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    attributes::validate_cluster_name(&config.get("name"), found);
+    options::validate_tags(config, found);
+    let config = config.value();
+    let mut report = Report { diagnostics: found };
     if config.get("name").as_str().is_some_and(|name| name.starts_with("sg-")) {
         let at = AttributePath::attribute("name");
         report.error(
@@ -24,7 +25,6 @@ pub fn validate(config: &Value) -> Diagnostics {
     addresses::validate(config, &mut report);
     subnets::validate(config, &mut report);
     options::validate(config, &mut report);
-    diagnostics
 }
 
 struct Report<'a> {
@@ -38,10 +38,6 @@ impl Report<'_> {
 
     fn warning(&mut self, at: AttributePath, summary: impl Into<String>, detail: impl Into<String>) {
         self.diagnostics.push(Diagnostic::warning(summary).detail(detail).at(at));
-    }
-
-    fn extend(&mut self, diagnostics: Vec<Diagnostic>) {
-        self.diagnostics.extend(diagnostics);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::resources::on_cloud::vpc::config;
 use cloud::{Protocol, Rule};
 use ipnet::IpNet;
 use render::aws::endpoints::{GATEWAY_SERVICES, is_full_name};
-use schema::{AttributePath, Value};
+use schema::{AttributePath, Diagnostics, Value, ValueAt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -18,10 +18,13 @@ pub fn validate(config: &Value, report: &mut Report<'_>) {
     validate_endpoints(config, report);
     validate_groups(config, report);
     validate_flow_logs(config.get("flow_logs"), report);
-    report.extend(tags::mistakes(config.get("tags"), &Value::Null, &AttributePath::attribute("tags")));
-    for (name, tier) in config.get("subnets").as_map().into_iter().flatten() {
-        let at = AttributePath::attribute("subnets").key(name.as_str()).then("tags");
-        report.extend(tags::mistakes(tier.get("tags"), config.get("tags"), &at));
+}
+
+pub fn validate_tags(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    let tags = config.get("tags");
+    tags::validate(&tags, &Value::Null, found);
+    for (_, tier) in config.get("subnets").entries() {
+        tags::validate(&tier.get("tags"), tags.value(), found);
     }
 }
 

@@ -15,7 +15,8 @@ fn config<const N: usize>(attributes: [(&str, Value); N]) -> Value {
 
 #[track_caller]
 fn check<const N: usize>(attributes: [(&str, Value); N], expect: &[(&str, &str)]) {
-    let found = validate(&config(attributes));
+    let (config, mut found) = (config(attributes), Diagnostics::default());
+    validate(&ValueAt::of(&config), &mut found);
     let path = |diagnostic: &Diagnostic| diagnostic.path.as_ref().map(ToString::to_string).unwrap_or_default();
     let said: Vec<(String, String)> = found.iter().map(|diagnostic| (path(diagnostic), diagnostic.summary.clone())).collect();
     let expect: Vec<(String, String)> = expect.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
@@ -294,7 +295,8 @@ fn endpoints() {
     let mut ipv4 = config(specific("ip_address_type", "ipv4".into()));
     ipv4.set("ipv6", ipv6());
     ipv4.set("subnets", tier([("ipv6_only", true.into())]));
-    let said = validate(&ipv4);
+    let mut said = Diagnostics::default();
+    validate(&ValueAt::of(&ipv4), &mut said);
     assert_eq!(said.iter().map(|one| one.summary.as_str()).collect::<Vec<_>>(), ["\"ipv4\" needs subnets with IPv4"]);
     check(
         of("overrides", Value::object([("sts", Value::object([]))])),
