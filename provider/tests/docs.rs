@@ -69,7 +69,11 @@ fn function_page(function: &dyn Function) -> String {
     render_function_page(&FunctionPage {
         name: function.name(),
         provider: PROVIDER,
-        subcategory: if function.name().starts_with("aws_") { "AWS" } else { "Hosts" },
+        subcategory: match function.name() {
+            name if name.starts_with("aws_") => "AWS",
+            "kubeconfig" => "Certificates",
+            _ => "Hosts",
+        },
         description: function.description(),
         parameters: &parameters,
         variadic: function.variadic().map(shown),

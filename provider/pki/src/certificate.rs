@@ -153,7 +153,7 @@ fn usages(extension: Option<&ExtendedKeyUsage<'_>>) -> Option<BTreeSet<Usage>> {
     Some(present.into_iter().filter_map(|(is_present, usage)| is_present.then_some(usage)).collect())
 }
 
-fn address(octets: &[u8]) -> Option<IpAddr> {
+pub(crate) fn address(octets: &[u8]) -> Option<IpAddr> {
     if let Ok(octets) = <[u8; 4]>::try_from(octets) {
         return Some(IpAddr::from(octets));
     }

@@ -10,6 +10,7 @@
 
 mod certificate;
 mod error;
+pub mod fit;
 mod issue;
 mod keys;
 pub mod names;

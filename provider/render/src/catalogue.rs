@@ -104,14 +104,22 @@ pub fn versions() -> Result<Vec<String>, RenderError> {
     Ok(known_versions(&read_catalogue()?))
 }
 
+/// What the catalogue knows, for people: each minor release with its newest patch release.
+///
 /// # Errors
-/// When the catalogue does not know the version; the error lists those that it knows.
+/// Never in a build whose tests passed: the catalogue is part of it.
+pub fn known() -> Result<String, RenderError> {
+    Ok(ranges(&read_catalogue()?))
+}
+
+/// # Errors
+/// When the catalogue does not know the version; the error says which ones it knows.
 pub fn release(version: &str) -> Result<Release, RenderError> {
     let catalogue = read_catalogue()?;
     let unknown = |catalogue: &Catalogue| RenderError::UnknownVersion {
         what: "Kubernetes",
         version: version.to_string(),
-        known: known_versions(catalogue).join(", "),
+        known: ranges(catalogue),
     };
     let known = version.rsplit_once('.').and_then(|(minor, patch)| {
         let minor = catalogue.kubernetes.get(minor)?;
@@ -232,12 +240,22 @@ fn read_catalogue() -> Result<Catalogue, RenderError> {
 }
 
 fn known_versions(catalogue: &Catalogue) -> Vec<String> {
+    let patches =
+        |(name, minor): (&String, &Minor)| minor.patches.iter().map(|patch| format!("{name}.{patch}")).collect::<Vec<_>>();
+    minors(catalogue).into_iter().flat_map(patches).collect()
+}
+
+/// `1.35 up to 1.35.9, 1.36 up to 1.36.4`
+fn ranges(catalogue: &Catalogue) -> String {
+    let range = |(name, minor): (&String, &Minor)| Some(format!("{name} up to {name}.{}", minor.patches.iter().max()?));
+    minors(catalogue).into_iter().filter_map(range).collect::<Vec<_>>().join(", ")
+}
+
+fn minors(catalogue: &Catalogue) -> Vec<(&String, &Minor)> {
     let numbered = |minor: &str| minor.split('.').map(|part| part.parse::<u32>().unwrap_or_default()).collect::<Vec<_>>();
     let mut minors: Vec<(&String, &Minor)> = catalogue.kubernetes.iter().collect();
     minors.sort_by_key(|(name, _)| numbered(name));
-    let patches =
-        |(name, minor): (&String, &Minor)| minor.patches.iter().map(move |patch| format!("{name}.{patch}")).collect::<Vec<_>>();
-    minors.into_iter().flat_map(patches).collect()
+    minors
 }
 
 #[cfg(test)]
@@ -270,7 +288,10 @@ mod tests {
     fn an_unknown_version_is_answered_with_the_known_ones() {
         for version in ["1.36.99", "1.20.0", "1.36", "latest", ""] {
             let error = release(version).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("the catalogue has no Kubernetes {version}; it knows 1.34.0,")), "{error}");
+            let expect = format!(
+                "the catalogue has no Kubernetes {version}; it knows 1.34 up to 1.34.9, 1.35 up to 1.35.9, 1.36 up to 1.36.4"
+            );
+            assert_eq!(error, expect);
         }
     }
 

@@ -1,7 +1,6 @@
 //! Steps as data. Equal steps on several hosts are one run, whether they are done at the same time or host by host: a roll over 300
 //! nodes is as long as one over three.
 
-use crate::step::shortened;
 use crate::{Gate, Step, disruption};
 use bundle::{Disruption, HostList, HostName, UnitName};
 use std::collections::{BTreeSet, HashMap};
@@ -161,19 +160,17 @@ impl Run {
         }
     }
 
-    /// Why, one reason each: `/etc/kubernetes/node/kubelet.yaml changed`. Of a step that writes, what differs. A few of them, and how
-    /// many more there are.
+    /// Why, one reason each: `/etc/kubernetes/node/kubelet.yaml changed`. Of a step that writes, everything that
+    /// differs. Complete, unlike the sentence.
     pub fn causes(&self) -> Vec<String> {
         let text = |cause: &dyn fmt::Display| cause.to_string();
-        let all: Vec<String> = match &self.step {
+        match &self.step {
             Step::Push { differences, .. } => differences.iter().map(|difference| text(difference)).collect(),
             Step::Start { because, .. } | Step::Restart { because, .. } | Step::Reload { because, .. } => {
                 because.iter().map(|cause| text(cause)).collect()
             }
             _ => Vec::new(),
-        };
-        let (shown, more) = shortened(all);
-        shown.into_iter().chain((more > 0).then(|| format!("{more} more"))).collect()
+        }
     }
 
     /// What each of the steps does to those who use the cluster.

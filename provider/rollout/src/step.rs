@@ -309,7 +309,7 @@ fn in_short(items: impl Iterator<Item = String>) -> String {
 }
 
 /// Three at most, and how many more: a new host has dozens of files, and the manifest of the plan lists them all.
-pub(crate) fn shortened(mut items: Vec<String>) -> (Vec<String>, usize) {
+fn shortened(mut items: Vec<String>) -> (Vec<String>, usize) {
     let count = items.len();
     items.truncate(if count == 4 { 4 } else { 3 });
     let more = count - items.len();

@@ -1,6 +1,6 @@
 //! `k8s_kubeconfig`: a kubeconfig from a cluster and a client certificate of its pki. Reaches nothing.
 
-use crate::kubeconfig::{CERTIFICATE, PRIVATE_KEY, kubeconfig, pem_mistake};
+use crate::kubeconfig::{Misfit, kubeconfig, misfit};
 use crate::resources::on_hosts::hardway_cluster::join::{self, Join};
 use async_trait::async_trait;
 use credentials::Secret;
@@ -29,8 +29,9 @@ impl DataSource for KubeconfigSource {
     fn schema(&self) -> Schema {
         Schema::new(
             "A kubeconfig for a client certificate of the cluster's `k8s_pki`. It is computed from its arguments, without reaching the cluster.\n\n\
-             Engines read a data source only during apply when a resource that it refers to changes. The function `kubeconfig` is known at \
-             plan instead.",
+             Prefer the function `kubeconfig`, which gives the same text: it is known at plan, while engines read a data source only during \
+             apply when a resource that it refers to changes. Take the data source where a tool does not call functions of providers, or \
+             where the kubeconfig has to be sensitive and stand in the state whatever refers to it.",
         )
         .attribute(Attribute::of("cluster", Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`."))
         .attribute(
@@ -53,18 +54,19 @@ impl DataSource for KubeconfigSource {
     fn validate(&self, config: &Value) -> Diagnostics {
         let mut diagnostics = Diagnostics::default();
         join::validate(&ValueAt::of(config).get("cluster"), &mut diagnostics);
-        for (attribute, label) in [("client_certificate", CERTIFICATE), ("client_key", PRIVATE_KEY)] {
-            let mistake = config.get(attribute).as_str().and_then(|text| pem_mistake(attribute, label, text));
-            diagnostics.extend(
-                mistake
-                    .map(|(summary, detail)| Diagnostic::error(summary).detail(detail).at(AttributePath::attribute(attribute))),
-            );
-        }
+        let text = |attribute: &str| config.get(attribute).as_str();
+        let cluster = config.get("cluster");
+        let cluster_name = if cluster.is_unknown() { None } else { cluster.get("cluster_name").as_str() };
+        diagnostics.extend(misfit(cluster_name, text("client_certificate"), text("client_key")).map(refused));
         diagnostics
     }
 
     async fn read(&self, _call: &Call, config: Value) -> Result<Value, Diagnostics> {
         let typed: Config = decode(&config)?;
+        let cluster_name = typed.cluster.cluster_name.known().map(String::as_str);
+        if let Some(misfit) = misfit(cluster_name, Some(&typed.client_certificate), Some(typed.client_key.reveal())) {
+            return Err(refused(misfit).into());
+        }
         let user = typed.user.into_known().unwrap_or_else(|| DEFAULT_USER.into());
         let text = kubeconfig(&typed.cluster, &user, &typed.client_certificate, &typed.client_key).ok_or_else(|| {
             Diagnostic::error("cluster is not the join of a k8s_hardway_cluster").at(AttributePath::attribute("cluster"))
@@ -73,4 +75,8 @@ impl DataSource for KubeconfigSource {
         state.set("kubeconfig", text.reveal().into());
         Ok(state)
     }
+}
+
+fn refused(misfit: Misfit) -> Diagnostic {
+    Diagnostic::error(misfit.summary).detail(misfit.detail).at(AttributePath::attribute(misfit.argument))
 }

@@ -1,6 +1,6 @@
 //! `kubeconfig(cluster, user, client_certificate, client_key)`: as the data source of that name, and known at plan.
 
-use crate::kubeconfig::{CERTIFICATE, PRIVATE_KEY, kubeconfig, pem_mistake};
+use crate::kubeconfig::{CERTIFICATE, kubeconfig, misfit};
 use crate::resources::on_hosts::hardway_cluster::Join;
 use credentials::Secret;
 use protocol::{Function, FunctionError, Parameter};
@@ -19,8 +19,10 @@ impl Function for KubeconfigFunction {
 
     fn description(&self) -> &'static str {
         "Returns a kubeconfig in YAML for a client certificate of the cluster's `k8s_pki`, without reaching the cluster.\n\n\
-         It is known at plan as soon as its arguments are, while the data source `k8s_kubeconfig` is read only during apply whenever a \
-         resource that it refers to changes. The result is sensitive where the key is."
+         Prefer it to the data source `k8s_kubeconfig`, which gives the same text: the result is known at plan as soon as the arguments \
+         are, so that what is built on it, such as another provider's configuration, stays in the plan. Engines read a data source only \
+         during apply when a resource that it refers to changes.\n\n\
+         The result is sensitive where the key is, and stands in no state unless an output or a resource stores it."
     }
 
     fn parameters(&self) -> Vec<Parameter> {
@@ -48,12 +50,10 @@ impl Function for KubeconfigFunction {
                 argument: None,
             });
         };
-        for (argument, name, label, value) in
-            [(2, "client_certificate", CERTIFICATE, certificate), (3, "client_key", PRIVATE_KEY, key)]
-        {
-            if let Some((summary, detail)) = value.as_str().and_then(|text| pem_mistake(name, label, text)) {
-                return Err(FunctionError { text: format!("{summary}. {detail}"), argument: Some(argument) });
-            }
+        let cluster_name = if cluster.is_unknown() { None } else { cluster.get("cluster_name").as_str() };
+        if let Some(misfit) = misfit(cluster_name, certificate.as_str(), key.as_str()) {
+            let argument = Some(if misfit.argument == CERTIFICATE { 2 } else { 3 });
+            return Err(FunctionError { text: format!("{}. {}", misfit.summary, misfit.detail), argument });
         }
         let (Some(user), Some(certificate), Some(key)) = (user.as_str(), certificate.as_str(), key.as_str()) else {
             return Ok(Value::Unknown);
@@ -75,8 +75,7 @@ impl Function for KubeconfigFunction {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const PEM: [&str; 2] = ["-----BEGIN CERTIFICATE-----\nx\n", "-----BEGIN PRIVATE KEY-----\ny\n"];
+    use crate::kubeconfig::tests::pair;
 
     fn cluster(endpoint: Value) -> Value {
         Value::object([
@@ -94,18 +93,24 @@ mod tests {
 
     #[test]
     fn it_is_known_when_the_parts_that_it_names_are() {
-        let known = call(cluster("https://api.demo.internal:6443".into()), PEM[0], PEM[1].into()).unwrap();
+        let [certificate, key] = pair("admin");
+        let key = || Value::from(key.as_str());
+        let known = call(cluster("https://api.demo.internal:6443".into()), &certificate, key()).unwrap();
         let text = known.as_str().unwrap();
         assert!(text.contains("https://api.demo.internal:6443") && text.contains("ada"), "{text}");
-        assert_eq!(call(cluster(Value::Unknown), PEM[0], PEM[1].into()), Ok(Value::Unknown));
-        assert_eq!(call(Value::Unknown, PEM[0], PEM[1].into()), Ok(Value::Unknown));
-        assert_eq!(call(cluster("https://a".into()), PEM[0], Value::Unknown), Ok(Value::Unknown));
+        assert_eq!(call(cluster(Value::Unknown), &certificate, key()), Ok(Value::Unknown));
+        assert_eq!(call(Value::Unknown, &certificate, key()), Ok(Value::Unknown));
+        assert_eq!(call(cluster("https://a".into()), &certificate, Value::Unknown), Ok(Value::Unknown));
     }
 
     #[test]
     fn errors_name_their_argument() {
-        assert_eq!(call(cluster(Value::Null), PEM[0], PEM[1].into()), Err(Some(0)));
-        assert_eq!(call(cluster("https://a".into()), "x", PEM[1].into()), Err(Some(2)));
-        assert_eq!(call(cluster("https://a".into()), PEM[0], PEM[0].into()), Err(Some(3)));
+        let [certificate, key] = pair("admin");
+        let url = || cluster("https://a".into());
+        assert_eq!(call(cluster(Value::Null), &certificate, key.as_str().into()), Err(Some(0)));
+        assert_eq!(call(url(), "x", key.as_str().into()), Err(Some(2)));
+        assert_eq!(call(url(), &certificate, certificate.as_str().into()), Err(Some(3)));
+        assert_eq!(call(url(), &certificate, pair("scheduler")[1].as_str().into()), Err(Some(3)));
+        assert_eq!(call(url(), &pair("etcd-client")[0], key.as_str().into()), Err(Some(2)));
     }
 }

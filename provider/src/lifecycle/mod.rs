@@ -6,6 +6,7 @@ mod adoption;
 mod certificates;
 mod cloud_drift;
 mod contract;
+mod coverage;
 mod cut_off;
 mod downloads;
 mod empty_members;

@@ -160,6 +160,9 @@ async fn a_policy_reads_what_restarts_where_and_what_is_missed_meanwhile() {
     assert_eq!(data(&stage, &plan.planned, "restart"), expect);
     let write = data(&stage, &plan.planned, "write");
     assert_eq!((&write["units"], &write["disruption"], &write["unavailable"]), (&().into(), &().into(), &().into()));
+    let created = stage.engine.plan(CLUSTER, &Value::Null, &config).await.planned;
+    let causes = data(&stage, &created, "write")["causes"].as_array().unwrap().len();
+    assert!(causes > 20, "a policy sees only {causes} of the files that are written");
     assert_eq!(plan.warnings.len(), 1);
     let line = "cp-1, cp-2, cp-3, one at a time (3 of 4): restart kube-apiserver.service";
     assert!(

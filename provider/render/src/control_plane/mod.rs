@@ -38,10 +38,13 @@ pub const AUTHORITIES: [(&str, &str); 5] = [
 pub const ADMIN_KUBECONFIG: &str = "/etc/kubernetes/admin.kubeconfig";
 /// Path on control-plane hosts, from which joining nodes get it.
 pub const KUBE_PROXY_KUBECONFIG: &str = "/etc/kubernetes/kube-proxy.kubeconfig";
+/// What an API server presents to its clients, unless its flags say otherwise.
+pub const API_SERVER_CERTIFICATE: &str = "/etc/kubernetes/pki/apiserver.crt";
 
 /// Programs that whoever asks a control-plane host about its health runs there, by their paths: `sudo` may leave `/usr/local/bin` out
 /// of its own.
 pub const KUBECTL: &str = "/usr/local/bin/kubectl";
+/// The client of etcd, which the gates ask.
 pub const ETCDCTL: &str = "/usr/local/bin/etcdctl";
 /// Flags of etcdctl for the credentials that every control-plane host has for it.
 pub const ETCD_CREDENTIALS: &str = "--cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/client.crt --key=/etc/etcd/pki/client.key";

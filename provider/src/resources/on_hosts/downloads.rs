@@ -51,6 +51,7 @@ pub struct Resolved {
     given: BTreeSet<String>,
     /// Why a digest is missing, by the URL at the origin.
     missing: BTreeMap<String, String>,
+    unused_keys: Option<Diagnostic>,
 }
 
 impl Resolved {
@@ -58,10 +59,12 @@ impl Resolved {
         self.missing.is_empty()
     }
 
-    /// Only what does not exist may be planned without digests: of hosts that run, a plan would not say what restarts.
-    pub fn require<R: HostResource>(&self, declared: &Declared<'_, R>) -> Result<(), Diagnostic> {
+    /// What a plan says of them. Only what does not exist may be planned without digests: of hosts that run, it would not be known
+    /// what restarts.
+    pub fn warnings<R: HostResource>(&self, declared: &Declared<'_, R>) -> Result<Diagnostics, Diagnostic> {
+        let mut warnings: Diagnostics = self.unused_keys.clone().into_iter().collect();
         if self.is_complete() {
-            return Ok(());
+            return Ok(warnings);
         }
         let reasons: BTreeSet<&str> = self.missing.values().map(String::as_str).collect();
         let reasons = reasons.into_iter().collect::<Vec<_>>().join("\n");
@@ -70,11 +73,11 @@ impl Resolved {
                 "{reasons}\n\nSo it is not known what changes on hosts, nor what restarts. {WAYS_OUT} Nothing was changed."
             )));
         }
-        declared.warn(Some(Diagnostic::warning("the digests of some downloads are not known yet").detail(format!(
+        warnings.push(Diagnostic::warning("the digests of some downloads are not known yet").detail(format!(
             "{reasons}\n\nSo this plan does not know what it writes to hosts, nor which steps follow: apply looks the digests up again. \
              {WAYS_OUT}"
-        ))));
-        Ok(())
+        )));
+        Ok(warnings)
     }
 
     pub fn value(&self) -> Value {
@@ -143,9 +146,7 @@ pub async fn resolve<R: HostResource>(declared: &Declared<'_, R>, wanted: Wanted
     for architecture in architectures {
         downloads.extend(release.downloads(wanted.role, architecture, mirror).map_err(refused)?);
     }
-    if let Some(given) = &given {
-        declared.warn(keys::check(given, &release, mirror, &downloads)?);
-    }
+    let unused_keys = given.as_ref().map(|given| keys::check(given, &release, mirror, &downloads)).transpose()?.flatten();
     let pinned = |download| {
         let of = |attribute| pinned_digest(declared.state?.get(attribute), download);
         of("checksums").or_else(|| of(LOOKED_UP))
@@ -158,6 +159,7 @@ pub async fn resolve<R: HostResource>(declared: &Declared<'_, R>, wanted: Wanted
         checksums: Checksums::new(),
         given: BTreeSet::new(),
         missing: BTreeMap::new(),
+        unused_keys,
     };
     let given_for = |download: &Download| given_digest(given.as_ref()?, download);
     if resolved.downloads.iter().filter_map(given_for).any(Field::is_unknown) {

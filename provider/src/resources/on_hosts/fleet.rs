@@ -7,7 +7,7 @@ use super::ownership;
 use crate::ports::{Clock, Host};
 use crate::progress::Progress;
 use crate::wait::Waiter;
-use bundle::{Difference, HostName, Manifest, Observed, UnitName};
+use bundle::{Difference, HostList, HostName, Manifest, Observed, UnitName};
 use machines::{Inventory, MachineError, Owner, Question};
 use schema::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
@@ -94,15 +94,31 @@ impl Fleet {
         self.absent.iter().map(|(host, absence)| (host.clone(), absence.reason.clone())).collect()
     }
 
+    /// One for all hosts that do not answer, and one for each that is another.
     pub fn absence_warnings(&self) -> Diagnostics {
-        let warning = |absence: &Absence| {
-            let next = if absence.is_other { "it leads to its own machine" } else { "it answers again" };
+        let others = self.absent.values().filter(|absence| absence.is_other).map(|absence| {
             Diagnostic::warning(&absence.summary).detail(format!(
-                "{}\n\nIts last known state is kept; every other host was read. Once {next}, the next refresh reads it.",
+                "{}\n\nIts last known state is kept; every other host was read. Once it leads to its own machine, the next refresh reads it.",
                 absence.reason
             ))
+        });
+        self.silence().into_iter().chain(others).collect()
+    }
+
+    fn silence(&self) -> Option<Diagnostic> {
+        let silent: Vec<(&HostName, &Absence)> = self.absent.iter().filter(|(_, absence)| !absence.is_other).collect();
+        let hosts = HostList(silent.iter().map(|(host, _)| (*host).clone()).collect());
+        let does = match silent.len() {
+            0 => return None,
+            1 => "does",
+            _ => "do",
         };
-        self.absent.values().map(warning).collect()
+        let reasons: Vec<String> = silent.iter().map(|(host, absence)| format!("{host}: {}", absence.reason)).collect();
+        Some(Diagnostic::warning(format!("{hosts} {does} not answer")).detail(format!(
+            "{}\n\nWhat was last known of a host that does not answer is kept; every other host was read. The next refresh reads it, once \
+             it answers again.",
+            reasons.join("\n")
+        )))
     }
 
     /// What differs on each host that answers.

@@ -31,7 +31,7 @@ use self::addresses::{Addresses, Moves};
 use self::apply::Apply;
 use self::execute::Actions;
 use self::fleet::Fleet;
-use self::plan::Rollout;
+use self::plan::{Before, Rollout};
 use self::recorded::Recorded;
 use crate::configuration::Shared;
 use crate::hosts::{self, HostConfigs};
@@ -46,7 +46,6 @@ use schema::{Diagnostic, Diagnostics, Field, Schema, Value, decode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 /// A resource whose objects are files, programs and units on hosts. Its schema has `id`, `hosts` and `ssh`.
 #[async_trait]
@@ -71,13 +70,9 @@ pub trait HostResource: Send + Sync + 'static {
     fn id(&self, config: &Self::Config) -> Option<String>;
 
     /// What each host should have, and computed attributes of the resource's own into `planned`. Contents that the same run creates
-    /// are unknown; `None` while it is unknown which hosts, files or units there are. Called at plan, and again at apply, where
+    /// are unknown. Called at plan, and again at apply, where
     /// nothing is unknown any more.
-    async fn desired(
-        &self,
-        declared: &Declared<'_, Self>,
-        planned: &mut Value,
-    ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic>;
+    async fn desired(&self, declared: &Declared<'_, Self>, planned: &mut Value) -> Result<Desired, Diagnostic>;
 
     /// The planner. Pure.
     fn rollout<'a>(&self, config: &'a Self::Config, facts: &'a Self::Facts) -> Rollout<'a>;
@@ -129,13 +124,19 @@ pub struct Declared<'a, R: HostResource + ?Sized> {
     pub prior: Option<&'a Value>,
     /// At apply.
     pub actions: Option<&'a R::Actions>,
-    /// What a plan has to say beside its values.
-    pub warnings: &'a Mutex<Diagnostics>,
 }
 
-impl<R: HostResource + ?Sized> Declared<'_, R> {
-    fn warn(&self, warning: Option<Diagnostic>) {
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warning);
+/// What each host should have.
+pub struct Desired {
+    /// `None` while it is unknown which hosts, files or units there are.
+    pub bundles: Option<BTreeMap<HostName, Bundle>>,
+    /// What the plan says of it beside its values. An apply repeats no warning.
+    pub warnings: Diagnostics,
+}
+
+impl From<Option<BTreeMap<HostName, Bundle>>> for Desired {
+    fn from(bundles: Option<BTreeMap<HostName, Bundle>>) -> Desired {
+        Desired { bundles, warnings: Diagnostics::default() }
     }
 }
 
@@ -182,13 +183,12 @@ impl<R: HostResource> OnHosts<R> {
         let config: R::Config = decode(&request.proposed)?;
         let with_secrets: R::Config = decode(&request.config)?;
         let mut planned = request.proposed.clone();
-        let recorded = Recorded::of(request.prior.as_ref())?.manifests()?;
-        let mut diagnostics = self.addresses(request.prior.as_ref(), &recorded, &planned)?.check(self.resource.moves());
+        let before = Before::of(request.prior.as_ref())?;
+        let mut diagnostics = self.addresses(request.prior.as_ref(), &before.manifests, &planned)?.check(self.resource.moves());
         if diagnostics.has_errors() {
             return Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() });
         }
         planned.set("id", self.resource.id(&config).map_or(Value::Unknown, Value::from));
-        let warnings = Mutex::default();
         let declared = Declared {
             shared: &self.shared,
             config: &config,
@@ -196,11 +196,11 @@ impl<R: HostResource> OnHosts<R> {
             state: request.prior.as_ref(),
             prior: request.prior.as_ref(),
             actions: None,
-            warnings: &warnings,
         };
-        let desired = self.resource.desired(&declared, &mut planned).await?.map(|desired| keeping_stamps(desired, &recorded));
-        diagnostics.extend(warnings.into_inner().unwrap_or_else(PoisonError::into_inner));
-        let response = plan::plan(request, planned, desired.as_ref(), &self.resource.rollout(&config, &R::Facts::default()))?;
+        let Desired { bundles, warnings } = self.resource.desired(&declared, &mut planned).await?;
+        diagnostics.extend(warnings);
+        let bundles = bundles.map(|bundles| keeping_stamps(bundles, &before.manifests));
+        let response = plan::plan(&before, planned, bundles.as_ref(), &self.resource.rollout(&config, &R::Facts::default()))?;
         diagnostics.extend(response.diagnostics);
         Ok(PlanResponse { diagnostics, ..response })
     }
@@ -236,9 +236,8 @@ impl<R: HostResource> OnHosts<R> {
             state: Some(&request.planned),
             prior: request.prior.as_ref(),
             actions: Some(&actions),
-            warnings: &Mutex::default(),
         };
-        let desired = self.resource.desired(&declared, &mut planned).await?.ok_or_else(errors::unknown_at_apply)?;
+        let desired = self.resource.desired(&declared, &mut planned).await?.bundles.ok_or_else(errors::unknown_at_apply)?;
         let desired = keeping_stamps(desired, &recorded);
         if desired.values().any(|bundle| bundle.unknown_files().next().is_some()) {
             return Err(errors::unknown_at_apply());
@@ -282,8 +281,7 @@ impl<R: HostResource> OnHosts<R> {
         let mut planned = request.planned.clone();
         let state = Some(&request.planned);
         let prior = request.prior.as_ref();
-        let declared =
-            Declared { shared: &self.shared, config, with_secrets, state, prior, actions: None, warnings: &Mutex::default() };
+        let declared = Declared { shared: &self.shared, config, with_secrets, state, prior, actions: None };
         self.resource.desired(&declared, &mut planned).await?;
         planned.set(recorded::HOST_CONTENTS, Value::object([]));
         ["rollout", steps::STEPS].into_iter().for_each(|name| planned.set(name, Value::List(Vec::new())));

@@ -5,7 +5,7 @@ use super::errors::refused;
 use super::recorded::{HOST_CONTENTS, Recorded, set_desired};
 use super::steps::{self, STEPS};
 use bundle::{Bundle, Difference, HostName, Item, Manifest, Observed, What};
-use protocol::{PlanRequest, PlanResponse};
+use protocol::PlanResponse;
 use render::component;
 use rollout::{Disruption, HostState, Refusal, Run, Step};
 use schema::{Diagnostic, Diagnostics, Value, encode};
@@ -14,14 +14,14 @@ use std::collections::BTreeMap;
 /// Fills in the attributes of a plan. `desired` is `None` while it is unknown which hosts, files or units there are; what follows
 /// from an unknown content is known.
 pub fn plan(
-    request: &PlanRequest,
+    before: &Before<'_>,
     mut planned: Value,
     desired: Option<&BTreeMap<HostName, Bundle>>,
     rollout: &Rollout<'_>,
 ) -> Result<PlanResponse, Diagnostic> {
-    let prior = Recorded::of(request.prior.as_ref())?;
+    let Before { state, recorded, .. } = before;
     planned.set("drift", encode(&BTreeMap::<String, String>::new()));
-    planned.set("unreachable", encode(&prior.unreachable.clone().unwrap_or_default()));
+    planned.set("unreachable", encode(&recorded.unreachable.clone().unwrap_or_default()));
     let Some(desired) = desired else {
         planned.set(HOST_CONTENTS, Value::Unknown);
         planned.set("rollout", Value::Unknown);
@@ -30,23 +30,37 @@ pub fn plan(
     };
     set_desired(&mut planned, desired)?;
     let mut diagnostics = Diagnostics::default();
-    let states = host_states(&prior, desired)?;
+    let states = host_states(before, desired)?;
     let steps = (rollout.plan)(&states).map_err(|refusal| refused(&refusal))?;
-    let unchanged =
-        steps.is_empty() && request.prior.as_ref().is_some_and(|prior| prior.get(HOST_CONTENTS) == planned.get(HOST_CONTENTS));
-    if let (true, Some(prior)) = (unchanged, &request.prior) {
-        ["rollout", STEPS].into_iter().for_each(|name| planned.set(name, prior.get(name).clone()));
+    let unchanged = steps.is_empty() && state.is_some_and(|state| state.get(HOST_CONTENTS) == planned.get(HOST_CONTENTS));
+    if let (true, Some(state)) = (unchanged, state) {
+        ["rollout", STEPS].into_iter().for_each(|name| planned.set(name, state.get(name).clone()));
     } else {
         let runs = rollout::runs(&steps);
         let lines: Vec<String> = runs.iter().map(ToString::to_string).collect();
         let (lines, data) = (encode(&lines), steps::to_value(&runs, states.len()));
         planned.set("rollout", if rollout.is_settled { lines } else { Value::Unknown });
         planned.set(STEPS, if rollout.is_settled { data } else { Value::Unknown });
-        if request.prior.is_some() {
+        if state.is_some() {
             diagnostics.extend(disruption(&runs));
         }
     }
     Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() })
+}
+
+/// What a plan starts from.
+pub struct Before<'a> {
+    pub state: Option<&'a Value>,
+    pub recorded: Recorded,
+    /// What each host had after the last apply; read once, because there may be many.
+    pub manifests: BTreeMap<HostName, Manifest>,
+}
+
+impl Before<'_> {
+    pub fn of(state: Option<&Value>) -> Result<Before<'_>, Diagnostic> {
+        let recorded = Recorded::of(state)?;
+        Ok(Before { state, manifests: recorded.manifests()?, recorded })
+    }
 }
 
 type Planner<'a> = dyn Fn(&[HostState]) -> Result<Vec<Step>, Refusal> + Send + Sync + 'a;
@@ -72,17 +86,17 @@ fn disruption(runs: &[Run]) -> Option<Diagnostic> {
 }
 
 /// What a plan assumes that hosts have: what the state says, less the drift that the last refresh found.
-fn host_states(prior: &Recorded, desired: &BTreeMap<HostName, Bundle>) -> Result<Vec<HostState>, Diagnostic> {
-    let (recorded, drift) = (prior.manifests()?, prior.differences()?);
-    let mut names: Vec<&HostName> = desired.keys().chain(recorded.keys()).collect();
+fn host_states(before: &Before<'_>, desired: &BTreeMap<HostName, Bundle>) -> Result<Vec<HostState>, Diagnostic> {
+    let (manifests, drift) = (&before.manifests, before.recorded.differences()?);
+    let mut names: Vec<&HostName> = desired.keys().chain(manifests.keys()).collect();
     names.sort_by(|one, other| one.by_number(other));
     names.dedup();
     let states = names.into_iter().map(|name| {
-        let reachable = !prior.unreachable.as_ref().is_some_and(|all| all.contains_key(name.as_str()));
-        let mut observed = recorded.get(name).map(Manifest::as_observed).unwrap_or_default();
+        let reachable = !before.recorded.unreachable.as_ref().is_some_and(|all| all.contains_key(name.as_str()));
+        let mut observed = manifests.get(name).map(Manifest::as_observed).unwrap_or_default();
         drift.get(name).into_iter().flatten().for_each(|difference| forget(&mut observed, difference));
         HostState::new(name.clone(), desired.get(name), reachable.then_some(observed), component::tier_of)
-            .in_state(recorded.contains_key(name))
+            .in_state(manifests.contains_key(name))
     });
     Ok(states.collect())
 }
@@ -137,13 +151,11 @@ mod tests {
     fn create(desired: &BTreeMap<HostName, Bundle>) -> Value {
         let hosts = desired.keys().map(|name| (name.to_string(), Value::object([]))).collect();
         let proposed = Value::object([("hosts", Value::Map(hosts))]);
-        let request = PlanRequest { prior: None, config: Value::default(), proposed: proposed.clone() };
-        plan(&request, proposed, Some(desired), &load_balancer()).unwrap().planned
+        plan(&Before::of(None).unwrap(), proposed, Some(desired), &load_balancer()).unwrap().planned
     }
 
     fn update(prior: Value, desired: &BTreeMap<HostName, Bundle>) -> Value {
-        let request = PlanRequest { prior: Some(prior.clone()), config: Value::default(), proposed: prior.clone() };
-        plan(&request, prior, Some(desired), &load_balancer()).unwrap().planned
+        plan(&Before::of(Some(&prior)).unwrap(), prior.clone(), Some(desired), &load_balancer()).unwrap().planned
     }
 
     #[test]

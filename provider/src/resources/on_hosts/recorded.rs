@@ -27,7 +27,10 @@ pub fn attributes() -> Vec<Attribute> {
         Attribute::map(HOST_CONTENTS, Type::String).computed().never_null().describe(
             "What each host should have, item by item: files with mode, owner, digest and the units that restart for them, programs, systemd \
              units, kernel modules and sysctls. What all hosts have stands once; `worker-1: /etc/…` is one host's own, and \
-             `worker-[4-9]: /etc/…` that of several. The diff of a plan names the files and programs that change.",
+             `worker-[4-9]: /etc/…` that of several. The diff of a plan names what changes, and \
+             where: an added or removed line is an item that comes or goes, a changed one shows another digest or mode, and after `read by` \
+             stand the units that restart for it. It shows no contents, for they may be secret. In which order hosts are changed, and what is \
+             down meanwhile, stands in `rollout`.",
         ),
         Attribute::of("drift", Type::map(Type::list(Type::String)))
             .computed()

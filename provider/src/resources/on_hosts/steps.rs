@@ -12,14 +12,14 @@ pub fn attribute() -> Attribute {
         Attribute::string("action").computed().describe("What is done: `write`, `start`, `restart`, `reload`, `stop`, `join`, `drain`, `uncordon`, `delete_node`, `hand_over` (the virtual addresses), `apply_objects`, `remove`, or what is waited for: `wait_for_units`, `wait_for_certificates`, `wait_for_etcd_quorum`, `wait_for_etcd_member`, `wait_for_quorum_without_host`, `wait_for_api_server`, `wait_for_node`, `wait_for_virtual_addresses`."),
         Attribute::string("hosts").computed().describe("The hosts in the order of their turns, four or more in a row as a range: `cp-1, cp-2, cp-3` or `node-[001-300]`. An apply leaves the host whose etcd member leads for last. Null for a step that is about the cluster."),
         Attribute::number("host_count").computed().describe("How many hosts these are."),
-        Attribute::number("at_a_time").computed().describe("On how many of them it is done at the same time."),
+        Attribute::number("at_a_time").computed().describe("On how many of these hosts the step runs at the same time. With 1 they take turns, each one healthy before the next; with `host_count` it runs on all of them at once."),
         Attribute::list("units", Type::String).computed().describe("The systemd units that it is about."),
-        Attribute::list("causes", Type::String).computed().describe("Why: the files and programs that differ, or what is wrong with the unit. At most three, and how many more there are."),
+        Attribute::list("causes", Type::String).computed().describe("Why: every file and program that differs, or what is wrong with the unit."),
         Attribute::string("disruption").computed().describe("What it does to those who use the cluster: `reloads_proxy`, `restarts_node_component`, `restarts_control_plane_component`, `moves_virtual_addresses`, `drains_node` or `stops_host`. Null if nothing."),
-        Attribute::string("unavailable").computed().describe("What is not there while one turn lasts, such as `kubelet.service on 1 of 300 hosts`."),
+        Attribute::string("unavailable").computed().describe("What is down while the step runs on the `at_a_time` hosts whose turn it is, such as `kubelet.service on 1 of 300 hosts`. Null if nothing is."),
     ];
     Attribute::nested(STEPS, Nesting::List, attributes).computed().never_null().describe(
-        "The same steps as data: one object for each line of `rollout`, so that a policy need not read sentences. What does not apply is null.",
+        "What the change of this plan does on hosts, as data: one object for each line of `rollout`, in the same order. A policy that reads the plan in JSON need not read sentences: it can refuse, for example, a step whose `disruption` is `restarts_control_plane_component`. What does not apply to a step is null. The next refresh empties it.",
     )
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod actions;
 pub(crate) mod config;
+pub(super) mod coverage;
 mod foundation;
 mod frozen;
 pub(crate) mod join;
@@ -11,7 +12,7 @@ mod version;
 pub use join::Join;
 
 use super::errors::render_error;
-use super::{Declared, HostResource, plan::Rollout};
+use super::{Declared, Desired, HostResource, plan::Rollout};
 use crate::configuration::{self, Shared};
 use crate::hosts;
 use crate::resources::attributes;
@@ -94,7 +95,10 @@ impl HostResource for HardwayCluster {
             Attribute::of("join", Join::value_type())
                 .computed()
                 .never_null()
-                .describe("What `k8s_node_group.cluster` takes: how nodes reach the cluster and what they must trust. It holds no secret."),
+                .describe("What a `k8s_node_group` needs to know of this cluster: pass it whole, as `cluster = k8s_hardway_cluster.main.join`. Inside are the \
+                     endpoint, the version, the control-plane hosts, the networks and the certificates of the authorities that nodes trust; it \
+                     holds no secret. There is no command to run on a node: the provider joins it during apply, with a token of its own.",
+                ),
         )
     }
 
@@ -112,11 +116,7 @@ impl HostResource for HardwayCluster {
         config.name.known().cloned()
     }
 
-    async fn desired(
-        &self,
-        declared: &Declared<'_, Self>,
-        planned: &mut Value,
-    ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
+    async fn desired(&self, declared: &Declared<'_, Self>, planned: &mut Value) -> Result<Desired, Diagnostic> {
         let config = declared.config;
         let stays = |prior: &&Value| self.schema().replace_paths(prior, planned).is_empty();
         if let (Some(prior), Some(pki)) = (declared.prior.filter(stays), declared.with_secrets.pki.known()) {
@@ -128,15 +128,15 @@ impl HostResource for HardwayCluster {
         let resolved = resolve(config, declared).await?;
         downloads::show(planned, resolved.as_ref(), &declared.with_secrets.checksums, declared.state);
         planned.set("join", Value::Unknown);
-        if let Some(resolved) = &resolved {
-            resolved.require(declared)?;
-        }
-        let (Some(resolved), Some(spec)) = (resolved, config.spec()) else { return Ok(None) };
-        if !resolved.is_complete() {
-            return Ok(None);
-        }
+        let Some(resolved) = resolved else { return Ok(None.into()) };
+        let warnings = resolved.warnings(declared)?;
+        let Some(spec) = config.spec() else { return Ok(Desired { bundles: None, warnings }) };
         let pki = &declared.with_secrets.pki;
         let credentials = pki.known().map_or_else(Credentials::unknown, |given| given.credentials.clone());
+        coverage::check(&spec, &credentials)?;
+        if !resolved.is_complete() {
+            return Ok(Desired { bundles: None, warnings });
+        }
         let mut join = Join::of(&spec, &credentials, config)?;
         let mut bundles = bundles(&spec, &credentials, &resolved)?;
         if pki.is_null() {
@@ -145,7 +145,7 @@ impl HostResource for HardwayCluster {
             join = join.recalling(decode::<frozen::Recorded>(prior)?.join);
         }
         planned.set("join", encode(&join));
-        Ok(Some(bundles))
+        Ok(Desired { bundles: Some(bundles), warnings })
     }
 
     fn rollout<'a>(&self, _config: &'a Config, leader: &'a Option<HostName>) -> Rollout<'a> {

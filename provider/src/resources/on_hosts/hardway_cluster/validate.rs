@@ -30,13 +30,12 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
 
 fn validate_version(version: &ValueAt<'_>, found: &mut Diagnostics) {
     let Some(text) = version.as_str().filter(|text| render::catalogue::release(text).is_err()) else { return };
-    let known = render::catalogue::versions().unwrap_or_default();
-    let newest = known.last().cloned().unwrap_or_default();
+    let newest = render::catalogue::versions().unwrap_or_default().pop().unwrap_or_default();
     found.push(match text.strip_prefix('v') {
         Some(bare) => version.error("kubernetes_version is written without a leading v", format!("Write {bare:?}.")),
         None => version.error(
             format!("unknown Kubernetes version {text:?}"),
-            format!("The catalogue knows {}. For example {newest:?}.", known.join(", ")),
+            format!("The catalogue knows {}. For example {newest:?}.", render::catalogue::known().unwrap_or_default()),
         ),
     });
 }

@@ -4,7 +4,7 @@ pub(super) mod actions;
 pub(crate) mod config;
 mod validate;
 
-use super::{Declared, HostResource, plan::Rollout};
+use super::{Declared, Desired, HostResource, plan::Rollout};
 use crate::configuration::Shared;
 use crate::hosts;
 use crate::resources::attributes;
@@ -13,12 +13,11 @@ use crate::resources::on_hosts::fleet::Fleet;
 use crate::ssh;
 use actions::VrrpActions;
 use async_trait::async_trait;
-use bundle::{Bundle, HostName};
+use bundle::HostName;
 use config::Config;
 use protocol::{Call, IdentityAttribute};
 use render::component::VIRTUAL_ADDRESSES;
 use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, ValueAt};
-use std::collections::BTreeMap;
 
 pub struct LbVrrp;
 
@@ -111,12 +110,8 @@ impl HostResource for LbVrrp {
         config.name.known().cloned()
     }
 
-    async fn desired(
-        &self,
-        declared: &Declared<'_, Self>,
-        _planned: &mut Value,
-    ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
-        declared.config.desired()
+    async fn desired(&self, declared: &Declared<'_, Self>, _planned: &mut Value) -> Result<Desired, Diagnostic> {
+        Ok(declared.config.desired()?.into())
     }
 
     fn rollout<'a>(&self, _config: &'a Config, holder: &'a Option<HostName>) -> Rollout<'a> {

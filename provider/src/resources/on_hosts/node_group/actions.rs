@@ -11,17 +11,18 @@ use crate::progress::Progress;
 use crate::resources::on_hosts::errors::{machine_error, unknown_at_apply};
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
+use crate::resources::on_hosts::hardway_cluster::coverage;
 use crate::resources::on_hosts::recorded::Recorded;
 use crate::ssh::{self, HostSsh};
 use crate::wait::Waiter;
 use async_trait::async_trait;
 use bundle::{Content, HostName, HostPath};
 use protocol::Call;
-use render::control_plane::KUBE_PROXY_KUBECONFIG;
+use render::control_plane::{API_SERVER_CERTIFICATE, KUBE_PROXY_KUBECONFIG};
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
 use render::spec::NodeGroupSpec;
 use rollout::Gate;
-use schema::{Diagnostic, Diagnostics, Field, Value};
+use schema::{AttributePath, Diagnostic, Diagnostics, Field, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +86,25 @@ impl NodeActions {
 
     pub async fn kube_proxy_kubeconfig(&self) -> Result<Vec<u8>, Diagnostic> {
         self.control_plane.read_file(&HostPath::literal(KUBE_PROXY_KUBECONFIG)).await.map_err(|error| machine_error(&error))
+    }
+
+    /// An endpoint that the cluster itself does not have, as in a join that was changed: kubelets would refuse a certificate that
+    /// does not cover it. Of its own one the cluster has seen to it, and `kubeconfig` names that.
+    pub async fn check_endpoint(&self, kubeconfig: &[u8]) -> Result<(), Diagnostic> {
+        let endpoint = &self.spec.endpoint;
+        let server = format!("server: {:?}", endpoint.url());
+        if String::from_utf8_lossy(kubeconfig).lines().any(|line| line.trim() == server) {
+            return Ok(());
+        }
+        let host = &self.control_plane;
+        let pem = host.read_file(&HostPath::literal(API_SERVER_CERTIFICATE)).await.map_err(|error| machine_error(&error))?;
+        let Ok(covered) = pki::fit::names_covered(&String::from_utf8_lossy(&pem)) else { return Ok(()) };
+        if pki::fit::covers(&covered, &endpoint.host) {
+            return Ok(());
+        }
+        let services = &self.spec.network.service_cidrs;
+        let path = AttributePath::attribute("cluster").then("endpoint");
+        Err(coverage::not_covered(endpoint, host.name().as_str(), &covered, services).at(path))
     }
 
     /// Tells the approver which names and addresses the serving certificates of these nodes may carry. A new node is declared when

@@ -7,7 +7,7 @@ pub(super) mod ready;
 mod validate;
 
 use super::errors::render_error;
-use super::{Declared, HostResource, plan::Rollout};
+use super::{Declared, Desired, HostResource, plan::Rollout};
 use crate::configuration::{self, Shared};
 use crate::hosts;
 use crate::resources::attributes;
@@ -110,21 +110,22 @@ impl HostResource for NodeGroup {
         config.id()
     }
 
-    async fn desired(
-        &self,
-        declared: &Declared<'_, Self>,
-        planned: &mut Value,
-    ) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
+    async fn desired(&self, declared: &Declared<'_, Self>, planned: &mut Value) -> Result<Desired, Diagnostic> {
         let config = declared.config;
         let resolved = resolve(config, declared).await?;
         downloads::show(planned, resolved.as_ref(), &declared.with_secrets.checksums, declared.state);
-        let Some(resolved) = resolved else { return Ok(None) };
-        resolved.require(declared)?;
+        let Some(resolved) = resolved else { return Ok(None.into()) };
+        let warnings = resolved.warnings(declared)?;
         let kubeconfig = match declared.actions {
-            Some(actions) => Some(actions.kube_proxy_kubeconfig().await?),
+            Some(actions) => {
+                let kubeconfig = actions.kube_proxy_kubeconfig().await?;
+                actions.check_endpoint(&kubeconfig).await?;
+                Some(kubeconfig)
+            }
             None => None,
         };
-        if resolved.is_complete() { bundles(config, &resolved, kubeconfig) } else { Ok(None) }
+        let bundles = if resolved.is_complete() { bundles(config, &resolved, kubeconfig)? } else { None };
+        Ok(Desired { bundles, warnings })
     }
 
     fn rollout<'a>(&self, config: &'a Config, _facts: &'a ()) -> Rollout<'a> {
