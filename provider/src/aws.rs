@@ -76,7 +76,8 @@ pub fn attribute() -> Attribute {
                 .defaults_to("`20`"),
             Attribute::string("prices").optional().describe(
                 "Your own prices for the attribute `cost`, in TOML, such as `file(\"prices.toml\")`: groups `[[prices]]` with `region`, `unit` \
-                 (`hour`, `GB-month`) and `usd = { nat_gateway = \"0.045\" }`. They win over those that the provider knows.",
+                 (`hour`, `GB-month`) and `usd = { nat_gateway = \"0.045\" }`. They win over those that the provider knows, which are those of `us-east-1` (of common \
+                 instance types), of public IPv4 addresses in every region, and of NAT gateways in `us-east-2`.",
             ),
             Attribute::bool("use_dual_stack_endpoint").optional().describe("Whether to reach AWS over its dual-stack endpoints."),
             Attribute::bool("use_fips_endpoint").optional().describe("Whether to reach AWS over its FIPS endpoints."),

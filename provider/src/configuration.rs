@@ -139,7 +139,9 @@ pub fn schema() -> Schema {
 pub fn mirror_attribute() -> Attribute {
     Attribute::string("mirror").optional().describe(
         "Base URL that replaces the origins of all downloads: a binary is fetched from `<mirror>/<origin host>/<path>`, and its digest \
-         is looked up in `<mirror>/SHA256SUMS`.",
+         is looked up in `<mirror>/SHA256SUMS`. It stands in clear in plans and in the state \
+         where a resource sets it: give a URL with a password in the provider block and by a sensitive variable, which the text of a plan does \
+         not show and no state keeps.",
     )
 }
 

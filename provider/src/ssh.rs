@@ -71,7 +71,7 @@ pub fn attribute() -> Attribute {
             .describe("Path of the private key on the machine that runs the engine. `~` is the home directory."),
         Attribute::bool("agent")
             .optional()
-            .describe("Whether to use the SSH agent at `SSH_AUTH_SOCK`.")
+            .describe("Whether to use the SSH agent at `SSH_AUTH_SOCK`. Keys are tried in this order until one is accepted: `private_key`, `private_key_file`, the agent's.")
             .defaults_to("`true` when no private key is set"),
         Attribute::string("known_hosts").optional().describe("Lines in the format of `known_hosts`."),
         Attribute::string("known_hosts_file")
@@ -89,12 +89,12 @@ pub fn attribute() -> Attribute {
             jump.push(
                 Attribute::string("private_key_file")
                     .optional()
-                    .describe("Path of its private key, if it differs from that of the hosts."),
+                    .describe("Path of its private key, if it differs from that of the hosts. With it, no other key and no agent is tried there."),
             );
             jump
         })
         .optional()
-        .describe("Host through which all others are reached, such as a bastion. Its key has to be in `known_hosts` too."),
+        .describe("Host through which all others are reached, such as a bastion. Its key has to be in `known_hosts` too, like that of each host behind it under the address of that host."),
     ]);
     Attribute::nested("ssh", Nesting::Single, attributes).optional().describe(
         "How hosts are reached over SSH. Settings of a host win over those of its resource, and these over the provider block.",

@@ -206,3 +206,16 @@ fn every_page_has_a_summary_that_fits_into_a_search_result() {
         assert!(summary.len() <= 220 && sentences <= 2, "{name}: its first paragraph is the summary, keep it short: {summary}");
     }
 }
+
+#[test]
+fn pages_name_each_region_whose_prices_are_known() {
+    let prices = std::fs::read_to_string(root().join("provider/cloud/src/prices.toml")).unwrap();
+    let regions: BTreeSet<&str> = prices.lines().filter_map(|line| line.strip_prefix("region = \"")?.strip_suffix('"')).collect();
+    let named = regions.iter().filter(|region| **region != "*");
+    assert!(named.clone().count() > 0);
+    for page in ["index.md", "guides/network-on-aws.md"] {
+        let page = std::fs::read_to_string(root().join("docs").join(page)).unwrap();
+        let prices = page.lines().filter(|line| line.contains("price")).collect::<Vec<_>>().join("\n");
+        named.clone().for_each(|region| assert!(prices.contains(&format!("`{region}`")), "{region}: {prices}"));
+    }
+}

@@ -204,3 +204,20 @@ impl Binary {
         Digest::of(format!("{} {}", self.sha256, self.member.as_deref().unwrap_or("")).as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// As the pages say, so that a reviewer can compute it: `printf '%s %s' DIGEST MEMBER | sha256sum`.
+    #[test]
+    fn what_identifies_a_program_can_be_computed_from_its_download() {
+        let of = |member: Option<&str>| {
+            let sha256 = Digest::parse("0".repeat(64)).unwrap();
+            Binary { url: Url::new("https://dl.example/x"), sha256, member: member.map(str::to_string) }.identity().to_string()
+        };
+        assert_eq!(of(None), "f704d566f677f8b1e77bfc1f7d9034252db032c009e89c820b99013c74ac5447");
+        assert_eq!(of(Some("bin/runc")), "6b8021a0bb415dee565d30ce2fd015e1303fa773c3fb3e0003f7d9f2d5e5b8ce");
+    }
+}

@@ -202,6 +202,22 @@ impl Engine {
         Outcome { state: self.value(name, response.new_state), errors, warnings }
     }
 
+    /// What the plan of a destroy warns of.
+    pub async fn plan_destroy(&mut self, name: &str, state: &Value) -> Vec<String> {
+        let null = self.wire(name, &Value::Null);
+        let request = plan_resource_change::Request {
+            type_name: name.into(),
+            prior_state: Some(self.wire(name, state)),
+            proposed_new_state: Some(null.clone()),
+            config: Some(null),
+            ..Default::default()
+        };
+        let response = self.client.plan_resource_change(request).await.unwrap().into_inner();
+        let (errors, warnings) = self.hear(response.diagnostics);
+        assert_eq!((errors, self.value(name, response.planned_state)), (vec![], Value::Null));
+        warnings
+    }
+
     pub async fn destroy(&mut self, name: &str, state: &Value) -> Outcome {
         self.apply(name, state, &Value::Null, &Value::Null).await
     }

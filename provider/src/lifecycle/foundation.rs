@@ -160,6 +160,24 @@ async fn a_pki_that_is_replaced_or_lost_is_refused_by_the_cluster_that_uses_it()
 }
 
 #[tokio::test]
+async fn a_plan_that_destroys_or_renames_a_pki_warns_of_what_is_lost() {
+    let (mut stage, state) = pki().await;
+    let lost = |verb: &str, warnings: Vec<String>| {
+        let text = warnings.join("\n");
+        assert!(text.contains(&format!("{verb} the pki of demo deletes its authorities and keys")), "{text}");
+        assert!(text.contains("Secrets in a backup of its etcd cannot be read"), "{text}");
+    };
+    lost("Destroying", stage.engine.plan_destroy("k8s_pki", &state).await);
+    for name in ["other".into(), Value::Unknown] {
+        let config = stage.with(&[("cluster_name", name)]);
+        lost("Replacing", stage.engine.plan("k8s_pki", &state, &config).await.warnings);
+    }
+    let config = stage.config.clone();
+    assert_eq!(stage.engine.plan("k8s_pki", &state, &config).await.warnings, Vec::<String>::new());
+    assert_eq!(stage.engine.plan("k8s_pki", &Value::Null, &config).await.warnings, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn another_pki_is_refused_at_plan_and_again_at_apply() {
     let (mut stage, state) = cluster().await;
     let pki_config = complete(stage.engine.schema("k8s_pki"), &(ROWS[0].config)(&stage.states));

@@ -29,7 +29,9 @@ pub fn attributes() -> Vec<Attribute> {
              units, kernel modules and sysctls. What all hosts have stands once; `worker-1: /etc/…` is one host's own, and \
              `worker-[4-9]: /etc/…` that of several. The diff of a plan names what changes, and \
              where: an added or removed line is an item that comes or goes, a changed one shows another digest or mode, and after `read by` \
-             stand the units that restart for it. It shows no contents, for they may be secret. In which order hosts are changed, and what is \
+             stand the units that restart for it. It shows no contents, for they may be secret. The digest after `binary` is not that of the file: it says from which download \
+             the program is installed, as the SHA-256 of the download's own SHA-256 (in `checksums` or `looked_up_checksums`), a space, and \
+             the path inside the archive, which is empty for a plain file. In which order hosts are changed, and what is \
              down meanwhile, stands in `rollout`.",
         ),
         Attribute::of("drift", Type::map(Type::list(Type::String)))

@@ -20,6 +20,7 @@ use pki::{Plan, Undecided};
 use protocol::{
     ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
 };
+use refusal::Loss;
 use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, ValueAt, decode};
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -45,8 +46,12 @@ impl Resource for Pki {
              There are seven isolated authorities, every leaf certificate that the components need, the service account key pair and \
              the key that encrypts secrets at rest.\n\n\
              Leaf certificates are renewed in place, one by one, when their content changes or when they are about to expire. The plan \
-             names each of them. One whose names or usages change keeps its private key; a renewal brings a new one. Authorities, the service account key and the encryption key are created once: a change that would \
-             replace one of them is an error at plan, because no running cluster can take it.",
+             names each of them. One whose names or usages change keeps its private key; a renewal brings a new one.\n\n\
+             Authorities, the service account key and the encryption key are created once, and no running cluster can take others. A change \
+             that would reissue them in place, such as one of `key_algorithm`, is an error at plan. A replacement (another `cluster_name`, or \
+             `-replace`) creates all of them again: it is refused by the plan of a `k8s_hardway_cluster` that refers to this pki, unless the \
+             same plan replaces that cluster because its name or its networks change. A plan without that cluster (another state, `-target`) \
+             does not notice. Plans warn of another `cluster_name` and of a destroy; of `-replace`, a provider learns nothing. `prevent_destroy` refuses all three.",
         )
         .version(1)
         .attribute(attributes::id())
@@ -142,6 +147,10 @@ impl Resource for Pki {
         }
     }
 
+    async fn plan_destroy(&self, _call: &Call, prior: Value) -> Diagnostics {
+        refusal::loss_warning(&prior, Loss::Destroyed).into()
+    }
+
     async fn delete(&self, _call: &Call, _prior: Value) -> DeleteResponse {
         DeleteResponse::default()
     }
@@ -166,9 +175,11 @@ impl Pki {
         let issued = issued(prior)?;
         let prior_config: Option<Config> = prior.map(decode).transpose()?;
         let running = prior_config.as_ref().and_then(Config::algorithm);
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.extend(request.prior.as_ref().filter(|_| !exists).map(|prior| refusal::loss_warning(prior, Loss::Replaced)));
         let Some(Wanted { request: wanted, undecided }) = config.wanted(running) else {
             outputs::plan_without_names(&mut planned, &issued);
-            return Ok(PlanResponse { planned, ..PlanResponse::default() });
+            return Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() });
         };
         let specs = pki::certificate_specs(&wanted).map_err(|error| validate::declared_wrong(&error))?;
         let now = self.shared.world.now();
@@ -179,7 +190,6 @@ impl Pki {
         let undecided = undecided.names(&wanted, &specs);
         plan.issue.retain(|name, _| !undecided.contains(name));
         outputs::plan(&mut planned, &issued, &specs, &open(&plan, &undecided)).map_err(|error| unreadable(&error))?;
-        let mut diagnostics = Diagnostics::default();
         if exists {
             let perhaps: Vec<&String> = undecided.iter().filter(|name| issued.certificates.contains_key(*name)).collect();
             diagnostics.extend(refusal::reissue_warning(&plan, &perhaps));

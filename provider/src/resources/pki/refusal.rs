@@ -3,7 +3,7 @@
 use super::config::Config;
 use credentials::Credentials;
 use pki::{Plan, Reason};
-use schema::{AttributePath, Diagnostic};
+use schema::{AttributePath, Diagnostic, Value};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
@@ -77,6 +77,28 @@ fn refuse_shorter_life(issued: &Credentials, prior: &Config, wanted: &Config) ->
             "Authorities are issued once and keep their end. {CONSEQUENCES}\n\nKeep authority_validity_hours = {before}. {NEW_CLUSTER}"
         ))
         .at(AttributePath::attribute("authority_validity_hours")))
+}
+
+/// How a pki ends.
+#[derive(Clone, Copy)]
+pub enum Loss {
+    Destroyed,
+    Replaced,
+}
+
+/// `prior` is the pki that goes.
+pub fn loss_warning(prior: &Value, loss: Loss) -> Diagnostic {
+    let name = prior.get("cluster_name").as_str().unwrap_or_default();
+    let verb = match loss {
+        Loss::Destroyed => "destroying",
+        Loss::Replaced => "replacing",
+    };
+    Diagnostic::warning(format!("{verb} the pki of {name} deletes its authorities and keys")).detail(format!(
+        "The authorities, the service account key and the encryption key of {name} are in this state only, and nothing creates the same \
+         ones again. A cluster that uses them can no longer be changed, its certificates cannot be renewed and end one after the other, \
+         and Secrets in a backup of its etcd cannot be read without the encryption key. If that cluster stays, do not apply this plan. \
+         Otherwise destroy the cluster with it, or before it."
+    ))
 }
 
 /// What is reissued and why. A certificate that is issued for the first time is none of the warning's business.

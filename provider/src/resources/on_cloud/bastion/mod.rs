@@ -25,7 +25,10 @@ impl CloudResource for Bastion {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "A bastion: an instance in a public subnet through which nodes are reached, with `ssh -J` or as `ssh.jump_host` of this provider.\n\n\
+            "A bastion: an instance in a public subnet through which nodes are reached, with `ssh -J` or as `ssh.jump_host` of resources on hosts.\n\n\
+             Set the jump host in `ssh` of each of these resources, as `ssh = { jump_host = { address = k8s_bastion.main.ssh_host, user = \
+             k8s_bastion.main.ssh_user } }`; the rest comes from the provider block. The provider block itself cannot refer to a bastion that the same \
+             provider creates: engines report a cycle.\n\n\
              SSH accepts only keys, nobody logs in as root, and agents are not forwarded. Security updates are installed automatically if the \
              image has apt; Amazon Linux gets its updates with a new image. The metadata service answers only to version 2 (IMDSv2), and only \
              this host. The root volume is encrypted.\n\n\

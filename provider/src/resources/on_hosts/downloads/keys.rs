@@ -29,10 +29,16 @@ pub fn check(
     if let Some(stranger) = unused.iter().find(|key| !others.contains(**key)) {
         let shown = Url::new(stranger.as_str());
         let path = AttributePath::attribute("checksums");
-        return Err(Diagnostic::error(format!("nothing is downloaded from {shown}"))
+        let (with, why) = match shown.has_secrets() {
+            true => {
+                (" with a user, a password or a query", " Keys are URLs without any of these, which are not shown here either.")
+            }
+            false => ("", ""),
+        };
+        return Err(Diagnostic::error(format!("nothing is downloaded from {shown}{with}"))
             .detail(format!(
-                "So the digest under this key verifies nothing. The downloads of this resource are:\n{wanted}\n\nGive each digest under one \
-                 of these URLs, or leave it out."
+                "So the digest under this key verifies nothing.{why} The downloads of this resource are:\n{wanted}\n\nGive each digest \
+                 under one of these URLs, or leave it out."
             ))
             .at(if shown.has_secrets() { path } else { path.key(stranger.as_str()) }));
     }
@@ -107,7 +113,7 @@ mod tests {
         assert_eq!(at("https://dl.example/x"), "checksums[\"https://dl.example/x\"]");
         assert_eq!(at("https://other.example.net/dl.k8s.io/x"), "checksums[\"https://other.example.net/dl.k8s.io/x\"]");
         let error = said("https://user:canary@dl.example/x").unwrap_err();
-        assert_eq!(error.summary, "nothing is downloaded from https://dl.example/x");
+        assert_eq!(error.summary, "nothing is downloaded from https://dl.example/x with a user, a password or a query");
         assert!(error.detail.contains("https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kube-apiserver"), "{}", error.detail);
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
     }

@@ -56,14 +56,17 @@ impl HostResource for HardwayCluster {
         )
         .attribute(attributes::id())
         .attribute(Attribute::string("name").required().requires_replace().describe("Name of the cluster."))
-        .attribute(Attribute::string("kubernetes_version").required().describe("Version of Kubernetes, such as `1.36.3`. The provider's catalogue determines the version of etcd."))
+        .attribute(Attribute::string("kubernetes_version").required().describe(format!(
+            "Version of Kubernetes, such as `1.36.3`. Supported are {}. The provider's catalogue determines the version of etcd.",
+            render::catalogue::known().unwrap_or_default()
+        )))
         .attribute(
             Attribute::of("pki", pki::value_type())
                 .required()
                 .write_only()
                 .describe("The `bundle` of a `k8s_pki` whose hosts include every host of this cluster. It is never stored in the state of this resource, which only holds digests of the files."),
         )
-        .attribute(Attribute::string("endpoint").required().describe("URL under which clients and nodes reach the API servers, such as `https://api.demo.internal:6443`."))
+        .attribute(Attribute::string("endpoint").required().describe("URL under which clients and nodes reach the API servers, such as `https://api.demo.internal:6443`. Without a port, it is 6443."))
         .attribute(hosts::attribute("Control-plane hosts by name: one, or an odd number of three or more, because each is a member of etcd. An existing cluster keeps its hosts and their addresses."))
         .attribute(
             Attribute::nested(

@@ -42,9 +42,15 @@ fn validate_version(version: &ValueAt<'_>, found: &mut Diagnostics) {
 
 fn validate_endpoint(endpoint: &ValueAt<'_>, found: &mut Diagnostics) {
     let Some(text) = endpoint.as_str().filter(|text| parse_endpoint(text).is_none()) else { return };
+    let url = Url::new(text);
+    let summary = match url.has_secrets() {
+        true => "endpoint has a user, a password, a query or a fragment".to_string(),
+        false => format!("{url:?} is not the URL of an API endpoint"),
+    };
     found.push(endpoint.error(
-        format!("{:?} is not the URL of an API endpoint", Url::new(text)),
-        "Give https://, a name or address, and the port, without a path: https://api.demo.internal:6443 or https://[2001:db8::100]:6443.",
+        summary,
+        "Give https://, a name or address and, unless it is 6443, the port, without user, password, path and query: \
+         https://api.demo.internal:6443 or https://[2001:db8::100]:6443.",
     ));
 }
 
@@ -205,7 +211,7 @@ mod tests {
         check("kubernetes_version", "1.99.0".into(), &[("kubernetes_version", "unknown Kubernetes version \"1.99.0\"")]);
         check("kubernetes_version", Value::Unknown, &[]);
         check("endpoint", "api:6443".into(), &[("endpoint", "\"api:6443\" is not the URL of an API endpoint")]);
-        let said = "\"https://api:6443\" is not the URL of an API endpoint";
+        let said = "endpoint has a user, a password, a query or a fragment";
         check("endpoint", "https://user:canary@api:6443".into(), &[("endpoint", said)]);
         check("endpoint", "https://api/x".into(), &[("endpoint", "\"https://api/x\" is not the URL of an API endpoint")]);
     }
