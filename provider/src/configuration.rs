@@ -156,6 +156,7 @@ pub fn validate_mirror(mirror: &ValueAt<'_>, found: &mut Diagnostics) {
 pub fn validate(config: &Value) -> Diagnostics {
     let (config, mut found) = (ValueAt::of(config), Diagnostics::default());
     validate_mirror(&config.get("mirror"), &mut found);
+    ssh::validate(&config.get("ssh"), &mut found);
     aws::validate(&config.get("aws"), &mut found);
     found
 }

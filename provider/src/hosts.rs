@@ -1,6 +1,6 @@
 //! The `hosts` attribute that every host-based resource shares: its schema, its typed form, and what is wrong with it.
 
-use crate::ssh::HostSsh;
+use crate::ssh::{self, HostSsh};
 use bundle::HostName;
 use render::spec::Architecture;
 use schema::{Attribute, Diagnostics, Field, Nesting, ValueAt};
@@ -56,6 +56,7 @@ pub fn validate(hosts: &ValueAt<'_>, found: &mut Diagnostics) {
             let detail = format!("{error}. A name such as \"cp-1\" would do.");
             found.push(host.error(format!("{name:?} cannot be the name of a node"), detail));
         }
+        ssh::validate_address(&host.get("ssh").get("address"), found);
         let primary = validate_address(name, &host.get("address"), &mut owners, found);
         let secondary = validate_address(name, &host.get("secondary_address"), &mut owners, found);
         if primary.zip(secondary).is_some_and(|(one, other)| one.is_ipv4() == other.is_ipv4()) {

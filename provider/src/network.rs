@@ -92,6 +92,12 @@ pub fn validate_outside(address: &ValueAt<'_>, what: &str, networks: &[(Attribut
     }
 }
 
+/// How many nodes find a network of this prefix length among those of the pods; `None` where it is larger than all of it.
+pub fn node_networks(pods: &IpNet, mask: i64) -> Option<u64> {
+    let bits = u32::try_from(mask - i64::from(pods.prefix_len())).ok()?;
+    1u64.checked_shl(bits)
+}
+
 pub fn is_ipv4(network: &IpNet) -> bool {
     matches!(network, IpNet::V4(_))
 }

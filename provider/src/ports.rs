@@ -119,12 +119,24 @@ impl World for RealWorld {
             let client = reqwest::Client::builder().timeout(FETCH_LIMIT).connect_timeout(FETCH_CONNECT_LIMIT).build()?;
             client.get(url).send().await?.error_for_status()?.text().await
         };
-        fetch.await.map_err(|error: reqwest::Error| error.without_url().to_string())
+        fetch.await.map_err(|error: reqwest::Error| with_causes(&error.without_url()))
     }
 
     fn cloud(&self, connection: &Connection) -> Arc<dyn Cloud> {
         self.connector.connect(connection)
     }
+}
+
+/// An error and what it comes from: `error sending request: client error (Connect): tcp connect error: Connection refused`.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut texts = vec![error.to_string()];
+    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
+        let text = cause.to_string();
+        if !texts.iter().any(|said| said.contains(&text)) {
+            texts.push(text);
+        }
+    }
+    texts.join(": ")
 }
 
 #[async_trait]
@@ -247,5 +259,20 @@ impl Kubernetes for KubernetesApi {
     }
     async fn delete_node(&self, node: &str) -> Result<(), KubernetesError> {
         KubernetesApi::delete_node(self, node).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_fetch_that_fails_says_why() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let error = client.get(format!("http://{closed}/user:canary@x")).send().await.unwrap_err().without_url();
+        let text = with_causes(&error);
+        assert!(text.contains("Connection refused") && text.len() > error.to_string().len(), "{text}");
+        assert!(!text.contains("canary"), "{text}");
     }
 }

@@ -4,7 +4,7 @@
 use bundle::HostName;
 use credentials::Secret;
 use machines::{Authentication, KnownHosts, Target};
-use schema::{Attribute, Diagnostic, Field, Nesting};
+use schema::{Attribute, Diagnostic, Diagnostics, Field, Nesting, ValueAt};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -112,6 +112,32 @@ pub fn host_attribute() -> Attribute {
     Attribute::nested("ssh", Nesting::Single, attributes)
         .optional()
         .describe("How this host is reached, where it differs from the others of the resource.")
+}
+
+/// Of the provider block or of a resource. Pure.
+pub fn validate(ssh: &ValueAt<'_>, found: &mut Diagnostics) {
+    validate_address(&ssh.get("jump_host").get("address"), found);
+    let timeout = ssh.get("connect_timeout_seconds");
+    if timeout.as_i64().is_some_and(|seconds| seconds < 1) {
+        found.push(timeout.error("connect_timeout_seconds is less than 1", "No host could answer in time. Give for example 10."));
+    }
+}
+
+/// A name or an address, and nothing around it.
+pub fn validate_address(address: &ValueAt<'_>, found: &mut Diagnostics) {
+    let is_good = |text: &str| text.parse::<IpAddr>().is_ok() || is_host_name(text);
+    let Some(text) = address.as_str().filter(|text| !text.is_empty() && !is_good(text)) else { return };
+    found.push(address.error(
+        format!("{text:?} is neither a host name nor an IP address"),
+        "Give the name or the address only, such as bastion.example.net or 203.0.113.9. User and port have attributes of their own: user \
+         and port.",
+    ));
+}
+
+/// Also one with underscores, which name servers and hosts files may know, and an address with its zone.
+fn is_host_name(text: &str) -> bool {
+    let (text, _) = text.split_once('%').unwrap_or((text, ""));
+    text.parse::<IpAddr>().is_ok() || text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 /// Where SSH really goes: two hosts with the same endpoint are the same machine.
@@ -261,6 +287,25 @@ mod tests {
         assert_eq!((merged.user.as_str(), merged.port), ("root", 2022));
         let merged = target(&name, "192.0.2.1", &Field::Null, &[&Field::Null, &provider]).unwrap();
         assert_eq!((merged.user.as_str(), merged.port), ("admin", 2222));
+    }
+
+    #[test]
+    fn addresses_have_no_user_and_no_port() {
+        use schema::Value;
+        let said = |address: Value, seconds: Value| -> Vec<String> {
+            let jump = Value::object([("address", address)]);
+            let ssh = Value::object([("jump_host", jump), ("connect_timeout_seconds", seconds)]);
+            let mut found = Diagnostics::default();
+            validate(&ValueAt::of(&Value::object([("ssh", ssh)])).get("ssh"), &mut found);
+            found.iter().map(|said| said.path.as_ref().map(ToString::to_string).unwrap_or_default()).collect()
+        };
+        for good in ["203.0.113.9", "2001:db8::9", "fe80::1%eth0", "bastion.example.net", "my_host", "bastion.example.net."] {
+            assert_eq!(said(good.into(), 10.into()), [""; 0], "{good}");
+        }
+        for bad in ["jump@203.0.113.9", "203.0.113.9:2222", "[2001:db8::9]:22", "ssh://bastion", "a b"] {
+            assert_eq!(said(bad.into(), Value::Null), ["ssh.jump_host.address"], "{bad}");
+        }
+        assert_eq!(said(Value::Unknown, 0.into()), ["ssh.connect_timeout_seconds"]);
     }
 
     #[test]

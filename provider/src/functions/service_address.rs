@@ -41,7 +41,8 @@ impl Function for ServiceAddress {
         };
         let text = cidr.as_str().unwrap_or_default();
         let network = parse_cidr(text, &AttributePath::root()).map_err(|diagnostic| FunctionError {
-            text: format!("{}. {}", diagnostic.summary, diagnostic.detail),
+            // Engines end it with a full stop.
+            text: format!("{}. {}", diagnostic.summary, diagnostic.detail.trim_end_matches('.')),
             argument: Some(0),
         })?;
         let offset = offset.as_i64().and_then(|offset| u128::try_from(offset).ok()).ok_or_else(|| FunctionError {
@@ -71,6 +72,8 @@ mod tests {
         check("10.96.0.0/16", 10, Ok("10.96.0.10"));
         check("fd00:96::/112", 1, Ok("fd00:96::1"));
         check("10.96.0.0", 1, Err(Some(0)));
+        let error = ServiceAddress.call(vec!["10.96.0.1/16".into(), 1.into()]).unwrap_err();
+        assert_eq!(error.text, "10.96.0.1/16 has host bits set. The network of this prefix length is 10.96.0.0/16");
         check("10.96.0.0/30", 4, Err(Some(1)));
         check("10.96.0.0/16", -1, Err(Some(1)));
     }

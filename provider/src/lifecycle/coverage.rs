@@ -68,3 +68,64 @@ async fn nodes_do_not_join_through_an_endpoint_that_the_certificate_does_not_cov
         }
     }
 }
+
+/// An attribute, a value of it that the pki was not issued for, and what is said.
+type Strange = (&'static str, fn(&mut Value), &'static str);
+
+const STRANGE: [Strange; 3] = [
+    ("name", |config| config.set("name", "other".into()), "Pki was issued for cluster demo, not for other"),
+    (
+        "network",
+        |config| network(config, "service_cidrs", vec!["10.97.0.0/16"].into()),
+        "The certificate of the API server does not cover 10.97.0.1",
+    ),
+    (
+        "network",
+        |config| network(config, "cluster_domain", "other.local".into()),
+        "The certificate of the API server does not cover kubernetes.default.svc.other.local",
+    ),
+];
+
+fn network(config: &mut Value, attribute: &str, value: Value) {
+    let mut network = config.get("network").clone();
+    network.set(attribute, value);
+    config.set("network", network);
+}
+
+#[tokio::test]
+async fn a_pki_of_another_cluster_is_refused_at_plan() {
+    for (attribute, change, said) in STRANGE {
+        let mut stage = Stage::of(row(CLUSTER)).await;
+        let mut config = stage.config.clone();
+        change(&mut config);
+        let errors = stage.engine.ask_plan(CLUSTER, &Value::Null, &config).await.err().unwrap();
+        assert!(errors.len() == 1 && errors[0].text.starts_with(said), "{errors:?}");
+        assert_eq!(errors[0].attribute.as_deref(), Some(attribute));
+    }
+}
+
+#[tokio::test]
+async fn a_pki_of_another_cluster_that_comes_with_the_apply_is_refused_before_anything_is_written() {
+    for (_, change, said) in STRANGE {
+        let mut stage = Stage::of(row(CLUSTER)).await;
+        let mut config = stage.config.clone();
+        change(&mut config);
+        let unknown = stage.row.changed(&config, &("pki", || Value::Unknown));
+        let planned = stage.engine.plan(CLUSTER, &Value::Null, &unknown).await.planned;
+        let before = stage.world.memory();
+        let applied = stage.engine.apply(CLUSTER, &Value::Null, &config, &planned).await;
+        assert!(applied.errors.len() == 1 && applied.errors[0].starts_with(said), "{:?}", applied.errors);
+        stage.world_is(&before, "after an apply that was refused");
+    }
+}
+
+/// The name of a cluster cannot change: one that an earlier version created of a pki with another name goes on.
+#[tokio::test]
+async fn a_cluster_that_exists_keeps_its_name_whatever_its_pki_is_called() {
+    let mut stage = Stage::of(row(CLUSTER)).await;
+    let (state, mut config) = (stage.create().await, stage.config.clone());
+    let mut pki = config.get("pki").clone();
+    pki.set("cluster_name", "older".into());
+    config.set("pki", pki);
+    assert!(stage.engine.plan(CLUSTER, &state, &config).await.is_empty);
+}

@@ -1,6 +1,7 @@
 //! Every resource of the registry through its whole life on fakes, over the protocol: created, planned again, drifted and repaired,
 //! changed, replaced, destroyed; and cut off at every single call in three ways. What is tried with what stands in `rows.rs`.
 
+mod absent;
 mod addresses;
 mod adoption;
 mod certificates;

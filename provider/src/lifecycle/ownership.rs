@@ -169,6 +169,7 @@ async fn a_host_takes_one_cluster_and_one_node_group() {
     stage.create().await;
     let mut other = stage.config.clone();
     other.set("name", "other".into());
+    other.set("pki", issued_for(&other, "other"));
     says(&refused(&mut stage, &other).await, &["cp-1 belongs to k8s_hardway_cluster.demo", "Take the host out of that one"]);
 
     let mut stage = Stage::of(row("k8s_node_group")).await;
@@ -302,4 +303,11 @@ async fn an_authority_that_shares_a_certificate_is_the_same() {
     });
     stage.create().await;
     stage.world_is(&end, "after an adoption");
+}
+
+/// The same credentials under the name of another cluster.
+fn issued_for(config: &Value, cluster: &str) -> Value {
+    let mut pki = config.get("pki").clone();
+    pki.set("cluster_name", cluster.into());
+    pki
 }

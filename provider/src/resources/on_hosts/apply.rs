@@ -1,9 +1,11 @@
 //! One apply of a resource on hosts: observe, look at new hosts, plan from what they really have, run the steps, and make the state
 //! of what came of it.
 
+use super::absence::{Absence, Absent};
+use super::addresses::Moves;
 use super::errors::{machine_error, refused};
 use super::execute::{Actions, Execution, Outcome};
-use super::fleet::{Absence, Fleet};
+use super::fleet::Fleet;
 use super::ownership::{self, Claim};
 use super::plan::Rollout;
 use super::recorded::{self, Recorded};
@@ -25,6 +27,7 @@ pub struct Apply<'a> {
     pub inventories: &'a BTreeMap<HostName, Inventory>,
     pub rollout: &'a Rollout<'a>,
     pub actions: &'a dyn Actions,
+    pub moves: Moves,
 }
 
 /// What an apply left on the hosts: the manifests that are there now, and what went wrong.
@@ -106,12 +109,13 @@ impl Apply<'_> {
             Ok(steps) => steps,
             Err(refusal) => {
                 let advice = empty_members::diagnostic(&refusal, self.hosts);
-                applied.diagnostics.push(advice.unwrap_or_else(|| refused(&refusal)));
+                let absent = fleet.absent_of(asked.keys());
+                applied.diagnostics.push(advice.unwrap_or_else(|| absent.explain(refused(&refusal))));
                 return applied;
             }
         };
         let outcome = Execution::new(fleet, self.desired, recorded, &observed, self.actions).run(&steps).await;
-        applied.take(fleet, &manifests, outcome);
+        applied.take(fleet, &manifests, outcome, self.moves);
         applied
     }
 
@@ -155,7 +159,7 @@ impl Apply<'_> {
 }
 
 impl Applied {
-    fn take(&mut self, fleet: &Fleet, manifests: &BTreeMap<HostName, Manifest>, outcome: Outcome) {
+    fn take(&mut self, fleet: &Fleet, manifests: &BTreeMap<HostName, Manifest>, outcome: Outcome, moves: Moves) {
         let is_create = self.manifests.is_empty();
         // Of a create that was cut off, hosts that answer belong to the state, and what they lack is drift for the next apply.
         let is_kept = |host: &HostName| {
@@ -165,7 +169,7 @@ impl Applied {
         self.manifests.extend(kept.map(|(host, manifest)| (host.clone(), manifest.clone())));
         outcome.removed.iter().for_each(|host| drop(self.manifests.remove(host)));
         match outcome.error {
-            None => self.settle(fleet, manifests),
+            None => self.settle(fleet, manifests, moves),
             Some((error, _)) if error.is_cancelled() => self.cancelled = true,
             Some((error, reach)) => {
                 let mut diagnostic = error.diagnostic();
@@ -176,7 +180,7 @@ impl Applied {
     }
 
     /// Every step ran: hosts that answer have what was planned; the others are named.
-    fn settle(&mut self, fleet: &Fleet, manifests: &BTreeMap<HostName, Manifest>) {
+    fn settle(&mut self, fleet: &Fleet, manifests: &BTreeMap<HostName, Manifest>, moves: Moves) {
         for host in self.manifests.keys().filter(|host| !manifests.contains_key(*host)) {
             if let Some(Absence { summary, reason, .. }) = fleet.absent.get(host) {
                 self.diagnostics.push(
@@ -186,18 +190,16 @@ impl Applied {
                 );
             }
         }
-        for (host, manifest) in manifests {
-            let has = |known: &Manifest| bundle::differences(manifest, &known.as_observed()).is_empty();
-            let pending = !self.manifests.get(host).is_some_and(has);
-            match fleet.absent.get(host) {
-                Some(Absence { summary, reason, .. }) if pending => self.diagnostics.push(
-                    Diagnostic::error(format!("{summary}, and it still has to be changed"))
-                        .detail(format!("{reason}\n\nEvery other host is done. Running apply again once it answers is safe, or take it out of hosts.")),
-                ),
-                Some(_) => {}
-                None => drop(self.manifests.insert(host.clone(), manifest.clone())),
-            }
-        }
+        let is_pending = |host: &&HostName| {
+            let has = |known: &Manifest| bundle::differences(&manifests[*host], &known.as_observed()).is_empty();
+            !self.manifests.get(*host).is_some_and(has)
+        };
+        let (absent, done): (Vec<&HostName>, Vec<&HostName>) =
+            manifests.keys().partition(|host| fleet.absent.contains_key(*host));
+        let pending = fleet.absent_of(absent.into_iter().filter(is_pending));
+        self.diagnostics.extend(Absent { others_are_done: !done.is_empty(), ..pending }.unchanged(moves));
+        let done = done.into_iter().filter_map(|host| manifests.get_key_value(host));
+        self.manifests.extend(done.map(|(host, manifest)| (host.clone(), manifest.clone())));
     }
 
     fn way_on(&self, created: bool) -> Vec<Diagnostic> {

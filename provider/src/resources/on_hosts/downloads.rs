@@ -51,7 +51,7 @@ pub struct Resolved {
     given: BTreeSet<String>,
     /// Why a digest is missing, by the URL at the origin.
     missing: BTreeMap<String, String>,
-    unused_keys: Option<Diagnostic>,
+    unused_keys: Diagnostics,
 }
 
 impl Resolved {
@@ -62,7 +62,7 @@ impl Resolved {
     /// What a plan says of them. Only what does not exist may be planned without digests: of hosts that run, it would not be known
     /// what restarts.
     pub fn warnings<R: HostResource>(&self, declared: &Declared<'_, R>) -> Result<Diagnostics, Diagnostic> {
-        let mut warnings: Diagnostics = self.unused_keys.clone().into_iter().collect();
+        let mut warnings = self.unused_keys.clone();
         if self.is_complete() {
             return Ok(warnings);
         }
@@ -146,7 +146,8 @@ pub async fn resolve<R: HostResource>(declared: &Declared<'_, R>, wanted: Wanted
     for architecture in architectures {
         downloads.extend(release.downloads(wanted.role, architecture, mirror).map_err(refused)?);
     }
-    let unused_keys = given.as_ref().map(|given| keys::check(given, &release, mirror, &downloads)).transpose()?.flatten();
+    let unused_keys =
+        given.as_ref().map(|given| keys::check(given, &release, mirror, &downloads)).transpose()?.unwrap_or_default();
     let pinned = |download| {
         let of = |attribute| pinned_digest(declared.state?.get(attribute), download);
         of("checksums").or_else(|| of(LOOKED_UP))

@@ -1,13 +1,14 @@
 //! The hosts of one resource while a call lasts: each answers or does not. Reading, stopping and removing, all hosts at once; steps
 //! are run by `execute`.
 
+use super::absence::{Absence, Absent};
 use super::errors::machine_error;
 use super::execute::StepError;
 use super::ownership;
 use crate::ports::{Clock, Host};
 use crate::progress::Progress;
 use crate::wait::Waiter;
-use bundle::{Difference, HostList, HostName, Manifest, Observed, UnitName};
+use bundle::{Difference, HostName, Manifest, Observed, UnitName};
 use machines::{Inventory, MachineError, Owner, Question};
 use schema::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
@@ -21,23 +22,6 @@ pub struct Fleet {
     pub progress: Progress,
     pub cancelled: CancellationToken,
     pub clock: Arc<dyn Clock>,
-}
-
-/// Why a host takes no part in a call.
-pub struct Absence {
-    /// Without a full stop.
-    pub summary: String,
-    pub reason: String,
-    /// It answers, and is another host than it should be.
-    pub is_other: bool,
-}
-
-impl Absence {
-    fn of(host: &HostName, error: &MachineError) -> Absence {
-        let is_other = matches!(error, MachineError::OtherHost { .. });
-        let summary = if is_other { error.summary() } else { format!("{host} does not answer") };
-        Absence { summary, reason: error.to_string(), is_other }
-    }
 }
 
 impl Fleet {
@@ -94,31 +78,10 @@ impl Fleet {
         self.absent.iter().map(|(host, absence)| (host.clone(), absence.reason.clone())).collect()
     }
 
-    /// One for all hosts that do not answer, and one for each that is another.
-    pub fn absence_warnings(&self) -> Diagnostics {
-        let others = self.absent.values().filter(|absence| absence.is_other).map(|absence| {
-            Diagnostic::warning(&absence.summary).detail(format!(
-                "{}\n\nIts last known state is kept; every other host was read. Once it leads to its own machine, the next refresh reads it.",
-                absence.reason
-            ))
-        });
-        self.silence().into_iter().chain(others).collect()
-    }
-
-    fn silence(&self) -> Option<Diagnostic> {
-        let silent: Vec<(&HostName, &Absence)> = self.absent.iter().filter(|(_, absence)| !absence.is_other).collect();
-        let hosts = HostList(silent.iter().map(|(host, _)| (*host).clone()).collect());
-        let does = match silent.len() {
-            0 => return None,
-            1 => "does",
-            _ => "do",
-        };
-        let reasons: Vec<String> = silent.iter().map(|(host, absence)| format!("{host}: {}", absence.reason)).collect();
-        Some(Diagnostic::warning(format!("{hosts} {does} not answer")).detail(format!(
-            "{}\n\nWhat was last known of a host that does not answer is kept; every other host was read. The next refresh reads it, once \
-             it answers again.",
-            reasons.join("\n")
-        )))
+    /// Those of a call's hosts that take no part in it.
+    pub fn absent_of<'a>(&'a self, hosts: impl Iterator<Item = &'a HostName>) -> Absent<'a> {
+        let absent = hosts.filter_map(|host| Some((host, self.absent.get(host)?)));
+        Absent { nobody_answers: self.machines.is_empty(), ..absent.collect() }
     }
 
     /// What differs on each host that answers.
@@ -200,14 +163,8 @@ impl Fleet {
                 Err(error) => diagnostics.push(machine_error(&error)),
             }
         }
-        for host in left.keys() {
-            if let Some(Absence { summary, reason, .. }) = self.absent.get(host) {
-                diagnostics.push(
-                    Diagnostic::error(format!("{summary}, so what is on it could not be removed"))
-                        .detail(format!("{reason}\n\nEvery other host is done. Destroy again once it answers; if it is gone for good, remove this resource from the state.")),
-                );
-            }
-        }
+        let others_are_done = left.len() < manifests.len() && !left.keys().any(|host| self.machines.contains_key(host));
+        diagnostics.extend(Absent { others_are_done, ..self.absent_of(left.keys()) }.unremoved());
         (left, diagnostics)
     }
 

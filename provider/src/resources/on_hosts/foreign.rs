@@ -1,6 +1,6 @@
 //! What was found on a host that somebody else uses, in words: what it is, whose, and the ways out.
 
-use super::fleet::Absence;
+use super::absence::Absence;
 use super::ownership::Claim;
 use bundle::{HostName, HostPath};
 use machines::{Owner, Record};

@@ -2,6 +2,7 @@
 //! each healthy before the next, remove. A resource declares its schema, what each host should have, and what its steps mean;
 //! everything else is here.
 
+mod absence;
 mod addresses;
 mod apply;
 mod connect;
@@ -210,7 +211,7 @@ impl<R: HostResource> OnHosts<R> {
         let mut fleet = self.connect_to_recorded(call, prior).await?;
         let drift = fleet.read(&recorded).await;
         Ok(ReadResponse {
-            diagnostics: fleet.absence_warnings(),
+            diagnostics: fleet.absent_of(fleet.absent.keys()).read_warnings(),
             state: Some(recorded::after_read(prior.clone(), &drift, &fleet.reasons())),
         })
     }
@@ -265,6 +266,7 @@ impl<R: HostResource> OnHosts<R> {
             inventories: &inventories,
             rollout: &self.resource.rollout(&config, &facts),
             actions: &actions,
+            moves: self.resource.moves(),
         };
         let mut response = apply.run(fleet, request).await?;
         self.resource.settle(&actions, call, prior.as_ref(), &mut response).await;

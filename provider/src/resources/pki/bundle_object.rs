@@ -22,11 +22,14 @@ pub fn value_type() -> Type {
 #[derive(Clone, Default, Deserialize)]
 #[serde(from = "Parts")]
 pub struct Given {
+    /// The cluster that they were issued for.
+    pub cluster_name: Field<String>,
     pub credentials: Credentials,
 }
 
 #[derive(Deserialize)]
 struct Parts {
+    cluster_name: Field<String>,
     certificates: Texts<String>,
     private_keys: Texts<Secret>,
     public_keys: Texts<String>,
@@ -57,7 +60,7 @@ impl From<Parts> for Given {
                 credentials.certificates.insert(name, pem);
             }
         }
-        Given { credentials }
+        Given { cluster_name: parts.cluster_name, credentials }
     }
 }
 

@@ -34,12 +34,24 @@ pub fn validate_hours(config: &ValueAt<'_>, found: &mut Diagnostics) {
         found.extend(hours_fault(rules::outlived(certificate, authority), "certificate_validity_hours"));
     }
     if let (Some(renew), Some(validity)) = (hours("renew_before_hours", 720), hours("certificate_validity_hours", 8_760))
-        && (renew < 0 || renew >= validity)
+        && let Some((fault, cause)) = renewal_fault(renew, validity)
     {
-        found.push(config.get("renew_before_hours").error(
+        found.push(
+            config
+                .get("renew_before_hours")
+                .error(fault, format!("{cause} A third of the validity, {}, would do.", (validity / 3).max(0))),
+        );
+    }
+}
+
+fn renewal_fault(renew: i64, validity: i64) -> Option<(&'static str, &'static str)> {
+    match renew {
+        ..0 => Some(("renew_before_hours is negative", "No certificate would be renewed before it has expired.")),
+        _ if renew >= validity => Some((
             "renew_before_hours is not shorter than certificate_validity_hours",
-            format!("Every plan would renew every certificate. A third of the validity, {}, would do.", (validity / 3).max(0)),
-        ));
+            "Every plan would renew every certificate.",
+        )),
+        _ => None,
     }
 }
 
@@ -151,7 +163,7 @@ mod tests {
         let late = "renew_before_hours is not shorter than certificate_validity_hours";
         check(validate_hours, of("renew_before_hours", 24), &[]);
         check(validate_hours, of("renew_before_hours", 8_760), &[("renew_before_hours", late)]);
-        check(validate_hours, of("renew_before_hours", -1), &[("renew_before_hours", late)]);
+        check(validate_hours, of("renew_before_hours", -1), &[("renew_before_hours", "renew_before_hours is negative")]);
         check(validate_hours, of("certificate_validity_hours", 720), &[("renew_before_hours", late)]);
         let name = "authority_validity_hours";
         check(validate_hours, of(name, 0), &[(name, "authority_validity_hours is out of range")]);

@@ -3,7 +3,7 @@
 use credentials::Url;
 use render::catalogue::{self, Download, Release, Role};
 use render::spec::{Architecture, RenderError};
-use schema::{AttributePath, Diagnostic, Field};
+use schema::{AttributePath, Diagnostic, Diagnostics, Field};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The URL that is downloaded, as it is and as it is printed, and that of the origin.
@@ -18,11 +18,13 @@ pub fn check(
     release: &Release,
     mirror: Option<&str>,
     downloads: &[Download],
-) -> Result<Option<Diagnostic>, Diagnostic> {
+) -> Result<Diagnostics, Diagnostic> {
+    downloads.iter().try_for_each(|download| agree(given, download))?;
     let own: BTreeSet<String> = keys_of(release, mirror).map_err(super::refused)?;
     let unused: Vec<&String> = given.keys().filter(|key| !own.contains(*key)).collect();
+    let mut warnings: Diagnostics = of_no_host(given, release, mirror, downloads)?.into_iter().collect();
     if unused.is_empty() {
-        return Ok(None);
+        return Ok(warnings);
     }
     let others = keys_of_all(mirror).map_err(super::refused)?;
     let wanted = downloads.iter().map(|download| download.origin_url.as_str()).collect::<Vec<_>>().join("\n");
@@ -42,20 +44,73 @@ pub fn check(
             ))
             .at(if shown.has_secrets() { path } else { path.key(stranger.as_str()) }));
     }
-    let listed = unused.into_iter().map(|key| Url::new(key.as_str()).to_string()).collect::<Vec<_>>().join("\n");
-    Ok(Some(
+    warnings.push(
         Diagnostic::warning(format!("checksums has digests of another version than {}", release.kubernetes))
-            .detail(format!("They verify nothing here:\n{listed}\n\nThe downloads of this resource are:\n{wanted}"))
+            .detail(format!("They verify nothing here:\n{}\n\nThe downloads of this resource are:\n{wanted}", listed(unused)))
+            .at(AttributePath::attribute("checksums")),
+    );
+    Ok(warnings)
+}
+
+/// A download has one digest, under whichever of its keys.
+fn agree(given: &BTreeMap<String, Field<String>>, download: &Download) -> Result<(), Diagnostic> {
+    let digest = |key: &str| bundle::Digest::parse(given.get(key)?.known()?.as_str()).ok();
+    let keys = of(download);
+    let digests: Vec<_> = keys.iter().filter_map(|key| Some((key, digest(key)?))).collect();
+    let Some((first, expected)) = digests.first() else { return Ok(()) };
+    let Some((other, _)) = digests.iter().find(|(_, digest)| digest != expected) else { return Ok(()) };
+    let (name, path) = (&download.origin_url, AttributePath::attribute("checksums"));
+    let shown = Url::new(other.as_str());
+    Err(Diagnostic::error(format!("checksums has two digests for {name}"))
+        .detail(format!("One is under {}, another one under {shown}. Leave one of the two out.", Url::new(first.as_str())))
+        .at(if shown.has_secrets() { path } else { path.key(other.as_str()) }))
+}
+
+/// Keys for a processor architecture that no host of the resource has.
+fn of_no_host(
+    given: &BTreeMap<String, Field<String>>,
+    release: &Release,
+    mirror: Option<&str>,
+    downloads: &[Download],
+) -> Result<Option<Diagnostic>, Diagnostic> {
+    let keys = |architecture| keys_of_architecture(release, architecture, mirror).map_err(super::refused);
+    let all = [(Architecture::Amd64, keys(Architecture::Amd64)?), (Architecture::Arm64, keys(Architecture::Arm64)?)];
+    let is_used = |keys: &BTreeSet<String>| downloads.iter().any(|download| keys.contains(&download.origin_url));
+    let (used, idle): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, keys)| is_used(keys));
+    let is_idle =
+        |key: &&String| idle.iter().any(|(_, keys)| keys.contains(*key)) && !used.iter().any(|(_, keys)| keys.contains(*key));
+    let unused: Vec<&String> = given.keys().filter(is_idle).collect();
+    if unused.is_empty() || used.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(
+        Diagnostic::warning("checksums has digests for an architecture that no host here has")
+            .detail(format!(
+                "They verify nothing here:\n{}\n\nIf a host should have this architecture, set its architecture; else leave them out.",
+                listed(unused)
+            ))
             .at(AttributePath::attribute("checksums")),
     ))
 }
 
+fn listed(keys: Vec<&String>) -> String {
+    keys.into_iter().map(|key| Url::new(key.as_str()).to_string()).collect::<Vec<_>>().join("\n")
+}
+
 fn keys_of(release: &Release, mirror: Option<&str>) -> Result<BTreeSet<String>, RenderError> {
+    let mut keys = keys_of_architecture(release, Architecture::Amd64, mirror)?;
+    keys.extend(keys_of_architecture(release, Architecture::Arm64, mirror)?);
+    Ok(keys)
+}
+
+fn keys_of_architecture(
+    release: &Release,
+    architecture: Architecture,
+    mirror: Option<&str>,
+) -> Result<BTreeSet<String>, RenderError> {
     let mut keys = BTreeSet::new();
     for role in [Role::ControlPlane, Role::Node] {
-        for architecture in [Architecture::Amd64, Architecture::Arm64] {
-            keys.extend(release.downloads(role, architecture, mirror)?.iter().flat_map(of));
-        }
+        keys.extend(release.downloads(role, architecture, mirror)?.iter().flat_map(of));
     }
     Ok(keys)
 }
@@ -80,7 +135,13 @@ mod tests {
 
     /// What is said of a key by a control plane of 1.36.3 on amd64.
     fn said(key: &str) -> Result<Option<Diagnostic>, Diagnostic> {
-        let given = BTreeMap::from([(key.to_string(), Field::Known("0".repeat(64)))]);
+        let warnings = said_of(&[(key, "0")])?;
+        assert!(warnings.len() <= 1, "{warnings:?}");
+        Ok(warnings.iter().next().cloned())
+    }
+
+    fn said_of(given: &[(&str, &str)]) -> Result<Diagnostics, Diagnostic> {
+        let given = given.iter().map(|(key, digit)| (key.to_string(), Field::Known(digit.repeat(64)))).collect();
         let release = catalogue::release("1.36.3").unwrap();
         check(&given, &release, Some(MIRROR), &downloads("1.36.3", Role::ControlPlane, Architecture::Amd64))
     }
@@ -90,7 +151,10 @@ mod tests {
         for role in [Role::ControlPlane, Role::Node] {
             for architecture in [Architecture::Amd64, Architecture::Arm64] {
                 for key in downloads("1.36.3", role, architecture).iter().flat_map(of) {
-                    assert_eq!(said(&key), Ok(None), "{key}");
+                    let summary = said(&key).unwrap().map(|warning| warning.summary);
+                    let of_no_host = (architecture == Architecture::Arm64)
+                        .then(|| "checksums has digests for an architecture that no host here has".to_string());
+                    assert_eq!(summary, of_no_host, "{key}");
                 }
             }
         }
@@ -104,6 +168,19 @@ mod tests {
             let warning = said(&key).unwrap().unwrap();
             assert_eq!(warning.summary, "checksums has digests of another version than 1.36.3");
             assert!(warning.detail.contains("v1.35.4") && !format!("{warning:?}").contains("canary"), "{warning:?}");
+        }
+    }
+
+    #[test]
+    fn two_digests_of_one_download_are_refused_with_both_keys() {
+        let download = &downloads("1.36.3", Role::ControlPlane, Architecture::Amd64)[0];
+        let [url, shown, origin] = of(download);
+        assert!(said_of(&[(&shown, "0"), (&origin, "0")]).unwrap().is_empty());
+        for mirrored in [&url, &shown] {
+            let error = said_of(&[(mirrored, "0"), (&origin, "1")]).unwrap_err();
+            assert_eq!(error.summary, format!("checksums has two digests for {origin}"));
+            assert!(error.detail.contains(&format!("One is under {shown}, another one under {origin}.")), "{}", error.detail);
+            assert!(!format!("{error:?}").contains("canary"), "{error:?}");
         }
     }
 

@@ -10,8 +10,11 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 pub const DEFAULT_CLUSTER_DOMAIN: &str = "cluster.local";
-const DEFAULT_NODE_MASK_IPV4: u8 = 24;
-const DEFAULT_NODE_MASK_IPV6: u8 = 64;
+pub const DEFAULT_NODE_MASK_IPV4: u8 = 24;
+pub const DEFAULT_NODE_MASK_IPV6: u8 = 64;
+/// Prefix lengths that a node's network may have: an IPv4 network of /30 has two addresses.
+pub const NODE_MASKS_IPV4: (i64, i64) = (9, 30);
+pub const NODE_MASKS_IPV6: (i64, i64) = (17, 124);
 const DEFAULT_API_PORT: u16 = 6443;
 
 #[derive(Deserialize)]

@@ -75,8 +75,8 @@ impl HostResource for HardwayCluster {
                 vec![
                     Attribute::list("pod_cidrs", Type::String).required().requires_replace().describe("Pod CIDRs, one per family; the first family is the primary one."),
                     Attribute::list("service_cidrs", Type::String).required().requires_replace().describe("Service CIDRs, one per family, in the order of `pod_cidrs`."),
-                    Attribute::number("node_mask_ipv4").optional().validator(schema::between(9, 30)).describe("Prefix length of one node's IPv4 pod network.").defaults_to("`24`"),
-                    Attribute::number("node_mask_ipv6").optional().validator(schema::between(17, 124)).describe("Prefix length of one node's IPv6 pod network.").defaults_to("`64`"),
+                    Attribute::number("node_mask_ipv4").optional().validator(schema::between(config::NODE_MASKS_IPV4.0, config::NODE_MASKS_IPV4.1)).describe("Prefix length of one node's IPv4 pod network.").defaults_to("`24`"),
+                    Attribute::number("node_mask_ipv6").optional().validator(schema::between(config::NODE_MASKS_IPV6.0, config::NODE_MASKS_IPV6.1)).describe("Prefix length of one node's IPv6 pod network.").defaults_to("`64`"),
                     Attribute::string("cluster_domain").optional().requires_replace().describe("DNS domain of services.").defaults_to("`cluster.local`"),
                 ],
             )
@@ -127,6 +127,9 @@ impl HostResource for HardwayCluster {
         }
         if let (None, Some(prior)) = (declared.actions, declared.state) {
             version::check_step(prior.get("kubernetes_version").as_str(), config.kubernetes_version.known().map(String::as_str))?;
+        }
+        if declared.prior.is_none() {
+            coverage::check_name(&config.name, &declared.with_secrets.pki)?;
         }
         let resolved = resolve(config, declared).await?;
         downloads::show(planned, resolved.as_ref(), &declared.with_secrets.checksums, declared.state);

@@ -1,15 +1,19 @@
 //! What is wrong with a cluster, said at plan with the attribute and a value that would do. Pure.
 
-use super::config::parse_endpoint;
+use super::config::{DEFAULT_NODE_MASK_IPV4, DEFAULT_NODE_MASK_IPV6, NODE_MASKS_IPV4, NODE_MASKS_IPV6, parse_endpoint};
 use crate::configuration;
 use crate::hosts;
 use crate::network;
 use crate::resources::attributes;
 use crate::resources::on_hosts::downloads;
+use crate::ssh;
 use credentials::Url;
 use ipnet::IpNet;
-use schema::{AttributePath, Diagnostics, ValueAt};
+use schema::{AttributePath, Diagnostics, Value, ValueAt};
 use std::net::IpAddr;
+
+/// kube-controller-manager keeps a bit map of at most 2^16 node networks per family.
+const MAX_NODE_BITS: i64 = 16;
 
 pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     let hosts = config.get("hosts");
@@ -26,6 +30,7 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     validate_audit_policy(&config.get("api_server").get("audit_policy"), found);
     configuration::validate_mirror(&config.get("mirror"), found);
     downloads::validate(&config.get("checksums"), found);
+    ssh::validate(&config.get("ssh"), found);
 }
 
 fn validate_version(version: &ValueAt<'_>, found: &mut Diagnostics) {
@@ -87,13 +92,21 @@ fn validate_network(config: &ValueAt<'_>, found: &mut Diagnostics) {
             "Pods and services share their families, and the first one is the primary one: pods [\"172.18.0.0/16\", \"fd00:18::/56\"] go with services [\"10.96.0.0/16\", \"fd00:96::/112\"].",
         ));
     }
-    validate_node_masks(&network, &pods, found);
+    validate_endpoint_outside(&config.get("endpoint"), &all, found);
+    validate_node_masks(&network, &pods, config.get("hosts").len(), found);
     for (name, host) in config.get("hosts").entries() {
         for attribute in ["address", "secondary_address"] {
             network::validate_outside(&host.get(attribute), &format!("host {name}"), &all, found);
         }
         validate_families(name, &host, &pods, found);
     }
+}
+
+/// The endpoint is an address of hosts, or a virtual one.
+fn validate_endpoint_outside(endpoint: &ValueAt<'_>, networks: &[(AttributePath, IpNet)], found: &mut Diagnostics) {
+    let Some(address) = endpoint.as_str().and_then(parse_endpoint) else { return };
+    let config = Value::from(address.host.as_str());
+    network::validate_outside(&ValueAt::of(&config).at(endpoint.path().clone()), "the endpoint", networks, found);
 }
 
 fn validate_families(name: &str, host: &ValueAt<'_>, pods: &[IpNet], found: &mut Diagnostics) {
@@ -113,22 +126,46 @@ fn validate_families(name: &str, host: &ValueAt<'_>, pods: &[IpNet], found: &mut
     }
 }
 
-fn validate_node_masks(network: &ValueAt<'_>, pods: &[IpNet], found: &mut Diagnostics) {
+fn validate_node_masks(network: &ValueAt<'_>, pods: &[IpNet], hosts: Option<usize>, found: &mut Diagnostics) {
     for pod_cidr in pods {
-        let (attribute, default) = if network::is_ipv4(pod_cidr) { ("node_mask_ipv4", 24) } else { ("node_mask_ipv6", 64) };
+        let (attribute, default, (shortest, longest)) = if network::is_ipv4(pod_cidr) {
+            ("node_mask_ipv4", DEFAULT_NODE_MASK_IPV4, NODE_MASKS_IPV4)
+        } else {
+            ("node_mask_ipv6", DEFAULT_NODE_MASK_IPV6, NODE_MASKS_IPV6)
+        };
         let part = network.get(attribute);
-        let Some(mask) = part.as_i64().or(part.value().is_null().then_some(default)) else { continue };
-        let bits = mask - i64::from(pod_cidr.prefix_len());
-        // kube-controller-manager keeps a bit map of at most 2^16 node networks per family.
-        let fault = match bits {
+        let Some(mask) = part.as_i64().or(part.value().is_null().then_some(default.into())) else { continue };
+        let prefix = i64::from(pod_cidr.prefix_len());
+        let fault = match mask - prefix {
             ..0 => Some(format!("a node's /{mask} is larger than the whole of {pod_cidr}")),
-            17.. => Some(format!("{pod_cidr} would be cut into more than 65536 networks of /{mask}")),
+            bits if bits > MAX_NODE_BITS => Some(format!("{pod_cidr} would be cut into more than 65536 networks of /{mask}")),
             _ => None,
         };
-        let (least, most) = (pod_cidr.prefix_len(), pod_cidr.prefix_len() + 16);
-        let detail = format!("Choose a prefix length from {least} to {most}, such as {}.", least + 8);
-        found.extend(fault.map(|fault| part.error(fault, detail)));
+        if let Some(fault) = fault {
+            found.push(part.error(fault, fitting_masks(prefix.max(shortest), (prefix + MAX_NODE_BITS).min(longest))));
+        } else if let (Some(hosts), Some(nodes)) = (hosts, network::node_networks(pod_cidr, mask))
+            && hosts as u64 > nodes
+        {
+            found.push(network.get("pod_cidrs").warning(
+                format!("{pod_cidr} has room for fewer nodes than there are control-plane hosts"),
+                format!(
+                    "It has {nodes} networks of /{mask}, and each node takes one, control-plane hosts that are nodes as well. It cannot be \
+                     changed later. Choose a larger network, or a greater {attribute}."
+                ),
+            ));
+        }
     }
+}
+
+fn fitting_masks(shortest: i64, longest: i64) -> String {
+    if shortest > longest {
+        return format!(
+            "No prefix length would do, for it would have to be from {shortest} to {longest}. Choose another network for pods, such as \
+             172.18.0.0/16 or fd00:18::/56."
+        );
+    }
+    let middling = if shortest + 8 <= longest { shortest + 8 } else { i64::midpoint(shortest, longest) };
+    format!("Choose a prefix length from {shortest} to {longest}, such as {middling}.")
 }
 
 fn validate_flags(flags: &ValueAt<'_>, found: &mut Diagnostics) {
@@ -165,7 +202,6 @@ fn validate_audit_policy(policy: &ValueAt<'_>, found: &mut Diagnostics) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schema::Value;
 
     fn hosts(all: &[(&str, &str)]) -> Value {
         let host = |address: &str| Value::object([("address", address.into())]);
@@ -213,6 +249,8 @@ mod tests {
         check("endpoint", "api:6443".into(), &[("endpoint", "\"api:6443\" is not the URL of an API endpoint")]);
         let said = "endpoint has a user, a password, a query or a fragment";
         check("endpoint", "https://user:canary@api:6443".into(), &[("endpoint", said)]);
+        let inside = "the endpoint 172.18.0.9 lies inside network.pod_cidrs[0] 172.18.0.0/16";
+        check("endpoint", "https://172.18.0.9:6443".into(), &[("endpoint", inside)]);
         check("endpoint", "https://api/x".into(), &[("endpoint", "\"https://api/x\" is not the URL of an API endpoint")]);
     }
 
@@ -283,6 +321,26 @@ mod tests {
         wide.set("node_mask_ipv4", 28.into());
         let cut = "172.0.0.0/9 would be cut into more than 65536 networks of /28";
         check("network", wide, &[("network.node_mask_ipv4", cut)]);
+        assert_eq!(fitting_masks(12, 28), "Choose a prefix length from 12 to 28, such as 20.");
+        assert_eq!(fitting_masks(25, 30), "Choose a prefix length from 25 to 30, such as 27.");
+        assert!(fitting_masks(31, 30).starts_with("No prefix length would do"));
+    }
+
+    #[test]
+    fn room_for_the_nodes_among_control_plane_hosts() {
+        let of = |pods: &str, mask: Value| {
+            let hosts = hosts(&[("cp-1", "192.0.2.11"), ("cp-2", "192.0.2.12"), ("cp-3", "192.0.2.13")]);
+            let mut network = network(&[pods], &["10.96.0.0/16"]);
+            network.set("node_mask_ipv4", mask);
+            let (config, mut found) = (Value::object([("hosts", hosts), ("network", network)]), Diagnostics::default());
+            validate_network(&ValueAt::of(&config), &mut found);
+            found.iter().map(|said| (said.path.as_ref().map(ToString::to_string), said.summary.clone())).collect::<Vec<_>>()
+        };
+        let warning = "172.18.0.0/23 has room for fewer nodes than there are control-plane hosts";
+        assert_eq!(of("172.18.0.0/23", Value::Null), [(Some("network.pod_cidrs".into()), warning.into())]);
+        assert_eq!(of("172.18.0.0/23", 25.into()), []);
+        assert_eq!(of("172.18.0.0/23", Value::Unknown), []);
+        assert_eq!(of("172.18.0.0/22", Value::Null), []);
     }
 
     #[test]

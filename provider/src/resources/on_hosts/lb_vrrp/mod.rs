@@ -101,6 +101,8 @@ impl HostResource for LbVrrp {
             ));
         }
         validate::validate_virtual_addresses(&config, &mut found);
+        validate::validate_interval(&config.get("advertisement_interval_ms"), &mut found);
+        ssh::validate(&config.get("ssh"), &mut found);
         validate::validate_listeners(&config.get("listeners"), &mut found);
         validate::validate_loops(&config, &mut found);
         found

@@ -64,6 +64,16 @@ fn validate_among_hosts(part: &ValueAt<'_>, virtual_address: IpNet, hosts: &[(&s
     }
 }
 
+/// VRRP version 3 counts hundredths of a second (RFC 5798, 5.2.7).
+pub fn validate_interval(interval: &ValueAt<'_>, found: &mut Diagnostics) {
+    let Some(milliseconds) = interval.as_i64().filter(|milliseconds| milliseconds % 10 != 0) else { return };
+    let below = (milliseconds / 10 * 10).max(10);
+    found.push(interval.error(
+        format!("{milliseconds} ms is not a multiple of 10 ms"),
+        format!("VRRP counts hundredths of a second. Give {below} or {}.", below + 10),
+    ));
+}
+
 pub fn validate_listeners(listeners: &ValueAt<'_>, found: &mut Diagnostics) {
     if listeners.is_empty() {
         found.push(
@@ -209,6 +219,18 @@ mod tests {
             &["192.0.2.100/24", "192.0.2.100/24"],
             &[("virtual_addresses[1]", "virtual address 192.0.2.100 is given twice")],
         );
+    }
+
+    #[test]
+    fn advertisements_are_counted_in_hundredths_of_a_second() {
+        let check = |milliseconds: Value, expect: &[(&str, &str)]| {
+            let (config, mut found) = (Value::object([("advertisement_interval_ms", milliseconds)]), Diagnostics::default());
+            validate_interval(&ValueAt::of(&config).get("advertisement_interval_ms"), &mut found);
+            compare(&found, expect);
+        };
+        check(200.into(), &[]);
+        check(Value::Unknown, &[]);
+        check(205.into(), &[("advertisement_interval_ms", "205 ms is not a multiple of 10 ms")]);
     }
 
     #[test]

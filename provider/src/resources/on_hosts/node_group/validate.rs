@@ -2,15 +2,21 @@
 
 use crate::configuration;
 use crate::hosts;
+use crate::network;
 use crate::resources::attributes;
 use crate::resources::on_hosts::downloads;
 use crate::resources::on_hosts::hardway_cluster::join;
+use crate::ssh;
+use ipnet::IpNet;
 use schema::{Diagnostics, ValueAt};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     join::validate(&config.get("cluster"), found);
     hosts::validate(&config.get("hosts"), found);
+    validate_room(config, found);
+    validate_identities(config, found);
     attributes::validate_cluster_name(&config.get("name"), found);
     validate_labels(&config.get("labels"), found);
     validate_taints(&config.get("taints"), found);
@@ -20,6 +26,50 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     validate_mirrors(&config.get("registry_mirrors"), found);
     configuration::validate_mirror(&config.get("mirror"), found);
     downloads::validate(&config.get("checksums"), found);
+    ssh::validate(&config.get("ssh"), found);
+}
+
+/// Each node takes one of the networks into which kube-controller-manager cuts the pods' network.
+fn validate_room(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    let (cluster, hosts) = (config.get("cluster"), config.get("hosts"));
+    let Some(count) = hosts.len() else { return };
+    for part in cluster.get("pod_cidrs").items() {
+        let Some(Ok(pods)) = part.as_str().map(str::parse::<IpNet>) else { continue };
+        let attribute = if network::is_ipv4(&pods) { "node_mask_ipv4" } else { "node_mask_ipv6" };
+        let Some(mask) = cluster.get(attribute).as_i64() else { continue };
+        if let Some(nodes) = network::node_networks(&pods, mask).filter(|nodes| count as u64 > *nodes) {
+            found.push(hosts.error(
+                format!("{count} hosts are more nodes than the pods' network {pods} has room for"),
+                format!(
+                    "It has {nodes} networks of /{mask}, and each node of the cluster takes one: a node without one never becomes Ready. \
+                     Declare at most {nodes} hosts, or create the cluster with larger pod_cidrs or a greater {attribute}."
+                ),
+            ));
+        }
+    }
+}
+
+/// A machine has one name. The address of a control-plane host under another name is another node on the same machine.
+fn validate_identities(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    let address = |part: ValueAt<'_>| part.as_str()?.parse::<IpAddr>().ok();
+    let control_plane = config.get("cluster").get("control_plane");
+    let members = control_plane.items().filter_map(|host| Some((address(host.get("address"))?, host.get("name").as_str()?)));
+    let members: BTreeMap<IpAddr, &str> = members.collect();
+    for (name, host) in config.get("hosts").entries() {
+        for part in ["address", "secondary_address"].map(|attribute| host.get(attribute)) {
+            let Some(member) = address(part.clone()).and_then(|address| members.get(&address)).filter(|member| **member != name)
+            else {
+                continue;
+            };
+            found.push(part.error(
+                format!("host {name} has the address of control-plane host {member}"),
+                format!(
+                    "A machine has one name in its cluster. Call the host {member:?} here as well if that machine is to be a node, or give \
+                     {name} its own address."
+                ),
+            ));
+        }
+    }
 }
 
 fn validate_labels(labels: &ValueAt<'_>, found: &mut Diagnostics) {
@@ -45,8 +95,15 @@ fn validate_labels(labels: &ValueAt<'_>, found: &mut Diagnostics) {
 }
 
 fn validate_taints(taints: &ValueAt<'_>, found: &mut Diagnostics) {
+    let mut seen = BTreeSet::new();
     for taint in taints.items() {
         let (key, value) = (taint.get("key"), taint.get("value"));
+        if let (Some(name), Some(effect)) = (key.as_str(), taint.get("effect").as_str())
+            && !seen.insert((name, effect))
+        {
+            let detail = "Kubernetes takes one taint of a key and an effect. Give each key once with this effect.";
+            found.push(taint.error(format!("taint {name:?} has the effect {effect} twice"), detail));
+        }
         if key.as_str().is_some_and(|key| !is_qualified_name(key)) {
             let detail = "Use a name such as \"dedicated\" or \"node.example/dedicated\".";
             found.push(key.error("the key of a taint is not allowed", detail));
@@ -153,6 +210,45 @@ mod tests {
         check("taints", taint("dedicated", "batch"), &[]);
         check("taints", taint("a=b", "batch"), &[("taints[0].key", "the key of a taint is not allowed")]);
         check("taints", taint("dedicated", "a:b"), &[("taints[0].value", "the value of a taint is not allowed")]);
+    }
+
+    #[test]
+    fn a_taint_is_given_once() {
+        let taint = |effect: &str| Value::object([("key", "dedicated".into()), ("effect", effect.into())]);
+        check("taints", Value::List(vec![taint("NoSchedule"), taint("NoExecute")]), &[]);
+        let twice = [("taints[1]", "taint \"dedicated\" has the effect NoSchedule twice")];
+        check("taints", Value::List(vec![taint("NoSchedule"), taint("NoSchedule")]), &twice);
+    }
+
+    /// What is said of hosts in a cluster with two networks for nodes and the control-plane host cp-1.
+    #[track_caller]
+    fn check_hosts(hosts: &[(&str, &str)], mask: Value, expect: &[(&str, &str)]) {
+        let host = |address: &str| Value::object([("address", address.into())]);
+        let cluster = Value::object([
+            ("control_plane", Value::List(vec![Value::object([("name", "cp-1".into()), ("address", "192.0.2.11".into())])])),
+            ("pod_cidrs", vec!["172.18.0.0/23"].into()),
+            ("node_mask_ipv4", mask),
+        ]);
+        let hosts = Value::Map(hosts.iter().map(|(name, address)| (name.to_string(), host(address))).collect());
+        let (config, mut found) = (Value::object([("cluster", cluster), ("hosts", hosts)]), Diagnostics::default());
+        validate_room(&ValueAt::of(&config), &mut found);
+        validate_identities(&ValueAt::of(&config), &mut found);
+        let path = |diagnostic: &Diagnostic| diagnostic.path.as_ref().map(ToString::to_string).unwrap_or_default();
+        let said: Vec<(String, String)> = found.iter().map(|diagnostic| (path(diagnostic), diagnostic.summary.clone())).collect();
+        let expect: Vec<(String, String)> = expect.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
+        assert_eq!(said, expect);
+    }
+
+    #[test]
+    fn nodes_have_room_and_one_name_each() {
+        let three = [("cp-1", "192.0.2.11"), ("worker-1", "192.0.2.21"), ("worker-2", "192.0.2.22")];
+        let many = [("hosts", "3 hosts are more nodes than the pods' network 172.18.0.0/23 has room for")];
+        check_hosts(&three, 24.into(), &many);
+        check_hosts(&three[..2], 24.into(), &[]);
+        check_hosts(&three, 25.into(), &[]);
+        check_hosts(&three, Value::Unknown, &[]);
+        let same = [("hosts[\"worker-1\"].address", "host worker-1 has the address of control-plane host cp-1")];
+        check_hosts(&[("worker-1", "192.0.2.11")], 24.into(), &same);
     }
 
     #[test]
