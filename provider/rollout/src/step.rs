@@ -149,6 +149,15 @@ impl Step {
         }
     }
 
+    /// What it waits for.
+    pub fn gates(&self) -> Vec<&Gate> {
+        match self {
+            Step::Parallel(steps) => steps.iter().flat_map(Step::gates).collect(),
+            Step::Gate { gate, .. } => vec![gate],
+            _ => Vec::new(),
+        }
+    }
+
     /// The hosts that are not the same after it.
     pub fn changes(&self) -> Vec<&HostName> {
         match self {

@@ -42,7 +42,7 @@ pub(super) fn run(memory: &mut Memory, name: &HostName, script: &str) -> Output 
 
 /// As `systemctl show` and `date`: paragraphs, and a time at which what runs has run for long.
 fn show(memory: &Memory, name: &HostName, script: &str) -> Output {
-    let units = script.split(" -- ").nth(1).and_then(|rest| rest.split(';').next()).unwrap_or_default();
+    let units = script.split(" -- ").nth(1).and_then(|rest| rest.split(" 2>").next()).unwrap_or_default();
     let paragraphs = units.split(' ').map(|unit| {
         let state = memory.hosts.get(name).and_then(|host| host.units.get(&UnitName::literal(unit))).cloned().unwrap_or_default();
         let restarts = if state.crash_loops { 12 } else { 0 };

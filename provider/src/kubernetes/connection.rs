@@ -80,6 +80,8 @@ async fn tunnelled(mut kubeconfig: Kubeconfig, port: u16) -> Option<kube::Config
     config.proxy_url = None;
     config.connect_timeout = Some(CONNECT_LIMIT);
     config.read_timeout = Some(READ_LIMIT);
+    // It would repeat a call for minutes, unheard and after the user has stopped: a refused eviction is asked for again by the drain.
+    config.default_retry = false;
     Some(config)
 }
 

@@ -17,6 +17,7 @@ mod host_versions;
 mod other_host;
 mod ownership;
 mod plans;
+mod replacements;
 mod rolls;
 mod rows;
 mod secrets;

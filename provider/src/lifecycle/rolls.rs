@@ -3,6 +3,7 @@
 use super::engine::Outcome;
 use super::rows::row;
 use super::{Stage, complete};
+use crate::fakes::{Fault, Moment};
 use bundle::HostName;
 use schema::Value;
 
@@ -112,4 +113,31 @@ async fn a_node_whose_kubelet_sends_no_heartbeat_since_its_restart_is_not_ready(
     stage.world.change_host("cp-1", |host| host.is_mute = false);
     let mended = change(&mut stage, &applied.state, "kubelet_config", "{\"maxPods\":200}".into()).await;
     assert_eq!(mended.errors, Vec::<String>::new());
+}
+
+/// By Ctrl-C while the units of the first host restart, or by an error there.
+#[tokio::test]
+async fn a_gate_that_never_came_has_not_passed() {
+    let setting = || "{\"maxPods\":200}".into();
+    let mut stage = Stage::of(row("k8s_node_group")).await;
+    stage.config.set("max_unavailable", 1.into());
+    let state = stage.create().await;
+    let begin = stage.world.memory();
+    stage.world.arm(None);
+    change(&mut stage, &state, "kubelet_config", setting()).await;
+    let place = stage.world.calls().iter().position(|call| call.starts_with("cp-1: Restart ")).unwrap();
+    for fault in [Fault::Cancel, Fault::Fail(Moment::After)] {
+        stage.world.restore(&begin);
+        stage.engine.configure().await;
+        stage.world.arm(Some((fault, place)));
+        let stopped = change(&mut stage, &state, "kubelet_config", setting()).await;
+        assert!(!stopped.errors.is_empty(), "{fault:?}");
+        stage.world.arm(None);
+        stage.engine.configure().await;
+        stage.world.change_host("cp-1", |host| host.is_mute = true);
+        let again = change(&mut stage, &stopped.state, "kubelet_config", setting()).await;
+        let expect = "cp-1 is not Ready after 180 s";
+        assert!(again.errors.len() == 1 && again.errors[0].contains(expect), "{fault:?}: {:?}", again.errors);
+        assert_eq!((touched(&stage, "worker-1"), touched(&stage, "worker-2")), (vec![], vec![]), "{fault:?}");
+    }
 }

@@ -10,7 +10,7 @@ use bundle::{Bundle, Digest, HostName, Manifest, Observed, UnitName};
 use machines::MachineError;
 use rollout::{Gate, Step};
 use schema::Diagnostic;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Mutex;
 
@@ -112,6 +112,7 @@ struct Log {
     touched: BTreeSet<HostName>,
     removed: BTreeSet<HostName>,
     started: BTreeSet<(HostName, UnitName)>,
+    passed: HashSet<Gate>,
 }
 
 /// How far a rollout came that a failure ended.
@@ -176,6 +177,7 @@ impl<'a> Execution<'a> {
         let mut error = None;
         for (place, step) in steps.iter().enumerate() {
             if let Err(failure) = self.run_step(step).await {
+                self.withdraw_unproven(&steps[place..]).await;
                 error = Some((failure, Reach::of(steps, place)));
                 break;
             }
@@ -224,25 +226,38 @@ impl<'a> Execution<'a> {
 
     async fn gate(&self, gate: &Gate) -> Result<(), StepError> {
         let nothing = Bundle::default();
-        let (result, host, waited_for) = match gate {
+        match gate {
             Gate::UnitsHealthy { host, units } => {
                 let bundle = self.desired.get(host).unwrap_or(&nothing);
-                (health::wait_until_healthy(self.fleet, bundle, host, units).await, Some(host), units.clone())
+                health::wait_until_healthy(self.fleet, bundle, host, units).await
             }
-            Gate::CertificatesServed { host, units } => return self.see_served(host, units).await,
-            Gate::NodeReady { host } => {
-                let units = self.desired.get(host).map(|bundle| bundle.units.keys().cloned().collect()).unwrap_or_default();
-                (self.actions.gate(self.fleet, gate).await, Some(host), units)
+            Gate::CertificatesServed { host, units } => self.see_served(host, units).await,
+            gate => self.actions.gate(self.fleet, gate).await,
+        }?;
+        self.note(|log| log.passed.insert(gate.clone()));
+        Ok(())
+    }
+
+    /// What was started and not seen healthy: its gate failed, or never came because the user stopped, the connection was lost or
+    /// another step failed. The next plan begins with it.
+    async fn withdraw_unproven(&self, steps: &[Step]) {
+        let mut doubtful: BTreeMap<&HostName, BTreeSet<UnitName>> = BTreeMap::new();
+        if let Ok(log) = self.log.lock() {
+            for gate in steps.iter().flat_map(Step::gates).filter(|gate| !log.passed.contains(*gate)) {
+                let (host, units): (_, Vec<&UnitName>) = match gate {
+                    Gate::UnitsHealthy { host, units } => (host, units.iter().collect()),
+                    Gate::NodeReady { host } => {
+                        (host, self.desired.get(host).iter().flat_map(|bundle| bundle.units.keys()).collect())
+                    }
+                    _ => continue,
+                };
+                let started = units.into_iter().filter(|unit| log.started.contains(&(host.clone(), (*unit).clone())));
+                doubtful.entry(host).or_default().extend(started.cloned());
             }
-            gate => (self.actions.gate(self.fleet, gate).await, None, Vec::new()),
-        };
-        if let (Err(StepError::Gate { .. }), Some(host)) = (&result, host) {
-            // What was started here and did not become healthy.
-            let started = |unit: &UnitName| self.log.lock().is_ok_and(|log| log.started.contains(&(host.clone(), unit.clone())));
-            let doubtful: Vec<UnitName> = waited_for.into_iter().filter(started).collect();
-            self.withdraw_stamps(host, &doubtful).await;
         }
-        result
+        for (host, units) in doubtful {
+            self.withdraw_stamps(host, &units.into_iter().collect::<Vec<_>>()).await;
+        }
     }
 
     /// Units that serve what was written are up to date. One that does not read it within the time is not, and the next plan restarts it.
@@ -297,7 +312,7 @@ impl<'a> Execution<'a> {
         units.iter().filter_map(|name| Some((name.clone(), bundle.unit_stamp(name)?))).collect()
     }
 
-    fn note(&self, change: impl FnOnce(&mut Log)) {
+    fn note<T>(&self, change: impl FnOnce(&mut Log) -> T) {
         if let Ok(mut log) = self.log.lock() {
             change(&mut log);
         }

@@ -21,9 +21,10 @@ const STABLE_AFTER_RESTART: i64 = 5_000_000;
 /// Units start again after two seconds, for ever. One that has ended so often does not come up by itself.
 const MOST_RESTARTS: u32 = 10;
 const PROPERTIES: &str = "Id,ActiveState,SubState,Result,NRestarts,ActiveEnterTimestamp";
-/// Since systemd 247, the oldest that hosts may have (NEWS of systemd).
+/// Systemd before 247 has no `--timestamp` and prints whole seconds (NEWS of systemd).
 const TIMESTAMP: &[BorrowedFormatItem<'_>] = time::macros::format_description!(
-    "[weekday repr:short] [year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:6] UTC"
+    version = 2,
+    "[weekday repr:short] [year]-[month]-[day] [hour]:[minute]:[second][optional [.[subsecond digits:6]]] UTC"
 );
 
 /// Waits until all of them are healthy.
@@ -73,7 +74,8 @@ async fn look(machine: &dyn Host, bundle: &Bundle, units: &[UnitName]) -> Result
 
 async fn see(machine: &dyn Host, units: &[UnitName]) -> Result<Seen, StepError> {
     let names: Vec<&str> = units.iter().map(UnitName::as_str).collect();
-    let show = format!("systemctl show --timestamp=us+utc -p {PROPERTIES} -- {}", names.join(" "));
+    let what = format!("-p {PROPERTIES} -- {}", names.join(" "));
+    let show = format!("systemctl show --timestamp=us+utc {what} 2>/dev/null || TZ=UTC systemctl show {what}");
     let output = machine.run(&format!("{show}; date -u +%s%6N")).await?;
     Ok(Seen::parse(&output.stdout_text()))
 }
@@ -149,10 +151,11 @@ impl SeenUnit {
     }
 }
 
-/// `Sat 2026-11-28 16:41:00.123456 UTC`, as systemd prints it with `--timestamp=us+utc`.
+/// `Sat 2026-11-28 16:41:00.123456 UTC`. Without a fraction it is the end of that second: nothing counts as later that may be earlier.
 fn microseconds(timestamp: &str) -> Option<i64> {
     let at = PrimitiveDateTime::parse(timestamp, TIMESTAMP).ok()?.assume_utc();
-    i64::try_from(at.unix_timestamp_nanos() / 1000).ok()
+    let at = i64::try_from(at.unix_timestamp_nanos() / 1000).ok()?;
+    Some(if timestamp.contains('.') { at } else { at + 999_999 })
 }
 
 /// A unit that is active: since when, and when that was seen, in microseconds since 1970 by the clock of its host.
@@ -227,6 +230,9 @@ mod tests {
         check("active", 1, "Sat 2026-11-28 17:01:05.500001 UTC", Some(("it is up for 4 s only", false)));
         check("active", 1, "Sat 2026-11-28 17:01:05.500000 UTC", None);
         check("active", 0, "", Some(("it is up for 0 s only", false)));
+        // Of systemd before 247.
+        check("active", 0, "Sat 2026-11-28 17:01:07 UTC", None);
+        check("active", 0, "Sat 2026-11-28 17:01:08 UTC", Some(("it is up for 1 s only", false)));
         let restarting = "systemd says activating (auto-restart, result exit-code)";
         check("activating", 3, "Sat 2026-11-28 17:01:04.000000 UTC", Some((restarting, false)));
         let looping = "it does not stay up: systemd has started it 10 times";

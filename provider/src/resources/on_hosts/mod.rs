@@ -43,7 +43,7 @@ use machines::Owner;
 use protocol::{
     ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
 };
-use schema::{Diagnostic, Diagnostics, Field, Schema, Value, decode};
+use schema::{AttributePath, Diagnostic, Diagnostics, Field, Schema, Value, decode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -94,10 +94,8 @@ pub trait HostResource: Send + Sync + 'static {
         Moves::WithTheirMachine
     }
 
-    /// Warnings about what a destroy will do. Pure.
-    fn plan_destroy(&self, _prior: &Value) -> Diagnostics {
-        Diagnostics::default()
-    }
+    /// Warnings about what a destroy will do, also as the first half of a replacement. Pure.
+    fn plan_destroy(&self, prior: &Value) -> Diagnostics;
 
     /// Before the hosts are cleaned. `Err` stops the destroy; an error among the diagnostics keeps the state once they are clean.
     async fn leave(&self, _shared: &Shared, _config: &Self::Config, _call: &Call) -> Result<Diagnostics, Diagnostic> {
@@ -180,30 +178,45 @@ impl<R: HostResource> OnHosts<R> {
         connect::connect(&self.shared, self.owner(prior)?, &hosts, &place.ssh, call).await
     }
 
+    /// What is replaced is planned as new, and what its destroy means is said: engines ask again without what exists, show the values of
+    /// that answer and the warnings of this one.
     async fn plan_hosts(&self, request: &PlanRequest) -> Result<PlanResponse, Diagnostic> {
         let config: R::Config = decode(&request.proposed)?;
         let with_secrets: R::Config = decode(&request.config)?;
         let mut planned = request.proposed.clone();
-        let before = Before::of(request.prior.as_ref())?;
-        let mut diagnostics = self.addresses(request.prior.as_ref(), &before.manifests, &planned)?.check(self.resource.moves());
+        planned.set("id", self.resource.id(&config).map_or(Value::Unknown, Value::from));
+        let requires_replace = request.prior.as_ref().map(|prior| self.replaced_by(prior, &planned)).unwrap_or_default();
+        let (prior, replaced) = match &request.prior {
+            Some(prior) if !requires_replace.is_empty() => (None, Some(prior)),
+            prior => (prior.as_ref(), None),
+        };
+        let before = Before::of(prior)?;
+        let mut diagnostics = replaced.map(|prior| self.resource.plan_destroy(prior)).unwrap_or_default();
+        diagnostics.extend(self.addresses(prior, &before.manifests, &planned)?.check(self.resource.moves()));
         if diagnostics.has_errors() {
             return Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() });
         }
-        planned.set("id", self.resource.id(&config).map_or(Value::Unknown, Value::from));
-        let declared = Declared {
-            shared: &self.shared,
-            config: &config,
-            with_secrets: &with_secrets,
-            state: request.prior.as_ref(),
-            prior: request.prior.as_ref(),
-            actions: None,
-        };
+        let declared =
+            Declared { shared: &self.shared, config: &config, with_secrets: &with_secrets, state: prior, prior, actions: None };
         let Desired { bundles, warnings } = self.resource.desired(&declared, &mut planned).await?;
         diagnostics.extend(warnings);
         let bundles = bundles.map(|bundles| keeping_stamps(bundles, &before.manifests));
-        let response = plan::plan(&before, planned, bundles.as_ref(), &self.resource.rollout(&config, &R::Facts::default()))?;
+        // What depends on a value that is unknown: engines replace, and the value may turn out to be the one that it was.
+        let is_settled = replaced.is_none() || requires_replace.iter().any(|path| planned.at(path).is_wholly_known());
+        let mut response = plan::plan(&before, planned, bundles.as_ref(), &self.resource.rollout(&config, &R::Facts::default()))?;
+        if !is_settled {
+            ["rollout", steps::STEPS].into_iter().for_each(|name| response.planned.set(name, Value::Unknown));
+        }
         diagnostics.extend(response.diagnostics);
-        Ok(PlanResponse { diagnostics, ..response })
+        Ok(PlanResponse { diagnostics, requires_replace, ..response })
+    }
+
+    /// By which attributes it is another object than what exists: those that say so in the schema, or its `id`.
+    fn replaced_by(&self, prior: &Value, planned: &Value) -> Vec<AttributePath> {
+        let paths = self.resource.schema().replace_paths(prior, planned);
+        let id = |values: &Value| values.get("id").as_str().map(str::to_string);
+        let is_another = id(prior).zip(id(planned)).is_some_and(|(before, now)| before != now);
+        if paths.is_empty() && is_another { vec![AttributePath::attribute("id")] } else { paths }
     }
 
     async fn read_hosts(&self, call: &Call, prior: &Value) -> Result<ReadResponse, Diagnostic> {

@@ -121,8 +121,7 @@ impl HostResource for HardwayCluster {
 
     async fn desired(&self, declared: &Declared<'_, Self>, planned: &mut Value) -> Result<Desired, Diagnostic> {
         let config = declared.config;
-        let stays = |prior: &&Value| self.schema().replace_paths(prior, planned).is_empty();
-        if let (Some(prior), Some(pki)) = (declared.prior.filter(stays), declared.with_secrets.pki.known()) {
+        if let (Some(prior), Some(pki)) = (declared.prior, declared.with_secrets.pki.known()) {
             foundation::refuse_change(prior, &pki.credentials)?;
         }
         if let (None, Some(prior)) = (declared.actions, declared.state) {

@@ -137,6 +137,17 @@ impl HostResource for LbVrrp {
         Ok(actions.holder(fleet).await)
     }
 
+    fn plan_destroy(&self, prior: &Value) -> Diagnostics {
+        let addresses: Vec<&str> =
+            prior.get("virtual_addresses").as_list().into_iter().flatten().filter_map(Value::as_str).collect();
+        let name = prior.get("name").as_str().unwrap_or_default();
+        Diagnostic::warning(format!("destroying load balancer {name} takes its virtual addresses away: {}", addresses.join(", ")))
+            .detail(
+                "Nothing answers there any more. Where one of them is the endpoint of a cluster, its nodes and clients do not reach the API                  server. A load balancer that is replaced has no address from its destroy until it is created.",
+            )
+            .into()
+    }
+
     fn instead_of_import(&self) -> &'static str {
         "Declare it and apply: hosts that already have what is declared are left as they are."
     }

@@ -162,6 +162,19 @@ impl HostResource for NodeGroup {
         }
     }
 
+    fn plan_destroy(&self, prior: &Value) -> Diagnostics {
+        let nodes: Vec<&str> = prior.get("hosts").as_map().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        if nodes.is_empty() {
+            return Diagnostics::default();
+        }
+        let id = prior.get("id").as_str().unwrap_or_default();
+        Diagnostic::warning(format!("destroying node group {id} takes its nodes out of the cluster: {}", nodes.join(", ")))
+            .detail(
+                "Their pods move to nodes of other groups; where there are none, they end. What pods keep on the disks of these hosts is                  deleted. A node group that is replaced has no node from its destroy until it is created.",
+            )
+            .into()
+    }
+
     /// Drains while other nodes can take the pods, and deletes the node objects. When the cluster itself does not answer any more
     /// there is nothing to drain to, and the hosts are cleaned all the same.
     async fn leave(&self, shared: &Shared, config: &Config, call: &Call) -> Result<Diagnostics, Diagnostic> {
