@@ -199,7 +199,8 @@ async fn another_pki_is_refused_at_plan_and_again_at_apply() {
 #[tokio::test]
 async fn a_cluster_that_is_replaced_as_well_may_take_another_pki() {
     let (mut stage, state) = cluster().await;
-    let pki_config = complete(stage.engine.schema("k8s_pki"), &(ROWS[0].config)(&stage.states));
+    let mut pki_config = complete(stage.engine.schema("k8s_pki"), &(ROWS[0].config)(&stage.states));
+    pki_config.set("cluster_name", "other".into());
     let created = stage.engine.plan("k8s_pki", &Value::Null, &pki_config).await.planned;
     let config = stage.with(&[("name", "other".into()), ("pki", created.get("bundle").clone())]);
     assert_eq!(stage.engine.plan("k8s_hardway_cluster", &state, &config).await.replaces.len(), 1);
