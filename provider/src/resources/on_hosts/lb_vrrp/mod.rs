@@ -143,7 +143,8 @@ impl HostResource for LbVrrp {
         let name = prior.get("name").as_str().unwrap_or_default();
         Diagnostic::warning(format!("destroying load balancer {name} takes its virtual addresses away: {}", addresses.join(", ")))
             .detail(
-                "Nothing answers there any more. Where one of them is the endpoint of a cluster, its nodes and clients do not reach the API                  server. A load balancer that is replaced has no address from its destroy until it is created.",
+                "Nothing answers there any more. Where one of them is the endpoint of a cluster, its nodes and clients do not reach the API \
+                 server. A load balancer that is replaced has no address from its destroy until it is created.",
             )
             .into()
     }

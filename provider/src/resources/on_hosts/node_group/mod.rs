@@ -170,7 +170,8 @@ impl HostResource for NodeGroup {
         let id = prior.get("id").as_str().unwrap_or_default();
         Diagnostic::warning(format!("destroying node group {id} takes its nodes out of the cluster: {}", nodes.join(", ")))
             .detail(
-                "Their pods move to nodes of other groups; where there are none, they end. What pods keep on the disks of these hosts is                  deleted. A node group that is replaced has no node from its destroy until it is created.",
+                "Their pods move to nodes of other groups; where there are none, they end. What pods keep on the disks of these hosts is \
+                 deleted. A node group that is replaced has no node from its destroy until it is created.",
             )
             .into()
     }
