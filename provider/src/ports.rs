@@ -6,7 +6,7 @@ use crate::kubernetes::{BootstrapToken, KubernetesApi, KubernetesError, MovableP
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
 use cloud::{Cloud, Connection, Connector};
-use machines::{Facts, Inventory, Machine, MachineError, Output, Owner, Progress, Question, Target};
+use machines::{Facts, Inventory, Machine, MachineError, Output, Owner, Progress, Question, Target, with_causes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,18 +125,6 @@ impl World for RealWorld {
     fn cloud(&self, connection: &Connection) -> Arc<dyn Cloud> {
         self.connector.connect(connection)
     }
-}
-
-/// An error and what it comes from: `error sending request: client error (Connect): tcp connect error: Connection refused`.
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut texts = vec![error.to_string()];
-    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
-        let text = cause.to_string();
-        if !texts.iter().any(|said| said.contains(&text)) {
-            texts.push(text);
-        }
-    }
-    texts.join(": ")
 }
 
 #[async_trait]

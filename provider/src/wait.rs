@@ -120,6 +120,20 @@ impl Wait<'_> {
         }
     }
 
+    /// Asks until nothing is lacking any more; otherwise what was, when the time was up.
+    pub async fn until_nothing_lacks<L, E: From<Ended>, F: Future<Output = Result<Option<L>, E>>>(
+        mut self,
+        lacks: impl Fn() -> F,
+    ) -> Result<Option<L>, E> {
+        loop {
+            let Some(lacking) = self.ask(lacks()).await?? else { return Ok(None) };
+            match self.pause().await {
+                Err(Ended::TimedOut { .. }) => return Ok(Some(lacking)),
+                ended => ended?,
+            }
+        }
+    }
+
     fn cancelled(&self) -> Ended {
         Ended::Cancelled { what: self.what.clone() }
     }

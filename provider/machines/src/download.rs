@@ -70,7 +70,7 @@ async fn digest_of(file: &mut File) -> Result<Digest, DownloadError> {
 
 async fn fetch(url: &str, digest: &Digest, part: &Path) -> Result<(), DownloadError> {
     // An error of reqwest shows the URL, which may hold a password; the caller names it without.
-    let other = |error: reqwest::Error| DownloadError::Other(describe(&error.without_url()));
+    let other = |error: reqwest::Error| DownloadError::Other(with_causes(&error.without_url()));
     let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build().map_err(other)?;
     let response = client.get(url).send().await.and_then(reqwest::Response::error_for_status).map_err(other)?;
     let mut file = File::create(part).await?;
@@ -91,8 +91,14 @@ fn finish(hash: Sha256) -> Result<Digest, DownloadError> {
     Digest::parse(hex).map_err(|error| DownloadError::Other(error.to_string()))
 }
 
-/// With the causes, which say what went wrong.
-fn describe(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+/// An error and what it comes from, each once: `error sending request: client error (Connect): tcp connect error: Connection refused`.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut texts = vec![error.to_string()];
+    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
+        let text = cause.to_string();
+        if !texts.iter().any(|said| said.contains(&text)) {
+            texts.push(text);
+        }
+    }
+    texts.join(": ")
 }

@@ -20,6 +20,7 @@ mod script;
 mod target;
 mod units;
 
+pub use download::with_causes;
 pub use error::{MachineError, ShownKey};
 pub use facts::Facts;
 pub use forward::LocalForward;

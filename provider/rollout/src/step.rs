@@ -151,11 +151,11 @@ impl Step {
 
     /// What it waits for.
     pub fn gates(&self) -> Vec<&Gate> {
-        match self {
-            Step::Parallel(steps) => steps.iter().flat_map(Step::gates).collect(),
-            Step::Gate { gate, .. } => vec![gate],
-            _ => Vec::new(),
-        }
+        let gates = self.singles().into_iter().filter_map(|step| match step {
+            Step::Gate { gate, .. } => Some(gate),
+            _ => None,
+        });
+        gates.collect()
     }
 
     /// The hosts that are not the same after it.

@@ -55,8 +55,7 @@ impl DataSource for KubeconfigSource {
         let mut diagnostics = Diagnostics::default();
         join::validate(&ValueAt::of(config).get("cluster"), &mut diagnostics);
         let text = |attribute: &str| config.get(attribute).as_str();
-        let cluster = config.get("cluster");
-        let cluster_name = if cluster.is_unknown() { None } else { cluster.get("cluster_name").as_str() };
+        let cluster_name = config.get("cluster").get("cluster_name").as_str();
         diagnostics.extend(misfit(cluster_name, text("client_certificate"), text("client_key")).map(refused));
         diagnostics
     }

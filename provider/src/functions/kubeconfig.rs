@@ -50,8 +50,7 @@ impl Function for KubeconfigFunction {
                 argument: None,
             });
         };
-        let cluster_name = if cluster.is_unknown() { None } else { cluster.get("cluster_name").as_str() };
-        if let Some(misfit) = misfit(cluster_name, certificate.as_str(), key.as_str()) {
+        if let Some(misfit) = misfit(cluster.get("cluster_name").as_str(), certificate.as_str(), key.as_str()) {
             let argument = Some(if misfit.argument == CERTIFICATE { 2 } else { 3 });
             return Err(FunctionError { text: format!("{}. {}", misfit.summary, misfit.detail), argument });
         }

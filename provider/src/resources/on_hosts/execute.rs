@@ -234,7 +234,7 @@ impl<'a> Execution<'a> {
             Gate::CertificatesServed { host, units } => self.see_served(host, units).await,
             gate => self.actions.gate(self.fleet, gate).await,
         }?;
-        self.note(|log| log.passed.insert(gate.clone()));
+        self.note(|log| log.passed.extend([gate.clone()]));
         Ok(())
     }
 
@@ -312,7 +312,7 @@ impl<'a> Execution<'a> {
         units.iter().filter_map(|name| Some((name.clone(), bundle.unit_stamp(name)?))).collect()
     }
 
-    fn note<T>(&self, change: impl FnOnce(&mut Log) -> T) {
+    fn note(&self, change: impl FnOnce(&mut Log)) {
         if let Ok(mut log) = self.log.lock() {
             change(&mut log);
         }

@@ -71,8 +71,7 @@ pub trait HostResource: Send + Sync + 'static {
     fn id(&self, config: &Self::Config) -> Option<String>;
 
     /// What each host should have, and computed attributes of the resource's own into `planned`. Contents that the same run creates
-    /// are unknown. Called at plan, and again at apply, where
-    /// nothing is unknown any more.
+    /// are unknown. Called at plan, and again at apply, where nothing is unknown any more.
     async fn desired(&self, declared: &Declared<'_, Self>, planned: &mut Value) -> Result<Desired, Diagnostic>;
 
     /// The planner. Pure.

@@ -4,7 +4,7 @@
 use super::execute::StepError;
 use super::fleet::Fleet;
 use crate::ports::Host;
-use crate::wait::{Ended, Pace};
+use crate::wait::Pace;
 use bundle::{Bundle, HostName, HostPath, UnitName};
 use std::time::Duration;
 
@@ -36,16 +36,10 @@ struct Stale<'a> {
 pub async fn wait_until_served(fleet: &Fleet, bundle: &Bundle, host: &HostName, units: &[UnitName]) -> Result<(), NotServed> {
     let machine = fleet.machine(host).map_err(NotServed::Other)?;
     let names = units.iter().map(UnitName::as_str).collect::<Vec<_>>().join(", ");
-    let cancelled = |_| NotServed::Other(StepError::Cancelled(format!("{host}: {names} serves its new certificate")));
-    let mut wait = fleet.waiter().until(format!("{names} on {host} serves its new certificate"), LIMIT, PACE);
-    loop {
-        let looked = wait.ask(look(machine, bundle, units)).await.map_err(cancelled)?;
-        let Some(stale) = looked.map_err(NotServed::Other)? else { return Ok(()) };
-        match wait.pause().await {
-            Ok(()) => {}
-            Err(Ended::TimedOut { limit, .. }) => return Err(late(host, &stale, limit)),
-            Err(ended) => return Err(cancelled(ended)),
-        }
+    let wait = fleet.waiter().until(format!("{host}: {names} serves its new certificate"), LIMIT, PACE);
+    match wait.until_nothing_lacks(|| look(machine, bundle, units)).await.map_err(NotServed::Other)? {
+        None => Ok(()),
+        Some(stale) => Err(late(host, &stale)),
     }
 }
 
@@ -78,10 +72,10 @@ fn difference(answer: &str) -> Option<String> {
     }
 }
 
-fn late(host: &HostName, stale: &Stale<'_>, limit: Duration) -> NotServed {
+fn late(host: &HostName, stale: &Stale<'_>) -> NotServed {
     let Stale { unit, path, reason } = stale;
     let error = StepError::Gate {
-        summary: format!("{unit} on {host} does not serve its new certificate after {} s", limit.as_secs()),
+        summary: format!("{unit} on {host} does not serve its new certificate after {} s", LIMIT.as_secs()),
         detail: format!(
             "{path} is in place, and {reason}. The program should have read it by itself; the next plan restarts it. \
              Look at `journalctl -u {unit}` there."

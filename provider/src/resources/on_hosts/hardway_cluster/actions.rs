@@ -4,7 +4,7 @@ use crate::etcd::{Cluster, EtcdError};
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::health::last_words;
-use crate::wait::{Ended, Pace};
+use crate::wait::Pace;
 use async_trait::async_trait;
 use bundle::HostName;
 use render::component::{API_SERVER, Component, ETCD};
@@ -134,23 +134,20 @@ async fn until<F: Future<Output = Result<Option<String>, StepError>>>(
     lacks: impl Fn() -> F,
 ) -> Result<(), StepError> {
     let place = condition.host.map(|host| format!(" on {host}")).unwrap_or_default();
-    let mut wait = fleet.waiter().until(format!("{}{place}", condition.what), LIMIT, PACE);
-    loop {
-        let Some(lacking) = wait.ask(lacks()).await?? else { return Ok(()) };
-        match wait.pause().await {
-            Err(Ended::TimedOut { limit, .. }) => return Err(late(fleet, condition, &lacking, limit).await?),
-            ended => ended?,
-        }
+    let wait = fleet.waiter().until(format!("{}{place}", condition.what), LIMIT, PACE);
+    match wait.until_nothing_lacks(lacks).await? {
+        None => Ok(()),
+        Some(lacking) => Err(late(fleet, condition, &lacking).await?),
     }
 }
 
-async fn late(fleet: &Fleet, condition: &Condition<'_>, lacking: &str, limit: Duration) -> Result<StepError, StepError> {
+async fn late(fleet: &Fleet, condition: &Condition<'_>, lacking: &str) -> Result<StepError, StepError> {
     let (place, words) = match condition.host {
         Some(host) => (format!(" on {host}"), last_words(fleet.machine(host)?, &condition.component.unit()).await),
         None => Default::default(),
     };
     Ok(StepError::Gate {
-        summary: format!("timed out after {} s{place}, waiting until {}", limit.as_secs(), condition.what),
+        summary: format!("timed out after {} s{place}, waiting until {}", LIMIT.as_secs(), condition.what),
         detail: format!("The last answer was:\n{lacking}\n{words}"),
     })
 }

@@ -3,7 +3,7 @@
 use crate::ports::Host;
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
-use crate::wait::{Ended, Pace};
+use crate::wait::Pace;
 use async_trait::async_trait;
 use bundle::{HostName, UnitName};
 use ipnet::IpNet;
@@ -67,15 +67,11 @@ impl VrrpActions {
     async fn wait_until_held(&self, fleet: &Fleet, besides: Option<&HostName>) -> Result<(), StepError> {
         let addresses: Vec<String> = self.virtual_addresses.iter().map(|address| address.addr().to_string()).collect();
         let addresses = addresses.join(", ");
-        let mut wait = fleet.waiter().until(format!("a host holds the virtual addresses {addresses}"), HAND_OVER_LIMIT, PACE);
-        loop {
-            if wait.ask(self.is_held(fleet, besides)).await?? {
-                return Ok(());
-            }
-            match wait.pause().await {
-                Err(Ended::TimedOut { limit, .. }) => return Err(self.not_held(&addresses, limit)),
-                ended => ended?,
-            }
+        let wait = fleet.waiter().until(format!("a host holds the virtual addresses {addresses}"), HAND_OVER_LIMIT, PACE);
+        let lacks = async || Ok::<_, StepError>((!self.is_held(fleet, besides).await?).then_some(()));
+        match wait.until_nothing_lacks(lacks).await? {
+            None => Ok(()),
+            Some(()) => Err(self.not_held(&addresses)),
         }
     }
 
@@ -88,9 +84,9 @@ impl VrrpActions {
         Ok(false)
     }
 
-    fn not_held(&self, addresses: &str, limit: Duration) -> StepError {
+    fn not_held(&self, addresses: &str) -> StepError {
         StepError::Gate {
-            summary: format!("no host holds the virtual addresses {addresses} after {} s", limit.as_secs()),
+            summary: format!("no host holds the virtual addresses {addresses} after {} s", HAND_OVER_LIMIT.as_secs()),
             detail: format!(
                 "Look at `journalctl -u {}` on the load-balancer hosts: is VRRP (IP protocol 112) allowed between them, and virtual_router_id unique? Running apply again is safe.",
                 self.keepalived

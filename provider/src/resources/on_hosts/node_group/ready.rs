@@ -3,7 +3,7 @@
 use crate::ports::{Host, Kubernetes};
 use crate::resources::on_hosts::execute::StepError;
 use crate::resources::on_hosts::health;
-use crate::wait::{Ended, Pace, Waiter};
+use crate::wait::{Pace, Waiter};
 use bundle::HostName;
 use render::component::KUBELET;
 use std::time::Duration;
@@ -13,13 +13,10 @@ const PACE: Pace = Pace::every(Duration::from_millis(250));
 
 pub async fn wait_until_ready(waiter: Waiter<'_>, api: &dyn Kubernetes, machine: &dyn Host) -> Result<(), StepError> {
     let node = machine.name();
-    let mut wait = waiter.until(format!("node {node} is Ready"), LIMIT, PACE);
-    loop {
-        let Some(lacking) = wait.ask(lacks(api, machine)).await?? else { return Ok(()) };
-        match wait.pause().await {
-            Err(Ended::TimedOut { limit, .. }) => return Err(late(node, &lacking, limit)),
-            ended => ended?,
-        }
+    let wait = waiter.until(format!("node {node} is Ready"), LIMIT, PACE);
+    match wait.until_nothing_lacks(|| lacks(api, machine)).await? {
+        None => Ok(()),
+        Some(lacking) => Err(late(node, &lacking)),
     }
 }
 
@@ -40,9 +37,9 @@ async fn lacks(api: &dyn Kubernetes, machine: &dyn Host) -> Result<Option<String
     })
 }
 
-fn late(node: &HostName, lacking: &str, limit: Duration) -> StepError {
+fn late(node: &HostName, lacking: &str) -> StepError {
     StepError::Gate {
-        summary: format!("node {node} is not Ready after {} s", limit.as_secs()),
+        summary: format!("node {node} is not Ready after {} s", LIMIT.as_secs()),
         detail: format!("The last answer was:\n{lacking}\n\nLook at `journalctl -u {}` there.", KUBELET.unit()),
     }
 }
