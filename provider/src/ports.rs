@@ -6,7 +6,7 @@ use crate::kubernetes::{BootstrapToken, KubernetesApi, KubernetesError, MovableP
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
 use cloud::{Cloud, Connection, Connector};
-use machines::{Facts, Inventory, Machine, MachineError, Output, Owner, Progress, Question, Target, with_causes};
+use machines::{Facts, Incarnation, Inventory, Machine, MachineError, Output, Progress, Question, Target, with_causes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,16 +46,22 @@ pub trait Host: Send + Sync {
     async fn run(&self, script: &str) -> Result<Output, MachineError>;
     async fn facts(&self) -> Result<Facts, MachineError>;
     async fn inventory(&self, question: &Question) -> Result<Inventory, MachineError>;
-    async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError>;
-    async fn push(&self, owner: &Owner, bundle: &Bundle, observed: &Observed, progress: &Progress) -> Result<(), MachineError>;
-    async fn prune(&self, owner: &Owner, keep: &Manifest, progress: &Progress) -> Result<(), MachineError>;
-    async fn remove(&self, owner: &Owner, manifest: &Manifest, progress: &Progress) -> Result<(), MachineError>;
-    async fn start(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
-    async fn restart(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
-    async fn reload(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
-    async fn stop(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError>;
-    async fn note_stamps(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
-    async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError>;
+    async fn read(&self, owner: &Incarnation, manifest: &Manifest) -> Result<Observed, MachineError>;
+    async fn push(
+        &self,
+        owner: &Incarnation,
+        bundle: &Bundle,
+        observed: &Observed,
+        progress: &Progress,
+    ) -> Result<(), MachineError>;
+    async fn prune(&self, owner: &Incarnation, keep: &Manifest, progress: &Progress) -> Result<(), MachineError>;
+    async fn remove(&self, owner: &Incarnation, manifest: &Manifest, progress: &Progress) -> Result<(), MachineError>;
+    async fn start(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
+    async fn restart(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
+    async fn reload(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
+    async fn stop(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError>;
+    async fn note_stamps(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
+    async fn withdraw_stamps(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError>;
     async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError>;
     async fn write_secret(&self, path: &HostPath, content: &[u8]) -> Result<(), MachineError>;
     /// The API server of this control-plane host.
@@ -156,34 +162,40 @@ impl Host for Machine {
     async fn inventory(&self, question: &Question) -> Result<Inventory, MachineError> {
         Machine::inventory(self, question).await
     }
-    async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError> {
+    async fn read(&self, owner: &Incarnation, manifest: &Manifest) -> Result<Observed, MachineError> {
         Machine::read(self, owner, manifest).await
     }
-    async fn push(&self, owner: &Owner, bundle: &Bundle, observed: &Observed, progress: &Progress) -> Result<(), MachineError> {
+    async fn push(
+        &self,
+        owner: &Incarnation,
+        bundle: &Bundle,
+        observed: &Observed,
+        progress: &Progress,
+    ) -> Result<(), MachineError> {
         Machine::push(self, owner, bundle, observed, progress).await
     }
-    async fn prune(&self, owner: &Owner, keep: &Manifest, progress: &Progress) -> Result<(), MachineError> {
+    async fn prune(&self, owner: &Incarnation, keep: &Manifest, progress: &Progress) -> Result<(), MachineError> {
         Machine::prune(self, owner, keep, progress).await
     }
-    async fn remove(&self, owner: &Owner, manifest: &Manifest, progress: &Progress) -> Result<(), MachineError> {
+    async fn remove(&self, owner: &Incarnation, manifest: &Manifest, progress: &Progress) -> Result<(), MachineError> {
         Machine::remove(self, owner, manifest, progress).await
     }
-    async fn start(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    async fn start(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
         Machine::start(self, owner, units).await
     }
-    async fn restart(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    async fn restart(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
         Machine::restart(self, owner, units).await
     }
-    async fn reload(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    async fn reload(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
         Machine::reload(self, owner, units).await
     }
-    async fn stop(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
+    async fn stop(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
         Machine::stop(self, owner, units).await
     }
-    async fn note_stamps(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    async fn note_stamps(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
         Machine::note_stamps(self, owner, units).await
     }
-    async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
+    async fn withdraw_stamps(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
         Machine::withdraw_stamps(self, owner, units).await
     }
     async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError> {

@@ -306,7 +306,7 @@ fn resources_of(module: &Value, resources: &mut Vec<Value>) {
     resources.extend(managed.map(|resource| {
         let mut instance = json!({
             "schema_version": resource["schema_version"],
-            "attributes": resource["values"],
+            "attributes": with_uid(&resource["values"]),
             "sensitive_attributes": sensitive(&resource["sensitive_values"]),
         });
         if let Some(key) = resource.get("index") {
@@ -317,6 +317,21 @@ fn resources_of(module: &Value, resources: &mut Vec<Value>) {
             "provider": format!("provider[{}]", resource["provider_name"]), "instances": [instance],
         })
     }));
+}
+
+/// What only an apply draws, so that a plan has no value for it.
+fn with_uid(values: &Value) -> Value {
+    const NIL: &str = "00000000-0000-0000-0000-000000000000";
+    let mut values = values.clone();
+    if values.get("host_contents").is_some() {
+        values["uid"] = json!(NIL);
+    }
+    for join in ["join", "cluster"] {
+        if values[join].is_object() {
+            values[join]["cluster_uid"] = json!(NIL);
+        }
+    }
+    values
 }
 
 /// Attributes that are marked as a whole.

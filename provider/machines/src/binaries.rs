@@ -2,7 +2,7 @@
 
 use crate::download::{DownloadError, download};
 use crate::script::{END, Script};
-use crate::{Machine, MachineError, Owner, Progress};
+use crate::{Incarnation, Machine, MachineError, Progress};
 use bundle::{Binary, Bundle, Digest, HostPath, Observed};
 use credentials::Url;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(3600);
 impl Machine {
     pub(crate) async fn install_binaries(
         &self,
-        owner: &Owner,
+        owner: &Incarnation,
         bundle: &Bundle,
         observed: &Observed,
         progress: &Progress<'_>,
@@ -46,7 +46,7 @@ impl Machine {
 
     async fn fetch_and_install(
         &self,
-        owner: &Owner,
+        owner: &Incarnation,
         plan: &str,
         missing: &BTreeMap<&HostPath, &Binary>,
         progress: &Progress<'_>,
@@ -56,8 +56,7 @@ impl Machine {
                 progress(sentence);
             }
         };
-        let script =
-            Script::new("installing programs", include_str!("scripts/binaries.sh"), &[owner.as_str(), self.name()], TIMEOUT);
+        let script = Script::new("installing programs", include_str!("scripts/binaries.sh"), &self.arguments(owner), TIMEOUT);
         let output = self.succeed(&script.on_line(&told), plan.as_bytes()).await.map_err(|error| name_url(error, missing))?;
         let answer = parse_answer(&output.stdout_text()).ok_or_else(|| MachineError::Answer {
             host: self.target.to_string(),

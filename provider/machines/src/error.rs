@@ -1,5 +1,6 @@
 //! What can go wrong with a host. Every message names the operation, the host, the object and the way out.
 
+use crate::Uid;
 use credentials::Url;
 use std::fmt;
 
@@ -42,6 +43,7 @@ pub enum MachineError {
     Authentication { host: String, user: String, tried: String, offered: String },
     Sudo { host: String, user: String, reason: String },
     OtherHost { host: String, found: String },
+    OtherUid { host: String, owner: String, found: Uid },
     Lost { host: String, operation: String, reason: String },
     Timeout { host: String, operation: String, seconds: u64 },
     Script { host: String, operation: String, status: u32, reason: String },
@@ -64,6 +66,12 @@ pub enum MachineError {
 }
 
 impl MachineError {
+    /// `object` is the owner and the uid in its record, as scripts report them.
+    pub(crate) fn other_uid(host: String, object: &str) -> MachineError {
+        let (owner, uid) = object.split_once(' ').unwrap_or((object, Uid::NIL));
+        MachineError::OtherUid { host, owner: owner.into(), found: Uid::parse(uid).unwrap_or_default() }
+    }
+
     /// The operation, the object and the host, in one line without a full stop.
     pub fn summary(&self) -> String {
         use MachineError as E;
@@ -78,6 +86,7 @@ impl MachineError {
             E::Authentication { host, user, .. } => format!("{host} refuses to log in user {user}"),
             E::Sudo { host, user, .. } => format!("user {user} on {host} may not run commands as root"),
             E::OtherHost { host, found } => format!("SSH to {host} reaches the machine of {found}"),
+            E::OtherUid { host, owner, .. } => format!("{host} carries another {owner} than this state knows"),
             E::Lost { host, operation, .. } => format!("the connection to {host} was lost during {operation}"),
             E::Timeout { host, operation, seconds } => format!("{operation} on {host} did not end within {seconds} s"),
             E::Script { host, operation, status, .. } => format!("{operation} failed on {host} (exit status {status})"),
@@ -181,6 +190,10 @@ impl MachineError {
             E::OtherHost { host, found } => format!(
                 "The record there says that the machine was set up as {found}. Nothing was taken from it or changed on it. Give {host} the \
                  address, the ssh.address or ssh.port, or the jump host, that leads to its own machine"
+            ),
+            E::OtherUid { found, .. } => format!(
+                "The record there names uid {found}: it was created after this state was written, or from another state. Nothing was read \
+                 from it or changed on it. Use the state that has this uid, or take the resource out of this one"
             ),
             E::Lost { reason, .. } => format!("{reason}. Running apply again is safe and continues from what it finds"),
             E::Timeout { .. } => "Look for what hangs there; running apply again is safe".into(),

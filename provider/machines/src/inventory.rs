@@ -1,8 +1,9 @@
 //! Who uses a host: the records that this provider left on it, and what of given paths is there. One question and one answer; the
 //! question and the answer's parser are pure.
 
+use crate::push::RECORD_VERSION;
 use crate::script::{END, Script};
-use crate::{Machine, MachineError, Owner};
+use crate::{Machine, MachineError, Owner, Uid};
 use bundle::{HostPath, UnitName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -39,17 +40,40 @@ pub struct Record {
     pub kept: BTreeSet<HostPath>,
     /// Units that came up at least once, whatever became of their stamps; by their stamps alone in a record of an older version.
     pub started: BTreeSet<UnitName>,
-    /// `Bundle::identity` at the last push, with `version`, `host` and `machine-id`.
+    /// `Bundle::identity` at the last push, with `version`, `host`, `uid` and `machine-id`.
     pub identity: BTreeMap<String, String>,
 }
 
-/// In `identity`: under which name in `hosts` the machine was written.
+/// In `identity`: under which name in `hosts` the machine was written, and of which life of the owner the record is.
 pub(crate) const HOST: &str = "host";
+pub(crate) const UID: &str = "uid";
+/// The first version whose lists say of every unit that came up that it did.
+const VERSION_WITH_STARTED: u32 = 2;
 
 impl Record {
     /// Under which name in `hosts` the machine was written. `None` in a record of an older version, until the next push.
     pub fn host(&self) -> Option<&str> {
         self.identity.get(HOST).map(String::as_str)
+    }
+
+    /// Of which life of its owner it is. Nil in a record of an older version, which knew only one.
+    pub fn uid(&self) -> Uid {
+        self.identity.get(UID).and_then(|text| Uid::parse(text.as_str()).ok()).unwrap_or_default()
+    }
+
+    /// Written by a version of this provider that would write more now.
+    pub fn is_older(&self) -> bool {
+        self.version() < RECORD_VERSION
+    }
+
+    /// Whether a unit that is not in `started` is known never to have come up: older versions had but the stamps, which are withdrawn
+    /// where a unit turns out not to be healthy.
+    pub fn knows_what_started(&self) -> bool {
+        self.version() >= VERSION_WITH_STARTED
+    }
+
+    fn version(&self) -> u32 {
+        self.identity.get("version").and_then(|text| text.parse().ok()).unwrap_or_default()
     }
 }
 
@@ -143,7 +167,7 @@ mod tests {
     #[test]
     fn an_answer_becomes_an_inventory() {
         let answer = "record\tk8s_a.b\t1700000000\ndirectories\tk8s_a.b\t/var/lib/etcd\nkept\tk8s_a.b\t/var/log/pods\n\
-                      identity\tk8s_a.b\tversion 2\nidentity\tk8s_a.b\thost h1\nidentity\tk8s_a.b\thosts a=1, b=2\nstarted\tk8s_a.b\tetcd.service\n\
+                      identity\tk8s_a.b\tversion 3\nidentity\tk8s_a.b\tuid 1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b\nidentity\tk8s_a.b\thost h1\nidentity\tk8s_a.b\thosts a=1, b=2\nstarted\tk8s_a.b\tetcd.service\n\
                       record\tk8s_a.old\t0\nrecord\t.odd\t0\nfilled\t/var/lib/etcd\n\
                       certificate\t/a.crt\t-----BEGIN\ncertificate\t/a.crt\tx\nend\n";
         let inventory = parse_inventory(answer).unwrap();
@@ -152,6 +176,9 @@ mod tests {
         assert_eq!((&first.directories, &first.kept), (&[path("/var/lib/etcd")].into(), &[path("/var/log/pods")].into()));
         assert_eq!((first.identity["hosts"].as_str(), first.host(), second.host()), ("a=1, b=2", Some("h1"), None));
         assert_eq!(first.started, [UnitName::literal("etcd.service")].into());
+        assert_eq!(first.uid().as_str(), "1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b");
+        assert_eq!((first.is_older(), first.knows_what_started()), (false, true));
+        assert_eq!((second.uid(), second.is_older(), second.knows_what_started()), (Uid::default(), true, false));
         assert_eq!(*second, Record::default());
         assert_eq!(inventory.filled, [path("/var/lib/etcd")].into());
         assert_eq!(inventory.certificates[&path("/a.crt")], "-----BEGIN\nx\n");

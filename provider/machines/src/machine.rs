@@ -3,7 +3,7 @@
 use crate::connection::Connection;
 use crate::download::default_folder;
 use crate::script::{self, Script, last_lines};
-use crate::{MachineError, Target};
+use crate::{Incarnation, MachineError, Target};
 use bundle::HostPath;
 use std::fmt;
 use std::path::Path;
@@ -111,6 +111,11 @@ impl Machine {
         self.target.name.as_str()
     }
 
+    /// What each script of an owner begins with: for whom it works, and on which host.
+    pub(crate) fn arguments<'a>(&'a self, owner: &'a Incarnation) -> [&'a str; 3] {
+        [owner.name.as_str(), self.name(), owner.uid.as_str()]
+    }
+
     /// Runs one of the crate's scripts, and turns what it reports into an error.
     pub(crate) async fn succeed(
         &self,
@@ -139,6 +144,7 @@ impl Machine {
             "owner" => MachineError::UnknownUser { host, owner: object, reason },
             "file" => MachineError::File { host, path: object, reason },
             "other-host" => MachineError::OtherHost { host, found: object },
+            "other-uid" => MachineError::other_uid(host, &object),
             "cut-off" => MachineError::Lost { host, operation, reason: format!("{object}: {reason}") },
             "filled" => MachineError::Filled { host, path: object, reason },
             "locked" => MachineError::Locked { host, lock: object },

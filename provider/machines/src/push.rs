@@ -1,10 +1,10 @@
 //! Puts a bundle on a host: modules, sysctls, packages, directories and files in one session, binaries in another. No unit is touched.
 
 use crate::archive::{self, Archive};
-use crate::inventory::HOST;
+use crate::inventory::{HOST, UID};
 use crate::read::{module_words, sysctl_path, sysctl_value};
 use crate::script::Script;
-use crate::{Machine, MachineError, Owner};
+use crate::{Incarnation, Machine, MachineError, Uid};
 use bundle::{Bundle, Directory, File, HostName, HostPath, IfFilled, Observed, OnChange, Unit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,8 +14,8 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(900);
 
 /// Of the folder `/var/lib/k8s-hardway/<owner>`. Version 1 added `identity`, `found`, `kept` and `kept-entries` to lists without one,
-/// version 2 the list `started`, and the `host` and its `machine-id` to `identity`.
-const RECORD_VERSION: u32 = 2;
+/// version 2 the list `started`, and the `host` and its `machine-id` to `identity`, version 3 the `uid` of the owner there.
+pub const RECORD_VERSION: u32 = 3;
 
 /// Gets progress, in sentences that hold no secret.
 pub type Progress<'a> = dyn Fn(&str) + Send + Sync + 'a;
@@ -25,13 +25,13 @@ impl Machine {
     /// is written before anything is changed, each file is either the old or the new one, and the next read and push go on.
     pub async fn push(
         &self,
-        owner: &Owner,
+        owner: &Incarnation,
         bundle: &Bundle,
         observed: &Observed,
         progress: &Progress<'_>,
     ) -> Result<(), MachineError> {
         let host = self.target.to_string();
-        let archive = render_archive(&self.target.name, bundle, observed).map_err(|why| match why {
+        let archive = render_archive((&self.target.name, &owner.uid), bundle, observed).map_err(|why| match why {
             Unpackable::NoContent(path) => MachineError::NoContent { host, path: path.to_string() },
             Unpackable::LongName(path) => {
                 MachineError::File { host, path: path.to_string(), reason: "its name is too long".into() }
@@ -43,7 +43,7 @@ impl Machine {
             }
         };
         let script =
-            Script::new("writing files", include_str!("scripts/push.sh"), &[owner.as_str(), self.name()], TIMEOUT).on_line(&told);
+            Script::new("writing files", include_str!("scripts/push.sh"), &self.arguments(owner), TIMEOUT).on_line(&told);
         self.succeed(&script, archive.as_slice()).await?;
         self.install_binaries(owner, bundle, observed, progress).await
     }
@@ -56,7 +56,7 @@ enum Unpackable {
 }
 
 /// The archive that push.sh unpacks on the host.
-fn render_archive(host: &HostName, bundle: &Bundle, observed: &Observed) -> Result<Vec<u8>, Unpackable> {
+fn render_archive((host, uid): (&HostName, &Uid), bundle: &Bundle, observed: &Observed) -> Result<Vec<u8>, Unpackable> {
     let paths = || bundle.files.keys().chain(bundle.binaries.keys());
     let directories: BTreeSet<&str> = paths().map(|path| split(path).0).collect();
     let numbers: BTreeMap<&str, usize> = directories.into_iter().zip(0..).collect();
@@ -85,7 +85,7 @@ fn render_archive(host: &HostName, bundle: &Bundle, observed: &Observed) -> Resu
     plan("sysctls", render_sysctls(bundle, observed));
     let directories = bundle.data_directories.iter();
     plan("directories", directories.map(|(path, new)| render_directory(path, new)).collect());
-    plan("identity", render_identity(host, &bundle.identity));
+    plan("identity", render_identity(host, uid, &bundle.identity));
     archive.add("end", 0o600, "root:root", b"");
     Ok(archive.finish())
 }
@@ -99,9 +99,9 @@ fn render_directory(path: &HostPath, directory: &Directory) -> String {
 }
 
 /// The version is that of the record: a reader that meets a later one knows that there may be more than it understands.
-fn render_identity(host: &HostName, identity: &BTreeMap<String, String>) -> String {
+fn render_identity(host: &HostName, uid: &Uid, identity: &BTreeMap<String, String>) -> String {
     let lines: String = identity.iter().map(|(key, value)| format!("{key} {value}\n")).collect();
-    format!("version {RECORD_VERSION}\n{HOST} {host}\n{lines}")
+    format!("version {RECORD_VERSION}\n{HOST} {host}\n{UID} {uid}\n{lines}")
 }
 
 /// The directory is empty for what stands in the root directory.

@@ -1,7 +1,7 @@
 //! One question and one answer: which of a manifest's things does the host have? The question and the answer's parser are pure.
 
 use crate::script::{END, Script};
-use crate::{Machine, MachineError, Owner};
+use crate::{Incarnation, Machine, MachineError};
 use bundle::{Digest, HostPath, Manifest, Observed, ObservedBinary, ObservedFile, ObservedUnit, Sysctl, UnitName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,8 +11,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Machine {
     /// One round trip. Small files are hashed; a binary counts as unchanged while size, time and inode are those of its installation.
-    pub async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError> {
-        let script = Script::new("reading the state", include_str!("scripts/read.sh"), &[owner.as_str(), self.name()], TIMEOUT);
+    pub async fn read(&self, owner: &Incarnation, manifest: &Manifest) -> Result<Observed, MachineError> {
+        let script = Script::new("reading the state", include_str!("scripts/read.sh"), &self.arguments(owner), TIMEOUT);
         let output = self.succeed(&script, render_question(manifest).as_bytes()).await?;
         parse_observed(&output.stdout_text(), manifest).map_err(|answer| MachineError::Answer {
             host: self.target.to_string(),

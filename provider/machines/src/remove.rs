@@ -1,7 +1,7 @@
 //! Takes away what was pushed: everything on destroy, or just what is declared no more.
 
 use crate::script::{END, Script};
-use crate::{Machine, MachineError, Owner, Progress};
+use crate::{Incarnation, Machine, MachineError, Progress};
 use bundle::{Digest, Manifest};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,19 +12,19 @@ impl Machine {
     /// Stops and disables the units, runs the cleanup commands, deletes files, programs and data directories, gives back the files and
     /// sysctls that were there before, removes packages and empty directories that were made for them, then the record. What another
     /// owner on the host also declares stays. A second run finds nothing and is fine.
-    pub async fn remove(&self, owner: &Owner, manifest: &Manifest, progress: &Progress<'_>) -> Result<(), MachineError> {
+    pub async fn remove(&self, owner: &Incarnation, manifest: &Manifest, progress: &Progress<'_>) -> Result<(), MachineError> {
         self.run_removal(owner, "all", "removing everything", manifest, progress).await
     }
 
     /// Takes away what an earlier push brought and `keep` does not name: files, programs, units, sysctls. Data directories, packages
     /// and cleanup commands stay until `remove`.
-    pub async fn prune(&self, owner: &Owner, keep: &Manifest, progress: &Progress<'_>) -> Result<(), MachineError> {
+    pub async fn prune(&self, owner: &Incarnation, keep: &Manifest, progress: &Progress<'_>) -> Result<(), MachineError> {
         self.run_removal(owner, "rest", "removing what is no longer declared", keep, progress).await
     }
 
     async fn run_removal(
         &self,
-        owner: &Owner,
+        owner: &Incarnation,
         mode: &'static str,
         operation: &'static str,
         manifest: &Manifest,
@@ -35,7 +35,7 @@ impl Machine {
                 progress(sentence);
             }
         };
-        let arguments = [owner.as_str(), self.name(), mode];
+        let arguments = [&self.arguments(owner)[..], &[mode]].concat();
         let script = Script::new(operation, include_str!("scripts/remove.sh"), &arguments, TIMEOUT).on_line(&told);
         self.succeed(&script, render_names(manifest).as_bytes()).await.map(drop)
     }

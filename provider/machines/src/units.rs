@@ -1,7 +1,7 @@
 //! Starts, restarts, reloads and stops systemd units, and notes with which configuration they run.
 
 use crate::script::{END, Script};
-use crate::{Machine, MachineError, Owner};
+use crate::{Incarnation, Machine, MachineError};
 use bundle::{Digest, UnitName};
 use std::time::Duration;
 
@@ -10,46 +10,47 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Machine {
     /// Enables and starts units, all at once, in the order that their own dependencies want. Each stamp is written when its unit runs.
-    pub async fn start(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    pub async fn start(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
         self.act_on_units(owner, "start", "starting units", &render_units(units)).await
     }
 
     /// Like `start`; a unit that runs is stopped first.
-    pub async fn restart(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    pub async fn restart(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
         self.act_on_units(owner, "restart", "restarting units", &render_units(units)).await
     }
 
     /// Tells running units to read their configuration again, and starts the others.
-    pub async fn reload(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    pub async fn reload(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
         self.act_on_units(owner, "reload", "reloading units", &render_units(units)).await
     }
 
     /// Stops units until the next boot; `remove` and `prune` disable them.
-    pub async fn stop(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
+    pub async fn stop(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
         let lines: String = units.iter().map(|unit| format!("{unit} -\n")).collect();
         self.act_on_units(owner, "stop", "stopping units", &(lines + END)).await
     }
 
     /// Writes the stamps of running units that were seen to have read again what they read by themselves; no unit is touched.
-    pub async fn note_stamps(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    pub async fn note_stamps(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
         self.act_on_units(owner, "note", "writing the stamps of units", &render_units(units)).await
     }
 
     /// Empties the stamps of units that were started and did not become healthy, so that whoever looks next sees them run with something
     /// else than they should.
-    pub async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
+    pub async fn withdraw_stamps(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
         let lines: String = units.iter().map(|unit| format!("{unit} -\n")).collect();
         self.act_on_units(owner, "withdraw", "withdrawing the stamps of units", &(lines + END)).await
     }
 
     async fn act_on_units(
         &self,
-        owner: &Owner,
+        owner: &Incarnation,
         verb: &'static str,
         operation: &'static str,
         lines: &str,
     ) -> Result<(), MachineError> {
-        let script = Script::new(operation, include_str!("scripts/units.sh"), &[owner.as_str(), self.name(), verb], TIMEOUT);
+        let script =
+            Script::new(operation, include_str!("scripts/units.sh"), &[&self.arguments(owner)[..], &[verb]].concat(), TIMEOUT);
         match self.succeed(&script, lines.as_bytes()).await {
             Err(MachineError::Unit { host, unit, reason, journal, .. }) => {
                 Err(MachineError::Unit { host, verb: verb.into(), unit, reason, journal })

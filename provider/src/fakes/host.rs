@@ -9,7 +9,7 @@ use crate::kubernetes::KubernetesError;
 use crate::ports::{Etcd, Host, Kubernetes};
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, ObservedBinary, ObservedFile, ObservedUnit, UnitName};
-use machines::{Facts, Inventory, MachineError, Output, Owner, Progress, Question};
+use machines::{Facts, Incarnation, Inventory, MachineError, Output, Owner, Progress, Question};
 use render::control_plane::ADMIN_KUBECONFIG;
 use std::sync::Arc;
 
@@ -26,12 +26,17 @@ impl FakeHost {
         MachineError::Lost { host: self.name.to_string(), operation: operation.into(), reason: "the connection was cut".into() }
     }
 
-    /// As every script of an owner does: its record may be that of another host.
-    fn refuse_other_host(&self, owner: &Owner) -> Result<(), MachineError> {
-        let found = self.world.change(|memory| memory.host(&self.machine).records.get(owner)?.identity.get("host").cloned());
-        match found.filter(|found| found != self.name.as_str()) {
-            None => Ok(()),
-            Some(found) => Err(MachineError::OtherHost { host: self.name.to_string(), found }),
+    /// As every script of an owner does: its record may be that of another host, or of another life of the owner.
+    fn refuse_other(&self, owner: &Incarnation) -> Result<(), MachineError> {
+        let record = self.world.change(|memory| memory.host(&self.machine).records.get(&owner.name).map(inventory::recorded));
+        let Some(record) = record else { return Ok(()) };
+        let host = self.name.to_string();
+        if let Some(found) = record.host().filter(|found| *found != self.name.as_str()) {
+            return Err(MachineError::OtherHost { host, found: found.into() });
+        }
+        match record.uid() {
+            found if found == owner.uid => Ok(()),
+            found => Err(MachineError::OtherUid { host, owner: owner.to_string(), found }),
         }
     }
 
@@ -54,12 +59,17 @@ impl FakeHost {
         })
     }
 
-    async fn act(&self, verb: units::Verb, owner: &Owner, named: &[(UnitName, Option<Digest>)]) -> Result<(), MachineError> {
-        self.refuse_other_host(owner)?;
+    async fn act(
+        &self,
+        verb: units::Verb,
+        owner: &Incarnation,
+        named: &[(UnitName, Option<Digest>)],
+    ) -> Result<(), MachineError> {
+        self.refuse_other(owner)?;
         let call = format!("{}: {verb:?} {}", self.name, units::joined(named));
-        let done = self
-            .world
-            .mutate(call, |memory, extent| units::act(memory, &self.machine, verb, owner, &named[..extent.of(named.len())]));
+        let done = self.world.mutate(call, |memory, extent| {
+            units::act(memory, &self.machine, verb, &owner.name, &named[..extent.of(named.len())])
+        });
         done.await.unwrap_or_else(|| Err(self.lost("an action on units")))
     }
 }
@@ -102,57 +112,63 @@ impl Host for FakeHost {
         self.ask(|host| inventory::take(host, question))
     }
 
-    async fn read(&self, owner: &Owner, manifest: &Manifest) -> Result<Observed, MachineError> {
-        self.refuse_other_host(owner)?;
-        self.ask(|host| observe(host, owner, manifest))
+    async fn read(&self, owner: &Incarnation, manifest: &Manifest) -> Result<Observed, MachineError> {
+        self.refuse_other(owner)?;
+        self.ask(|host| observe(host, &owner.name, manifest))
     }
 
-    async fn push(&self, owner: &Owner, bundle: &Bundle, observed: &Observed, progress: &Progress) -> Result<(), MachineError> {
-        self.refuse_other_host(owner)?;
+    async fn push(
+        &self,
+        owner: &Incarnation,
+        bundle: &Bundle,
+        observed: &Observed,
+        progress: &Progress,
+    ) -> Result<(), MachineError> {
+        self.refuse_other(owner)?;
         progress("writing files");
         self.mutate("push", |host, extent| push::push(host, &self.name, owner, (bundle, observed), extent)).await
     }
 
-    async fn prune(&self, owner: &Owner, keep: &Manifest, _progress: &Progress) -> Result<(), MachineError> {
-        self.refuse_other_host(owner)?;
+    async fn prune(&self, owner: &Incarnation, keep: &Manifest, _progress: &Progress) -> Result<(), MachineError> {
+        self.refuse_other(owner)?;
         self.mutate("prune", |host, extent| {
-            push::prune(host, owner, keep, extent);
+            push::prune(host, &owner.name, keep, extent);
             Ok(())
         })
         .await
     }
 
-    async fn remove(&self, owner: &Owner, manifest: &Manifest, _progress: &Progress) -> Result<(), MachineError> {
-        self.refuse_other_host(owner)?;
+    async fn remove(&self, owner: &Incarnation, manifest: &Manifest, _progress: &Progress) -> Result<(), MachineError> {
+        self.refuse_other(owner)?;
         let call = format!("{}: remove", self.name);
         let done = self.world.mutate(call, |memory, extent| {
-            push::remove(memory.host(&self.machine), owner, manifest, extent);
+            push::remove(memory.host(&self.machine), &owner.name, manifest, extent);
             units::forget_cluster_without_etcd(memory);
         });
         done.await.ok_or_else(|| self.lost("removing everything"))
     }
 
-    async fn start(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    async fn start(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
         self.act(units::Verb::Start, owner, &stamped(units)).await
     }
 
-    async fn restart(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    async fn restart(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
         self.act(units::Verb::Restart, owner, &stamped(units)).await
     }
 
-    async fn reload(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    async fn reload(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
         self.act(units::Verb::Reload, owner, &stamped(units)).await
     }
 
-    async fn stop(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
+    async fn stop(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
         let named: Vec<_> = units.iter().map(|unit| (unit.clone(), None)).collect();
         self.act(units::Verb::Stop, owner, &named).await
     }
 
-    async fn note_stamps(&self, owner: &Owner, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
-        self.refuse_other_host(owner)?;
+    async fn note_stamps(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+        self.refuse_other(owner)?;
         self.mutate("note stamps", |host, extent| {
-            let record = host.records.entry(owner.clone()).or_default();
+            let record = host.records.entry(owner.name.clone()).or_default();
             for (unit, stamp) in &units[..extent.of(units.len())] {
                 record.units.insert(unit.clone(), Some(stamp.clone()));
                 record.unread.remove(unit);
@@ -162,10 +178,10 @@ impl Host for FakeHost {
         .await
     }
 
-    async fn withdraw_stamps(&self, owner: &Owner, units: &[UnitName]) -> Result<(), MachineError> {
-        self.refuse_other_host(owner)?;
+    async fn withdraw_stamps(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
+        self.refuse_other(owner)?;
         self.mutate("withdraw stamps", |host, _| {
-            let record = host.records.entry(owner.clone()).or_default();
+            let record = host.records.entry(owner.name.clone()).or_default();
             for unit in units {
                 record.units.insert(unit.clone(), None);
                 record.unread.remove(unit);

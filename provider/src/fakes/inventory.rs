@@ -16,7 +16,7 @@ pub(super) fn take(host: &HostMemory, question: &Question) -> Inventory {
     }
 }
 
-fn recorded(record: &Remembered) -> Record {
+pub(super) fn recorded(record: &Remembered) -> Record {
     let started = record.units.iter().filter(|(_, stamp)| stamp.is_some());
     Record {
         since: None,

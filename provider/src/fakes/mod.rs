@@ -42,6 +42,8 @@ struct Inside {
     memory: Mutex<Memory>,
     faults: Mutex<Faults>,
     now: Mutex<OffsetDateTime>,
+    /// What `random` answers.
+    drawn: Mutex<u8>,
     clock: FakeClock,
     fetches: Mutex<Vec<String>>,
     stops: mpsc::UnboundedSender<Stop>,
@@ -56,11 +58,17 @@ impl FakeWorld {
             memory: Mutex::default(),
             faults: Mutex::default(),
             now: Mutex::new(now),
+            drawn: Mutex::new(7),
             clock: FakeClock::default(),
             fetches: Mutex::default(),
             stops,
         };
         (FakeWorld { inside: Arc::new(inside) }, heard)
+    }
+
+    /// From now on random bytes are others.
+    pub fn draw_again(&self) {
+        *self.inside.drawn.lock().unwrap() += 1;
     }
 
     pub fn advance(&self, by: time::Duration) {
@@ -144,7 +152,7 @@ impl World for FakeWorld {
     }
 
     fn random(&self) -> [u8; 16] {
-        [7; 16]
+        [*self.inside.drawn.lock().unwrap(); 16]
     }
 
     fn clock(&self) -> Arc<dyn Clock> {

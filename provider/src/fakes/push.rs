@@ -4,14 +4,14 @@ use super::FakeFile;
 use super::faults::Extent;
 use super::memory::HostMemory;
 use bundle::{Bundle, Digest, Directory, HostName, HostPath, IfFilled, Manifest, Observed, OnChange, UnitName};
-use machines::{MachineError, Owner};
+use machines::{Incarnation, MachineError, Owner};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Writes what `observed` says is missing, never what is missing without being observed so: a push with a wrong observation is wrong.
 pub(super) fn push(
     host: &mut HostMemory,
     name: &HostName,
-    owner: &Owner,
+    owner: &Incarnation,
     (bundle, observed): (&Bundle, &Observed),
     extent: Extent,
 ) -> Result<(), MachineError> {
@@ -24,7 +24,7 @@ pub(super) fn push(
         return Err(MachineError::Filled { host: name.to_string(), path: path.to_string(), reason: "it holds something".into() });
     }
     note(host, name, owner, bundle);
-    mark_unread(host, owner, &doomed);
+    mark_unread(host, &owner.name, &doomed);
     host.modules.extend(bundle.modules.iter().cloned());
     for (key, value) in &bundle.sysctls {
         if observed.sysctls.get(key) != Some(value) {
@@ -43,7 +43,7 @@ pub(super) fn push(
         let identity = binary.identity();
         if observed.binaries.get(path).is_none_or(|found| found.identity.as_ref() != Some(&identity)) {
             host.programs.insert(path.clone(), identity.clone());
-            host.records.entry(owner.clone()).or_default().installed.insert(path.clone(), identity);
+            host.records.entry(owner.name.clone()).or_default().installed.insert(path.clone(), identity);
         }
     }
     Ok(())
@@ -74,13 +74,18 @@ fn refused(host: &HostMemory, path: &HostPath, directory: &Directory) -> Option<
     (directory.if_filled == IfFilled::Refuse && !is_covered && !host.content_of(path).is_empty()).then(|| path.clone())
 }
 
-fn note(host: &mut HostMemory, name: &HostName, owner: &Owner, bundle: &Bundle) {
+fn note(host: &mut HostMemory, name: &HostName, Incarnation { name: owner, uid }: &Incarnation, bundle: &Bundle) {
     let before: Vec<_> = bundle.sysctls.keys().map(|key| (key.clone(), host.sysctl(key))).collect();
     let seen_by_others: Vec<_> =
         host.records.iter().filter(|(other, _)| *other != owner).flat_map(|(_, record)| record.sysctls.clone()).collect();
     let mut filled: BTreeMap<HostPath, BTreeSet<HostPath>> =
         bundle.data_directories.keys().map(|path| (path.clone(), host.content_of(path))).collect();
+    let is_filled = |path: &HostPath| !host.content_of(path).is_empty();
+    let has_data = host.records.get(owner).is_some_and(|record| record.directories.iter().any(is_filled));
     let record = host.records.entry(owner.clone()).or_default();
+    if has_data && !super::inventory::recorded(record).knows_what_started() {
+        record.started.extend(record.units.keys().cloned());
+    }
     record.files.extend(bundle.files.keys().chain(bundle.binaries.keys()).cloned());
     for (key, value) in before {
         let first = seen_by_others.iter().find(|(other, _)| *other == key).map_or(value, |(_, value)| value.clone());
@@ -99,7 +104,10 @@ fn note(host: &mut HostMemory, name: &HostName, owner: &Owner, bundle: &Bundle) 
         }
     }
     record.identity = bundle.identity.clone();
-    record.identity.insert("host".into(), name.to_string());
+    let version = machines::RECORD_VERSION.to_string();
+    record.identity.extend(
+        [("version", version), ("host", name.to_string()), ("uid", uid.to_string())].map(|(key, value)| (key.into(), value)),
+    );
     record.cleanup.extend(bundle.cleanup.iter().cloned());
 }
 

@@ -15,6 +15,7 @@ mod engine;
 mod foundation;
 mod host_versions;
 mod other_host;
+mod other_life;
 mod ownership;
 mod plans;
 mod replacements;
@@ -130,6 +131,18 @@ fn contents(state: &Value) -> BTreeMap<String, BTreeMap<String, Value>> {
     }
     hosts.retain(|_, lines| !lines.is_empty());
     hosts
+}
+
+/// The state that a plan leads to, as far as no host is asked for it: what is created gets a uid.
+fn as_applied(planned: &Value) -> Value {
+    let mut state = planned.clone();
+    state.set("uid", machines::Uid::NIL.into());
+    let mut join = state.get("join").clone();
+    if join.is_set() {
+        join.set("cluster_uid", machines::Uid::NIL.into());
+        state.set("join", join);
+    }
+    state
 }
 
 /// As a refresh leaves it: the change that it was written by is over.

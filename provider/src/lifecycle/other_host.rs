@@ -145,7 +145,7 @@ async fn records_without_a_name_are_taken_on_and_named_by_the_next_push() {
                     .records
                     .iter_mut()
                     .filter(|(owner, _)| owner.as_str().starts_with(row.name))
-                    .for_each(|(_, record)| record.identity.clear())
+                    .for_each(|(_, record)| record.identity.retain(|key, _| key == "uid"))
             });
         }
         let config = stage.config.clone();

@@ -153,12 +153,15 @@ async fn nodes_of_another_cluster_are_not_cleaned() {
 async fn a_cluster_with_the_same_authorities_is_gone_on_with_also_by_an_older_record() {
     let mut stage = Stage::of(row("k8s_hardway_cluster")).await;
     stage.create().await;
+    let mut taken_on = stage.world.memory();
     for host in ["cp-1", "cp-2", "cp-3"] {
         stage.world.change_host(host, |memory| memory.records.values_mut().for_each(|record| record.identity.clear()));
+        let records = taken_on.hosts.get_mut(&bundle::HostName::literal(host)).unwrap().records.values_mut();
+        records.for_each(|record| drop(record.identity.insert("uid".into(), machines::Uid::NIL.into())));
     }
-    let before = stage.world.memory();
     let state = stage.create().await;
-    stage.world_is(&before, "after an adoption");
+    assert_eq!(state.get("uid").as_str(), Some(machines::Uid::NIL));
+    stage.world_is(&taken_on, "after an adoption");
     let config = stage.config.clone();
     stage.settled(&state, &config, "after an adoption").await;
 }

@@ -134,7 +134,7 @@ async fn a_plan_shows_no_step_of_the_change_before() {
 
 /// The object of the step with this action, as JSON: what a policy sees.
 fn data(stage: &Stage, planned: &Value, action: &str) -> serde_json::Value {
-    let json = planned.to_json(&stage.engine.schema(stage.row.name).value_type()).unwrap();
+    let json = super::as_applied(planned).to_json(&stage.engine.schema(stage.row.name).value_type()).unwrap();
     let steps = json["steps"].as_array().unwrap();
     assert_eq!(steps.len(), json["rollout"].as_array().unwrap().len());
     steps.iter().find(|step| step["action"] == action).unwrap_or_else(|| panic!("no {action} in {steps:#?}")).clone()

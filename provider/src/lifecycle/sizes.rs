@@ -65,7 +65,7 @@ async fn planned(stage: &mut Stage, hosts: usize) -> Value {
 }
 
 fn state_bytes(stage: &Stage, state: &Value) -> usize {
-    state.to_json(&stage.engine.schema(NODES).value_type()).unwrap().to_string().len()
+    super::as_applied(state).to_json(&stage.engine.schema(NODES).value_type()).unwrap().to_string().len()
 }
 
 #[tokio::test]

@@ -58,15 +58,25 @@ contains() {
   esac
 }
 
-# refuse_other_host HOST: SSH may reach another machine than it should. A record of an older version names no host.
-refuse_other_host() {
-  [ -f "$record/identity" ] || return 0
-  while read -r key value; do
-    [ "$key" != host ] || [ "$value" = "$1" ] || fail other-host "$value"
-  done <"$record/identity"
+nil_uid=00000000-0000-0000-0000-000000000000
+
+# identity KEY: of the record; nothing where an older version wrote it.
+identity() { [ ! -f "$record/identity" ] || sed -n "s/^$1 //p" "$record/identity"; }
+
+# has_record: one that names nothing is what a run left that wrote nothing else.
+has_record() { [ -s "$record/files" ] || [ -s "$record/directories" ]; }
+
+# refuse_other HOST UID: SSH may reach another machine than it should, and an owner of the same name may have been created since. A
+# record of an older version names no host, and is of the one owner that had the name then.
+refuse_other() {
+  other=$(identity host)
+  [ "${other:-$1}" = "$1" ] || fail other-host "$other"
+  has_record || return 0
+  other=$(identity uid)
+  [ "${other:=$nil_uid}" = "$2" ] || fail other-uid "${record##*/} $other"
 }
 
-# open_record OWNER HOST: one script at a time works on an owner's record, if it is that of this host.
+# open_record OWNER HOST UID: one script at a time works on an owner's record, if it is that of this host and this life of the owner.
 open_record() {
   owner=$1
   record=$state/$1
@@ -76,7 +86,7 @@ open_record() {
   mkdir -p "$state" || fail file "$state"
   exec 9>"$lock" || fail file "$lock"
   take_lock 9 "$lock"
-  refuse_other_host "$2"
+  refuse_other "$2" "$3"
   mkdir -p "$record/backup" "$record/units" "$record/cleanup" || fail file "$record"
 }
 

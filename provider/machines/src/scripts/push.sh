@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# push.sh OWNER HOST: standard input is an archive: plan/* say what to do, files/* are new contents, cleanup/* undo things on destroy.
-open_record "$1" "$2"
+# push.sh OWNER HOST UID: standard input is an archive: plan/* say what to do, files/* are new contents, cleanup/* undo things on destroy.
+open_record "$1" "$2" "$3"
 lock_host
 exec 1>&2
 stage=$record/staging
@@ -57,14 +57,35 @@ record_sysctls() {
   done <plan/sysctls
 }
 
-record_rest() {
-  while read -r unit; do
-    [ -e "$record/units/$unit" ] || : >"$record/units/$unit" || fail file "$record/units/$unit"
-  done <plan/units
+# An older version took no list of units that came up, and stamps go: where there is data, all count as if they had.
+note_started() {
+  has_record || return 0
+  case $(identity version) in
+  '' | 1) ;;
+  *) return 0 ;;
+  esac
+  data=$(own directories | while read -r path; do if is_filled "$path"; then echo "$path"; fi; done)
+  [ -n "$data" ] || return 0
+  came_up=
+  for file in "$record"/units/*; do
+    unit=${file##*/}
+    if [ -f "$file" ] && ! contains "$(own started)" "$unit"; then came_up="$came_up${came_up:+$newline}$unit"; fi
+  done
+  add_lines started "$came_up"
+}
+
+# Before the lists, so that a record never has one and does not say whose it is.
+record_identity() {
   {
     { cat plan/identity && if [ -s /etc/machine-id ]; then echo "machine-id $(cat /etc/machine-id)"; fi; } >"$record/identity.part" &&
       mv -f "$record/identity.part" "$record/identity"
   } || fail file "$record/identity"
+}
+
+record_rest() {
+  while read -r unit; do
+    [ -e "$record/units/$unit" ] || : >"$record/units/$unit" || fail file "$record/units/$unit"
+  done <plan/units
   for file in cleanup/*; do
     [ ! -f "$file" ] || cp "$file" "$record/$file" || fail file "$record/$file"
   done
@@ -233,6 +254,8 @@ install_packages() {
 }
 
 refuse_filled
+note_started
+record_identity
 record_files
 record_sysctls
 record_rest

@@ -1,12 +1,12 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# remove.sh OWNER HOST all|rest: standard input holds `unit NAME`, `file PATH SHA256`, `binary PATH`, `sysctl KEY`, at last `end`.
+# remove.sh OWNER HOST UID all|rest: standard input holds `unit NAME`, `file PATH SHA256`, `binary PATH`, `sysctl KEY`, at last `end`.
 # all: takes away what the record names, and what only standard input names if it is unchanged; then the record itself.
 # rest: takes away what the record names and standard input does not.
 read_list
 [ -d "$state/$1" ] && recorded=yes || recorded=no
-open_record "$1" "$2"
+open_record "$1" "$2" "$3"
 lock_host
-mode=$3
+mode=$4
 exec 1>&2
 named=$record/named
 printf %s "$list" >"$named" || fail remove "$record"

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# units.sh OWNER HOST start|restart|reload|note|stop|withdraw: standard input holds `UNIT STAMP`, STAMP being - for the last two, at last `end`.
-open_record "$1" "$2"
-verb=$3
+# units.sh OWNER HOST UID start|restart|reload|note|stop|withdraw: standard input holds `UNIT STAMP`, STAMP being - for the last two, at last `end`.
+open_record "$1" "$2" "$3"
+verb=$4
 exec 1>&2
 units='' ended=no
 rm -rf "$record/starting"
@@ -116,7 +116,13 @@ stop() {
 case $verb in
 stop) stop "$@" ;;
 note) for unit in "$@"; do mv -f "$record/starting/$unit" "$record/units/$unit" || fail file "$record/units/$unit"; done ;;
-withdraw) for unit in "$@"; do : >"$record/units/$unit" || fail file "$record/units/$unit"; done ;;
+withdraw)
+  for unit in "$@"; do
+    # In the record of an older version the stamp alone says that it came up.
+    [ ! -s "$record/units/$unit" ] || contains "$(own started)" "$unit" || add_lines started "$unit"
+    : >"$record/units/$unit" || fail file "$record/units/$unit"
+  done
+  ;;
 reload)
   prepare "$@"
   for unit in "$@"; do act reload-or-restart "$unit"; done

@@ -42,6 +42,11 @@ fn check(host: &Host, script: &str, arguments: &str, input: &str) {
     }
 }
 
+/// For whom a script works and on which host, and the rest.
+fn arguments(rest: &str) -> String {
+    format!("{} h1 {} {rest}", owner().name, owner().uid)
+}
+
 /// With two files, a unit that runs and a record of them.
 async fn pushed(host: &Host) {
     let machine = host.connect().await;
@@ -64,10 +69,10 @@ async fn a_prune_whose_list_is_cut_off_removes_nothing() {
     pushed(&host).await;
     let list = format!("unit a.service\nfile {0}/fake/etc/a.service x\nfile {0}/etc/file x\nend\n", host.folder.path().display());
     let script = include_str!("../../src/scripts/remove.sh");
-    check(&host, script, "k8s_test.loopback h1 rest", &list);
+    check(&host, script, &arguments("rest"), &list);
     assert!(host.path("etc/file").exists() && host.path("fake/etc/a.service").exists());
     for length in 0..list.trim_end().len() {
-        let output = run(&host, SHELLS[0], script, "k8s_test.other h1 all", &list.as_bytes()[..length]);
+        let output = run(&host, SHELLS[0], script, &arguments("all").replace("loopback", "other"), &list.as_bytes()[..length]);
         assert!(!output.status.success() && !host.path("state/k8s_test.other").exists(), "a record of nothing is left");
     }
 }
@@ -77,7 +82,7 @@ async fn an_action_on_units_whose_list_is_cut_off_touches_none() {
     let host = Host::start();
     pushed(&host).await;
     let script = include_str!("../../src/scripts/units.sh");
-    check(&host, script, "k8s_test.loopback h1 stop", "a.service -\nb.service -\nend\n");
+    check(&host, script, &arguments("stop"), "a.service -\nb.service -\nend\n");
 }
 
 #[tokio::test]
@@ -86,7 +91,7 @@ async fn questions_that_are_cut_off_are_not_answered() {
     pushed(&host).await;
     let question =
         format!("file {0}/etc/file\nunit a.service\nmodule overlay overlay overlay -\nend\n", host.folder.path().display());
-    check(&host, include_str!("../../src/scripts/read.sh"), "k8s_test.loopback h1", &question);
+    check(&host, include_str!("../../src/scripts/read.sh"), &arguments(""), &question);
     let question = "filled /var/lib/none\ncertificates /etc/none.crt\nend\n";
     check(&host, include_str!("../../src/scripts/inventory.sh"), "", question);
 }
@@ -106,11 +111,11 @@ async fn programs_are_installed_by_a_whole_list_only() {
     let script = include_str!("../../src/scripts/binaries.sh");
     for length in lengths {
         for shell in SHELLS {
-            let output = run(&host, shell, script, "k8s_test.loopback h1", &list.as_bytes()[..length]);
+            let output = run(&host, shell, script, &arguments(""), &list.as_bytes()[..length]);
             assert!(!output.status.success() && !host.path("etc/p").exists(), "{:?}", &list[..length]);
         }
     }
-    let output = run(&host, SHELLS[0], script, "k8s_test.loopback h1", list.as_bytes());
+    let output = run(&host, SHELLS[0], script, &arguments(""), list.as_bytes());
     assert_eq!((String::from_utf8_lossy(&output.stdout).as_ref(), host.text("etc/p").as_str()), ("installed\n", "program"));
 }
 

@@ -1,8 +1,8 @@
 //! Data directories that were there before, and what the inventory says of a host that others use.
 
-use crate::host::{Host, apply, owner, push_error, quiet, run};
+use crate::host::{Host, apply, named, owner, push_error, quiet, run};
 use bundle::{Bundle, Directory, File, HostPath, UnitName};
-use machines::{Inventory, MachineError, Owner, Question};
+use machines::{Incarnation, Inventory, MachineError, Question, Uid};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
@@ -45,7 +45,7 @@ async fn what_a_record_names_is_pushed_again_whatever_is_in_it() {
     host.write("data/etcd/member/wal", "ours");
     bundle.files.insert(host.host_path("etc/other"), File::public("y"));
     apply(&machine, &owner(), &bundle).await;
-    let other = Owner::parse("k8s_test.other").unwrap();
+    let other = named("k8s_test.other");
     apply(&machine, &other, &bundle).await;
     machine.remove(&owner(), &bundle.manifest(), &quiet).await.unwrap();
     assert_eq!(host.text("data/etcd/member/wal"), "ours");
@@ -117,12 +117,13 @@ async fn the_inventory_names_records_what_is_filled_and_certificates_without_key
     host.write("state/k8s_test.loopback/units/a.service", "digest\n");
     host.write("state/k8s_test.loopback/units/b.service", "");
     let found = machine.inventory(&question).await.unwrap();
-    let record = &found.records[&owner()];
+    let record = &found.records[&owner().name];
     assert_eq!(record.directories, [host.host_path("data/etcd")].into());
     assert_eq!(record.kept, [host.host_path("log/pods")].into());
     assert_eq!(record.started, [UnitName::literal("a.service")].into());
     let identity = |key: &str| record.identity[key].as_str();
-    assert_eq!((identity("version"), record.host(), identity("hosts")), ("2", Some("h1"), "h1=192.0.2.1 h2=192.0.2.2"));
+    assert_eq!(record.uid(), owner().uid);
+    assert_eq!((identity("version"), record.host(), identity("hosts")), ("3", Some("h1"), "h1=192.0.2.1 h2=192.0.2.2"));
     let machine_id = fs::read_to_string("/etc/machine-id").ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
     assert_eq!(record.identity.get("machine-id"), machine_id.as_ref());
     assert_eq!(found.filled, ["data/etcd", "etc/file"].map(|name| host.host_path(name)).into());
@@ -138,10 +139,12 @@ async fn a_record_of_an_older_version_is_read_and_gone_on_with() {
     let bundle = declaring(&host, "data/etcd", Directory::data(0o700));
     apply(&machine, &owner(), &bundle).await;
     fs::remove_file(host.path("state/k8s_test.loopback/identity")).unwrap();
+    // What had the name then, had no uid.
+    let owner = || Incarnation { uid: Uid::default(), ..crate::host::owner() };
     host.write("data/etcd/member/wal", "ours");
     let data: HostPath = host.host_path("data/etcd");
     let found = machine.inventory(&Question { filled: [data.clone()].into(), ..Question::default() }).await.unwrap();
-    assert!(found.records[&owner()].directories.contains(&data) && found.records[&owner()].identity.is_empty());
+    assert!(found.records[&owner().name].directories.contains(&data) && found.records[&owner().name].identity.is_empty());
     apply(&machine, &owner(), &bundle).await;
     assert_eq!(host.text("data/etcd/member/wal"), "ours");
     machine.remove(&owner(), &bundle.manifest(), &quiet).await.unwrap();

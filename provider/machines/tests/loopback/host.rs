@@ -1,7 +1,7 @@
 //! One "host": a private sshd with its own keys, its own record folder, and stand-ins for systemctl and modprobe.
 
 use bundle::{Bundle, Disruption, Health, HostName, HostPath, OnChange, Unit, UnitTraits, differences};
-use machines::{Authentication, KnownHosts, Machine, MachineError, Owner, Target};
+use machines::{Authentication, Incarnation, KnownHosts, Machine, MachineError, Owner, Target, Uid};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -28,14 +28,18 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-pub fn owner() -> Owner {
-    Owner::parse("k8s_test.loopback").unwrap()
+pub fn owner() -> Incarnation {
+    named("k8s_test.loopback")
+}
+
+pub fn named(name: &str) -> Incarnation {
+    Incarnation { name: Owner::parse(name).unwrap(), uid: Uid::of_random([1; 16]) }
 }
 
 pub fn quiet(_: &str) {}
 
 /// Reads, pushes what differs, reads again: nothing may differ then.
-pub async fn apply(machine: &Machine, owner: &Owner, bundle: &Bundle) {
+pub async fn apply(machine: &Machine, owner: &Incarnation, bundle: &Bundle) {
     let observed = machine.read(owner, &bundle.manifest()).await.unwrap();
     machine.push(owner, bundle, &observed, &quiet).await.unwrap();
     let mut without_units = bundle.manifest();

@@ -2,7 +2,7 @@
 
 use crate::host::{Host, apply, owner, quiet, unit_that_reads};
 use bundle::{Bundle, Digest, Directory, File, HostName, UnitName};
-use machines::{Machine, MachineError};
+use machines::{Incarnation, Machine, MachineError, Uid};
 use std::fs;
 
 fn bundle(host: &Host) -> Bundle {
@@ -53,6 +53,8 @@ async fn every_script_of_an_owner_refuses_the_machine_of_another_host() {
 async fn a_record_without_a_name_is_anybodys_and_the_next_push_names_it() {
     let host = Host::start();
     let (machine, bundle) = (host.connect().await, bundle(&host));
+    // What had the name then, had no uid.
+    let owner = || Incarnation { uid: Uid::default(), ..crate::host::owner() };
     apply(&machine, &owner(), &bundle).await;
     let identity = host.path("state/k8s_test.loopback/identity");
     for older in [None, Some("version 1\nhosts h1=192.0.2.1\n")] {
@@ -65,6 +67,6 @@ async fn a_record_without_a_name_is_anybodys_and_the_next_push_names_it() {
         let observed = machine.read(&owner(), &bundle.manifest()).await.unwrap();
         assert_eq!(bundle::differences(&bundle.manifest(), &observed), []);
         machine.push(&owner(), &bundle, &observed, &quiet).await.unwrap();
-        assert!(fs::read_to_string(&identity).unwrap().starts_with("version 2\nhost h1\n"));
+        assert!(fs::read_to_string(&identity).unwrap().starts_with("version 3\nhost h1\nuid 00000000-"));
     }
 }

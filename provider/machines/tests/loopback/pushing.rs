@@ -1,8 +1,8 @@
 //! What a push writes, what it does not touch, and how it fails.
 
-use crate::host::{Host, apply, owner, push_error, quiet, run};
+use crate::host::{Host, apply, named, owner, push_error, quiet, run};
 use bundle::{Bundle, Content, Digest, Directory, File, Sysctl, differences};
-use machines::{MachineError, Owner};
+use machines::MachineError;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
@@ -189,7 +189,7 @@ async fn two_owners_push_at_the_same_time_and_share_what_both_declare() {
     bundle.files.insert(host.host_path("etc/shared/file"), File::public("shared"));
     bundle.sysctls.insert(Sysctl::literal(FREE_SYSCTL), "5".into());
     let before = run("cat", &["/proc/sys/net/ipv4/conf/lo/tag"]);
-    let owners = ["k8s_test.one", "k8s_test.two"].map(|name| Owner::parse(name).unwrap());
+    let owners = ["k8s_test.one", "k8s_test.two"].map(named);
     tokio::join!(apply(&machine, &owners[0], &bundle), apply(&machine, &owners[1], &bundle));
     machine.remove(&owners[0], &bundle.manifest(), &quiet).await.unwrap();
     assert_eq!((host.text("etc/shared/file").as_str(), run("cat", &["/proc/sys/net/ipv4/conf/lo/tag"]).trim()), ("shared", "5"));

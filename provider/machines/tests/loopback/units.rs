@@ -116,7 +116,7 @@ async fn that_a_unit_came_up_once_outlasts_its_stamp() {
     machine.restart(&owner(), &starts[..1]).await.unwrap();
     machine.withdraw_stamps(&owner(), &[a.clone(), b]).await.unwrap();
     let found = machine.inventory(&Question::default()).await.unwrap();
-    assert_eq!(found.records[&owner()].started, [a].into());
+    assert_eq!(found.records[&owner().name].started, [a].into());
     assert_eq!(host.text("state/k8s_test.loopback/started"), "a.service\n");
 }
 

@@ -1,8 +1,9 @@
 //! Hosts that take no part in a call, and what is said of them: after a refresh, an apply, a destroy. Pure.
 
 use super::addresses::Moves;
+use super::lives;
 use bundle::{HostList, HostName};
-use machines::MachineError;
+use machines::{Incarnation, MachineError, Uid};
 use schema::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
 
@@ -11,15 +12,28 @@ pub struct Absence {
     /// Without a full stop.
     pub summary: String,
     pub reason: String,
+    pub why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    Silent,
     /// It answers, and is another host than it should be.
-    pub is_other: bool,
+    OtherHost,
+    /// It carries what was created under the same name before or later.
+    OtherLife(Uid),
+    /// It carries a cluster with other authorities.
+    OtherCluster,
 }
 
 impl Absence {
     pub fn of(host: &HostName, error: &MachineError) -> Absence {
-        let is_other = matches!(error, MachineError::OtherHost { .. });
-        let summary = if is_other { error.summary() } else { format!("{host} does not answer") };
-        Absence { summary, reason: error.to_string(), is_other }
+        let (why, summary) = match error {
+            MachineError::OtherHost { .. } => (Why::OtherHost, error.summary()),
+            MachineError::OtherUid { found, .. } => (Why::OtherLife(found.clone()), error.summary()),
+            _ => (Why::Silent, format!("{host} does not answer")),
+        };
+        Absence { summary, reason: error.to_string(), why }
     }
 }
 
@@ -39,16 +53,30 @@ impl<'a> FromIterator<(&'a HostName, &'a Absence)> for Absent<'a> {
 }
 
 impl Absent<'_> {
-    /// Of a refresh: one warning for all hosts that do not answer, and one for each that is another.
-    pub fn read_warnings(&self) -> Diagnostics {
-        let others = self.hosts.values().filter(|absence| absence.is_other).map(|absence| {
+    /// Of a refresh: one warning for all hosts that do not answer, one for all that carry another life of the owner, and one for each
+    /// that is another host.
+    pub fn read_warnings(&self, owner: &Incarnation) -> Diagnostics {
+        let others = self.hosts.values().filter(|absence| absence.why == Why::OtherHost).map(|absence| {
             Diagnostic::warning(&absence.summary).detail(format!(
                 "{}\n\nIts last known state is kept; every other host was read. Once it leads to its own machine, the next refresh reads it.",
                 absence.reason
             ))
         });
-        let silent = self.hosts.iter().filter(|(_, absence)| !absence.is_other).map(|(host, absence)| (*host, *absence));
-        silent.collect::<Absent>().silence().into_iter().chain(others).collect()
+        let silent = self.hosts.iter().filter(|(_, absence)| absence.why == Why::Silent).map(|(host, absence)| (*host, *absence));
+        let lives = self.other_lives(owner).map(|(summary, detail)| {
+            Diagnostic::warning(summary).detail(format!("{detail}\n\nWhat this state last knew of them is kept."))
+        });
+        silent.collect::<Absent>().silence().into_iter().chain(lives).chain(others).collect()
+    }
+
+    /// Summary and detail.
+    pub fn other_lives(&self, owner: &Incarnation) -> Option<(String, String)> {
+        let hosts = self.hosts.iter().filter_map(|(host, absence)| match &absence.why {
+            Why::OtherLife(uid) => Some((*host, uid)),
+            _ => None,
+        });
+        let hosts: BTreeMap<&HostName, &Uid> = hosts.collect();
+        (!hosts.is_empty()).then(|| lives::other_life(owner, &hosts))
     }
 
     fn silence(&self) -> Option<Diagnostic> {

@@ -116,7 +116,7 @@ impl Addresses {
     pub async fn refuse_other_machines(&self, fleet: &Fleet, found: &BTreeMap<HostName, Inventory>) -> Result<(), Diagnostic> {
         for moved in self.moves() {
             let Some((name, inventory)) = found.iter().find(|(name, _)| name.as_str() == moved.host) else { continue };
-            if inventory.records.contains_key(&fleet.owner) {
+            if inventory.records.contains_key(&fleet.owner.name) {
                 continue;
             }
             let Some(machine) = fleet.machines.get(name) else { continue };

@@ -9,14 +9,14 @@ use super::fleet::Fleet;
 use super::ownership::{self, Claim};
 use super::plan::Rollout;
 use super::recorded::{self, Recorded};
-use super::{empty_members, preflight};
+use super::{empty_members, lives, preflight};
 use bundle::{Bundle, HostName, Manifest, Observed};
-use machines::Inventory;
+use machines::{Inventory, MachineError, Record};
 use protocol::{ApplyRequest, ApplyResponse};
 use render::component;
 use rollout::HostState;
 use schema::{Diagnostic, Diagnostics, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an apply starts from.
 pub struct Apply<'a> {
@@ -44,11 +44,15 @@ impl Apply<'_> {
     /// Brings every host from what it has to what it should have.
     pub async fn run(&self, mut fleet: Fleet, request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
         let recorded = Recorded::of(request.prior.as_ref())?.manifests()?;
+        let owner = fleet.owner.clone();
         let mut applied = self.roll(&mut fleet, &recorded).await;
         let failed = applied.diagnostics.has_errors();
         let created = request.prior.is_none();
         if applied.manifests.is_empty() && failed {
             return Ok(ApplyResponse { state: request.prior, diagnostics: applied.diagnostics });
+        }
+        if created && applied.adopts && !failed {
+            applied.diagnostics.push(lives::adoption(&owner));
         }
         if failed && created && applied.adopts {
             // Tainted, the next apply would delete what was there before this one began.
@@ -91,7 +95,8 @@ impl Apply<'_> {
         let mut asked = recorded.clone();
         asked.extend(manifests.clone());
         let observed = fleet.observe(&asked).await;
-        let adopts = recorded.is_empty() && self.inventories.values().any(|found| ownership::has_own_data(&fleet.owner, found));
+        let adopts =
+            recorded.is_empty() && self.inventories.values().any(|found| ownership::has_own_data(&fleet.owner.name, found));
         let mut applied = Applied { manifests: recorded.clone(), diagnostics: Diagnostics::default(), cancelled: false, adopts };
         let mut faults = self.foreign(fleet, recorded);
         faults.extend(self.preflight(fleet, recorded).await);
@@ -102,7 +107,7 @@ impl Apply<'_> {
         let mut states = self.host_states(&asked, recorded, &observed);
         for state in &mut states {
             if let Some((bundle, found)) = self.desired.get(&state.name).zip(self.inventories.get(&state.name)) {
-                (state.etcd_data, state.history) = ownership::etcd_of(&fleet.owner, bundle, found);
+                (state.etcd_data, state.history) = ownership::etcd_of(&fleet.owner.name, bundle, found);
             }
         }
         let steps = match (self.rollout.plan)(&states) {
@@ -115,8 +120,36 @@ impl Apply<'_> {
             }
         };
         let outcome = Execution::new(fleet, self.desired, recorded, &observed, self.actions).run(&steps).await;
+        let is_done = outcome.error.is_none();
+        let touched = outcome.touched.clone();
         applied.take(fleet, &manifests, outcome, self.moves);
+        if is_done && let Err(error) = self.renew_records(fleet, &touched, &observed).await {
+            applied.diagnostics.push(machine_error(&error));
+        }
         applied
+    }
+
+    /// Records that an older version wrote get what they lack, where no step wrote to the host: a push without a difference, which
+    /// touches no unit.
+    async fn renew_records(
+        &self,
+        fleet: &Fleet,
+        touched: &BTreeSet<HostName>,
+        observed: &BTreeMap<HostName, Observed>,
+    ) -> Result<(), MachineError> {
+        let is_older = |host: &HostName| {
+            let record = self.inventories.get(host).and_then(|found| found.records.get(&fleet.owner.name));
+            record.is_some_and(Record::is_older) && !touched.contains(host)
+        };
+        let outdated = self.desired.iter().filter(|(host, _)| is_older(host));
+        let pushes = outdated.filter_map(|(host, bundle)| {
+            let (machine, observed) = (fleet.machines.get(host)?, observed.get(host)?);
+            Some(async move {
+                let phase = fleet.progress.phase(format!("{host}: bring its record up to date"));
+                phase.finish(machine.push(&fleet.owner, bundle, observed, &|line: &str| fleet.progress.line(line)).await)
+            })
+        });
+        futures::future::try_join_all(pushes).await.map(drop)
     }
 
     fn host_states(

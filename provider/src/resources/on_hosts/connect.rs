@@ -7,14 +7,14 @@ use crate::hosts::HostConfigs;
 use crate::ssh::{self, Ssh};
 use bundle::HostName;
 use futures::StreamExt;
-use machines::{Owner, Target};
+use machines::{Incarnation, Target};
 use protocol::Call;
 use schema::{Diagnostic, Field};
 
 /// A host that does not answer is remembered with its reason.
 pub async fn connect(
     shared: &Shared,
-    owner: Owner,
+    owner: Incarnation,
     hosts: &HostConfigs,
     resource_ssh: &Field<Ssh>,
     call: &Call,

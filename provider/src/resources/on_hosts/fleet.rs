@@ -1,7 +1,7 @@
 //! The hosts of one resource while a call lasts: each answers or does not. Reading, stopping and removing, all hosts at once; steps
 //! are run by `execute`.
 
-use super::absence::{Absence, Absent};
+use super::absence::{Absence, Absent, Why};
 use super::errors::machine_error;
 use super::execute::StepError;
 use super::ownership;
@@ -9,14 +9,14 @@ use crate::ports::{Clock, Host};
 use crate::progress::Progress;
 use crate::wait::Waiter;
 use bundle::{Difference, HostName, Manifest, Observed, UnitName};
-use machines::{Inventory, MachineError, Owner, Question};
+use machines::{Incarnation, Inventory, MachineError, Question, Record, Uid};
 use schema::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub struct Fleet {
-    pub owner: Owner,
+    pub owner: Incarnation,
     pub machines: BTreeMap<HostName, Arc<dyn Host>>,
     pub absent: BTreeMap<HostName, Absence>,
     pub progress: Progress,
@@ -27,7 +27,7 @@ pub struct Fleet {
 impl Fleet {
     /// Hosts that answered, and those that did not with the reason.
     pub fn new(
-        owner: Owner,
+        owner: Incarnation,
         answers: impl IntoIterator<Item = (HostName, Result<Arc<dyn Host>, MachineError>)>,
         progress: Progress,
         cancelled: CancellationToken,
@@ -69,7 +69,7 @@ impl Fleet {
     /// Goes on without a host that is not to be touched.
     pub fn leave_alone(&mut self, host: &HostName, why: &Diagnostic) {
         self.machines.remove(host);
-        let absence = Absence { summary: why.summary.clone(), reason: why.detail.clone(), is_other: true };
+        let absence = Absence { summary: why.summary.clone(), reason: why.detail.clone(), why: Why::OtherCluster };
         self.absent.insert(host.clone(), absence);
     }
 
@@ -119,7 +119,7 @@ impl Fleet {
         let mut all = BTreeMap::new();
         for (host, result) in futures::future::join_all(looks).await {
             match result {
-                Ok(inventory) => match ownership::other_host(&self.owner, &host, &inventory) {
+                Ok(inventory) => match ownership::other_host(&self.owner.name, &host, &inventory) {
                     None => drop(all.insert(host, inventory)),
                     Some(found) => {
                         let error = MachineError::OtherHost { host: host.to_string(), found: found.into() };
@@ -130,6 +130,18 @@ impl Fleet {
             }
         }
         all
+    }
+
+    /// Hosts that carry another life of the owner are absent from then on.
+    pub fn leave_other_lives(&mut self, inventories: &mut BTreeMap<HostName, Inventory>) {
+        let uid = |inventory: &Inventory| inventory.records.get(&self.owner.name).map(Record::uid);
+        let others = inventories.iter().filter_map(|(host, inventory)| Some((host.clone(), uid(inventory)?)));
+        let others: Vec<(HostName, Uid)> = others.filter(|(_, uid)| *uid != self.owner.uid).collect();
+        for (host, found) in others {
+            let error = MachineError::OtherUid { host: host.to_string(), owner: self.owner.to_string(), found };
+            inventories.remove(&host);
+            self.miss(host, &error);
+        }
     }
 
     /// Stops units on all hosts at once, for components that would wait for each other if their hosts were removed one by one.

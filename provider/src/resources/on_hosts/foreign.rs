@@ -1,9 +1,10 @@
 //! What was found on a host that somebody else uses, in words: what it is, whose, and the ways out.
 
 use super::absence::Absence;
+use super::lives;
 use super::ownership::Claim;
 use bundle::{HostName, HostPath};
-use machines::{Owner, Record};
+use machines::{Incarnation, Owner, Record};
 use schema::{AttributePath, Diagnostic};
 use time::OffsetDateTime;
 
@@ -12,6 +13,11 @@ pub(super) enum Finding {
     OtherOwner(Owner, Record),
     /// A load balancer of the same name on other hosts.
     OtherHosts {
+        declared: String,
+        recorded: String,
+    },
+    /// Its kubelet has credentials of a cluster that had the same name. Both are uids.
+    NodeOfAnotherCluster {
         declared: String,
         recorded: String,
     },
@@ -44,6 +50,15 @@ impl Finding {
                      restore its state or declare those hosts first and change them in a second apply; else give this one another name."
                 ),
             ),
+            Finding::NodeOfAnotherCluster { declared, recorded } => (
+                format!("{host} is a node of another cluster"),
+                format!(
+                    "Its record says that {owner} joined the cluster with uid {recorded}, and this configuration declares that with {declared}: \
+                     the kubelet there would go on with what it has from the other. Destroy it with the state that made it, or clean the host \
+                     as root there:\n\n{}",
+                    cleaning(&owner.name)
+                ),
+            ),
             Finding::Installation(path, who) => (
                 format!("{host} carries a cluster of {who}"),
                 format!("{path} is not empty there. Remove it as the documentation of {who} says, or declare another host."),
@@ -57,7 +72,7 @@ impl Finding {
                 format!(
                     "{path} is there, but no certificate of an authority, so that nobody can tell whose data it is: a removal was cut \
                      off. Restore the state that knows this host and destroy with it, or clean the host as root there:\n\n{}",
-                    cleaning(owner)
+                    cleaning(&owner.name)
                 ),
             ),
         };
@@ -76,6 +91,13 @@ pub(super) fn other_host(host: &HostName, absence: &Absence, owner: &Owner) -> D
             cleaning(owner)
         ))
         .at(AttributePath::attribute("hosts").key(host.as_str()))
+}
+
+/// Hosts carry another life of the owner.
+pub(super) fn other_life((summary, detail): (String, String)) -> Diagnostic {
+    Diagnostic::error(summary)
+        .detail(format!("{detail}\n\nNothing was changed on any host."))
+        .at(AttributePath::attribute(lives::UID))
 }
 
 /// The host carries a cluster that is younger than the state by which it is to be cleaned.
@@ -132,23 +154,24 @@ fn other_owner(owner: &Owner, record: &Record) -> String {
     )
 }
 
-fn filled(paths: &[&str], owner: &Owner) -> String {
+fn filled(paths: &[&str], owner: &Incarnation) -> String {
     let moves: String = paths.iter().map(|path| format!("  mv {path} {path}.before\n")).collect();
     let record = format!("/var/lib/k8s-hardway/{owner}");
     let adopts: String = paths.iter().map(|path| format!("  echo {path} >>{record}/directories\n")).collect();
     format!(
         "{} not empty: a container runtime, an etcd or a cluster of somebody else may use it, and a destroy would delete it. Declare \
          another host; or, if nobody needs what is there, move it away as root there:\n\n{moves}\nIf it is of {owner} and only the \
-         record was lost:\n\n  mkdir -p {record}\n{adopts}",
+         record was lost:\n\n  mkdir -p {record}\n  echo 'uid {}' >{record}/identity\n{adopts}",
         match paths {
             [one] => format!("{one} is"),
             several => format!("{} are", several.join(", ")),
-        }
+        },
+        owner.uid
     )
 }
 
 /// By what the record names.
-fn cleaning(owner: &Owner) -> String {
+pub(super) fn cleaning(owner: &Owner) -> String {
     format!(
         "  cd /var/lib/k8s-hardway/{owner} && systemctl disable --now $(ls units); xargs rm -f <files; xargs rm -rf <directories; \
          rm -rf /var/lib/k8s-hardway/{owner}"

@@ -5,6 +5,7 @@
 mod absence;
 mod addresses;
 mod apply;
+mod calls;
 mod connect;
 pub(crate) mod downloads;
 mod empty_members;
@@ -15,6 +16,7 @@ mod foreign;
 pub mod hardway_cluster;
 mod health;
 pub(crate) mod lb_vrrp;
+mod lives;
 mod moves;
 pub(crate) mod node_group;
 mod outdated;
@@ -29,13 +31,12 @@ mod stopping;
 mod versions;
 
 use self::addresses::{Addresses, Moves};
-use self::apply::Apply;
 use self::execute::Actions;
 use self::fleet::Fleet;
 use self::plan::{Before, Rollout};
 use self::recorded::Recorded;
 use crate::configuration::Shared;
-use crate::hosts::{self, HostConfigs};
+use crate::hosts::HostConfigs;
 use crate::ssh::Ssh;
 use async_trait::async_trait;
 use bundle::{Bundle, HostName, Manifest, UnitName};
@@ -92,6 +93,14 @@ pub trait HostResource: Send + Sync + 'static {
     fn moves(&self) -> Moves {
         Moves::WithTheirMachine
     }
+
+    /// Where the uid of what it is a part of stands, an attribute and a part of it: with another uid it is another object.
+    fn belongs_to(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// Where else than in `uid` the uid stands, once it is known. Pure.
+    fn show_uid(&self, _planned: &mut Value) {}
 
     /// Warnings about what a destroy will do, also as the first half of a replacement. Pure.
     fn plan_destroy(&self, prior: &Value) -> Diagnostics;
@@ -174,7 +183,7 @@ impl<R: HostResource> OnHosts<R> {
     async fn connect_to_recorded(&self, call: &Call, prior: &Value) -> Result<Fleet, Diagnostic> {
         let place: Place = decode(prior)?;
         let hosts = recorded::all_hosts(None, Some(prior))?;
-        connect::connect(&self.shared, self.owner(prior)?, &hosts, &place.ssh, call).await
+        connect::connect(&self.shared, self.incarnation(Some(prior), prior)?, &hosts, &place.ssh, call).await
     }
 
     /// What is replaced is planned as new, and what its destroy means is said: engines ask again without what exists, show the values of
@@ -184,11 +193,15 @@ impl<R: HostResource> OnHosts<R> {
         let with_secrets: R::Config = decode(&request.config)?;
         let mut planned = request.proposed.clone();
         planned.set("id", self.resource.id(&config).map_or(Value::Unknown, Value::from));
+        planned.set(lives::UID, Value::Unknown);
         let requires_replace = request.prior.as_ref().map(|prior| self.replaced_by(prior, &planned)).unwrap_or_default();
         let (prior, replaced) = match &request.prior {
             Some(prior) if !requires_replace.is_empty() => (None, Some(prior)),
             prior => (prior.as_ref(), None),
         };
+        if let Some(prior) = prior {
+            planned.set(lives::UID, lives::uid(prior).as_str().into());
+        }
         let before = Before::of(prior)?;
         let mut diagnostics = replaced.map(|prior| self.resource.plan_destroy(prior)).unwrap_or_default();
         diagnostics.extend(self.addresses(prior, &before.manifests, &planned)?.check(self.resource.moves()));
@@ -215,7 +228,16 @@ impl<R: HostResource> OnHosts<R> {
         let paths = self.resource.schema().replace_paths(prior, planned);
         let id = |values: &Value| values.get("id").as_str().map(str::to_string);
         let is_another = id(prior).zip(id(planned)).is_some_and(|(before, now)| before != now);
-        if paths.is_empty() && is_another { vec![AttributePath::attribute("id")] } else { paths }
+        if paths.is_empty() && is_another {
+            return vec![AttributePath::attribute("id")];
+        }
+        // All of it is unknown behind a data source that is read during apply, which says nothing: apply compares again.
+        let of_another = self.resource.belongs_to().filter(|(attribute, part)| {
+            let (before, now) = (prior.get(attribute), planned.get(attribute));
+            now.is_set() && before.get(part) != now.get(part)
+        });
+        let of_another = of_another.map(|(attribute, part)| AttributePath::attribute(attribute).then(part));
+        paths.into_iter().chain(of_another).collect()
     }
 
     async fn read_hosts(&self, call: &Call, prior: &Value) -> Result<ReadResponse, Diagnostic> {
@@ -223,106 +245,9 @@ impl<R: HostResource> OnHosts<R> {
         let mut fleet = self.connect_to_recorded(call, prior).await?;
         let drift = fleet.read(&recorded).await;
         Ok(ReadResponse {
-            diagnostics: fleet.absent_of(fleet.absent.keys()).read_warnings(),
+            diagnostics: fleet.absent_of(fleet.absent.keys()).read_warnings(&fleet.owner),
             state: Some(recorded::after_read(prior.clone(), &drift, &fleet.reasons())),
         })
-    }
-
-    async fn apply_hosts(&self, call: &Call, mut request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
-        let config: R::Config = decode(&request.planned)?;
-        let with_secrets: R::Config = decode(&request.config)?;
-        let place: Place = decode(&request.planned)?;
-        let recorded = Recorded::of(request.prior.as_ref())?.manifests()?;
-        let addresses = self.addresses(request.prior.as_ref(), &recorded, &request.planned)?;
-        addresses.refuse(self.resource.moves())?;
-        let all = recorded::all_hosts(place.hosts.known(), request.prior.as_ref())?;
-        let was_empty = |prior: &Value| prior.get("hosts").as_map().is_none_or(BTreeMap::is_empty);
-        if all.is_empty() && request.prior.as_ref().is_none_or(was_empty) {
-            return self.apply_to_no_host(&config, &with_secrets, request).await;
-        }
-        let actions = self.resource.actions(&self.shared, &config, call).await?;
-        let mut planned = request.planned.clone();
-        let declared = Declared {
-            shared: &self.shared,
-            config: &config,
-            with_secrets: &with_secrets,
-            state: Some(&request.planned),
-            prior: request.prior.as_ref(),
-            actions: Some(&actions),
-        };
-        let desired = self.resource.desired(&declared, &mut planned).await?.bundles.ok_or_else(errors::unknown_at_apply)?;
-        let desired = keeping_stamps(desired, &recorded);
-        if desired.values().any(|bundle| bundle.unknown_files().next().is_some()) {
-            return Err(errors::unknown_at_apply());
-        }
-        recorded::set_desired(&mut planned, &desired)?;
-        outdated::refuse(&request.planned, &planned)?;
-        let mut fleet = connect::connect(&self.shared, self.owner(&planned)?, &all, &place.ssh, call).await?;
-        let inventories = fleet.take_inventories(ownership::questions(&desired, &recorded)).await;
-        addresses.refuse_other_machines(&fleet, &inventories).await?;
-        let refused = ownership::refuse_other_hosts(&fleet, desired.keys());
-        if refused.has_errors() {
-            return Ok(ApplyResponse { state: request.prior, diagnostics: refused });
-        }
-        let leaving = recorded.iter().filter(|(host, _)| !desired.contains_key(*host));
-        let leaving = leaving.map(|(host, manifest)| (host.clone(), manifest.clone())).collect();
-        for (host, why) in ownership::refuse_other_clusters(&fleet.owner, &leaving, &inventories) {
-            fleet.leave_alone(&host, &why);
-        }
-        let prior = request.prior.clone();
-        let facts = self.resource.observe(&actions, &fleet, prior.as_ref()).await?;
-        request.planned = planned;
-        let apply = Apply {
-            hosts: &place.hosts.known().and_then(hosts::resolve).unwrap_or_default(),
-            desired: &desired,
-            inventories: &inventories,
-            rollout: &self.resource.rollout(&config, &facts),
-            actions: &actions,
-            moves: self.resource.moves(),
-        };
-        let mut response = apply.run(fleet, request).await?;
-        self.resource.settle(&actions, call, prior.as_ref(), &mut response).await;
-        Ok(response)
-    }
-
-    /// There is nobody to ask, and what a resource needs for its steps, such as the API of a cluster, need not be there.
-    async fn apply_to_no_host(
-        &self,
-        config: &R::Config,
-        with_secrets: &R::Config,
-        request: ApplyRequest,
-    ) -> Result<ApplyResponse, Diagnostic> {
-        let mut planned = request.planned.clone();
-        let state = Some(&request.planned);
-        let prior = request.prior.as_ref();
-        let declared = Declared { shared: &self.shared, config, with_secrets, state, prior, actions: None };
-        self.resource.desired(&declared, &mut planned).await?;
-        planned.set(recorded::HOST_CONTENTS, Value::object([]));
-        ["rollout", steps::STEPS].into_iter().for_each(|name| planned.set(name, Value::List(Vec::new())));
-        Ok(ApplyResponse { state: Some(planned), ..ApplyResponse::default() })
-    }
-
-    async fn delete_hosts(&self, call: &Call, prior: &Value) -> Result<DeleteResponse, Diagnostic> {
-        let config: R::Config = decode(prior)?;
-        let recorded = Recorded::of(Some(prior))?.manifests()?;
-        let mut fleet = self.connect_to_recorded(call, prior).await?;
-        let inventories = fleet.take_inventories(ownership::questions(&BTreeMap::new(), &recorded)).await;
-        let mut refused = ownership::refuse_other_hosts(&fleet, recorded.keys());
-        refused.extend(ownership::refuse_other_clusters(&fleet.owner, &recorded, &inventories).into_values());
-        if refused.has_errors() {
-            return Ok(DeleteResponse { left_behind: Some(prior.clone()), diagnostics: refused });
-        }
-        let mut diagnostics = self.resource.leave(&self.shared, &config, call).await?;
-        let is_left = diagnostics.has_errors();
-        let first = self.resource.stopped_first();
-        if !first.is_empty() {
-            fleet.stop_everywhere(&first).await;
-        }
-        let (left, found) = fleet.remove(&recorded).await;
-        diagnostics.extend(found);
-        let left_behind = recorded::left_behind(prior.clone(), &left)?;
-        let left_behind = left_behind.or_else(|| is_left.then(|| recorded::with_clean_hosts(prior.clone())));
-        Ok(DeleteResponse { left_behind, diagnostics })
     }
 }
 
@@ -344,7 +269,7 @@ impl<R: HostResource> Resource for OnHosts<R> {
     }
 
     fn schema(&self) -> Schema {
-        self.resource.schema().version(versions::CURRENT).attributes(recorded::attributes())
+        self.resource.schema().version(versions::CURRENT).attribute(lives::attribute()).attributes(recorded::attributes())
     }
 
     fn upgrade(&self, version: i64, state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {

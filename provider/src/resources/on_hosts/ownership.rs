@@ -1,10 +1,12 @@
 //! Whose host it is: before anything is written to any host, its records, the authorities on it and its data directories must be this
 //! resource's, or nobody's. Pure: the inventories come in.
 
+use super::absence::Why;
 use super::fleet::Fleet;
 use super::foreign::{self, Cluster, Finding};
+use super::node_group::whose::CLUSTER_UID;
 use bundle::{Bundle, Digest, HostName, HostPath, IfFilled, Manifest};
-use machines::{Inventory, Owner, Question, Record};
+use machines::{Incarnation, Inventory, Owner, Question, Record, Uid};
 use render::{control_plane, load_balancer, node};
 use rollout::{EtcdData, History};
 use schema::{Diagnostic, Diagnostics};
@@ -27,7 +29,7 @@ pub(super) const INSTALLATIONS: [(&str, &str); 4] = [
 /// What a resource is about to do to a host.
 pub struct Claim<'a> {
     pub host: &'a HostName,
-    pub owner: &'a Owner,
+    pub owner: &'a Incarnation,
     pub bundle: &'a Bundle,
     /// The state has the host already.
     pub in_state: bool,
@@ -61,10 +63,12 @@ pub fn other_host<'a>(owner: &Owner, host: &HostName, found: &'a Inventory) -> O
     found.records.get(owner)?.host().filter(|name| *name != host.as_str())
 }
 
-/// Machines that were set up as another of the hosts that are to be written or cleaned.
-pub fn refuse_other_hosts<'a>(fleet: &Fleet, hosts: impl Iterator<Item = &'a HostName>) -> Diagnostics {
-    let others = hosts.filter_map(|host| Some((host, fleet.absent.get(host).filter(|absence| absence.is_other)?)));
-    others.map(|(host, absence)| foreign::other_host(host, absence, &fleet.owner)).collect()
+/// Machines that were set up as another of the hosts that are to be written or cleaned, or in another life of the owner.
+pub fn refuse_other_hosts<'a>(fleet: &'a Fleet, hosts: impl Iterator<Item = &'a HostName>) -> Diagnostics {
+    let absent = fleet.absent_of(hosts);
+    let others = absent.hosts.iter().filter(|(_, absence)| absence.why == Why::OtherHost);
+    let others = others.map(|(host, absence)| foreign::other_host(host, absence, &fleet.owner.name));
+    others.chain(absent.other_lives(&fleet.owner).map(foreign::other_life)).collect()
 }
 
 /// Hosts that are to be cleaned by a state and carry another cluster than this state knows.
@@ -177,9 +181,10 @@ fn kind(owner: &Owner) -> &str {
 /// Of a host that only the host itself can tell about.
 fn unknown_to_the_state(claim: &Claim, found: &Inventory) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let ours = found.records.get(claim.owner);
-    if ONE_PER_HOST.contains(&kind(claim.owner)) {
-        let others = found.records.iter().filter(|(owner, _)| *owner != claim.owner && kind(owner) == kind(claim.owner));
+    let ours = found.records.get(&claim.owner.name);
+    if ONE_PER_HOST.contains(&kind(&claim.owner.name)) {
+        let others =
+            found.records.iter().filter(|(owner, _)| **owner != claim.owner.name && kind(owner) == kind(&claim.owner.name));
         findings.extend(others.map(|(owner, record)| Finding::OtherOwner(owner.clone(), record.clone())));
         let installations = INSTALLATIONS.iter().filter(|(path, _)| found.filled.contains(&HostPath::literal(path)));
         findings.extend(installations.map(|(path, who)| Finding::Installation(path, who)));
@@ -189,6 +194,12 @@ fn unknown_to_the_state(claim: &Claim, found: &Inventory) -> Vec<Finding> {
         && hosts != recorded
     {
         findings.push(Finding::OtherHosts { declared: hosts.clone(), recorded: recorded.clone() });
+    }
+    if let Some((declared, record)) = claim.bundle.identity.get(CLUSTER_UID).zip(ours) {
+        let recorded = record.identity.get(CLUSTER_UID).map_or(Uid::NIL, String::as_str);
+        if declared != recorded {
+            findings.push(Finding::NodeOfAnotherCluster { declared: declared.clone(), recorded: recorded.into() });
+        }
     }
     if findings.is_empty() {
         findings.extend(filled(claim, found).map(Finding::Filled));
@@ -226,6 +237,10 @@ mod tests {
         Owner::parse(text).unwrap()
     }
 
+    fn incarnation(text: &str) -> Incarnation {
+        Incarnation { name: owner(text), uid: Uid::of_random([1; 16]) }
+    }
+
     /// Of a control-plane host.
     fn bundle() -> Bundle {
         let mut bundle = Bundle::default();
@@ -246,7 +261,7 @@ mod tests {
 
     #[track_caller]
     fn check_host(in_state: bool, found: &Inventory, expect: &[&str]) {
-        let (host, owner, bundle) = (HostName::literal("cp-1"), owner("k8s_hardway_cluster.demo"), bundle());
+        let (host, owner, bundle) = (HostName::literal("cp-1"), incarnation("k8s_hardway_cluster.demo"), bundle());
         let claim = Claim { host: &host, owner: &owner, bundle: &bundle, in_state };
         let summaries: Vec<String> = check(&claim, found).iter().map(|diagnostic| diagnostic.summary.clone()).collect();
         assert_eq!(summaries, expect);

@@ -12,7 +12,7 @@ use crate::ports::Clock;
 use crate::progress::Progress;
 use bundle::{Bundle, HostName, HostPath, OnChange, UnitName};
 use ipnet::IpNet;
-use machines::Owner;
+use machines::{Incarnation, Owner, Uid};
 use render::component::{API_SERVER, ETCD, VIRTUAL_ADDRESSES};
 use render::control_plane::{ADMIN_KUBECONFIG, Endpoints};
 use rollout::Gate;
@@ -28,8 +28,8 @@ fn host() -> HostName {
     HostName::literal("worker-1")
 }
 
-fn owner() -> Owner {
-    Owner::parse("k8s_lb_vrrp.api").unwrap()
+fn owner() -> Incarnation {
+    Incarnation { name: Owner::parse("k8s_lb_vrrp.api").unwrap(), uid: Uid::default() }
 }
 
 fn keepalived() -> UnitName {
@@ -49,7 +49,7 @@ fn fill(memory: &mut Memory) {
     let worker = memory.host(&host());
     worker.files.insert(keepalived().path(), FakeFile::default());
     worker.units.insert(keepalived(), FakeUnit { addresses: vec![ADDRESS.parse().unwrap()], ..running });
-    worker.records.insert(owner(), Record { units: BTreeMap::from([(keepalived(), None)]), ..Record::default() });
+    worker.records.insert(owner().name, Record { units: BTreeMap::from([(keepalived(), None)]), ..Record::default() });
 }
 
 /// The user stops in the middle of the first pause, which would never end by itself. What is left of the world is returned.

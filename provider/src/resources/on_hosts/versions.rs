@@ -1,22 +1,33 @@
 //! States that earlier versions of the schema wrote, brought to the current one. Pure.
 
+use super::lives;
 use super::recorded::{HOST_CONTENTS, damaged};
 use super::steps::STEPS;
 use bundle::{HostName, Lines, NameError};
+use machines::Uid;
 use schema::Diagnostic;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub const CURRENT: i64 = 1;
+pub const CURRENT: i64 = 2;
 
 /// Version 0 had `bundles`, host by host; `host_contents` says once what all hosts have. It had no steps as data: those of a change
-/// that is over are left out.
+/// that is over are left out. Version 1 had no uids: what it has is of the one life that was known then.
 pub fn upgrade(version: i64, mut state: Value) -> Result<Value, Diagnostic> {
-    if let (0, Some(attributes)) = (version, state.as_object_mut()) {
+    let Some(attributes) = state.as_object_mut() else { return Ok(state) };
+    if version == 0 {
         let folded = fold(attributes).map_err(|error| damaged(&error))?;
         attributes.remove("bundles");
         attributes.insert(HOST_CONTENTS.into(), json!(folded));
         attributes.insert(STEPS.into(), json!([]));
+    }
+    if version <= 1 {
+        attributes.entry(lives::UID).or_insert_with(|| json!(Uid::NIL));
+        for join in ["join", "cluster"] {
+            if let Some(join) = attributes.get_mut(join).and_then(Value::as_object_mut) {
+                join.entry("cluster_uid").or_insert_with(|| json!(Uid::NIL));
+            }
+        }
     }
     Ok(state)
 }

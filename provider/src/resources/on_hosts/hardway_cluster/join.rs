@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Join {
     pub cluster_name: Field<String>,
+    /// Which of the clusters that had this name. Unknown until it is created.
+    pub cluster_uid: Field<String>,
     pub kubernetes_version: Field<String>,
     pub endpoint: Field<String>,
     pub control_plane: Field<Vec<Field<ControlPlaneHost>>>,
@@ -69,6 +71,7 @@ impl Join {
         ]);
         Type::object([
             ("cluster_name", Type::String),
+            ("cluster_uid", Type::String),
             ("kubernetes_version", Type::String),
             ("endpoint", Type::String),
             ("control_plane", Type::list(host)),
@@ -83,7 +86,12 @@ impl Join {
         ])
     }
 
-    pub(super) fn of(spec: &ClusterSpec, credentials: &Credentials, config: &Config) -> Result<Join, Diagnostic> {
+    pub(super) fn of(
+        spec: &ClusterSpec,
+        credentials: &Credentials,
+        config: &Config,
+        uid: Field<String>,
+    ) -> Result<Join, Diagnostic> {
         let certificate = |name: &str| credentials.certificate(name).map_or(Field::Null, field);
         let kube_proxy = render::control_plane::kube_proxy_kubeconfig(spec, credentials).map_err(render_error)?;
         let texts = |networks: &[IpNet]| Field::Known(networks.iter().map(|network| Field::Known(network.to_string())).collect());
@@ -92,6 +100,7 @@ impl Join {
         let known = |text: &str| Field::Known(text.to_owned());
         Ok(Join {
             cluster_name: known(&spec.name),
+            cluster_uid: uid,
             kubernetes_version: known(&spec.kubernetes_version),
             endpoint: known(&spec.endpoint.url()),
             control_plane: Field::Known(hosts.collect()),

@@ -20,6 +20,7 @@ use crate::resources::on_hosts::addresses::Moves;
 use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::errors::unknown_at_apply;
 use crate::resources::on_hosts::fleet::Fleet;
+use crate::resources::on_hosts::lives;
 use crate::resources::pki;
 use crate::ssh;
 use actions::ControlPlaneActions;
@@ -142,7 +143,7 @@ impl HostResource for HardwayCluster {
         if !resolved.is_complete() {
             return Ok(Desired { bundles: None, warnings });
         }
-        let mut join = Join::of(&spec, &credentials, config)?;
+        let mut join = Join::of(&spec, &credentials, config, decode(planned.get(lives::UID))?)?;
         let mut bundles = bundles(&spec, &credentials, &resolved)?;
         if pki.is_null() {
             let prior = declared.prior.ok_or_else(frozen::no_pki)?;
@@ -182,6 +183,14 @@ impl HostResource for HardwayCluster {
 
     fn moves(&self) -> Moves {
         Moves::Never
+    }
+
+    fn show_uid(&self, planned: &mut Value) {
+        let (mut join, uid) = (planned.get("join").clone(), planned.get(lives::UID).clone());
+        if join.is_set() {
+            join.set("cluster_uid", uid);
+            planned.set("join", join);
+        }
     }
 
     fn plan_destroy(&self, prior: &Value) -> Diagnostics {

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 pub struct NodeActions {
     world: Arc<dyn World>,
-    control_plane: Arc<dyn Host>,
+    pub(super) control_plane: Arc<dyn Host>,
     api: Arc<dyn Kubernetes>,
     /// One token for all joins of this apply, made when the first host needs it.
     token: OnceCell<BootstrapToken>,

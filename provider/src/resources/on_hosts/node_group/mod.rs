@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(super) mod drain;
 pub(super) mod ready;
 mod validate;
+pub(super) mod whose;
 
 use super::errors::render_error;
 use super::{Declared, Desired, HostResource, plan::Rollout};
@@ -43,7 +44,7 @@ impl HostResource for NodeGroup {
         )
         .attribute(attributes::id())
         .attribute(Attribute::string("name").optional_computed().default("nodes".into()).requires_replace().describe("Distinguishes the node groups of a cluster."))
-        .attribute(Attribute::of("cluster", hardway_cluster::Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`."))
+        .attribute(Attribute::of("cluster", hardway_cluster::Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`. With another cluster, also one that is created again under the same name (`cluster_uid`), the node group is replaced."))
         .attribute(hosts::attribute("Hosts by name, which is also the name of the node. A machine keeps its name: to rename one, take it out, apply, and add it again."))
         .attribute(Attribute::map("labels", Type::String).optional().null_means_absent().describe("Labels of the nodes."))
         .attribute(
@@ -137,7 +138,9 @@ impl HostResource for NodeGroup {
     }
 
     async fn actions(&self, shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, Diagnostic> {
-        NodeActions::connect(shared, config, call).await
+        let actions = NodeActions::connect(shared, config, call).await?;
+        actions.refuse_another_cluster(&config.cluster).await?;
+        Ok(actions)
     }
 
     async fn observe(&self, actions: &NodeActions, _fleet: &Fleet, prior: Option<&Value>) -> Result<(), Diagnostic> {
@@ -162,6 +165,10 @@ impl HostResource for NodeGroup {
         }
     }
 
+    fn belongs_to(&self) -> Option<(&'static str, &'static str)> {
+        Some(("cluster", "cluster_uid"))
+    }
+
     fn plan_destroy(&self, prior: &Value) -> Diagnostics {
         let nodes: Vec<&str> = prior.get("hosts").as_map().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
         if nodes.is_empty() {
@@ -184,6 +191,12 @@ impl HostResource for NodeGroup {
         }
         match NodeActions::connect(shared, config, call).await {
             Ok(actions) => {
+                if let Err(error) = actions.refuse_another_cluster(&config.cluster).await {
+                    let detail = format!("{}: {}\n\nTheir hosts are cleaned all the same.", error.summary, error.detail);
+                    return Ok(Diagnostic::warning("no node was drained or deleted: their cluster is gone")
+                        .detail(detail)
+                        .into());
+                }
                 let diagnostics = actions.leave_all().await;
                 if call.cancelled.is_cancelled() {
                     return Err(Diagnostic::error("stopped on request")
@@ -240,7 +253,9 @@ fn bundles(
     let mut bundles = BTreeMap::new();
     for (name, host) in &spec.hosts {
         let binaries = resolved.binaries(host.architecture)?;
-        bundles.insert(name.clone(), render::node::render(&spec, &binaries, name).map_err(render_error)?);
+        let mut bundle = render::node::render(&spec, &binaries, name).map_err(render_error)?;
+        bundle.identity.insert(whose::CLUSTER_UID.into(), whose::uid_of(join).to_string());
+        bundles.insert(name.clone(), bundle);
     }
     Ok(Some(bundles))
 }
