@@ -18,6 +18,8 @@ pub struct Question {
     pub filled: BTreeSet<HostPath>,
     /// Files that may hold certificates.
     pub certificates: BTreeSet<HostPath>,
+    /// Files that may hold certificates of which only the end matters.
+    pub expiring: BTreeSet<HostPath>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +29,9 @@ pub struct Inventory {
     pub filled: BTreeSet<HostPath>,
     /// The certificates in those files, as PEM; nothing else that they hold leaves the host.
     pub certificates: BTreeMap<HostPath, String>,
+    /// Seconds until the first certificate in each file expires, by the clock of the host; negative when it has. A file without one, or
+    /// of a host without `openssl`, is missing.
+    pub expires_in: BTreeMap<HostPath, i64>,
 }
 
 /// What an owner's record says. Those of every version of this provider can be read: what is missing was not recorded then.
@@ -97,6 +102,9 @@ fn render_question(question: &Question) -> String {
     for path in &question.certificates {
         let _ = writeln!(text, "certificates {path}");
     }
+    for path in &question.expiring {
+        let _ = writeln!(text, "expiring {path}");
+    }
     text + END
 }
 
@@ -116,6 +124,10 @@ fn take(inventory: &mut Inventory, line: &str) -> Option<()> {
     let (kind, rest) = line.split_once('\t')?;
     match kind {
         "filled" => drop(inventory.filled.insert(HostPath::parse(rest).ok()?)),
+        "expires" => {
+            let (path, seconds) = rest.split_once('\t')?;
+            inventory.expires_in.insert(HostPath::parse(path).ok()?, seconds.parse().ok()?);
+        }
         "certificate" => {
             let (path, line) = rest.split_once('\t')?;
             let text = inventory.certificates.entry(HostPath::parse(path).ok()?).or_default();
@@ -160,8 +172,13 @@ mod tests {
 
     #[test]
     fn the_question_names_paths_and_ends() {
-        let question = Question { filled: [path("/var/lib/etcd")].into(), certificates: [path("/etc/etcd/pki/ca.crt")].into() };
-        assert_eq!(render_question(&question), "filled /var/lib/etcd\ncertificates /etc/etcd/pki/ca.crt\nend\n");
+        let question = Question {
+            filled: [path("/var/lib/etcd")].into(),
+            certificates: [path("/etc/etcd/pki/ca.crt")].into(),
+            expiring: [path("/a.crt")].into(),
+        };
+        let text = "filled /var/lib/etcd\ncertificates /etc/etcd/pki/ca.crt\nexpiring /a.crt\nend\n";
+        assert_eq!(render_question(&question), text);
     }
 
     #[test]
@@ -169,7 +186,7 @@ mod tests {
         let answer = "record\tk8s_a.b\t1700000000\ndirectories\tk8s_a.b\t/var/lib/etcd\nkept\tk8s_a.b\t/var/log/pods\n\
                       identity\tk8s_a.b\tversion 3\nidentity\tk8s_a.b\tuid 1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b\nidentity\tk8s_a.b\thost h1\nidentity\tk8s_a.b\thosts a=1, b=2\nstarted\tk8s_a.b\tetcd.service\n\
                       record\tk8s_a.old\t0\nrecord\t.odd\t0\nfilled\t/var/lib/etcd\n\
-                      certificate\t/a.crt\t-----BEGIN\ncertificate\t/a.crt\tx\nend\n";
+                      certificate\t/a.crt\t-----BEGIN\ncertificate\t/a.crt\tx\nexpires\t/a.crt\t-5\nexpires\t/b.crt\t60\nend\n";
         let inventory = parse_inventory(answer).unwrap();
         let [first, second] = inventory.records.values().collect::<Vec<_>>()[..] else { panic!("two records") };
         assert_eq!(first.since, Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000)));
@@ -182,6 +199,7 @@ mod tests {
         assert_eq!(*second, Record::default());
         assert_eq!(inventory.filled, [path("/var/lib/etcd")].into());
         assert_eq!(inventory.certificates[&path("/a.crt")], "-----BEGIN\nx\n");
+        assert_eq!(inventory.expires_in, [(path("/a.crt"), -5), (path("/b.crt"), 60)].into());
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub fn plan(hosts: &[HostState]) -> Result<Vec<Step>, Refusal> {
     }
     refuse_change_of_members(hosts)?;
     members::refuse_empty(hosts)?;
+    members::refuse_removed(hosts)?;
     let works: Vec<Work> = hosts.iter().filter_map(HostState::work).filter(|work| !work.is_idle()).collect();
     if works.is_empty() {
         return Ok(vec![]);
@@ -43,8 +44,13 @@ struct Cluster<'a> {
 }
 
 impl Cluster<'_> {
+    /// Hosts whose members have a vote, as far as that is known.
+    fn voters(&self) -> impl Iterator<Item = &HostState> {
+        self.hosts.iter().filter(|host| !host.membership.is_learner())
+    }
+
     fn quorum(&self) -> usize {
-        self.hosts.len() / 2 + 1
+        self.voters().count() / 2 + 1
     }
 
     fn unavailable(&self) -> Vec<HostName> {
@@ -53,14 +59,13 @@ impl Cluster<'_> {
 
     /// Even if every host that does not answer runs its member.
     fn has_lost_quorum(&self) -> bool {
-        let down = self.hosts.iter().filter(|host| host.answers() && !runs(host, Health::EtcdMember)).count();
-        self.hosts.len() - down < self.quorum()
+        self.voters().filter(|host| !host.answers() || serves(host, Health::EtcdMember)).count() < self.quorum()
     }
 
     /// Nobody is served, so that nobody is disturbed: each tier on all hosts at the same time.
     fn bring_up(&self) -> Result<Vec<Step>, Refusal> {
         let unavailable = self.unavailable();
-        if self.hosts.len() - unavailable.len() < self.quorum() {
+        if self.voters().filter(|host| host.answers()).count() < self.quorum() {
             return Err(Refusal::NoQuorum { unavailable });
         }
         if !unavailable.is_empty() && self.hosts.iter().any(|host| !host.in_state) {
@@ -81,13 +86,13 @@ impl Cluster<'_> {
 
     /// First what disturbs nobody: on all hosts at the same time, but for hosts on which units read files again by themselves, whatever
     /// else these need: they take turns. Then what restarts, host by host. Those that are partly down come first, before the one at which
-    /// the last roll stopped, which must not go on to another; the leader of etcd comes last, so that it changes once.
+    /// the last roll stopped, which must not go on to another; the leader of etcd comes last, so that it changes once. A unit with an expired certificate counts as down.
     fn repair_and_roll(&self) -> Result<Vec<Step>, Refusal> {
         let (mut rolling, others): (Vec<&Work>, Vec<&Work>) = self.works.iter().partition(|work| work.is_stale());
         let (mut reading, still): (Vec<&Work>, Vec<&Work>) = others.into_iter().partition(|work| work.is_read_again());
         let partly_down_first = |work: &&Work| work.first_down_tier().unwrap_or(usize::MAX);
         reading.sort_by_key(partly_down_first);
-        rolling.sort_by_key(|work| (partly_down_first(work), !work.is_doubtful(), work.host.leads_etcd));
+        rolling.sort_by_key(|work| (partly_down_first(work), !work.is_doubtful(), work.host.membership.leads()));
         self.refuse_loss_of_quorum(&rolling)?;
         let mut steps: Vec<Step> = pushes(&still).into_iter().collect();
         for tier in 0..tier_count(&still) {
@@ -107,20 +112,27 @@ impl Cluster<'_> {
 
     fn refuse_loss_of_quorum(&self, rolling: &[&Work]) -> Result<(), Refusal> {
         let unavailable = self.unavailable();
-        let left = self.hosts.len() - unavailable.len() - 1;
+        let learners: Vec<HostName> =
+            self.hosts.iter().filter(|host| host.membership.is_learner()).map(|host| host.name.clone()).collect();
+        // With one or two members that all vote, every member is needed, and a restart interrupts the cluster.
+        if unavailable.is_empty() && learners.is_empty() {
+            return Ok(());
+        }
         let serves = |traits: &UnitTraits| matches!(traits.health, Health::EtcdMember | Health::ApiServer);
-        match rolling.iter().find(|work| work.interrupts(serves)) {
-            Some(work) if !unavailable.is_empty() && left < self.quorum() => {
-                Err(Refusal::QuorumAtRisk { host: work.name(), unavailable, hosts: self.hosts.len() })
+        let left = |work: &Work| self.voters().filter(|host| host.answers() && host.name != work.host.name).count();
+        match rolling.iter().find(|work| work.interrupts(serves) && left(work) < self.quorum()) {
+            Some(work) => {
+                let voters = self.voters().count();
+                Err(Refusal::QuorumAtRisk { host: work.name(), unavailable, learners, voters })
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
     /// An apply may have been cut off between a restart and its gate: the host that it left behind must serve first.
     fn others_serve(&self, first: &Work) -> Option<Step> {
         let gates_of = |health: Health, gate: fn(HostName) -> Gate| {
-            let others = self.hosts.iter().filter(move |host| host.name != first.host.name && runs(host, health));
+            let others = self.hosts.iter().filter(move |host| host.name != first.host.name && serves(host, health));
             others.map(move |host| Step::gate(gate(host.name.clone())))
         };
         let members = gates_of(Health::EtcdMember, |host| Gate::EtcdMemberHealthy { host });
@@ -141,7 +153,7 @@ impl Cluster<'_> {
     fn roll(&self, work: &Work) -> Vec<Step> {
         let mut steps = Vec::new();
         // With one or two members every member is needed: a gate on the rest could never pass.
-        if self.hosts.len() > 2 && work.interrupts(|traits| traits.health == Health::EtcdMember) {
+        if self.voters().count() > 2 && work.interrupts(|traits| traits.health == Health::EtcdMember) {
             steps.push(Step::gate(Gate::QuorumWithout { host: work.name() }));
         }
         steps.extend(work.push());
@@ -152,8 +164,8 @@ impl Cluster<'_> {
     }
 }
 
-fn runs(host: &HostState, health: Health) -> bool {
-    host.units_with(health).any(|unit| host.runs(unit))
+fn serves(host: &HostState, health: Health) -> bool {
+    host.units_with(health).any(|unit| host.runs(unit) && !host.has_expired(unit))
 }
 
 fn tier_count(works: &[&Work]) -> usize {

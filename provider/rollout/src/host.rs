@@ -1,6 +1,6 @@
 //! What one host needs: which of its differences are written, and which units start, restart or reload.
 
-use crate::{Cause, EtcdData, Gate, History, Step};
+use crate::{Cause, EtcdData, Gate, History, Membership, Step};
 use bundle::{
     Bundle, Difference, Digest, Disruption, Health, HostName, HostPath, Item, Manifest, Observed, ObservedUnit, OnChange, Unit,
     UnitName, UnitTraits, differences,
@@ -26,8 +26,11 @@ pub struct HostState {
     /// Of a control-plane host.
     pub etcd_data: EtcdData,
     pub history: History,
-    /// Of a control-plane host: its etcd member leads. False too where nobody asked, as in a plan that reaches no host.
-    pub leads_etcd: bool,
+    /// Of a control-plane host.
+    pub membership: Membership,
+    /// Seconds, by the clock of the host, until the first certificate expires that a unit reads; negative when it has expired. Units
+    /// that read none are missing, and all of them where nobody asked, as in a plan that reaches no host.
+    pub expires_in: BTreeMap<UnitName, i64>,
 }
 
 impl HostState {
@@ -56,7 +59,8 @@ impl HostState {
             in_state: false,
             etcd_data: EtcdData::Unknown,
             history: History::Unknown,
-            leads_etcd: false,
+            membership: Membership::Unknown,
+            expires_in: BTreeMap::new(),
         }
     }
 
@@ -70,9 +74,9 @@ impl HostState {
         HostState { etcd_data, history, ..self }
     }
 
-    /// Sets which host's etcd member leads, as far as that is known.
-    pub fn with_etcd_leader(self, leader: Option<&HostName>) -> Self {
-        HostState { leads_etcd: leader == Some(&self.name), ..self }
+    /// Sets what etcd says of the member of this host.
+    pub fn with_membership(self, membership: Membership) -> Self {
+        HostState { membership, ..self }
     }
 
     pub(crate) fn answers(&self) -> bool {
@@ -85,6 +89,11 @@ impl HostState {
 
     pub(crate) fn runs(&self, unit: &UnitName) -> bool {
         self.observed.as_ref().and_then(|observed| observed.units.get(unit)).is_some_and(|unit| unit.is_running())
+    }
+
+    /// A unit that runs with a certificate that has expired serves nobody: new connections fail.
+    pub(crate) fn has_expired(&self, unit: &UnitName) -> bool {
+        self.expires_in.get(unit).is_some_and(|seconds| *seconds < 0)
     }
 
     /// The units whose health is known in this way; none of a host that leaves.
@@ -224,9 +233,10 @@ impl Work<'_> {
         observed.filter(|(name, _)| self.needs.contains_key(*name)).any(|(_, unit)| unit.is_running() && unit.stamp.is_none())
     }
 
-    /// The place of the first tier with a unit that is down.
+    /// The place of the first tier with a unit that is down, or serves nobody because a certificate has expired.
     pub fn first_down_tier(&self) -> Option<usize> {
-        self.host.tiers.iter().position(|tier| tier.iter().any(|unit| self.needs.get(unit).is_some_and(|need| need.is_down)))
+        let is_down = |unit: &UnitName| self.needs.get(unit).is_some_and(|need| need.is_down) || self.host.has_expired(unit);
+        self.host.tiers.iter().position(|tier| tier.iter().any(is_down))
     }
 
     /// The step that writes what differs, if anything does.

@@ -14,7 +14,7 @@ mod step;
 pub use bundle::Disruption;
 pub use cause::Cause;
 pub use host::HostState;
-pub use members::{EtcdData, History};
+pub use members::{EtcdData, History, Membership, Role};
 pub use refusal::Refusal;
 pub use run::{Run, runs};
 pub use step::{Gate, Step, disruption};

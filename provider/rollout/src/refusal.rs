@@ -9,7 +9,10 @@ pub enum Refusal {
     QuorumAtRisk {
         host: HostName,
         unavailable: Vec<HostName>,
-        hosts: usize,
+        /// Their members have no vote.
+        learners: Vec<HostName>,
+        /// Members that have one.
+        voters: usize,
     },
     NoQuorum {
         unavailable: Vec<HostName>,
@@ -27,8 +30,15 @@ pub enum Refusal {
         host: HostName,
         unavailable: Vec<HostName>,
     },
+    /// The cluster knows no members of these hosts any more; of `members` it does.
+    RemovedMembers {
+        removed: Vec<HostName>,
+        members: Vec<HostName>,
+    },
     /// `hosts` is how many the cluster has; `with_data` answer and have their data.
     EmptyMembers {
+        /// As which etcd knows the first of `empty`, if it answered.
+        member: Option<u64>,
         empty: Vec<HostName>,
         with_data: Vec<HostName>,
         unavailable: Vec<HostName>,
@@ -40,6 +50,9 @@ impl Refusal {
     /// What cannot be done, and on which hosts.
     pub fn summary(&self) -> String {
         match self {
+            Refusal::QuorumAtRisk { host, unavailable, learners, .. } if unavailable.is_empty() => {
+                format!("{host} has to restart, but the etcd member of {} has no vote", names(learners))
+            }
             Refusal::QuorumAtRisk { host, unavailable, .. } => {
                 format!("{host} has to restart, but {} not answer", does(unavailable))
             }
@@ -51,6 +64,9 @@ impl Refusal {
                 "{host} has to restart what stands behind the virtual addresses, but {} not answer and cannot take them over",
                 does(unavailable)
             ),
+            Refusal::RemovedMembers { removed, .. } => {
+                format!("etcd of {} was removed from its cluster", names(removed))
+            }
             Refusal::EmptyMembers { empty, .. } => {
                 format!("etcd of {} is empty, but this cluster has stored data", names(empty))
             }
@@ -60,11 +76,17 @@ impl Refusal {
     /// Why, and the way out.
     pub fn detail(&self) -> String {
         match self {
-            Refusal::QuorumAtRisk { unavailable, hosts, .. } => format!(
-                "Of {hosts} control-plane hosts {} have to stay up. Bring {} back, then apply again.",
-                hosts / 2 + 1,
-                names(unavailable)
-            ),
+            Refusal::QuorumAtRisk { unavailable, learners, voters, .. } => {
+                let way = |hosts: &[HostName], text: String| if hosts.is_empty() { String::new() } else { text };
+                let promote = format!(" Promote the learner of {} (`etcdctl member promote`).", names(learners));
+                let bring = format!(" Bring {} back.", names(unavailable));
+                format!(
+                    "Of {voters} members of etcd that vote, {} have to stay up.{}{} Then apply again.",
+                    voters / 2 + 1,
+                    way(learners, promote),
+                    way(unavailable, bring)
+                )
+            }
             Refusal::NoQuorum { unavailable } => format!(
                 "{} not answer. Bring enough of the hosts back, or restore the cluster from a snapshot.",
                 does(unavailable)
@@ -83,6 +105,11 @@ impl Refusal {
             }
             Refusal::NoBackup { unavailable, .. } => {
                 format!("Bring {} back, or take it out of the hosts of this load balancer.", names(unavailable))
+            }
+            Refusal::RemovedMembers { .. } => {
+                "Somebody ran `etcdctl member remove`, and a member that was removed does not start again with its data. Add it again as a \
+                 new member, without its data."
+                    .into()
             }
             Refusal::EmptyMembers { .. } => {
                 "An empty member must never start as one of a new cluster. Give it up and add it again, restore its data, or destroy the \

@@ -6,7 +6,7 @@ mod world;
 use bundle::{Bundle, HostName, HostPath};
 use proptest::prelude::*;
 use proptest::sample::select;
-use rollout::{EtcdData, Gate, History, HostState, Refusal, Step, control_plane};
+use rollout::{EtcdData, Gate, History, HostState, Membership, Refusal, Role, Step, control_plane};
 use std::collections::BTreeSet;
 use world::{
     Found, Machine, World, bundle, certificate_of, config_of, control_plane_units, host, single, unit, with_certificates,
@@ -194,7 +194,7 @@ fn a_host_that_does_not_answer_is_a_reason_to_refuse_only_when_another_has_to_go
     world.machine("cp-3").answers = false;
     assert_eq!(
         control_plane::plan(&world.states()).unwrap_err().to_string(),
-        "cp-1 has to restart, but cp-3 does not answer: Of 3 control-plane hosts 2 have to stay up. Bring cp-3 back, then apply again."
+        "cp-1 has to restart, but cp-3 does not answer: Of 3 members of etcd that vote, 2 have to stay up. Bring cp-3 back. Then apply again."
     );
     let mut five = to_update(5);
     five.machine("cp-3").answers = false;
@@ -333,4 +333,105 @@ fn hosts_that_the_state_knows_and_that_have_no_record_any_more_have_lost_their_d
     assert!(matches!(control_plane::plan(&states), Err(Refusal::EmptyMembers { .. })));
     states[0].history = History::Begun;
     assert!(control_plane::plan(&states).is_ok());
+}
+
+/// What etcd says of the members of `cp-1`, `cp-2` and so on.
+fn with_members(world: &World, members: &[Membership]) -> Vec<HostState> {
+    with_etcd(world, &[]).into_iter().zip(members).map(|(state, member)| state.with_membership(*member)).collect()
+}
+
+fn member(id: u64, role: Role) -> Membership {
+    Membership::Member { id, role }
+}
+
+fn waits_for_quorum(steps: &[Step]) -> bool {
+    steps.iter().flat_map(Step::gates).any(|gate| *gate == Gate::EtcdQuorum)
+}
+
+#[test]
+fn a_learner_has_no_vote() {
+    let two_voters = [member(1, Role::Follower), member(2, Role::Leader), member(3, Role::Learner)];
+    assert_eq!(
+        control_plane::plan(&with_members(&to_update(3), &two_voters)).unwrap_err().to_string(),
+        "cp-1 has to restart, but the etcd member of cp-3 has no vote: Of 2 members of etcd that vote, 2 have to stay up. Promote the \
+         learner of cp-3 (`etcdctl member promote`). Then apply again."
+    );
+    let mut only_the_learner = running(3);
+    only_the_learner.machine("cp-3").find(&unit("etcd.service"), Found::Older);
+    assert!(control_plane::plan(&with_members(&only_the_learner, &two_voters)).is_ok(), "both voters stay up");
+
+    // A voter is down, and of two voters that is the quorum: with the learner counted, two of three would be up.
+    let mut down = running(3);
+    down.machine("cp-1").find(&unit("etcd.service"), Found::Failed);
+    let steps = control_plane::plan(&with_members(&down, &two_voters)).unwrap();
+    assert!(waits_for_quorum(&steps), "{steps:?}");
+    let three_voters = [1, 2, 3].map(|id| member(id, Role::Follower));
+    let steps = control_plane::plan(&with_members(&down, &three_voters)).unwrap();
+    assert!(!waits_for_quorum(&steps), "{steps:?}");
+}
+
+#[test]
+fn a_member_that_was_removed_is_not_started() {
+    let mut world = running(3);
+    world.machine("cp-2").find(&unit("etcd.service"), Found::Failed);
+    let members = [member(1, Role::Leader), Membership::Missing, member(3, Role::Follower)];
+    let refusal = control_plane::plan(&with_members(&world, &members)).unwrap_err();
+    let expect = Refusal::RemovedMembers { removed: vec![host("cp-2")], members: vec![host("cp-1"), host("cp-3")] };
+    assert_eq!(refusal, expect);
+    world.machine("cp-2").answers = false;
+    assert_eq!(control_plane::plan(&with_members(&world, &members)), Ok(vec![]), "nothing of it is started");
+}
+
+#[test]
+fn an_empty_member_is_named_by_its_id() {
+    let states = with_etcd(&running(3), &["cp-2"]);
+    let members = [member(1, Role::Leader), member(0xabc, Role::Follower), member(3, Role::Follower)];
+    let states: Vec<HostState> = states.into_iter().zip(members).map(|(state, member)| state.with_membership(member)).collect();
+    let refusal = control_plane::plan(&states).unwrap_err();
+    assert!(matches!(refusal, Refusal::EmptyMembers { member: Some(0xabc), .. }), "{refusal:?}");
+}
+
+/// All leaves were issued again; what etcd and the API server run with has expired on the named hosts.
+fn expired(world: &World, hosts: &[&str]) -> Vec<HostState> {
+    let mut states = world.states();
+    for state in states.iter_mut().filter(|state| hosts.contains(&state.name.as_str())) {
+        state.expires_in = CRITICAL.map(|name| (unit(name), -1)).into();
+    }
+    states
+}
+
+/// A gate on a member whose peers run with expired certificates never passes.
+#[test]
+fn where_most_certificates_have_expired_new_ones_go_to_all_hosts_before_any_gate() {
+    let mut world = running(3);
+    for (unit, ..) in control_plane_units() {
+        world.machines.values_mut().for_each(|machine| machine.outdate(&certificate_of(&unit)));
+    }
+    let first_gate = |states: &[HostState]| {
+        let steps = control_plane::plan(states).unwrap();
+        let before = single(&steps).into_iter().take_while(|step| step.gates().is_empty());
+        before.flat_map(Step::changes).collect::<BTreeSet<_>>().len()
+    };
+    assert_eq!(first_gate(&world.states()), 1, "a renewal in time goes from host to host");
+    assert_eq!(first_gate(&expired(&world, &["cp-2"])), 1);
+    assert_eq!(first_gate(&expired(&world, &["cp-1", "cp-2"])), 3);
+    assert_eq!(first_gate(&expired(&world, &["cp-1", "cp-2", "cp-3"])), 3);
+}
+
+/// Neither is a host whose certificates have expired waited for before it has new ones.
+#[test]
+fn a_host_whose_certificates_have_expired_comes_first_and_no_gate_waits_for_it_before() {
+    let world = to_update(5);
+    let steps = control_plane::plan(&expired(&world, &["cp-3", "cp-4"])).unwrap();
+    let mut changed = BTreeSet::new();
+    for step in single(&steps) {
+        changed.extend(step.changes().into_iter().cloned());
+        for gate in step.gates() {
+            let waits_for = |name: &str| matches!(gate, Gate::EtcdMemberHealthy { host: at } | Gate::ApiServerReady { host: at } if *at == host(name));
+            let early = ["cp-3", "cp-4"].into_iter().find(|name| waits_for(name) && !changed.contains(&host(name)));
+            assert_eq!(early, None, "{steps:?}");
+        }
+    }
+    let first = single(&steps).into_iter().find_map(|step| step.changes().first().map(ToString::to_string));
+    assert_eq!(first.as_deref(), Some("cp-3"));
 }

@@ -4,7 +4,7 @@
 mod world;
 
 use bundle::{Bundle, Disruption, HostPath};
-use rollout::{HostState, Step, control_plane, load_balancer, nodes};
+use rollout::{HostState, Membership, Role, Step, control_plane, load_balancer, nodes};
 use world::{
     Found, Machine, World, bundle, certificate_of, config_of, control_plane_units, host, load_balancer_units, node_units, unit,
 };
@@ -166,7 +166,14 @@ fn turns(states: &[HostState]) -> Vec<String> {
 fn the_leader_of_etcd_has_its_turn_last_and_where_the_last_roll_stopped_the_next_begins() {
     let stale = |world: &mut World| world.machines.values_mut().for_each(|machine| outdate(machine, "kube-apiserver.service"));
     let led_by = |name: &str| -> Vec<HostState> {
-        control_plane_world(stale).into_iter().map(|state| state.with_etcd_leader(Some(&host(name)))).collect()
+        let role = |state: &HostState| if state.name == host(name) { Role::Leader } else { Role::Follower };
+        let states = control_plane_world(stale).into_iter();
+        states
+            .map(|state| {
+                let role = role(&state);
+                state.with_membership(Membership::Member { id: 1, role })
+            })
+            .collect()
     };
     assert_eq!(turns(&control_plane_world(stale)), ["cp-1", "cp-2", "cp-3"]);
     assert_eq!(turns(&led_by("cp-1")), ["cp-2", "cp-3", "cp-1"]);

@@ -5,7 +5,9 @@ mod client;
 
 pub use client::EtcdClient;
 
+use bundle::HostName;
 use machines::MachineError;
+use rollout::{Membership, Role};
 use std::collections::BTreeMap;
 
 /// A member as the cluster knows it, whether it runs or not.
@@ -87,10 +89,16 @@ impl Cluster {
         status.leader.is_some() && status.leader == self.leader() && status.applied_index + MOST_ENTRIES_BEHIND >= newest
     }
 
-    /// The host of the member that most take for the leader.
-    pub fn leading_host(&self) -> Option<&str> {
-        let leader = self.leader()?;
-        self.members.iter().find(|member| member.id == leader).map(|member| member.name.as_str()).filter(|name| !name.is_empty())
+    /// What it says of the member of a host. One that was added and never started has no name yet; others know it by its peer URL.
+    pub fn membership(&self, host: &HostName, peer_url: &str) -> Membership {
+        let is_own = |member: &&Member| member.name == host.as_str() || member.peer_urls.iter().any(|url| url == peer_url);
+        let Some(Member { id, is_learner, .. }) = self.members.iter().find(is_own) else { return Membership::Missing };
+        let role = match () {
+            () if *is_learner => Role::Learner,
+            () if self.leader() == Some(*id) => Role::Leader,
+            () => Role::Follower,
+        };
+        Membership::Member { id: *id, role }
     }
 
     fn leader(&self) -> Option<u64> {

@@ -1,7 +1,7 @@
 //! etcd of a fake world: its members are the hosts that have it, and those that run it answer.
 
 use super::FakeWorld;
-use super::memory::Memory;
+use super::memory::{HostMemory, Memory};
 use crate::etcd::{Cluster, EtcdError, Member, Status};
 use crate::ports::Etcd;
 use async_trait::async_trait;
@@ -32,8 +32,9 @@ impl FakeEtcd {
 impl Etcd for FakeEtcd {
     async fn cluster(&self) -> Result<Cluster, EtcdError> {
         let answer = self.world.change(|memory| {
-            let runs = memory.is_up(&self.host, ETCD.unit().as_str()) && memory.etcd_has_quorum();
-            runs.then(|| cluster(memory))
+            let now = memory.now();
+            let serves = memory.host(&self.host).serves(&ETCD, now) && memory.etcd_has_quorum();
+            serves.then(|| cluster(memory))
         });
         answer.filter(|_| !self.is_lost()).ok_or_else(|| self.no_answer())
     }
@@ -47,9 +48,10 @@ impl Etcd for FakeEtcd {
 
 /// The one that memory names leads, if it runs; else the last that runs.
 fn cluster(memory: &Memory) -> Cluster {
-    let has_etcd = memory.hosts.iter().filter(|(_, host)| host.files.contains_key(&ETCD.unit().path()));
+    let is_member = |host: &HostMemory| host.files.contains_key(&ETCD.unit().path()) && !host.is_no_member;
+    let has_etcd = memory.hosts.iter().filter(|(_, host)| is_member(host));
     let numbered: Vec<(u64, &HostName, bool)> =
-        (1..).zip(has_etcd).map(|(id, (name, host))| (id, name, host.runs(&ETCD))).collect();
+        (1..).zip(has_etcd).map(|(id, (name, host))| (id, name, host.serves(&ETCD, memory.now()))).collect();
     let running = || numbered.iter().filter(|(_, _, runs)| *runs);
     let leader =
         running().find(|(_, name, _)| memory.leader.as_ref() == Some(*name)).or(running().next_back()).map(|(id, ..)| *id);

@@ -109,7 +109,8 @@ impl Host for FakeHost {
     }
 
     async fn inventory(&self, question: &Question) -> Result<Inventory, MachineError> {
-        self.ask(|host| inventory::take(host, question))
+        let now = self.world.change(|memory| memory.now());
+        self.ask(|host| inventory::take(host, question, now))
     }
 
     async fn read(&self, owner: &Incarnation, manifest: &Manifest) -> Result<Observed, MachineError> {

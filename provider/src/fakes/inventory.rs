@@ -4,16 +4,24 @@ use super::memory::{HostMemory, Record as Remembered};
 use bundle::HostPath;
 use machines::{Inventory, Question, Record};
 
-pub(super) fn take(host: &HostMemory, question: &Question) -> Inventory {
+/// `now` is in seconds since 1970.
+pub(super) fn take(host: &HostMemory, question: &Question, now: i64) -> Inventory {
     let is_filled = |path: &&HostPath| {
         !host.content_of(path).is_empty() || host.files.get(*path).is_some_and(|file| !file.content.is_empty())
     };
     let certificates = |path: &HostPath| Some((path.clone(), certificates(&host.files.get(path)?.content)));
+    let expires_in = |path: &HostPath| Some((path.clone(), expiry(&host.files.get(path)?.content)? - now));
     Inventory {
         records: host.records.iter().map(|(owner, record)| (owner.clone(), recorded(record))).collect(),
         filled: question.filled.iter().filter(is_filled).cloned().collect(),
         certificates: question.certificates.iter().filter_map(certificates).filter(|(_, text)| !text.is_empty()).collect(),
+        expires_in: question.expiring.iter().filter_map(expires_in).collect(),
     }
+}
+
+/// Of the first certificate in a file.
+pub(super) fn expiry(content: &[u8]) -> Option<i64> {
+    pki::expiry(std::str::from_utf8(content).ok()?).ok().map(time::OffsetDateTime::unix_timestamp)
 }
 
 pub(super) fn recorded(record: &Remembered) -> Record {

@@ -2,6 +2,7 @@
 //! objects of the cluster. Contents stand here in the clear: tests compare digests, never print them.
 
 use super::cloud::CloudMemory;
+use super::inventory;
 use bundle::{Digest, HostName, HostPath, OnChange, Sysctl, UnitName};
 use ipnet::IpNet;
 use machines::Owner;
@@ -22,7 +23,7 @@ pub struct Memory {
     pub routes: BTreeMap<String, HostName>,
     pub cluster: Cluster,
     pub cloud: CloudMemory,
-    /// Starts of units, each a second after the one before.
+    /// Seconds that have passed. A start of a unit takes one.
     pub ticks: i64,
     /// The host whose etcd member leads while it runs.
     pub leader: Option<HostName>,
@@ -37,6 +38,8 @@ pub struct HostMemory {
     pub addresses: BTreeSet<IpAddr>,
     /// Its kubelet runs and reaches no API server.
     pub is_mute: bool,
+    /// Its etcd member was removed from the cluster.
+    pub is_no_member: bool,
     /// Its programs do not read again by themselves what they should.
     pub is_blind: bool,
     pub files: BTreeMap<HostPath, FakeFile>,
@@ -121,6 +124,7 @@ impl Default for HostMemory {
             answers: true,
             addresses: BTreeSet::new(),
             is_mute: false,
+            is_no_member: false,
             is_blind: false,
             files: BTreeMap::new(),
             programs: BTreeMap::new(),
@@ -167,12 +171,12 @@ impl Memory {
     /// Most of the hosts that have an etcd run it.
     pub fn etcd_has_quorum(&self) -> bool {
         let members = self.hosts.values().filter(|host| host.files.contains_key(&ETCD.unit().path()));
-        let (up, down): (Vec<_>, Vec<_>) = members.partition(|host| host.runs(&ETCD));
+        let (up, down): (Vec<_>, Vec<_>) = members.partition(|host| host.serves(&ETCD, self.now()));
         up.len() > down.len()
     }
 
     pub fn serves_api(&self, host: &HostName) -> bool {
-        self.hosts.get(host).is_some_and(|host| host.runs(&API_SERVER)) && self.etcd_has_quorum()
+        self.hosts.get(host).is_some_and(|host| host.serves(&API_SERVER, self.now())) && self.etcd_has_quorum()
     }
 
     pub fn any_api_serves(&self) -> bool {
@@ -187,6 +191,12 @@ impl HostMemory {
 
     pub fn runs(&self, component: &Component) -> bool {
         self.is_up(component.unit().as_str())
+    }
+
+    /// Whether it runs, with certificates that have not expired. `now` is in seconds since 1970.
+    pub fn serves(&self, component: &Component, now: i64) -> bool {
+        let holds = self.units.get(&component.unit()).into_iter().flat_map(|unit| unit.holds.values());
+        self.runs(component) && holds.filter_map(|content| inventory::expiry(content)).all(|end| end > now)
     }
 
     pub fn sysctl(&self, key: &Sysctl) -> String {

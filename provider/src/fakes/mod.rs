@@ -73,6 +73,7 @@ impl FakeWorld {
 
     pub fn advance(&self, by: time::Duration) {
         *self.inside.now.lock().unwrap() += by;
+        self.change(|memory| memory.ticks += by.whole_seconds());
     }
 
     /// A copy of all that exists now.

@@ -24,7 +24,7 @@ impl Stage {
         self.with_pki(&pki).await
     }
 
-    async fn with_pki(&mut self, pki: &Value) -> (Value, Value) {
+    pub(super) async fn with_pki(&mut self, pki: &Value) -> (Value, Value) {
         let prior = self.states["k8s_pki"].clone();
         let planned = self.engine.plan("k8s_pki", &prior, pki).await.planned;
         let applied = self.engine.apply("k8s_pki", &prior, pki, &planned).await;

@@ -1,11 +1,12 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# inventory.sh: standard input names `filled PATH` and `certificates PATH`, at last `end`. Answers on standard output whose records
-# the host has, what they name, and what of those paths is there. Fields are parted by tabs.
-filled='' certificates='' ended=no
+# inventory.sh: standard input names `filled PATH`, `certificates PATH` and `expiring PATH`, at last `end`. Answers on standard output
+# whose records the host has, what they name, what of those paths is there, and in how many seconds certificates expire. Fields are parted by tabs.
+filled='' certificates='' expiring='' ended=no
 while read -r kind path; do
   case $kind in
   filled) filled="$filled $path" ;;
   certificates) certificates="$certificates $path" ;;
+  expiring) expiring="$expiring $path" ;;
   end) ended=yes ;;
   esac
 done
@@ -31,5 +32,12 @@ done
 for path in $certificates; do
   # Nothing else that the file may hold, least of all a private key.
   [ ! -f "$path" ] || sed -n "/^-----BEGIN CERTIFICATE-----/,/^-----END CERTIFICATE-----/s|^|certificate$tab$path$tab|p" "$path"
+done
+now=$(date +%s)
+for path in $expiring; do
+  # notAfter=Nov 29 12:00:00 2027 GMT
+  end=$(openssl x509 -noout -enddate -in "$path" 2>/dev/null) || continue
+  end=$(date -d "${end#*=}" +%s) || continue
+  printf 'expires\t%s\t%s\n' "$path" "$((end - now))"
 done
 echo end

@@ -100,6 +100,7 @@ async fn the_inventory_names_records_what_is_filled_and_certificates_without_key
     let question = Question {
         filled: ["data/etcd", "data/empty", "data/none", "etc/file"].map(|name| host.host_path(name)).into(),
         certificates: ["pki/both.pem", "pki/none.pem"].map(|name| host.host_path(name)).into(),
+        ..Question::default()
     };
     assert_eq!(machine.inventory(&question).await.unwrap(), Inventory::default());
     fs::create_dir_all(host.path("data/empty/lost+found")).unwrap();
@@ -129,6 +130,38 @@ async fn the_inventory_names_records_what_is_filled_and_certificates_without_key
     assert_eq!(found.filled, ["data/etcd", "etc/file"].map(|name| host.host_path(name)).into());
     let pem = &found.certificates[&host.host_path("pki/both.pem")];
     assert_eq!((pem.as_str(), found.certificates.len()), (format!("{certificate}{certificate}").as_str(), 1));
+}
+
+/// It ended on 2020-01-02 at 00:00 UTC.
+const EXPIRED: &str = "-----BEGIN CERTIFICATE-----
+MIIBCzCBsgIBATAKBggqhkjOPQQDAjASMRAwDgYDVQQDDAdleHBpcmVkMB4XDTIw
+MDEwMTAwMDAwMFoXDTIwMDEwMjAwMDAwMFowEjEQMA4GA1UEAwwHZXhwaXJlZDBZ
+MBMGByqGSM49AgEGCCqGSM49AwEHA0IABCm+o7c8NUF6fiH4EDcrzulIYcnv7I7w
+rlepBtzZxi4PaxJQ6bWTsCDkbUnmeh2ssMiDhvTNgu0ecz5OkekG478wCgYIKoZI
+zj0EAwIDSAAwRQIgVLpaVo/yhnj09cs0NAs+Z6ygKdDe+AnBzyt7blN3GskCIQCB
+PfYS7fRIq9mE82PhB4BQELfe8MVYY6aRHjnDFBGyKQ==
+-----END CERTIFICATE-----
+";
+
+#[tokio::test]
+async fn the_inventory_tells_when_certificates_expire() {
+    let host = Host::start();
+    let machine = host.connect().await;
+    host.write("pki/old.crt", EXPIRED);
+    host.write("pki/new.crt", "");
+    let arguments = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=a"];
+    let mut openssl = std::process::Command::new("openssl");
+    openssl.args(arguments).args(["-days", "1", "-out"]).arg(host.path("pki/new.crt")).arg("-keyout").arg(host.path("key"));
+    assert!(openssl.output().unwrap().status.success());
+    host.write("pki/none.crt", "no certificate");
+    let names = ["pki/old.crt", "pki/new.crt", "pki/none.crt", "pki/missing.crt"];
+    let expiring = names.map(|name| host.host_path(name)).into();
+    let found = machine.inventory(&Question { expiring, ..Question::default() }).await.unwrap().expires_in;
+    assert_eq!(found.keys().collect::<Vec<_>>(), [&host.host_path("pki/new.crt"), &host.host_path("pki/old.crt")]);
+    let [new, old] = ["pki/new.crt", "pki/old.crt"].map(|name| found[&host.host_path(name)]);
+    assert!((86_000..=86_400).contains(&new), "{new}");
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64 - 1_577_923_200;
+    assert!((since - 60..=since).contains(&-old), "{old}");
 }
 
 /// As commit 29eb745 left it: lists without a version, and no identity.

@@ -51,7 +51,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
 
 fn etcd_flags(context: &Context) -> Flags {
     let (address, loopback) = (context.host.address, context.loopback());
-    let peer = url("https", address, PEER_PORT);
+    let peer = peer_url(context.host);
     let client = url("https", address, ETCD.port);
     Flags::new()
         .set("name", context.name.as_str())
@@ -70,6 +70,11 @@ fn etcd_flags(context: &Context) -> Flags {
         // and tell the API server's watch cache early how far it is.
         .set("feature-gates", "InitialCorruptCheck=true")
         .set("watch-progress-notify-interval", "5s")
+}
+
+/// Where the other members reach it.
+pub(super) fn peer_url(host: &Host) -> String {
+    url("https", host.address, PEER_PORT)
 }
 
 /// Where the host asks its own member: of the addresses that the member listens on, the host's own rather than a loopback one.
@@ -108,7 +113,7 @@ fn wal_directory(flags: &BTreeMap<String, String>) -> String {
 }
 
 fn bootstrap_environment(context: &Context) -> String {
-    let members = context.spec.hosts.iter().map(|(name, host)| format!("{name}={}", url("https", host.address, PEER_PORT)));
+    let members = context.spec.hosts.iter().map(|(name, host)| format!("{name}={}", peer_url(host)));
     format!(
         "# Read by etcd only while {DATA_DIRECTORY} is empty.
 ETCD_INITIAL_CLUSTER={}

@@ -54,6 +54,8 @@ pub const ETCD_CREDENTIALS: &str = "--cacert=/etc/etcd/pki/ca.crt --cert=/etc/et
 pub struct Endpoints {
     /// `https://192.0.2.11:2379`
     pub etcd: String,
+    /// `https://192.0.2.11:2380`, as which a new cluster knows the member.
+    pub etcd_peer: String,
     /// `https://127.0.0.1:6443`
     pub api_server: String,
 }
@@ -61,7 +63,11 @@ pub struct Endpoints {
 /// `None` when the host is not one of the cluster's.
 pub fn endpoints(spec: &ClusterSpec, host: &HostName) -> Option<Endpoints> {
     let address = spec.hosts.get(host)?;
-    Some(Endpoints { etcd: etcd::client_url(spec, address), api_server: local_server(spec, address) })
+    Some(Endpoints {
+        etcd: etcd::client_url(spec, address),
+        etcd_peer: etcd::peer_url(address),
+        api_server: local_server(spec, address),
+    })
 }
 
 /// Everything that one component's renderer may look at.

@@ -9,7 +9,7 @@ use super::fleet::Fleet;
 use super::ownership::{self, Claim};
 use super::plan::Rollout;
 use super::recorded::{self, Recorded};
-use super::{empty_members, lives, preflight};
+use super::{expiry, lives, lost_members, preflight};
 use bundle::{Bundle, HostName, Manifest, Observed};
 use machines::{Inventory, MachineError, Record};
 use protocol::{ApplyRequest, ApplyResponse};
@@ -108,12 +108,13 @@ impl Apply<'_> {
         for state in &mut states {
             if let Some((bundle, found)) = self.desired.get(&state.name).zip(self.inventories.get(&state.name)) {
                 (state.etcd_data, state.history) = ownership::etcd_of(&fleet.owner.name, bundle, found);
+                state.expires_in = expiry::of_units(bundle, found);
             }
         }
         let steps = match (self.rollout.plan)(&states) {
             Ok(steps) => steps,
             Err(refusal) => {
-                let advice = empty_members::diagnostic(&refusal, self.hosts);
+                let advice = lost_members::diagnostic(&refusal, self.hosts);
                 let absent = fleet.absent_of(asked.keys());
                 applied.diagnostics.push(advice.unwrap_or_else(|| absent.explain(refused(&refusal))));
                 return applied;

@@ -2,6 +2,7 @@
 //! resource's, or nobody's. Pure: the inventories come in.
 
 use super::absence::Why;
+use super::expiry;
 use super::fleet::Fleet;
 use super::foreign::{self, Cluster, Finding};
 use super::node_group::whose::CLUSTER_UID;
@@ -55,6 +56,7 @@ fn question(bundle: &Bundle) -> Question {
     Question {
         filled: refused.map(|(path, _)| path.clone()).chain(installations).chain(etcd).collect(),
         certificates: authorities().map(|(_, path)| path).collect(),
+        expiring: expiry::asked(bundle),
     }
 }
 

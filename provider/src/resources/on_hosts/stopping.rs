@@ -69,7 +69,11 @@ async fn stops(wait: impl AsyncFnOnce(&Fleet, &FakeWorld) -> Result<(), StepErro
 }
 
 async fn control_plane(gate: Gate) {
-    let endpoints = Endpoints { etcd: "https://192.0.2.1:2379".into(), api_server: "https://127.0.0.1:6443".into() };
+    let endpoints = Endpoints {
+        etcd: "https://192.0.2.1:2379".into(),
+        etcd_peer: "https://192.0.2.1:2380".into(),
+        api_server: "https://127.0.0.1:6443".into(),
+    };
     let actions = ControlPlaneActions { endpoints: BTreeMap::from([(host(), endpoints)]), objects: Vec::new() };
     stops(async |fleet, _| actions.gate(fleet, &gate).await).await;
 }

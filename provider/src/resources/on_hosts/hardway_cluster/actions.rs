@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bundle::HostName;
 use render::component::{API_SERVER, Component, ETCD};
 use render::control_plane::{ADMIN_KUBECONFIG, Endpoints, KUBECTL};
-use rollout::Gate;
+use rollout::{Gate, Membership};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct ControlPlaneActions {
 
 const LIMIT: Duration = Duration::from_secs(120);
 /// For a question that an apply can do without.
-const LEADER_LIMIT: Duration = Duration::from_secs(3);
+const MEMBERS_LIMIT: Duration = Duration::from_secs(3);
 const PACE: Pace = Pace::every(Duration::from_millis(200));
 
 /// What is waited for, on which host, and whose journal tells more.
@@ -81,15 +81,23 @@ impl ControlPlaneActions {
         }
     }
 
-    /// The host whose member leads, by the first that answers soon. Nothing but the order of a roll depends on it.
-    pub async fn leader(&self, fleet: &Fleet) -> Option<HostName> {
+    /// What the first member that answers soon says of all of them. A gate does not depend on it; the order of a roll does, and what is
+    /// refused before anything is written.
+    pub async fn members(&self, fleet: &Fleet) -> BTreeMap<HostName, Membership> {
+        let Some(cluster) = self.first_answer(fleet).await else { return BTreeMap::new() };
+        let membership =
+            |(host, endpoints): (&HostName, &Endpoints)| (host.clone(), cluster.membership(host, &endpoints.etcd_peer));
+        self.endpoints.iter().map(membership).collect()
+    }
+
+    async fn first_answer(&self, fleet: &Fleet) -> Option<Cluster> {
         let members = fleet.machines.iter().filter_map(|(host, machine)| Some(machine.etcd(&self.endpoints.get(host)?.etcd)));
         let questions: Vec<_> = members.map(|member| Box::pin(async move { member.cluster().await })).collect();
         if questions.is_empty() {
             return None;
         }
-        let (cluster, _) = fleet.waiter().within(LEADER_LIMIT, futures::future::select_ok(questions)).await?.ok()?;
-        HostName::parse(cluster.leading_host()?).ok()
+        let (cluster, _) = fleet.waiter().within(MEMBERS_LIMIT, futures::future::select_ok(questions)).await?.ok()?;
+        Some(cluster)
     }
 
     async fn wait_for_member(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {

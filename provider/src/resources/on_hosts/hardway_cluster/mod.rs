@@ -31,7 +31,7 @@ use credentials::Credentials;
 use protocol::{Call, IdentityAttribute};
 use render::component::{CONTROL_PLANE, Component};
 use render::spec::ClusterSpec;
-use rollout::HostState;
+use rollout::{HostState, Membership};
 use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, ValueAt, decode, encode};
 use std::collections::BTreeMap;
 
@@ -41,8 +41,8 @@ pub struct HardwayCluster;
 impl HostResource for HardwayCluster {
     type Config = Config;
     type Actions = ControlPlaneActions;
-    /// The host of the leader of etcd.
-    type Facts = Option<HostName>;
+    /// What etcd says of the member of each host; none of them where it did not answer.
+    type Facts = BTreeMap<HostName, Membership>;
 
     fn name(&self) -> &'static str {
         "k8s_hardway_cluster"
@@ -154,10 +154,11 @@ impl HostResource for HardwayCluster {
         Ok(Desired { bundles: Some(bundles), warnings })
     }
 
-    fn rollout<'a>(&self, _config: &'a Config, leader: &'a Option<HostName>) -> Rollout<'a> {
+    fn rollout<'a>(&self, _config: &'a Config, members: &'a Self::Facts) -> Rollout<'a> {
         let plan = |hosts: &[HostState]| {
-            let led: Vec<HostState> = hosts.iter().cloned().map(|host| host.with_etcd_leader(leader.as_ref())).collect();
-            rollout::control_plane::plan(&led)
+            let membership = |host: &HostState| members.get(&host.name).copied().unwrap_or_default();
+            let known: Vec<HostState> = hosts.iter().map(|host| host.clone().with_membership(membership(host))).collect();
+            rollout::control_plane::plan(&known)
         };
         Rollout { plan: Box::new(plan), is_settled: true }
     }
@@ -167,9 +168,9 @@ impl HostResource for HardwayCluster {
         actions: &ControlPlaneActions,
         fleet: &Fleet,
         prior: Option<&Value>,
-    ) -> Result<Option<HostName>, Diagnostic> {
-        // A cluster that is created has no leader yet.
-        Ok(if prior.is_some() { actions.leader(fleet).await } else { None })
+    ) -> Result<Self::Facts, Diagnostic> {
+        // A cluster that is created has no members yet.
+        Ok(if prior.is_some() { actions.members(fleet).await } else { BTreeMap::new() })
     }
 
     async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<ControlPlaneActions, Diagnostic> {

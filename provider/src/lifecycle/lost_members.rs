@@ -1,4 +1,4 @@
-//! Members of etcd that lost their data in a cluster that has stored some: none is ever started empty.
+//! Members of etcd that lost their data in a cluster that has stored some, or were removed from it: none is started.
 
 use super::Stage;
 use super::rows::row;
@@ -59,7 +59,7 @@ async fn one_emptied_member_is_refused_until_it_was_prepared_to_join_the_others(
         &[
             "Etcd of cp-1 has no data",
             "As root on cp-2",
-            "etcdctl member remove ID",
+            "etcdctl member remove 1\n",
             "member add cp-1 --peer-urls=https://192.0.2.11:2380",
         ],
     );
@@ -73,6 +73,21 @@ async fn one_emptied_member_is_refused_until_it_was_prepared_to_join_the_others(
     stage.world.change_host("cp-1", |memory| memory.files.remove(&environment));
     stage.world_is(&healthy, "after the member joined again");
     stage.settled(&joined, &config, "after the member joined again").await;
+}
+
+#[tokio::test]
+async fn a_member_that_somebody_removed_is_refused_with_the_way_to_add_it_again() {
+    let (mut stage, state) = cluster().await;
+    stage.world.change_host("cp-3", |memory| {
+        memory.is_no_member = true;
+        memory.units.get_mut(&UnitName::literal("etcd.service")).unwrap().active_state = "failed".into();
+    });
+    let errors = refused(&mut stage, &state).await;
+    says(
+        &errors,
+        &["Etcd of cp-3 was removed from its cluster", "As root on cp-1", "member add cp-3 --peer-urls=https://192.0.2.13:2380"],
+    );
+    assert!(!errors.contains("etcdctl member remove "), "{errors}");
 }
 
 /// As after a roll whose new setting no API server took: the record still knows that there was one.
