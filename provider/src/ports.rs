@@ -56,9 +56,9 @@ pub trait Host: Send + Sync {
     ) -> Result<(), MachineError>;
     async fn prune(&self, owner: &Incarnation, keep: &Manifest, progress: &Progress) -> Result<(), MachineError>;
     async fn remove(&self, owner: &Incarnation, manifest: &Manifest, progress: &Progress) -> Result<(), MachineError>;
-    async fn start(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
-    async fn restart(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
-    async fn reload(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
+    async fn start(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError>;
+    async fn restart(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError>;
+    async fn reload(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError>;
     async fn stop(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError>;
     async fn note_stamps(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError>;
     async fn withdraw_stamps(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError>;
@@ -180,13 +180,13 @@ impl Host for Machine {
     async fn remove(&self, owner: &Incarnation, manifest: &Manifest, progress: &Progress) -> Result<(), MachineError> {
         Machine::remove(self, owner, manifest, progress).await
     }
-    async fn start(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    async fn start(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
         Machine::start(self, owner, units).await
     }
-    async fn restart(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    async fn restart(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
         Machine::restart(self, owner, units).await
     }
-    async fn reload(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
+    async fn reload(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
         Machine::reload(self, owner, units).await
     }
     async fn stop(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {

@@ -45,6 +45,8 @@ pub enum What {
     NotEnabled,
     /// The unit's stamp is not that of what it should read.
     OlderConfiguration,
+    /// The unit has no stamp: it was started, and nobody saw it healthy, or read again what it should.
+    Unproven,
     /// Something was written that the unit reads again by itself; whether it has is not known.
     Unread,
     /// A kernel module.
@@ -110,6 +112,7 @@ impl fmt::Display for What {
             What::NotRunning(state) => write!(f, "{state}, not running"),
             What::NotEnabled => f.write_str("not enabled at boot"),
             What::OlderConfiguration => f.write_str("runs with an older configuration"),
+            What::Unproven => f.write_str("not seen healthy with its configuration"),
             What::Unread => f.write_str("not yet seen to read its new files"),
             What::NotLoaded => f.write_str("not loaded"),
             What::Value(instead) => write!(f, "{instead}"),
@@ -170,6 +173,7 @@ fn parse_of_unit(text: &str) -> Option<What> {
         "unknown to systemd" => What::UnknownToSystemd,
         "not enabled at boot" => What::NotEnabled,
         "runs with an older configuration" => What::OlderConfiguration,
+        "not seen healthy with its configuration" => What::Unproven,
         "not yet seen to read its new files" => What::Unread,
         text => What::NotRunning(text.strip_suffix(", not running")?.into()),
     })
@@ -203,6 +207,7 @@ pub fn differences(manifest: &Manifest, observed: &Observed) -> Vec<Difference> 
             None => What::UnknownToSystemd,
             Some(unit) if !unit.is_running() => What::NotRunning(unit.active_state.clone()),
             Some(unit) if !unit.enabled => What::NotEnabled,
+            Some(unit) if stamp.is_some() && unit.stamp.is_none() => What::Unproven,
             Some(unit) if stamp.is_none() || unit.stamp != *stamp => What::OlderConfiguration,
             Some(unit) if unit.unread => What::Unread,
             Some(_) => continue,
@@ -289,7 +294,12 @@ mod tests {
         check(|o| o.binaries.clear(), &["/usr/local/bin/p: not installed"]);
         check(|o| o.units.values_mut().for_each(|u| u.active_state = "failed".into()), &["p.service: failed, not running"]);
         check(|o| o.units.values_mut().for_each(|u| u.enabled = false), &["p.service: not enabled at boot"]);
-        check(|o| o.units.values_mut().for_each(|u| u.stamp = None), &["p.service: runs with an older configuration"]);
+        check(|o| o.units.values_mut().for_each(|u| u.stamp = None), &["p.service: not seen healthy with its configuration"]);
+        let older = Digest::of(b"older");
+        check(
+            |o| o.units.values_mut().for_each(|u| u.stamp = Some(older.clone())),
+            &["p.service: runs with an older configuration"],
+        );
         check(|o| o.units.values_mut().for_each(|u| u.unread = true), &["p.service: not yet seen to read its new files"]);
         check(|o| o.modules.clear(), &["module overlay: not loaded"]);
         check(|o| o.sysctls.values_mut().for_each(|v| *v = "0".into()), &["sysctl net.ipv4.ip_forward: 0 instead of 1"]);
@@ -332,6 +342,7 @@ mod tests {
             Just(What::UnknownToSystemd),
             Just(What::NotEnabled),
             Just(What::OlderConfiguration),
+            Just(What::Unproven),
             Just(What::Unread),
             "[a-z-]{0,12}".prop_map(What::NotRunning),
         ];

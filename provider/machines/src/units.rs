@@ -9,37 +9,36 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Machine {
-    /// Enables and starts units, all at once, in the order that their own dependencies want. Each stamp is written when its unit runs.
-    pub async fn start(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
-        self.act_on_units(owner, "start", "starting units", &render_units(units)).await
+    /// Enables and starts units, all at once, in the order that their own dependencies want. Those that were down lose their stamps, until
+    /// `note_stamps` says that they were seen healthy.
+    pub async fn start(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
+        self.act_on_units(owner, "start", "starting units", &render_names(units)).await
     }
 
-    /// Like `start`; a unit that runs is stopped first.
-    pub async fn restart(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
-        self.act_on_units(owner, "restart", "restarting units", &render_units(units)).await
+    /// Like `start`; a unit that runs is stopped first, and loses its stamp too.
+    pub async fn restart(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
+        self.act_on_units(owner, "restart", "restarting units", &render_names(units)).await
     }
 
-    /// Tells running units to read their configuration again, and starts the others.
-    pub async fn reload(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
-        self.act_on_units(owner, "reload", "reloading units", &render_units(units)).await
+    /// Tells running units to read their configuration again, and starts the others; all lose their stamps.
+    pub async fn reload(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
+        self.act_on_units(owner, "reload", "reloading units", &render_names(units)).await
     }
 
     /// Stops units until the next boot; `remove` and `prune` disable them.
     pub async fn stop(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
-        let lines: String = units.iter().map(|unit| format!("{unit} -\n")).collect();
-        self.act_on_units(owner, "stop", "stopping units", &(lines + END)).await
+        self.act_on_units(owner, "stop", "stopping units", &render_names(units)).await
     }
 
-    /// Writes the stamps of running units that were seen to have read again what they read by themselves; no unit is touched.
+    /// Writes the stamps of running units that were seen healthy with what they read, or seen to have read it again by themselves; no unit
+    /// is touched.
     pub async fn note_stamps(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
         self.act_on_units(owner, "note", "writing the stamps of units", &render_units(units)).await
     }
 
-    /// Empties the stamps of units that were started and did not become healthy, so that whoever looks next sees them run with something
-    /// else than they should.
+    /// Empties the stamps of units that do not run with what they should, so that whoever looks next sees it.
     pub async fn withdraw_stamps(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
-        let lines: String = units.iter().map(|unit| format!("{unit} -\n")).collect();
-        self.act_on_units(owner, "withdraw", "withdrawing the stamps of units", &(lines + END)).await
+        self.act_on_units(owner, "withdraw", "withdrawing the stamps of units", &render_names(units)).await
     }
 
     async fn act_on_units(
@@ -65,6 +64,10 @@ impl Machine {
         let journal = if lines.is_empty() { "(it has none)".to_string() } else { lines.join("\n") };
         MachineError::Unit { host: self.target.to_string(), verb: "handle".into(), unit: unit.into(), reason, journal }
     }
+}
+
+fn render_names(units: &[UnitName]) -> String {
+    units.iter().map(|unit| format!("{unit} -\n")).collect::<String>() + END
 }
 
 fn render_units(units: &[(UnitName, Digest)]) -> String {

@@ -10,6 +10,8 @@ pub enum Cause {
     Changed(HostPath),
     /// What it reads is in place, and it was started before: an apply was cut off in between.
     OlderConfiguration,
+    /// The same, and it was never seen healthy with it.
+    Unproven,
     NotEnabled,
     /// Its start with an older configuration does not end.
     DoesNotComeUp,
@@ -22,6 +24,7 @@ impl fmt::Display for Cause {
         match self {
             Cause::Changed(path) => write!(f, "{path} changed"),
             Cause::OlderConfiguration => f.write_str("runs with an older configuration"),
+            Cause::Unproven => f.write_str("not seen healthy with its configuration"),
             Cause::NotEnabled => f.write_str("not enabled at boot"),
             Cause::DoesNotComeUp => f.write_str("does not come up"),
             Cause::Down(active_state) => f.write_str(active_state),

@@ -159,7 +159,7 @@ pub(crate) enum Action {
 pub(crate) struct Need {
     pub action: Action,
     pub is_down: bool,
-    /// It was started with what it should read, at some time.
+    /// It was seen healthy with what it should read, at some time.
     pub is_current: bool,
     pub because: Vec<Cause>,
 }
@@ -170,7 +170,12 @@ fn need(unit: Option<&ObservedUnit>, stamp: Option<&Digest>, change: impl Fn() -
     let is_current = stamp.is_some() && unit.stamp.as_ref() == stamp;
     if unit.is_running() {
         if !is_current {
-            let (action, because) = change();
+            let (action, because) = match change() {
+                (action, because) if because == [Cause::OlderConfiguration] && unit.stamp.is_none() => {
+                    (action, vec![Cause::Unproven])
+                }
+                change => change,
+            };
             return need(action, false, false, because);
         }
         return if unit.enabled { None } else { need(Action::Start, false, true, vec![Cause::NotEnabled]) };
@@ -227,7 +232,7 @@ impl Work<'_> {
         self.needs.values().any(|need| need.action != Action::Start && !need.is_down)
     }
 
-    /// Something that was started here has not come up as it should: its stamp was withdrawn.
+    /// Something that was started here was not seen healthy: it has no stamp.
     pub fn is_doubtful(&self) -> bool {
         let observed = self.host.observed.iter().flat_map(|observed| &observed.units);
         observed.filter(|(name, _)| self.needs.contains_key(*name)).any(|(_, unit)| unit.is_running() && unit.stamp.is_none())

@@ -59,12 +59,7 @@ impl FakeHost {
         })
     }
 
-    async fn act(
-        &self,
-        verb: units::Verb,
-        owner: &Incarnation,
-        named: &[(UnitName, Option<Digest>)],
-    ) -> Result<(), MachineError> {
+    async fn act(&self, verb: units::Verb, owner: &Incarnation, named: &[UnitName]) -> Result<(), MachineError> {
         self.refuse_other(owner)?;
         let call = format!("{}: {verb:?} {}", self.name, units::joined(named));
         let done = self.world.mutate(call, |memory, extent| {
@@ -72,10 +67,6 @@ impl FakeHost {
         });
         done.await.unwrap_or_else(|| Err(self.lost("an action on units")))
     }
-}
-
-fn stamped(units: &[(UnitName, Digest)]) -> Vec<(UnitName, Option<Digest>)> {
-    units.iter().map(|(unit, stamp)| (unit.clone(), Some(stamp.clone()))).collect()
 }
 
 #[async_trait]
@@ -149,21 +140,20 @@ impl Host for FakeHost {
         done.await.ok_or_else(|| self.lost("removing everything"))
     }
 
-    async fn start(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
-        self.act(units::Verb::Start, owner, &stamped(units)).await
+    async fn start(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
+        self.act(units::Verb::Start, owner, units).await
     }
 
-    async fn restart(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
-        self.act(units::Verb::Restart, owner, &stamped(units)).await
+    async fn restart(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
+        self.act(units::Verb::Restart, owner, units).await
     }
 
-    async fn reload(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
-        self.act(units::Verb::Reload, owner, &stamped(units)).await
+    async fn reload(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
+        self.act(units::Verb::Reload, owner, units).await
     }
 
     async fn stop(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError> {
-        let named: Vec<_> = units.iter().map(|unit| (unit.clone(), None)).collect();
-        self.act(units::Verb::Stop, owner, &named).await
+        self.act(units::Verb::Stop, owner, units).await
     }
 
     async fn note_stamps(&self, owner: &Incarnation, units: &[(UnitName, Digest)]) -> Result<(), MachineError> {
@@ -183,10 +173,7 @@ impl Host for FakeHost {
         self.refuse_other(owner)?;
         self.mutate("withdraw stamps", |host, _| {
             let record = host.records.entry(owner.name.clone()).or_default();
-            for unit in units {
-                record.units.insert(unit.clone(), None);
-                record.unread.remove(unit);
-            }
+            units.iter().for_each(|unit| record.withdraw(unit));
             Ok(())
         })
         .await

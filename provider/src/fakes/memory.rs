@@ -118,6 +118,16 @@ pub struct Node {
     pub has_pod: bool,
 }
 
+impl Record {
+    /// That the unit came up outlasts its stamp.
+    pub fn withdraw(&mut self, unit: &UnitName) {
+        if self.units.insert(unit.clone(), None).flatten().is_some() {
+            self.started.insert(unit.clone());
+        }
+        self.unread.remove(unit);
+    }
+}
+
 impl Default for HostMemory {
     fn default() -> Self {
         HostMemory {

@@ -3,7 +3,7 @@
 use super::memory::{Cluster, FakeUnit, Memory, Node};
 use super::{FakeFile, memory::HostMemory};
 use crate::kubernetes::NodeReport;
-use bundle::{Digest, HostName, HostPath, OnChange, UnitName};
+use bundle::{HostName, HostPath, OnChange, UnitName};
 use ipnet::IpNet;
 use machines::{MachineError, Owner};
 use render::component::{API_SERVER, CONTAINERD, ETCD, KUBELET};
@@ -23,31 +23,30 @@ pub(super) enum Verb {
     Stop,
 }
 
-pub(super) fn joined(units: &[(UnitName, Option<Digest>)]) -> String {
-    units.iter().map(|(unit, _)| unit.as_str()).collect::<Vec<_>>().join(" ")
+pub(super) fn joined(units: &[UnitName]) -> String {
+    units.iter().map(UnitName::as_str).collect::<Vec<_>>().join(" ")
 }
 
-/// Each unit that comes up gets its stamp; the first that does not is the error.
+/// What was down or is to read something new loses its stamp; the first unit that does not come up is the error.
 pub(super) fn act(
     memory: &mut Memory,
     name: &HostName,
     verb: Verb,
     owner: &Owner,
-    units: &[(UnitName, Option<Digest>)],
+    units: &[UnitName],
 ) -> Result<(), MachineError> {
-    for (unit, stamp) in units {
+    for unit in units {
         if verb == Verb::Stop {
             stop(memory, name, unit);
             continue;
         }
+        if verb != Verb::Start || !memory.is_up(name, unit.as_str()) {
+            memory.host(name).records.entry(owner.clone()).or_default().withdraw(unit);
+        }
         let reason = start(memory, name, verb, owner, unit).err();
         let record = memory.host(name).records.entry(owner.clone()).or_default();
         match reason {
-            None => {
-                record.units.insert(unit.clone(), stamp.clone());
-                record.started.insert(unit.clone());
-                record.unread.remove(unit);
-            }
+            None => drop(record.started.insert(unit.clone())),
             Some(reason) => {
                 memory.host(name).units.entry(unit.clone()).or_default().active_state = "failed".into();
                 let (host, verb, unit) = (name.to_string(), format!("{verb:?}").to_lowercase(), unit.to_string());

@@ -136,7 +136,7 @@ async fn a_certificate_that_is_not_read_again_stops_at_the_first_host_and_the_ne
     let refreshed = stage.engine.refresh(CLUSTER, &failed.state).await.state;
     let plan = stage.engine.plan(CLUSTER, &refreshed, &config).await;
     let restarts: Vec<_> = steps(&plan.planned).into_iter().filter(|step| step.contains(": restart ")).collect();
-    assert_eq!(restarts, ["cp-1: restart kube-apiserver.service (runs with an older configuration)"]);
+    assert_eq!(restarts, ["cp-1: restart kube-apiserver.service (not seen healthy with its configuration)"]);
     let mended = stage.engine.apply(CLUSTER, &refreshed, &config, &plan.planned).await;
     assert_eq!(mended.errors, Vec::<String>::new());
     assert_eq!(HOSTS.map(|host| stage.serves(host)), [true; 3]);

@@ -115,7 +115,7 @@ async fn a_node_whose_kubelet_sends_no_heartbeat_since_its_restart_is_not_ready(
     assert_eq!(mended.errors, Vec::<String>::new());
 }
 
-/// By Ctrl-C while the units of the first host restart, or by an error there.
+/// By Ctrl-C while the units of the first host restart, by an error there, or by a kill, after which the state is the old one.
 #[tokio::test]
 async fn a_gate_that_never_came_has_not_passed() {
     let setting = || "{\"maxPods\":200}".into();
@@ -126,7 +126,7 @@ async fn a_gate_that_never_came_has_not_passed() {
     stage.world.arm(None);
     change(&mut stage, &state, "kubelet_config", setting()).await;
     let place = stage.world.calls().iter().position(|call| call.starts_with("cp-1: Restart ")).unwrap();
-    for fault in [Fault::Cancel, Fault::Fail(Moment::After)] {
+    for fault in [Fault::Cancel, Fault::Fail(Moment::After), Fault::Die(Moment::After)] {
         stage.world.restore(&begin);
         stage.engine.configure().await;
         stage.world.arm(Some((fault, place)));
@@ -135,7 +135,8 @@ async fn a_gate_that_never_came_has_not_passed() {
         stage.world.arm(None);
         stage.engine.configure().await;
         stage.world.change_host("cp-1", |host| host.is_mute = true);
-        let again = change(&mut stage, &stopped.state, "kubelet_config", setting()).await;
+        let left = if matches!(fault, Fault::Die(_)) { &state } else { &stopped.state };
+        let again = change(&mut stage, left, "kubelet_config", setting()).await;
         let expect = "cp-1 is not Ready after 180 s";
         assert!(again.errors.len() == 1 && again.errors[0].contains(expect), "{fault:?}: {:?}", again.errors);
         assert_eq!((touched(&stage, "worker-1"), touched(&stage, "worker-2")), (vec![], vec![]), "{fault:?}");

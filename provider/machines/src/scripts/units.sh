@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# units.sh OWNER HOST UID start|restart|reload|note|stop|withdraw: standard input holds `UNIT STAMP`, STAMP being - for the last two, at last `end`.
+# units.sh OWNER HOST UID start|restart|reload|stop|withdraw|note: standard input holds `UNIT STAMP`, STAMP being - for all but `note`, at last `end`.
 open_record "$1" "$2" "$3"
 verb=$4
 exec 1>&2
@@ -85,6 +85,17 @@ started() {
   esac
 }
 
+# With what a unit was last seen healthy is true no more. That it ever came up outlasts its stamp.
+withdraw() {
+  for unit in "$@"; do
+    [ ! -s "$record/units/$unit" ] || contains "$(own started)" "$unit" || add_lines started "$unit"
+    : >"$record/units/$unit" || fail file "$record/units/$unit"
+  done
+}
+
+# Units that prepare saw down.
+down() { printf '%s\n' "$seen" | sed -nE '/^[^ ]+ [^ ]+ (active|reloading) /!s/ .*//p'; }
+
 # act VERB UNIT...
 act() {
   command=$1
@@ -96,10 +107,8 @@ act() {
     if ! started "$active/$result/$type"; then
       echo "$unit"
     elif [ $status = 0 ] || [ $# -gt 1 ]; then
-      # That it ever came up outlasts its stamp, which may be withdrawn.
+      # Of each that did start, even when another did not.
       contains "$(own started)" "$unit" || add_lines started "$unit"
-      # The stamp of each that did start is written even when another did not.
-      mv -f "$record/starting/$unit" "$record/units/$unit" || fail file "$record/units/$unit"
     fi
   done) || exit 1
   [ -z "$failed" ] || fail_unit "${failed%%"$newline"*}"
@@ -116,19 +125,21 @@ stop() {
 case $verb in
 stop) stop "$@" ;;
 note) for unit in "$@"; do mv -f "$record/starting/$unit" "$record/units/$unit" || fail file "$record/units/$unit"; done ;;
-withdraw)
-  for unit in "$@"; do
-    # In the record of an older version the stamp alone says that it came up.
-    [ ! -s "$record/units/$unit" ] || contains "$(own started)" "$unit" || add_lines started "$unit"
-    : >"$record/units/$unit" || fail file "$record/units/$unit"
-  done
+withdraw) withdraw "$@" ;;
+start)
+  prepare "$@"
+  # shellcheck disable=SC2046
+  withdraw $(down)
+  act start "$@"
   ;;
 reload)
   prepare "$@"
+  withdraw "$@"
   for unit in "$@"; do act reload-or-restart "$unit"; done
   ;;
 *)
   prepare "$@"
+  withdraw "$@"
   act "$verb" "$@"
   ;;
 esac

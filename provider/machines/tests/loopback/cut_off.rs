@@ -58,7 +58,9 @@ async fn pushed(host: &Host) {
     let stamp = bundle.unit_stamp(&UnitName::literal("a.service"));
     let observed = machine.read(&owner(), &bundle.manifest()).await.unwrap();
     machine.push(&owner(), &bundle, &observed, &quiet).await.unwrap();
-    machine.start(&owner(), &[(UnitName::literal("a.service"), stamp.unwrap())]).await.unwrap();
+    let unit = UnitName::literal("a.service");
+    machine.start(&owner(), std::slice::from_ref(&unit)).await.unwrap();
+    machine.note_stamps(&owner(), &[(unit, stamp.unwrap())]).await.unwrap();
     std::fs::create_dir_all(host.path("state/k8s_test.loopback/programs")).unwrap();
     std::fs::create_dir_all(host.path("cache/sha256")).unwrap();
 }

@@ -22,7 +22,8 @@ async fn older(identity: Option<&str>) -> (Host, Bundle, Incarnation) {
     let owner = Incarnation { uid: Uid::default(), ..owner() };
     apply(&machine, &owner, &bundle).await;
     let unit = UnitName::literal("a.service");
-    machine.start(&owner, &[(unit.clone(), bundle.unit_stamp(&unit).unwrap())]).await.unwrap();
+    machine.start(&owner, std::slice::from_ref(&unit)).await.unwrap();
+    machine.note_stamps(&owner, &[(unit.clone(), bundle.unit_stamp(&unit).unwrap())]).await.unwrap();
     fs::remove_file(host.path(&format!("{RECORD}/started"))).unwrap();
     match identity {
         None => fs::remove_file(host.path(&format!("{RECORD}/identity"))).unwrap(),

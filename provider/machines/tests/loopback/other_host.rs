@@ -37,9 +37,9 @@ async fn every_script_of_an_owner_refuses_the_machine_of_another_host() {
     let stamps = [(units[0].clone(), Digest::of(b"s"))];
     is_other(h2.read(&owner, &manifest).await, "read");
     is_other(h2.push(&owner, &bundle, &observed, &quiet).await, "push");
-    is_other(h2.start(&owner, &stamps).await, "start");
-    is_other(h2.restart(&owner, &stamps).await, "restart");
-    is_other(h2.reload(&owner, &stamps).await, "reload");
+    is_other(h2.start(&owner, &units).await, "start");
+    is_other(h2.restart(&owner, &units).await, "restart");
+    is_other(h2.reload(&owner, &units).await, "reload");
     is_other(h2.note_stamps(&owner, &stamps).await, "note");
     is_other(h2.withdraw_stamps(&owner, &units).await, "withdraw");
     is_other(h2.stop(&owner, &units).await, "stop");
@@ -63,7 +63,8 @@ async fn a_record_without_a_name_is_anybodys_and_the_next_push_names_it() {
             Some(text) => fs::write(&identity, text).unwrap(),
         }
         let unit = UnitName::literal("a.service");
-        machine.start(&owner(), &[(unit.clone(), bundle.unit_stamp(&unit).unwrap())]).await.unwrap();
+        machine.start(&owner(), std::slice::from_ref(&unit)).await.unwrap();
+        machine.note_stamps(&owner(), &[(unit.clone(), bundle.unit_stamp(&unit).unwrap())]).await.unwrap();
         let observed = machine.read(&owner(), &bundle.manifest()).await.unwrap();
         assert_eq!(bundle::differences(&bundle.manifest(), &observed), []);
         machine.push(&owner(), &bundle, &observed, &quiet).await.unwrap();

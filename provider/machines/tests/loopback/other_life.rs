@@ -45,9 +45,9 @@ async fn every_script_of_an_owner_refuses_the_record_of_another_life() {
         let stamps = [(units[0].clone(), Digest::of(b"s"))];
         is_other(machine.read(&other, &manifest).await, &there.uid, "read");
         is_other(machine.push(&other, &bundle, &observed, &quiet).await, &there.uid, "push");
-        is_other(machine.start(&other, &stamps).await, &there.uid, "start");
-        is_other(machine.restart(&other, &stamps).await, &there.uid, "restart");
-        is_other(machine.reload(&other, &stamps).await, &there.uid, "reload");
+        is_other(machine.start(&other, &units).await, &there.uid, "start");
+        is_other(machine.restart(&other, &units).await, &there.uid, "restart");
+        is_other(machine.reload(&other, &units).await, &there.uid, "reload");
         is_other(machine.note_stamps(&other, &stamps).await, &there.uid, "note");
         is_other(machine.withdraw_stamps(&other, &units).await, &there.uid, "withdraw");
         is_other(machine.stop(&other, &units).await, &there.uid, "stop");

@@ -26,7 +26,7 @@ async fn pushed(host: &Host) -> (machines::Machine, Bundle) {
     let bundle = everything(host);
     apply(&machine, &owner(), &bundle).await;
     let unit = UnitName::literal("a.service");
-    machine.start(&owner(), &[(unit.clone(), bundle.unit_stamp(&unit).unwrap())]).await.unwrap();
+    machine.start(&owner(), std::slice::from_ref(&unit)).await.unwrap();
     host.write("data/etcd/member/wal", "data");
     (machine, bundle)
 }

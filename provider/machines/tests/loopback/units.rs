@@ -19,6 +19,16 @@ fn units(host: &Host, names: &[&str]) -> (Bundle, Vec<(UnitName, Digest)>) {
     (bundle, starts)
 }
 
+fn names(starts: &[(UnitName, Digest)]) -> Vec<UnitName> {
+    starts.iter().map(|(unit, _)| unit.clone()).collect()
+}
+
+/// Started, and seen healthy.
+async fn come_up(machine: &Machine, starts: &[(UnitName, Digest)]) {
+    machine.start(&owner(), &names(starts)).await.unwrap();
+    machine.note_stamps(&owner(), starts).await.unwrap();
+}
+
 async fn drift(machine: &Machine, bundle: &Bundle) -> Vec<String> {
     let observed = machine.read(&owner(), &bundle.manifest()).await.unwrap();
     differences(&bundle.manifest(), &observed).iter().map(ToString::to_string).collect()
@@ -33,10 +43,17 @@ async fn units_are_enabled_started_and_stamped_and_then_nothing_differs() {
     apply(&machine, &owner(), &bundle).await;
     assert_eq!(drift(&machine, &bundle).await, ["a.service: inactive, not running", "b.service: inactive, not running"]);
     assert_eq!(host.systemctl_calls(), [""; 0]);
-    machine.start(&owner(), &starts).await.unwrap();
+    machine.start(&owner(), &names(&starts)).await.unwrap();
+    let unproven = |unit: &str| format!("{unit}: not seen healthy with its configuration");
+    assert_eq!(drift(&machine, &bundle).await, ["a.service", "b.service"].map(unproven));
+    machine.note_stamps(&owner(), &starts[..1]).await.unwrap();
+    assert_eq!(drift(&machine, &bundle).await, [unproven("b.service")]);
+    machine.note_stamps(&owner(), &starts).await.unwrap();
     assert_eq!(drift(&machine, &bundle).await, [""; 0]);
+    machine.start(&owner(), &names(&starts)).await.unwrap();
+    assert_eq!(drift(&machine, &bundle).await, [""; 0], "what runs was not started again");
     let calls = ["enable -q -- a.service b.service", "reset-failed -- a.service b.service", "start -- a.service b.service"];
-    assert_eq!(host.systemctl_calls(), calls);
+    assert_eq!(host.systemctl_calls()[..3], calls);
     machine.stop(&owner(), &[UnitName::literal("a.service")]).await.unwrap();
     assert_eq!(drift(&machine, &bundle).await, ["a.service: inactive, not running"]);
 }
@@ -47,10 +64,10 @@ async fn a_unit_whose_stamp_is_withdrawn_is_not_up_to_date_and_goes_on_running()
     let machine = host.connect().await;
     let (bundle, starts) = units(&host, &["a.service", "b.service"]);
     apply(&machine, &owner(), &bundle).await;
-    machine.start(&owner(), &starts).await.unwrap();
+    come_up(&machine, &starts).await;
     let calls = host.systemctl_calls().len();
     machine.withdraw_stamps(&owner(), &[UnitName::literal("a.service")]).await.unwrap();
-    assert_eq!(drift(&machine, &bundle).await, ["a.service: runs with an older configuration"]);
+    assert_eq!(drift(&machine, &bundle).await, ["a.service: not seen healthy with its configuration"]);
     assert_eq!(host.systemctl_calls().len(), calls);
 }
 
@@ -63,7 +80,7 @@ async fn a_running_unit_is_marked_until_it_was_seen_to_read_a_new_file_again() {
     bundle.files.insert(certificate.clone(), File::public("one"));
     bundle.units.get_mut(&starts[0].0).unwrap().reads.insert(certificate.clone(), OnChange::ReadAgain);
     apply(&machine, &owner(), &bundle).await;
-    machine.start(&owner(), &starts).await.unwrap();
+    come_up(&machine, &starts).await;
     assert_eq!(drift(&machine, &bundle).await, [""; 0], "a start reads everything");
     let calls = host.systemctl_calls().len();
 
@@ -78,13 +95,15 @@ async fn a_running_unit_is_marked_until_it_was_seen_to_read_a_new_file_again() {
 
     bundle.files.insert(certificate.clone(), File::public("three"));
     apply(&machine, &owner(), &bundle).await;
-    machine.restart(&owner(), &starts[..1]).await.unwrap();
+    machine.restart(&owner(), &names(&starts[..1])).await.unwrap();
+    assert_eq!(drift(&machine, &bundle).await, ["a.service: not seen healthy with its configuration"]);
+    machine.note_stamps(&owner(), &starts[..1]).await.unwrap();
     assert_eq!(drift(&machine, &bundle).await, [""; 0], "a restart reads everything");
 
     machine.withdraw_stamps(&owner(), &[starts[0].0.clone()]).await.unwrap();
     bundle.files.insert(certificate, File::public("four"));
     apply(&machine, &owner(), &bundle).await;
-    assert_eq!(drift(&machine, &bundle).await, ["a.service: runs with an older configuration"]);
+    assert_eq!(drift(&machine, &bundle).await, ["a.service: not seen healthy with its configuration"]);
 }
 
 #[tokio::test]
@@ -93,15 +112,17 @@ async fn a_unit_that_was_not_restarted_with_what_it_reads_now_is_seen() {
     let machine = host.connect().await;
     let (mut bundle, starts) = units(&host, &["a.service"]);
     apply(&machine, &owner(), &bundle).await;
-    machine.start(&owner(), &starts).await.unwrap();
+    come_up(&machine, &starts).await;
     bundle.files.values_mut().for_each(|file| *file = File::public("[Service]\n# changed\n"));
     apply(&machine, &owner(), &bundle).await;
     assert_eq!(drift(&machine, &bundle).await, ["a.service: runs with an older configuration"]);
     let unit = UnitName::literal("a.service");
     let stamp = bundle.unit_stamp(&unit).unwrap();
-    machine.reload(&owner(), &[(unit.clone(), stamp.clone())]).await.unwrap();
+    machine.reload(&owner(), std::slice::from_ref(&unit)).await.unwrap();
+    assert_eq!(drift(&machine, &bundle).await, ["a.service: not seen healthy with its configuration"]);
+    machine.note_stamps(&owner(), &[(unit.clone(), stamp)]).await.unwrap();
     assert_eq!(drift(&machine, &bundle).await, [""; 0]);
-    machine.restart(&owner(), &[(unit, stamp)]).await.unwrap();
+    machine.restart(&owner(), &[unit]).await.unwrap();
     assert!(host.systemctl_calls().ends_with(&["reset-failed -- a.service".into(), "restart -- a.service".into()]));
 }
 
@@ -112,12 +133,22 @@ async fn that_a_unit_came_up_once_outlasts_its_stamp() {
     let (bundle, starts) = units(&host, &["a.service", "b.service"]);
     apply(&machine, &owner(), &bundle).await;
     let (a, b) = (starts[0].0.clone(), starts[1].0.clone());
-    machine.start(&owner(), &starts[..1]).await.unwrap();
-    machine.restart(&owner(), &starts[..1]).await.unwrap();
+    machine.start(&owner(), &names(&starts[..1])).await.unwrap();
+    machine.restart(&owner(), &names(&starts[..1])).await.unwrap();
     machine.withdraw_stamps(&owner(), &[a.clone(), b]).await.unwrap();
     let found = machine.inventory(&Question::default()).await.unwrap();
-    assert_eq!(found.records[&owner().name].started, [a].into());
+    assert_eq!(found.records[&owner().name].started, [a.clone()].into());
     assert_eq!(host.text("state/k8s_test.loopback/started"), "a.service\n");
+    // Records of older versions have stamps and no list.
+    for withdraw in [true, false] {
+        std::fs::remove_file(host.path("state/k8s_test.loopback/started")).unwrap();
+        machine.note_stamps(&owner(), &starts[..1]).await.unwrap();
+        match withdraw {
+            true => machine.withdraw_stamps(&owner(), std::slice::from_ref(&a)).await.unwrap(),
+            false => machine.restart(&owner(), std::slice::from_ref(&a)).await.unwrap(),
+        }
+        assert_eq!(host.text("state/k8s_test.loopback/started"), "a.service\n");
+    }
 }
 
 #[tokio::test]
@@ -127,7 +158,7 @@ async fn a_unit_that_does_not_start_is_an_error_with_its_journal_and_the_others_
     let (bundle, starts) = units(&host, &["a.service", "b.service"]);
     apply(&machine, &owner(), &bundle).await;
     host.write("fake/units/a.service.broken", "");
-    let error = machine.start(&owner(), &starts).await.unwrap_err();
+    let error = machine.start(&owner(), &names(&starts)).await.unwrap_err();
     assert!(matches!(&error, MachineError::Unit { unit, .. } if unit == "a.service"));
     let text = error.to_string();
     for part in [
@@ -139,13 +170,13 @@ async fn a_unit_that_does_not_start_is_an_error_with_its_journal_and_the_others_
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert_eq!(drift(&machine, &bundle).await, ["a.service: failed, not running"]);
+    let lines = ["a.service: failed, not running", "b.service: not seen healthy with its configuration"];
+    assert_eq!(drift(&machine, &bundle).await, lines);
 }
 
 #[tokio::test]
 async fn a_unit_without_a_unit_file_is_an_error_that_says_so() {
     let host = Host::start();
-    let starts = [(UnitName::literal("none.service"), Digest::of(b"x"))];
-    let error = host.connect().await.start(&owner(), &starts).await.unwrap_err().to_string();
+    let error = host.connect().await.start(&owner(), &[UnitName::literal("none.service")]).await.unwrap_err().to_string();
     assert!(error.contains("its unit file is missing"), "{error}");
 }

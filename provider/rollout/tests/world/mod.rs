@@ -5,7 +5,7 @@ use bundle::{
     Bundle, Digest, Disruption, File, Health, HostName, HostPath, Manifest, Observed, ObservedUnit, OnChange, Sysctl, Unit,
     UnitName, UnitTraits,
 };
-use rollout::{Gate, HostState, Step};
+use rollout::{Gate, HostState, Proof, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub fn host(name: &str) -> HostName {
@@ -139,6 +139,8 @@ pub struct Machine {
     pub observed: Observed,
     /// Started, but not yet known to be healthy.
     pub settling: BTreeSet<UnitName>,
+    /// Of units that were started or reloaded: the stamp of what they read then.
+    took_up: BTreeMap<UnitName, Option<Digest>>,
     pub drained: bool,
     pub joined: bool,
 }
@@ -147,8 +149,8 @@ impl Machine {
     pub fn new(bundle: Bundle) -> Self {
         let declared = HostState::new(host("any"), Some(&bundle), None, |_| None);
         let observed = declared.desired.as_ref().unwrap().as_observed();
-        let (settling, drained, joined) = (BTreeSet::new(), false, true);
-        Machine { answers: true, in_state: true, leaves: false, declared, observed, settling, drained, joined }
+        let (settling, took_up, drained, joined) = (BTreeSet::new(), BTreeMap::new(), false, true);
+        Machine { answers: true, in_state: true, leaves: false, declared, observed, settling, took_up, drained, joined }
     }
 
     pub fn empty(bundle: Bundle) -> Self {
@@ -219,13 +221,23 @@ impl Machine {
         }
     }
 
-    /// The stamp of what is on the host: a start before its push is found out.
+    /// With what is on the host: a start before its push is found out.
     fn take_up(&mut self, unit: &UnitName) {
         let content = |path| self.observed.files.get(path).map(|file| &file.sha256);
         let is_pushed =
             self.declared.units[unit].reads.keys().all(|path| content(path) == self.manifest().files[path].sha256.as_ref());
         let stamp = if is_pushed { self.manifest().units[unit].clone() } else { Some(Digest::of(b"older")) };
-        self.observed.units.get_mut(unit).unwrap().stamp = stamp;
+        self.observed.units.get_mut(unit).unwrap().stamp = None;
+        self.took_up.insert(unit.clone(), stamp);
+    }
+
+    /// Its stamp is written.
+    fn prove(&mut self, unit: &UnitName) {
+        self.observed.units.get_mut(unit).unwrap().stamp = self.took_up.remove(unit).flatten();
+    }
+
+    fn health_of(&self, unit: &UnitName) -> Health {
+        self.declared.units[unit].traits.health
     }
 }
 
@@ -260,16 +272,28 @@ impl World {
 
     /// Runs at most `limit` single steps, with a look at the world after each; false when it was cut off.
     pub fn run(&mut self, steps: &[Step], limit: &mut usize, look: &mut dyn FnMut(&World, &Step)) -> bool {
-        steps.iter().all(|step| match step {
-            Step::Parallel(steps) => self.run(steps, limit, look),
-            step if *limit > 0 => {
-                *limit -= 1;
-                self.run_one(step);
-                look(self, step);
-                true
+        let mut proof = Proof::of(steps, |host, unit| self.machines[host].health_of(unit));
+        single(steps).into_iter().all(|step| {
+            if *limit == 0 {
+                return false;
             }
-            _ => false,
+            *limit -= 1;
+            self.run_one(step);
+            self.prove(step, &mut proof);
+            look(self, step);
+            true
         })
+    }
+
+    fn prove(&mut self, step: &Step, proof: &mut Proof) {
+        let (host, proven) = match step {
+            Step::Gate { host: Some(host), gate } => (host, proof.passed(host, gate)),
+            Step::Start { host, .. } | Step::Restart { host, .. } | Step::Reload { host, .. } => (host, proof.started(step)),
+            _ => return,
+        };
+        for unit in proven.iter().filter(|unit| self.machines[host].took_up.contains_key(*unit)).cloned().collect::<Vec<_>>() {
+            self.at(host).prove(&unit);
+        }
     }
 
     fn at(&mut self, name: &HostName) -> &mut Machine {

@@ -6,11 +6,11 @@ use super::{health, served};
 use crate::kubernetes::KubernetesError;
 use crate::wait::Ended;
 use async_trait::async_trait;
-use bundle::{Bundle, Digest, HostName, Manifest, Observed, UnitName};
+use bundle::{Bundle, Digest, Health, HostName, Manifest, Observed, UnitName};
 use machines::MachineError;
-use rollout::{Gate, Step};
+use rollout::{Gate, Proof, Step};
 use schema::Diagnostic;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Mutex;
 
@@ -111,8 +111,7 @@ pub struct Execution<'a> {
 struct Log {
     touched: BTreeSet<HostName>,
     removed: BTreeSet<HostName>,
-    started: BTreeSet<(HostName, UnitName)>,
-    passed: HashSet<Gate>,
+    proof: Proof,
 }
 
 /// How far a rollout came that a failure ended.
@@ -174,10 +173,10 @@ impl<'a> Execution<'a> {
     }
 
     pub async fn run(self, steps: &[Step]) -> Outcome {
+        self.note(|log| log.proof = Proof::of(steps, |host, unit| self.health_of(host, unit)));
         let mut error = None;
         for (place, step) in steps.iter().enumerate() {
             if let Err(failure) = self.run_step(step).await {
-                self.withdraw_unproven(&steps[place..]).await;
                 error = Some((failure, Reach::of(steps, place)));
                 break;
             }
@@ -201,20 +200,24 @@ impl<'a> Execution<'a> {
 
     async fn run_single(&self, step: &Step) -> Result<(), StepError> {
         let (fleet, actions) = (self.fleet, self.actions);
-        if let Step::Start { host, units, .. } | Step::Restart { host, units, .. } = step {
-            self.note(|log| log.started.extend(units.iter().map(|unit| (host.clone(), unit.clone()))));
-        }
         match step {
             Step::Parallel(_) => Ok(()),
             Step::Push { host, .. } => self.push(host).await,
-            Step::Start { host, units, .. } => Ok(fleet.machine(host)?.start(&fleet.owner, &self.stamps(host, units)).await?),
-            Step::Restart { host, units, .. } => {
-                Ok(fleet.machine(host)?.restart(&fleet.owner, &self.stamps(host, units)).await?)
+            Step::Start { host, units, .. } => {
+                fleet.machine(host)?.start(&fleet.owner, units).await?;
+                self.started(host, step).await
             }
-            Step::Reload { host, units, .. } => Ok(fleet.machine(host)?.reload(&fleet.owner, &self.stamps(host, units)).await?),
+            Step::Restart { host, units, .. } => {
+                fleet.machine(host)?.restart(&fleet.owner, units).await?;
+                self.started(host, step).await
+            }
+            Step::Reload { host, units, .. } => {
+                fleet.machine(host)?.reload(&fleet.owner, units).await?;
+                self.started(host, step).await
+            }
             Step::Stop { host, units } => Ok(fleet.machine(host)?.stop(&fleet.owner, units).await?),
             Step::Remove { host } => self.remove(host).await,
-            Step::Gate { gate, .. } => self.gate(gate).await,
+            Step::Gate { host, gate } => self.gate(host.as_ref(), gate).await,
             Step::Join { host } => actions.join(fleet, host).await,
             Step::Drain { host } => actions.drain(fleet, host).await,
             Step::Uncordon { host } => actions.uncordon(fleet, host).await,
@@ -224,7 +227,8 @@ impl<'a> Execution<'a> {
         }
     }
 
-    async fn gate(&self, gate: &Gate) -> Result<(), StepError> {
+    /// Units for which it was the last gate are up to date now, and their stamps say so.
+    async fn gate(&self, host: Option<&HostName>, gate: &Gate) -> Result<(), StepError> {
         let nothing = Bundle::default();
         match gate {
             Gate::UnitsHealthy { host, units } => {
@@ -234,52 +238,45 @@ impl<'a> Execution<'a> {
             Gate::CertificatesServed { host, units } => self.see_served(host, units).await,
             gate => self.actions.gate(self.fleet, gate).await,
         }?;
-        self.note(|log| log.passed.extend([gate.clone()]));
-        Ok(())
+        let Some(host) = host else { return Ok(()) };
+        let proven = self.note(|log| log.proof.passed(host, gate)).unwrap_or_default();
+        self.note_stamps(host, &proven).await
     }
 
-    /// What was started and not seen healthy: its gate failed, or never came because the user stopped, the connection was lost or
-    /// another step failed. The next plan begins with it.
-    async fn withdraw_unproven(&self, steps: &[Step]) {
-        let mut doubtful: BTreeMap<&HostName, BTreeSet<UnitName>> = BTreeMap::new();
-        if let Ok(log) = self.log.lock() {
-            for gate in steps.iter().flat_map(Step::gates).filter(|gate| !log.passed.contains(*gate)) {
-                let (host, units): (_, Vec<&UnitName>) = match gate {
-                    Gate::UnitsHealthy { host, units } => (host, units.iter().collect()),
-                    Gate::NodeReady { host } => {
-                        (host, self.desired.get(host).iter().flat_map(|bundle| bundle.units.keys()).collect())
-                    }
-                    _ => continue,
-                };
-                let started = units.into_iter().filter(|unit| log.started.contains(&(host.clone(), (*unit).clone())));
-                doubtful.entry(host).or_default().extend(started.cloned());
-            }
+    async fn started(&self, host: &HostName, step: &Step) -> Result<(), StepError> {
+        let proven = self.note(|log| log.proof.started(step)).unwrap_or_default();
+        self.note_stamps(host, &proven).await
+    }
+
+    async fn note_stamps(&self, host: &HostName, units: &[UnitName]) -> Result<(), StepError> {
+        match units {
+            [] => Ok(()),
+            units => Ok(self.fleet.machine(host)?.note_stamps(&self.fleet.owner, &self.stamps(host, units)).await?),
         }
-        for (host, units) in doubtful {
-            self.withdraw_stamps(host, &units.into_iter().collect::<Vec<_>>()).await;
-        }
+    }
+
+    fn health_of(&self, host: &HostName, unit: &UnitName) -> Health {
+        let described = self.desired.get(host).and_then(|bundle| bundle.units.get(unit));
+        described.map_or(Health::StaysUp, |unit| unit.traits.health)
     }
 
     /// Units that serve what was written are up to date. One that does not read it within the time is not, and the next plan restarts it.
     async fn see_served(&self, host: &HostName, units: &[UnitName]) -> Result<(), StepError> {
         let bundle = self.desired.get(host).cloned().unwrap_or_default();
         match served::wait_until_served(self.fleet, &bundle, host, units).await {
-            Ok(()) => {
-                let machine = self.fleet.machine(host)?;
-                Ok(machine.note_stamps(&self.fleet.owner, &self.stamps(host, units)).await?)
-            }
+            Ok(()) => self.note_stamps(host, units).await,
             Err(served::NotServed::Late { unit, error }) => {
-                self.withdraw_stamps(host, &[unit]).await;
+                self.withdraw_stamp(host, unit).await;
                 Err(error)
             }
             Err(served::NotServed::Other(error)) => Err(error),
         }
     }
 
-    /// Units that are not up to date: the next plan must see it, and must not go on to the next host for it.
-    async fn withdraw_stamps(&self, host: &HostName, doubtful: &[UnitName]) {
-        if let (Ok(machine), false) = (self.fleet.machine(host), doubtful.is_empty())
-            && let Err(error) = machine.withdraw_stamps(&self.fleet.owner, doubtful).await
+    /// A unit that is not up to date: the next plan must see it, and must not go on to the next host for it.
+    async fn withdraw_stamp(&self, host: &HostName, doubtful: UnitName) {
+        if let Ok(machine) = self.fleet.machine(host)
+            && let Err(error) = machine.withdraw_stamps(&self.fleet.owner, &[doubtful]).await
         {
             self.fleet.progress.line(&format!("{host}: {error}"));
         }
@@ -312,10 +309,8 @@ impl<'a> Execution<'a> {
         units.iter().filter_map(|name| Some((name.clone(), bundle.unit_stamp(name)?))).collect()
     }
 
-    fn note(&self, change: impl FnOnce(&mut Log)) {
-        if let Ok(mut log) = self.log.lock() {
-            change(&mut log);
-        }
+    fn note<T>(&self, change: impl FnOnce(&mut Log) -> T) -> Option<T> {
+        self.log.lock().ok().map(|mut log| change(&mut log))
     }
 }
 

@@ -4,7 +4,7 @@
 use super::errors::refused;
 use super::recorded::{HOST_CONTENTS, Recorded, set_desired};
 use super::steps::{self, STEPS};
-use bundle::{Bundle, Difference, HostName, Item, Manifest, Observed, What};
+use bundle::{Bundle, Difference, Digest, HostName, Item, Manifest, Observed, What};
 use protocol::PlanResponse;
 use render::component;
 use rollout::{Disruption, HostState, Refusal, Run, Step};
@@ -114,7 +114,8 @@ fn forget(observed: &mut Observed, difference: &Difference) {
         (Item::Unit(name), what) => {
             let Some(unit) = observed.units.get_mut(name) else { return };
             match what {
-                What::OlderConfiguration => unit.stamp = None,
+                What::Unproven => unit.stamp = None,
+                What::OlderConfiguration => unit.stamp = Some(Digest::of(b"")),
                 What::NotEnabled => unit.enabled = false,
                 What::Unread => unit.unread = true,
                 What::NotRunning(state) => unit.active_state.clone_from(state),
