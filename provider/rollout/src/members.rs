@@ -65,6 +65,8 @@ pub enum History {
     Missing,
     /// Something was pushed; no API server of this host ever came up, so that it stored nothing in etcd.
     Begun,
+    /// An older version wrote the record, which knows a start by the stamp only, and stamps are withdrawn: one may have come up.
+    Unrecorded,
     /// An API server came up at least once.
     Served,
 }
@@ -104,5 +106,11 @@ pub(crate) fn refuse_removed(hosts: &[HostState]) -> Result<(), Refusal> {
 fn has_held_data(hosts: &[HostState]) -> bool {
     let mut known = hosts.iter().filter(|host| host.in_state && host.answers()).peekable();
     let all_lost = known.peek().is_some() && known.all(|host| host.history == History::Missing);
-    all_lost || hosts.iter().any(|host| host.history == History::Served)
+    let has_served = |host: &HostState| match host.history {
+        History::Served => true,
+        // A create that was killed leaves such a record too, and no state.
+        History::Unrecorded => host.in_state,
+        History::Unknown | History::Missing | History::Begun => false,
+    };
+    all_lost || hosts.iter().any(has_served)
 }

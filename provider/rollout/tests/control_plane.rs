@@ -435,3 +435,16 @@ fn a_host_whose_certificates_have_expired_comes_first_and_no_gate_waits_for_it_b
     let first = single(&steps).into_iter().find_map(|step| step.changes().first().map(ToString::to_string));
     assert_eq!(first.as_deref(), Some("cp-3"));
 }
+
+/// Stamps may have been withdrawn from it, so that it does not say that nothing ever came up.
+#[test]
+fn an_empty_member_with_a_record_of_an_older_version_starts_only_in_a_create() {
+    let emptied = |world: &World| -> Vec<HostState> {
+        world.states().into_iter().map(|state| state.with_etcd(EtcdData::Absent, History::Unrecorded)).collect()
+    };
+    for hosts in [1, 3] {
+        let refused = control_plane::plan(&emptied(&running(hosts)));
+        assert!(matches!(refused, Err(Refusal::EmptyMembers { .. })), "{refused:?}");
+        assert!(!control_plane::plan(&emptied(&new(hosts))).unwrap().is_empty());
+    }
+}

@@ -141,3 +141,25 @@ async fn an_emptied_member_is_refused_also_without_a_state() {
     says(&applied.errors.join("\n"), &["Etcd of cp-2 has no data"]);
     assert!(applied.state.is_null() && stage.world.calls().is_empty());
 }
+
+/// A single host whose record is of a version that knew a start by its stamp only, after a roll that withdrew all stamps: nobody else
+/// could say that the cluster has stored data.
+#[tokio::test]
+async fn an_emptied_single_member_with_an_older_record_is_refused() {
+    let mut stage = Stage::of(row("k8s_hardway_cluster")).await;
+    let hosts = Value::object([("cp-1", stage.config.get("hosts").get("cp-1").clone())]);
+    stage.config.set("hosts", hosts);
+    let mut state = stage.create().await;
+    for text in [None, Some("1")] {
+        stage.world.change_host("cp-1", |memory| {
+            for record in memory.records.values_mut() {
+                record.identity = text.map(|text: &str| ("version".to_string(), text.to_string())).into_iter().collect();
+                record.started.clear();
+                record.units.values_mut().for_each(|stamp| *stamp = None);
+            }
+        });
+        state.set("uid", machines::Uid::NIL.into());
+        wipe(&stage, "cp-1");
+        says(&refused(&mut stage, &state).await, &["Etcd of cp-1 has no data", "snapshot restore"]);
+    }
+}

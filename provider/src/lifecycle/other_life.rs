@@ -3,7 +3,7 @@
 
 use super::rows::{ROWS, row};
 use super::{Stage, difference, without_steps};
-use bundle::HostName;
+use bundle::{HostName, HostPath};
 use machines::Uid;
 use schema::Value;
 
@@ -303,7 +303,7 @@ async fn nodes_change_nothing_in_another_cluster_at_the_addresses_of_theirs() {
     let config = super::complete(stage.engine.schema(NODES), &stage.row.changed(&stage.config, &stage.row.updates[1]));
     let planned = stage.engine.plan(NODES, &state, &config).await.planned;
     let refused = stage.engine.apply(NODES, &state, &config, &planned).await;
-    says(&refused.errors, &["cp-1 carries another cluster demo than the one of these nodes"]);
+    says(&refused.errors, &["cp-1 does not carry the cluster demo of these nodes", "its record names"]);
     stage.world_is(&before, "after an apply that was refused");
 }
 
@@ -319,6 +319,36 @@ async fn a_destroy_of_nodes_leaves_nodes_of_another_cluster_and_cleans_their_own
     assert!(!calls.iter().any(|call| call.starts_with("cluster: ")), "{calls:?}");
     assert!(calls.iter().any(|call| call == "worker-2: remove"), "{calls:?}");
     assert_eq!(stage.world.memory().cluster.nodes.len(), nodes);
+}
+
+type Change = fn(&mut crate::fakes::HostMemory);
+
+/// SSH to a control-plane host leads elsewhere, or clusters of one name come from an older version, which gave them no uid.
+#[tokio::test]
+async fn a_destroy_of_nodes_touches_no_cluster_without_their_record_or_with_another_authority() {
+    let drop_record =
+        |memory: &mut crate::fakes::HostMemory| memory.records.retain(|owner, _| !owner.as_str().starts_with(CLUSTER));
+    let other_authority = |memory: &mut crate::fakes::HostMemory| {
+        let path = |name: &str| {
+            let all = render::control_plane::AUTHORITIES;
+            HostPath::literal(all.iter().find(|(other, _)| *other == name).unwrap().1)
+        };
+        let [ours, others] = ["apiserver-ca", "etcd-ca"].map(path);
+        let others = memory.files[&others].content.clone();
+        memory.files.get_mut(&ours).unwrap().content = others;
+    };
+    let changes: [(Change, &str); 2] =
+        [(drop_record, "there is no record of k8s_hardway_cluster.demo"), (other_authority, "it has another apiserver-ca")];
+    for (change, reason) in changes {
+        let mut stage = Stage::of(row(NODES)).await;
+        let state = stage.create().await;
+        stage.world.change_host("cp-1", change);
+        stage.world.arm(None);
+        let destroyed = stage.engine.destroy(NODES, &state).await;
+        assert_eq!((destroyed.errors, destroyed.state), (vec![], Value::Null));
+        says(&destroyed.warnings, &["No node was drained or deleted", reason]);
+        assert!(!stage.world.calls().iter().any(|call| call.starts_with("cluster: ")));
+    }
 }
 
 /// Without a state for the nodes: their kubelets would go on with credentials of the cluster that had the name before.

@@ -126,6 +126,7 @@ pub fn etcd_of(owner: &Owner, bundle: &Bundle, found: &Inventory) -> (EtcdData, 
     let history = match found.records.get(owner) {
         None => History::Missing,
         Some(record) if record.started.iter().any(|unit| unit.as_str() == API_SERVER) => History::Served,
+        Some(record) if !record.knows_what_started() => History::Unrecorded,
         Some(_) => History::Begun,
     };
     (data, history)
@@ -146,11 +147,20 @@ fn fingerprints(text_of: impl Fn(&HostPath) -> Option<String>) -> BTreeMap<&'sta
     let mut all: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
     for (name, path) in authorities() {
         let text = text_of(&path).unwrap_or_default();
-        let found = text.split_inclusive(END).filter_map(|pem| pki::fingerprint(pem).ok());
-        all.entry(name).or_default().extend(found);
+        all.entry(name).or_default().extend(fingerprints_in(&text));
     }
     all.retain(|_, fingerprints| !fingerprints.is_empty());
     all
+}
+
+/// Whether two texts of certificates have some each, and none in common.
+pub fn are_other_authorities(ours: &str, theirs: &str) -> bool {
+    let [ours, theirs] = [ours, theirs].map(fingerprints_in);
+    !ours.is_empty() && !theirs.is_empty() && ours.is_disjoint(&theirs)
+}
+
+fn fingerprints_in(text: &str) -> BTreeSet<String> {
+    text.split_inclusive(END).filter_map(|pem| pki::fingerprint(pem).ok()).collect()
 }
 
 /// An authority on the host that shares no certificate with the declared one of that name.
@@ -305,6 +315,8 @@ mod tests {
         let record = ("k8s_hardway_cluster.demo", "/var/lib/etcd");
         // A member that was refused by its peers leaves a directory without a log.
         let mut inventory = found(&["/var/lib/etcd"], &[record]);
+        assert_eq!(etcd_of(&demo, &bundle(), &inventory), (EtcdData::Absent, History::Unrecorded));
+        inventory.records.values_mut().for_each(|record| drop(record.identity.insert("version".into(), "2".into())));
         assert_eq!(etcd_of(&demo, &bundle(), &inventory), (EtcdData::Absent, History::Begun));
         inventory.filled.insert(path(control_plane::JOIN_ENVIRONMENT));
         assert_eq!(etcd_of(&demo, &bundle(), &inventory).0, EtcdData::Joining);

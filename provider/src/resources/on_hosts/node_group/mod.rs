@@ -191,7 +191,7 @@ impl HostResource for NodeGroup {
         }
         match NodeActions::connect(shared, config, call).await {
             Ok(actions) => {
-                if let Err(error) = actions.refuse_another_cluster(&config.cluster).await {
+                if let Err(error) = actions.refuse_to_leave_another_cluster(&config.cluster).await {
                     let detail = format!("{}: {}\n\nTheir hosts are cleaned all the same.", error.summary, error.detail);
                     return Ok(Diagnostic::warning("no node was drained or deleted: their cluster is gone")
                         .detail(detail)

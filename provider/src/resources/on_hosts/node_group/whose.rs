@@ -1,13 +1,19 @@
-//! To which cluster the control-plane hosts belong that `cluster` names: another may have been created on them under its name.
+//! To which cluster the control-plane hosts belong that `cluster` names: another may have been created on them since, under its name or
+//! under another.
 
 use super::actions::NodeActions;
 use crate::resources::on_hosts::errors::machine_error;
 use crate::resources::on_hosts::hardway_cluster::Join;
-use machines::{Owner, Question, Uid};
+use crate::resources::on_hosts::ownership;
+use bundle::HostPath;
+use machines::{Inventory, Owner, Question, Record, Uid};
+use render::control_plane::AUTHORITIES;
 use schema::{AttributePath, Diagnostic, Field};
 
 /// In a node group's record: the uid of the cluster that its nodes have joined.
 pub const CLUSTER_UID: &str = "cluster-uid";
+/// That of the API server, which nodes trust and control-plane hosts have.
+const AUTHORITY: &str = "apiserver-ca";
 
 /// Nil of a cluster from before there were uids.
 pub fn uid_of(join: &Join) -> Uid {
@@ -15,21 +21,48 @@ pub fn uid_of(join: &Join) -> Uid {
 }
 
 impl NodeActions {
-    /// Refuses another cluster than the one of `join`. A control-plane host without a record cannot tell.
+    /// Refuses another cluster than the one of `join`, by the record on the control-plane host, before anything is asked of its API.
     pub async fn refuse_another_cluster(&self, join: &Field<Join>) -> Result<(), Diagnostic> {
-        let Some(join) = join.known() else { return Ok(()) };
-        let Some(name) = join.cluster_name.known() else { return Ok(()) };
+        self.compare(join, |join, record, _| record.is_some_and(|record| record.uid() == uid_of(join))).await
+    }
+
+    /// The same before nodes are taken away: what an older version created under one name is told apart by its authorities only.
+    pub async fn refuse_to_leave_another_cluster(&self, join: &Field<Join>) -> Result<(), Diagnostic> {
+        let is_ours = |join: &Join, record: Option<&Record>, found: &Inventory| {
+            let ours = join.apiserver_authority.known().map(String::as_str).unwrap_or_default();
+            let theirs = found.certificates.values().next().map(String::as_str).unwrap_or_default();
+            record.is_some_and(|record| record.uid() == uid_of(join)) && !ownership::are_other_authorities(ours, theirs)
+        };
+        self.compare(join, is_ours).await
+    }
+
+    async fn compare(
+        &self,
+        join: &Field<Join>,
+        is_ours: impl Fn(&Join, Option<&Record>, &Inventory) -> bool,
+    ) -> Result<(), Diagnostic> {
+        let Some((join, name)) = join.known().and_then(|join| Some((join, join.cluster_name.known()?))) else { return Ok(()) };
         let owner = Owner::parse(format!("k8s_hardway_cluster.{name}")).map_err(|error| Diagnostic::error(error.to_string()))?;
-        let found = self.control_plane.inventory(&Question::default()).await.map_err(|error| machine_error(&error))?;
-        let (ours, record) = (uid_of(join), found.records.get(&owner));
-        let Some(found) = record.map(|record| record.uid()).filter(|found| *found != ours) else { return Ok(()) };
-        let path = AttributePath::attribute("cluster").then("cluster_uid");
-        Err(Diagnostic::error(format!("{} carries another cluster {name} than the one of these nodes", self.control_plane.name()))
+        let authority = AUTHORITIES.iter().find(|(name, _)| *name == AUTHORITY).map(|(_, path)| HostPath::literal(path));
+        let question = Question { certificates: authority.into_iter().collect(), ..Question::default() };
+        let found = self.control_plane.inventory(&question).await.map_err(|error| machine_error(&error))?;
+        let record = found.records.get(&owner);
+        if is_ours(join, record, &found) {
+            return Ok(());
+        }
+        let there = match record.map(Record::uid) {
+            None => format!("there is no record of {owner}"),
+            Some(uid) if uid == uid_of(join) => format!("it has another {AUTHORITY} than `cluster` names"),
+            Some(uid) => format!("its record names {uid}"),
+        };
+        let host = self.control_plane.name();
+        Err(Diagnostic::error(format!("{host} does not carry the cluster {name} of these nodes"))
             .detail(format!(
-                "`cluster` says that they belong to the cluster with uid {ours}; the record there names {found}: it was created later under \
-                 the same name, or from another state. No node of it was changed. Refresh and apply {owner} by the state that knows the cluster \
-                 there, or pass the `join` of it; nodes of another cluster are replaced."
+                "`cluster` says that they belong to the cluster with uid {}, and on {host} {there}: another one was created on it, or SSH \
+                 reaches another machine. No node was changed there. Refresh and apply {owner} by the state that knows the cluster on \
+                 {host}, or pass the `join` of that one; nodes of another cluster are replaced.",
+                uid_of(join)
             ))
-            .at(path))
+            .at(AttributePath::attribute("cluster").then("cluster_uid")))
     }
 }
