@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         the_loss_of_nginx_is_a_gap_of_less_than_two_seconds,
         the_loss_of_a_load_balancer_is_a_gap_of_less_than_two_seconds,
         the_api_survives_the_loss_of_a_control_plane_host_and_plan_says_which,
+        certificates_that_expired_everywhere_are_renewed_by_one_apply,
         no_secret_is_seen_in_logs_plans_progress_or_errors,
         destroy_leaves_the_hosts_as_they_were_and_a_second_destroy_is_fine,
     ];
@@ -223,6 +224,35 @@ fn the_api_survives_the_loss_of_a_control_plane_host_and_plan_says_which(QuickSt
         assert!(answers.longest_gap() < Duration::from_secs(2), "{}: {:?}", answers.url, answers.longest_gap())
     });
     cluster.lab.boot("cp-2");
+    cluster.wait_until_ready(&CONTROL_PLANE);
+    cluster.plan().is_empty();
+}
+
+/// etcd has no quorum then: no member takes another's certificate.
+fn certificates_that_expired_everywhere_are_renewed_by_one_apply(QuickStart(cluster): &mut QuickStart) {
+    const SCRIPT: &str = include_str!("../lab/hosts/expire.sh");
+    let ready = "kubectl --kubeconfig=/etc/kubernetes/admin.kubeconfig --request-timeout=3s get --raw=/readyz";
+    CONTROL_PLANE.iter().for_each(|host| drop(cluster.on(host, ready)));
+    let keys = cluster.workspace.attribute("k8s_pki.main", "bundle")["private_keys"].clone();
+    for host in CONTROL_PLANE {
+        for (folder, name, ca, authority) in [
+            ("/etc/etcd/pki", "server", "ca", "etcd-ca"),
+            ("/etc/etcd/pki", "peer", "peer-ca", "etcd-peer-ca"),
+            ("/etc/kubernetes/pki", "apiserver", "apiserver-ca", "apiserver-ca"),
+        ] {
+            let paths = format!("{folder}/{name}.crt {folder}/{name}.key {folder}/{ca}.crt");
+            let key = keys[authority].as_str().unwrap();
+            cluster.on(host, &format!("printf '%s' '{key}' | sh -c '{}' expire {paths}", SCRIPT.replace('\'', "'\\''")));
+        }
+    }
+    for host in CONTROL_PLANE {
+        cluster.on(host, "systemctl restart --no-block etcd kube-apiserver");
+    }
+    assert!(
+        CONTROL_PLANE.iter().all(|host| !cluster.lab.ssh(host, ready).is_success()),
+        "the cluster goes on with expired certificates"
+    );
+    cluster.apply();
     cluster.wait_until_ready(&CONTROL_PLANE);
     cluster.plan().is_empty();
 }
