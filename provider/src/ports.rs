@@ -2,16 +2,16 @@
 //! so that every resource can be held to the engine's contract on fakes. The real ones stand at the end.
 
 use crate::etcd::{Cluster, EtcdClient, EtcdError, Status};
-use crate::kubernetes::{BootstrapToken, KubernetesApi, KubernetesError, MovablePod, NodeReport};
+use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesApi, KubernetesError, MovablePod, NodeChange, NodeReport};
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
 use cloud::{Cloud, Connection, Connector};
 use machines::{Facts, Incarnation, Inventory, Machine, MachineError, Output, Progress, Question, Target, with_causes};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
-use tokio::time::Instant;
+pub use tokio::time::Instant;
 
 #[async_trait]
 pub trait World: Send + Sync {
@@ -80,14 +80,14 @@ pub trait Etcd: Send + Sync {
 /// The API of one cluster. Contracts are those of `kubernetes::KubernetesApi`.
 #[async_trait]
 pub trait Kubernetes: Send + Sync {
-    async fn probe(&self) -> Result<(), KubernetesError>;
+    async fn version(&self) -> Result<String, KubernetesError>;
     async fn apply(&self, objects: &[serde_json::Value]) -> Result<(), KubernetesError>;
     async fn create_token(&self, token: &BootstrapToken, now: OffsetDateTime) -> Result<(), KubernetesError>;
     async fn delete_token(&self, token: &BootstrapToken) -> Result<(), KubernetesError>;
     async fn declare_nodes(&self, nodes: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError>;
-    async fn has_other_nodes(&self, nodes: &BTreeSet<String>) -> Result<bool, KubernetesError>;
+    async fn nodes(&self) -> Result<BTreeMap<String, KnownNode>, KubernetesError>;
     async fn node(&self, name: &str) -> Result<Option<NodeReport>, KubernetesError>;
-    async fn set_labels(&self, node: &str, labels: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError>;
+    async fn amend_node(&self, node: &str, change: &NodeChange) -> Result<(), KubernetesError>;
     async fn set_unschedulable(&self, node: &str, unschedulable: bool) -> Result<bool, KubernetesError>;
     async fn movable_pods(&self, node: &str) -> Result<Vec<MovablePod>, KubernetesError>;
     async fn evict(&self, pod: &MovablePod) -> Result<Option<String>, KubernetesError>;
@@ -224,8 +224,8 @@ impl Etcd for EtcdClient {
 
 #[async_trait]
 impl Kubernetes for KubernetesApi {
-    async fn probe(&self) -> Result<(), KubernetesError> {
-        KubernetesApi::probe(self).await
+    async fn version(&self) -> Result<String, KubernetesError> {
+        KubernetesApi::version(self).await
     }
     async fn apply(&self, objects: &[serde_json::Value]) -> Result<(), KubernetesError> {
         KubernetesApi::apply(self, objects).await
@@ -239,14 +239,14 @@ impl Kubernetes for KubernetesApi {
     async fn declare_nodes(&self, nodes: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {
         KubernetesApi::declare_nodes(self, nodes).await
     }
-    async fn has_other_nodes(&self, nodes: &BTreeSet<String>) -> Result<bool, KubernetesError> {
-        KubernetesApi::has_other_nodes(self, nodes).await
+    async fn nodes(&self) -> Result<BTreeMap<String, KnownNode>, KubernetesError> {
+        KubernetesApi::nodes(self).await
     }
     async fn node(&self, name: &str) -> Result<Option<NodeReport>, KubernetesError> {
         KubernetesApi::node(self, name).await
     }
-    async fn set_labels(&self, node: &str, labels: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {
-        KubernetesApi::set_labels(self, node, labels).await
+    async fn amend_node(&self, node: &str, change: &NodeChange) -> Result<(), KubernetesError> {
+        KubernetesApi::amend_node(self, node, change).await
     }
     async fn set_unschedulable(&self, node: &str, unschedulable: bool) -> Result<bool, KubernetesError> {
         KubernetesApi::set_unschedulable(self, node, unschedulable).await

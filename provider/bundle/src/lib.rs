@@ -7,6 +7,7 @@ mod difference;
 mod host_list;
 mod manifest;
 mod names;
+mod node;
 mod observed;
 mod unit;
 
@@ -16,6 +17,7 @@ pub use difference::{Difference, DifferenceError, Instead, Item, What, differenc
 pub use host_list::{HostList, HostListError};
 pub use manifest::{Manifest, ManifestError, ManifestFile};
 pub use names::{Digest, HostName, HostPath, NameError, Sysctl, UnitName};
+pub use node::{NodeObject, TaintKey};
 pub use observed::{Observed, ObservedBinary, ObservedFile, ObservedUnit};
 pub use unit::{Disruption, Health, OnChange, Unit, UnitTraits};
 

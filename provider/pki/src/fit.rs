@@ -51,6 +51,14 @@ pub fn issuer(pem: &str) -> Result<String, PkiError> {
     })
 }
 
+/// Until when a certificate is valid, in seconds since 1970.
+///
+/// # Errors
+/// When the text does not begin with a certificate in PEM.
+pub fn expires(pem: &str) -> Result<i64, PkiError> {
+    read(pem, |certificate| certificate.validity().not_after.timestamp())
+}
+
 /// Whether a certificate is for the public key of this private key, in PEM (PKCS #8).
 ///
 /// # Errors

@@ -17,6 +17,10 @@ pub enum Cause {
     DoesNotComeUp,
     /// It ran before and does not now; systemd's `ActiveState`.
     Down(String),
+    /// A kubelet that runs, and whose node the API server does not know.
+    NotRegistered,
+    /// A kubelet that can no longer identify itself.
+    CertificateExpired,
 }
 
 impl fmt::Display for Cause {
@@ -28,6 +32,8 @@ impl fmt::Display for Cause {
             Cause::NotEnabled => f.write_str("not enabled at boot"),
             Cause::DoesNotComeUp => f.write_str("does not come up"),
             Cause::Down(active_state) => f.write_str(active_state),
+            Cause::NotRegistered => f.write_str("its node is not registered"),
+            Cause::CertificateExpired => f.write_str("its client certificate has expired"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What one host needs: which of its differences are written, and which units start, restart or reload.
 
-use crate::{Cause, EtcdData, Gate, History, Membership, Step};
+use crate::{Cause, EtcdData, Gate, History, Membership, NodeFacts, Step};
 use bundle::{
     Bundle, Difference, Digest, Disruption, Health, HostName, HostPath, Item, Manifest, Observed, ObservedUnit, OnChange, Unit,
     UnitName, UnitTraits, differences,
@@ -31,6 +31,8 @@ pub struct HostState {
     /// Seconds, by the clock of the host, until the first certificate expires that a unit reads; negative when it has expired. Units
     /// that read none are missing, and all of them where nobody asked, as in a plan that reaches no host.
     pub expires_in: BTreeMap<UnitName, i64>,
+    /// Of a worker host.
+    pub node: NodeFacts,
 }
 
 impl HostState {
@@ -61,6 +63,7 @@ impl HostState {
             history: History::Unknown,
             membership: Membership::Unknown,
             expires_in: BTreeMap::new(),
+            node: NodeFacts::default(),
         }
     }
 
@@ -107,7 +110,7 @@ impl HostState {
         let is_unit = |difference: &Difference| matches!(difference.item, Item::Unit(_));
         let pushes: Vec<Difference> = differences(manifest, observed).into_iter().filter(|d| !is_unit(d)).collect();
         let changed: BTreeSet<&HostPath> = pushes.iter().filter_map(|d| d.item.path()).collect();
-        let needs: BTreeMap<UnitName, Need> = manifest
+        let mut needs: BTreeMap<UnitName, Need> = manifest
             .units
             .iter()
             .filter_map(|(name, stamp)| {
@@ -115,6 +118,9 @@ impl HostState {
                 Some((name.clone(), need(unit, stamp.as_ref(), || self.change_of(name, &changed))?))
             })
             .collect();
+        for (kubelet, cause) in self.units_with(Health::Node).filter_map(|unit| Some((unit, self.why_kubelet_restarts(unit)?))) {
+            needs.entry(kubelet.clone()).or_insert_with(Need::of_a_node_that_is_down).restart_for(cause);
+        }
         let reads_by_itself = |name: &&UnitName| {
             let is_unread = observed.units.get(*name).is_some_and(|unit| unit.unread);
             let starts_with_it = needs.get(*name).is_some_and(|need| need.is_down || need.action != Action::Start);
@@ -162,6 +168,17 @@ pub(crate) struct Need {
     /// It was seen healthy with what it should read, at some time.
     pub is_current: bool,
     pub because: Vec<Cause>,
+}
+
+impl Need {
+    fn of_a_node_that_is_down() -> Need {
+        Need { action: Action::Restart, is_down: true, is_current: true, because: vec![] }
+    }
+
+    fn restart_for(&mut self, cause: Cause) {
+        self.action = Action::Restart;
+        self.because.push(cause);
+    }
 }
 
 fn need(unit: Option<&ObservedUnit>, stamp: Option<&Digest>, change: impl Fn() -> (Action, Vec<Cause>)) -> Option<Need> {

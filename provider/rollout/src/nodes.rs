@@ -1,16 +1,17 @@
-//! Worker nodes. New ones join many at a time; what runs on nodes that are there changes a few at a time; nodes that leave are
-//! drained first. A node that does not answer holds up no other.
+//! Worker nodes. New ones join many at a time; what runs on nodes that are there changes a few at a time, fewer where others are down
+//! already; nodes that leave are drained first.
 
 use crate::host::{Work, pushes, stage, stop};
-use crate::{Gate, HostState, Refusal, Step};
-use bundle::Health;
+use crate::{Gate, HostState, NodeStatus, Refusal, Step};
+use bundle::{Health, HostName};
+use std::collections::BTreeSet;
 
 /// How much of a node group may be unavailable at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// New nodes at a time.
     pub joining: usize,
-    /// Nodes at a time whose units restart, or that are drained.
+    /// Nodes at a time whose units restart, or that are drained. Those that are not Ready for another reason count.
     pub max_unavailable: usize,
 }
 
@@ -20,8 +21,8 @@ impl Default for Bounds {
     }
 }
 
-/// The steps for one node group: joins in groups of `joining`, restarts in groups of `max_unavailable`; leaving nodes are
-/// drained first.
+/// The steps for one node group: labels and taints; then what disturbs nobody; joins in groups of `joining`, restarts in groups of
+/// `max_unavailable` at most; leaving nodes are drained first.
 pub fn plan(hosts: &[HostState], bounds: Bounds) -> Result<Vec<Step>, Refusal> {
     let works: Vec<Work> = hosts.iter().filter_map(HostState::work).collect();
     let (joining, known): (Vec<&Work>, Vec<&Work>) = works.iter().partition(|work| joins(work));
@@ -29,27 +30,96 @@ pub fn plan(hosts: &[HostState], bounds: Bounds) -> Result<Vec<Step>, Refusal> {
         known.into_iter().filter(|work| !work.is_idle()).partition(|work| work.is_stale());
     let leaving: Vec<&HostState> = hosts.iter().filter(|host| host.leaves()).collect();
 
-    let mut steps = update(&still);
+    let mut steps = labelled(hosts, bounds.joining);
+    steps.extend(update(&still));
     for group in joining.chunks(bounds.joining.max(1)) {
         steps.extend(join(group));
     }
-    for group in stale.chunks(bounds.max_unavailable.max(1)) {
-        steps.extend(update(group));
-    }
+    steps.extend(roll(stale, &Turns::of(hosts, &works, bounds.max_unavailable.max(1))));
+    steps.extend(cordon(&leaving));
     for group in leaving.chunks(bounds.max_unavailable.max(1)) {
         steps.extend(leave(group));
     }
     Ok(steps)
 }
 
-/// Not in the state yet, or without a kubelet that was ever started: it needs a token to ask for its certificate.
+/// Also of hosts that do not answer: it is the API server that does it.
+fn labelled(hosts: &[HostState], at_a_time: usize) -> Vec<Step> {
+    let differing: Vec<&HostState> = hosts.iter().filter(|host| !host.leaves() && !host.node.differences.is_empty()).collect();
+    let step =
+        |host: &&HostState| Step::SetLabelsAndTaints { host: host.name.clone(), differences: host.node.differences.clone() };
+    differing.chunks(at_a_time.max(1)).filter_map(|group| Step::parallel(group.iter().map(step).collect())).collect()
+}
+
+/// How many nodes have their turn together.
+struct Turns {
+    /// Of nodes that serve.
+    at_a_time: usize,
+    max_unavailable: usize,
+    /// Of the nodes that stay.
+    count: usize,
+}
+
+impl Turns {
+    /// Nodes that are not Ready although nothing is to be done to them count: the API server may say so of a host that does not answer, or
+    /// of one on which everything runs. While there are any, one node goes on serving. A node that somebody deleted is missed by nobody.
+    fn of(hosts: &[HostState], works: &[Work], max_unavailable: usize) -> Turns {
+        let busy: BTreeSet<&HostName> = works.iter().filter(|work| !work.is_idle()).map(|work| &work.host.name).collect();
+        let staying: Vec<&HostState> = hosts.iter().filter(|host| !host.leaves()).collect();
+        let is_waited_for = |host: &&&HostState| host.node.status == Some(NodeStatus::NotReady) && !busy.contains(&host.name);
+        let serving = staying.iter().filter(|host| !host.has_node_down()).count();
+        let at_a_time = match staying.iter().filter(is_waited_for).count() {
+            0 => max_unavailable,
+            waited_for => max_unavailable.saturating_sub(waited_for).min(serving.saturating_sub(1)).max(1),
+        };
+        Turns { at_a_time, max_unavailable, count: staying.len() }
+    }
+
+    fn gate(&self, work: &Work) -> Option<Step> {
+        let (restarting, max_unavailable) = (self.at_a_time, self.max_unavailable);
+        (self.count > 1).then(|| Step::gate(Gate::OthersReady { host: work.name(), restarting, max_unavailable }))
+    }
+}
+
+/// First the host at which the last roll stopped: it must not go on to another. Then nodes that are down already, or something on them
+/// is; then those that get no new pods. A node that serves has its turn only while few enough others are down.
+fn roll(mut works: Vec<&Work>, turns: &Turns) -> Vec<Step> {
+    let serves = |work: &Work| !work.host.has_node_down() && work.first_down_tier().is_none();
+    works.sort_by_key(|work| (!is_left_behind(work), serves(work), !work.host.node.is_cordoned));
+    let mut steps = Vec::new();
+    for alike in works.chunk_by(|one, other| serves(one) == serves(other)) {
+        let serve = alike.iter().all(|work| serves(work));
+        for group in alike.chunks(if serve { turns.at_a_time } else { turns.max_unavailable }) {
+            let gates = group.iter().filter(|_| serve).filter_map(|work| turns.gate(work));
+            steps.extend(Step::parallel(gates.collect()));
+            steps.extend(update(group));
+        }
+    }
+    steps
+}
+
+/// Something that was started here was not seen healthy, so that its stamp was withdrawn.
+fn is_left_behind(work: &Work) -> bool {
+    let observed = work.host.observed.iter().flat_map(|observed| &observed.units);
+    observed.filter(|(name, _)| work.needs.contains_key(*name)).any(|(_, unit)| unit.enabled && unit.stamp.is_none())
+}
+
+/// All of them before the first is drained, so that no pod moves to one that leaves next. A drain of one cordons it anyway.
+fn cordon(leaving: &[&HostState]) -> Option<Step> {
+    let answering = leaving.iter().filter(|host| leaving.len() > 1 && host.answers());
+    Step::parallel(answering.map(|host| Step::Cordon { host: host.name.clone() }).collect())
+}
+
+/// Not in the state yet and no node that serves, or without a kubelet that was ever started, or with one that can no longer identify
+/// itself: it needs a token to ask for its certificate.
 fn joins(work: &Work) -> bool {
     let never_started = || {
         let observed = |kubelet| work.host.observed.as_ref().and_then(|observed| observed.units.get(kubelet));
         let mut kubelets = work.host.units_with(Health::Node);
         kubelets.any(|kubelet| observed(kubelet).is_none_or(|unit| unit.stamp.is_none() && !unit.is_running()))
     };
-    !work.host.in_state || never_started()
+    let is_new = !work.host.in_state && work.host.node.status != Some(NodeStatus::Ready);
+    is_new || work.host.node.has_expired || never_started()
 }
 
 fn join(works: &[&Work]) -> Vec<Step> {

@@ -84,6 +84,10 @@ fn is_about(gate: &Gate, unit: &UnitName, health: Health) -> bool {
         Gate::EtcdMemberHealthy { .. } => health == Health::EtcdMember,
         Gate::ApiServerReady { .. } => health == Health::ApiServer,
         Gate::NodeReady { .. } => true,
-        Gate::CertificatesServed { .. } | Gate::QuorumWithout { .. } | Gate::EtcdQuorum | Gate::VirtualAddressServed => false,
+        Gate::CertificatesServed { .. }
+        | Gate::QuorumWithout { .. }
+        | Gate::OthersReady { .. }
+        | Gate::EtcdQuorum
+        | Gate::VirtualAddressServed => false,
     }
 }

@@ -130,9 +130,11 @@ impl Run {
             Step::Reload { .. } => "reload",
             Step::Stop { .. } => "stop",
             Step::HandOver { .. } => "hand_over",
+            Step::Cordon { .. } => "cordon",
             Step::Drain { .. } => "drain",
             Step::Uncordon { .. } => "uncordon",
             Step::DeleteNode { .. } => "delete_node",
+            Step::SetLabelsAndTaints { .. } => "set_labels_and_taints",
             Step::Join { .. } => "join",
             Step::ApplyObjects => "apply_objects",
             Step::Remove { .. } => "remove",
@@ -144,6 +146,7 @@ impl Run {
                 Gate::QuorumWithout { .. } => "wait_for_quorum_without_host",
                 Gate::ApiServerReady { .. } => "wait_for_api_server",
                 Gate::NodeReady { .. } => "wait_for_node",
+                Gate::OthersReady { .. } => "wait_for_other_nodes",
                 Gate::VirtualAddressServed => "wait_for_virtual_addresses",
             },
         }
@@ -165,7 +168,9 @@ impl Run {
     pub fn causes(&self) -> Vec<String> {
         let text = |cause: &dyn fmt::Display| cause.to_string();
         match &self.step {
-            Step::Push { differences, .. } => differences.iter().map(|difference| text(difference)).collect(),
+            Step::Push { differences, .. } | Step::SetLabelsAndTaints { differences, .. } => {
+                differences.iter().map(|difference| text(difference)).collect()
+            }
             Step::Start { because, .. } | Step::Restart { because, .. } | Step::Reload { because, .. } => {
                 because.iter().map(|cause| text(cause)).collect()
             }

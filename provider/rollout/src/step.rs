@@ -1,7 +1,7 @@
 //! One step of a plan, and the sentence by which a user knows it.
 
 use crate::Cause;
-use bundle::{Difference, Disruption, HostName, UnitName};
+use bundle::{Difference, Disruption, HostName, Item, UnitName, What};
 use std::fmt;
 
 /// One thing that an apply does on a host or in the cluster. `Display` is the line that the user sees.
@@ -46,6 +46,10 @@ pub enum Step {
     HandOver {
         host: HostName,
     },
+    /// No new pod is scheduled to the node.
+    Cordon {
+        host: HostName,
+    },
     Drain {
         host: HostName,
     },
@@ -54,6 +58,11 @@ pub enum Step {
     },
     DeleteNode {
         host: HostName,
+    },
+    /// Changes these labels and taints of the node, and no other. It needs no connection to the host.
+    SetLabelsAndTaints {
+        host: HostName,
+        differences: Vec<Difference>,
     },
     /// A bootstrap token, and the kubeconfig with it, so that the kubelet may ask for its certificate.
     Join {
@@ -94,7 +103,18 @@ pub enum Gate {
     NodeReady {
         host: HostName,
     },
+    /// So many of the other nodes are not Ready that `restarting` more are `max_unavailable` at most; and where one is not, another stays.
+    OthersReady {
+        host: HostName,
+        restarting: usize,
+        max_unavailable: usize,
+    },
     VirtualAddressServed,
+}
+
+/// Whether that many nodes may go down, of which so many others are Ready and are not.
+pub fn may_restart(restarting: usize, max_unavailable: usize, others_up: usize, others_down: usize) -> bool {
+    others_down + restarting <= max_unavailable && (others_down == 0 || others_up >= restarting)
 }
 
 impl Gate {
@@ -108,6 +128,9 @@ impl Gate {
             Gate::QuorumWithout { .. } => Gate::QuorumWithout { host },
             Gate::ApiServerReady { .. } => Gate::ApiServerReady { host },
             Gate::NodeReady { .. } => Gate::NodeReady { host },
+            Gate::OthersReady { restarting, max_unavailable, .. } => {
+                Gate::OthersReady { host, restarting: *restarting, max_unavailable: *max_unavailable }
+            }
             Gate::EtcdQuorum | Gate::VirtualAddressServed => self.clone(),
         }
     }
@@ -121,14 +144,22 @@ pub fn disruption(step: &Step) -> Disruption {
         Step::Reload { .. } => Disruption::ReloadsProxy,
         Step::HandOver { .. } => Disruption::MovesVirtualAddress,
         Step::Drain { .. } => Disruption::DrainsNode,
+        Step::SetLabelsAndTaints { differences, .. } if differences.iter().any(evicts) => Disruption::DrainsNode,
         Step::Stop { .. } | Step::Remove { .. } | Step::DeleteNode { .. } => Disruption::StopsHost,
         Step::Push { .. }
         | Step::Start { .. }
         | Step::Gate { .. }
+        | Step::Cordon { .. }
         | Step::Uncordon { .. }
+        | Step::SetLabelsAndTaints { .. }
         | Step::Join { .. }
         | Step::ApplyObjects => Disruption::None,
     }
+}
+
+/// A taint that comes, or comes with another value, ends the pods that do not tolerate it.
+fn evicts(difference: &Difference) -> bool {
+    matches!(&difference.item, Item::Taint(taint) if taint.effect == "NoExecute") && difference.what != What::NoLongerDeclared
 }
 
 impl Step {
@@ -168,9 +199,11 @@ impl Step {
             | Step::Reload { host, .. }
             | Step::Stop { host, .. }
             | Step::HandOver { host }
+            | Step::Cordon { host }
             | Step::Drain { host }
             | Step::Uncordon { host }
             | Step::DeleteNode { host }
+            | Step::SetLabelsAndTaints { host, .. }
             | Step::Join { host }
             | Step::Remove { host } => vec![host],
             Step::Gate { .. } | Step::ApplyObjects => vec![],
@@ -184,7 +217,8 @@ impl Step {
             | Gate::EtcdMemberHealthy { host }
             | Gate::QuorumWithout { host }
             | Gate::ApiServerReady { host }
-            | Gate::NodeReady { host } => Some(host.clone()),
+            | Gate::NodeReady { host }
+            | Gate::OthersReady { host, .. } => Some(host.clone()),
             Gate::EtcdQuorum | Gate::VirtualAddressServed => None,
         };
         Step::Gate { host, gate }
@@ -197,6 +231,7 @@ impl Step {
             Step::Restart { host, units, disrupts, .. } => Step::Restart { host, units, because: vec![], disrupts },
             Step::Reload { host, units, .. } => Step::Reload { host, units, because: vec![] },
             Step::Push { host, .. } => return format!("{host}: write files"),
+            Step::SetLabelsAndTaints { host, .. } => Step::SetLabelsAndTaints { host, differences: vec![] },
             step => step,
         };
         short.to_string()
@@ -213,6 +248,8 @@ impl Step {
             | Step::Reload { host: on, .. }
             | Step::Stop { host: on, .. }
             | Step::HandOver { host: on }
+            | Step::Cordon { host: on }
+            | Step::SetLabelsAndTaints { host: on, .. }
             | Step::Drain { host: on }
             | Step::Uncordon { host: on }
             | Step::DeleteNode { host: on }
@@ -249,9 +286,11 @@ impl Step {
             Step::Stop { host, units } => (Some(host), unit_text("stop", units, &[])),
             Step::Gate { host, gate } => (host.as_ref(), format!("wait until {}", condition(gate))),
             Step::HandOver { host } => (Some(host), "hand the virtual addresses over to another host".into()),
+            Step::Cordon { host } => (Some(host), "let no more pods be scheduled on the node".into()),
             Step::Drain { host } => (Some(host), "drain the node".into()),
             Step::Uncordon { host } => (Some(host), "let pods be scheduled on the node again".into()),
             Step::DeleteNode { host } => (Some(host), "delete the node from the cluster".into()),
+            Step::SetLabelsAndTaints { host, differences } => (Some(host), node_text(differences)),
             Step::Join { host } => (Some(host), "give the kubelet a bootstrap token".into()),
             Step::ApplyObjects => (None, "apply the cluster's own objects".into()),
             Step::Remove { host } => (Some(host), "remove everything that was installed".into()),
@@ -291,12 +330,30 @@ fn condition(gate: &Gate) -> String {
         Gate::QuorumWithout { .. } => "etcd has a quorum of healthy members without it".into(),
         Gate::ApiServerReady { .. } => "the API server is ready".into(),
         Gate::NodeReady { .. } => "the node is Ready".into(),
+        Gate::OthersReady { restarting, max_unavailable, .. } => match max_unavailable.saturating_sub(*restarting) {
+            0 => "all other nodes are Ready".into(),
+            may_be_down => format!("all other nodes but {may_be_down} are Ready"),
+        },
         Gate::VirtualAddressServed => "one host serves every virtual address".into(),
     }
 }
 
 fn push_text(differences: &[Difference]) -> String {
     format!("write {}", in_short(differences.iter().map(|difference| format!("{} ({})", difference.item, difference.what))))
+}
+
+fn node_text(differences: &[Difference]) -> String {
+    let (is_taint, is_label) = (|item: &Item| matches!(item, Item::Taint(_)), |item: &Item| matches!(item, Item::Label(_)));
+    let any = |kind: &dyn Fn(&Item) -> bool| differences.iter().any(|difference| kind(&difference.item));
+    let what = match (any(&is_label), any(&is_taint)) {
+        (true, false) => "labels",
+        (false, true) => "taints",
+        _ => "labels and taints",
+    };
+    if differences.is_empty() {
+        return format!("set {what} of the node");
+    }
+    format!("set {what} of the node ({})", in_short(differences.iter().map(ToString::to_string)))
 }
 
 fn unit_text(verb: &str, units: &[UnitName], because: &[Cause]) -> String {

@@ -290,6 +290,7 @@ w-1, w-2: give the kubelet a bootstrap token
 w-1, w-2: start containerd.service
 w-1, w-2: start kube-proxy.service, kubelet.service
 w-1, w-2: wait until containerd.service, kube-proxy.service, kubelet.service are healthy; w-1, w-2: wait until the node is Ready
+w-3: wait until all other nodes are Ready
 w-3: write /etc/kubelet.service.conf (content differs)
 w-3: restart kubelet.service (/etc/kubelet.service.conf changed)
 w-3: wait until containerd.service, kube-proxy.service, kubelet.service are healthy; w-3: wait until the node is Ready

@@ -1,15 +1,18 @@
 //! The API of the cluster whose objects a fake world remembers, as one control-plane host serves it.
 
-use super::memory::Cluster;
+use super::memory::{Cluster, Node};
 use super::{FakeWorld, units};
-use crate::kubernetes::{BootstrapToken, KubernetesError, MovablePod, NodeReport};
+use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesError, MovablePod, NodeChange, NodeReport};
 use crate::ports::Kubernetes;
 use async_trait::async_trait;
 use bundle::HostName;
 use machines::MachineError;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
+
+/// Of an API server of which nothing else is said.
+const VERSION: &str = "v1.36.2";
 
 pub(super) struct FakeKubernetes {
     pub host: HostName,
@@ -36,8 +39,9 @@ impl FakeKubernetes {
 
 #[async_trait]
 impl Kubernetes for FakeKubernetes {
-    async fn probe(&self) -> Result<(), KubernetesError> {
-        self.serves()
+    async fn version(&self) -> Result<String, KubernetesError> {
+        self.serves()?;
+        Ok(self.world.change(|memory| memory.api_server_version.clone()).unwrap_or_else(|| VERSION.into()))
     }
 
     async fn apply(&self, objects: &[Value]) -> Result<(), KubernetesError> {
@@ -75,9 +79,15 @@ impl Kubernetes for FakeKubernetes {
         .await
     }
 
-    async fn has_other_nodes(&self, nodes: &BTreeSet<String>) -> Result<bool, KubernetesError> {
+    async fn nodes(&self) -> Result<BTreeMap<String, KnownNode>, KubernetesError> {
         self.serves()?;
-        Ok(self.world.change(|memory| memory.cluster.nodes.keys().any(|name| !nodes.contains(name))))
+        Ok(self.world.change(|memory| {
+            let known = |(name, node): (&String, &Node)| {
+                let not_ready = units::report(memory, name).and_then(|report| report.not_ready);
+                (name.clone(), KnownNode { object: node.object.clone(), not_ready, is_cordoned: node.unschedulable })
+            };
+            memory.cluster.nodes.iter().map(known).collect()
+        }))
     }
 
     async fn node(&self, name: &str) -> Result<Option<NodeReport>, KubernetesError> {
@@ -85,18 +95,14 @@ impl Kubernetes for FakeKubernetes {
         Ok(self.world.change(|memory| units::report(memory, name)))
     }
 
-    async fn set_labels(&self, node: &str, labels: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {
-        let found = self.mutate(format!("label {node}"), |cluster| {
-            let node = cluster.nodes.get_mut(node)?;
-            for (key, value) in labels {
-                match value {
-                    Some(value) => drop(node.labels.insert(key.clone(), value.clone())),
-                    None => drop(node.labels.remove(key)),
-                }
+    async fn amend_node(&self, node: &str, change: &NodeChange) -> Result<(), KubernetesError> {
+        self.mutate(format!("amend {node}"), |cluster| {
+            if let Some(node) = cluster.nodes.get_mut(node) {
+                amend(&mut node.object.labels, &change.labels);
+                amend(&mut node.object.taints, &change.taints);
             }
-            Some(())
-        });
-        found.await?.ok_or_else(|| self.refused(format!("label {node}"), "404"))
+        })
+        .await
     }
 
     async fn set_unschedulable(&self, node: &str, unschedulable: bool) -> Result<bool, KubernetesError> {
@@ -123,5 +129,14 @@ impl Kubernetes for FakeKubernetes {
     async fn delete_node(&self, node: &str) -> Result<(), KubernetesError> {
         self.mutate(format!("delete node {node}"), |cluster| drop(cluster.nodes.remove(node))).await?;
         self.declare_nodes(&BTreeMap::from([(node.to_string(), None)])).await
+    }
+}
+
+fn amend<K: Ord + Clone>(values: &mut BTreeMap<K, String>, change: &BTreeMap<K, Option<String>>) {
+    for (key, value) in change {
+        match value {
+            Some(value) => drop(values.insert(key.clone(), value.clone())),
+            None => drop(values.remove(key)),
+        }
     }
 }

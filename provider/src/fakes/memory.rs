@@ -3,7 +3,7 @@
 
 use super::cloud::CloudMemory;
 use super::inventory;
-use bundle::{Digest, HostName, HostPath, OnChange, Sysctl, UnitName};
+use bundle::{Digest, HostName, HostPath, NodeObject, OnChange, Sysctl, UnitName};
 use ipnet::IpNet;
 use machines::Owner;
 use render::component::{API_SERVER, Component, ETCD};
@@ -27,6 +27,8 @@ pub struct Memory {
     pub ticks: i64,
     /// The host whose etcd member leads while it runs.
     pub leader: Option<HostName>,
+    /// `None` where a test does not care.
+    pub api_server_version: Option<String>,
     /// The load-balancer host that has the virtual addresses.
     pub holder: Option<HostName>,
 }
@@ -110,8 +112,10 @@ pub struct Cluster {
 
 #[derive(Clone, Default)]
 pub struct Node {
-    pub labels: BTreeMap<String, String>,
+    pub object: NodeObject,
     pub unschedulable: bool,
+    /// It is not Ready, whatever its kubelet does.
+    pub is_sick: bool,
     /// Of its kubelet, by `Memory::now`.
     pub heartbeat: i64,
     /// Whether it has a pod that a disruption budget keeps there.
@@ -291,7 +295,7 @@ impl Cluster {
         let nodes = self
             .nodes
             .iter()
-            .map(|(name, node)| (format!("node {name}"), format!("unschedulable={} {:?}", node.unschedulable, node.labels)));
+            .map(|(name, node)| (format!("node {name}"), format!("unschedulable={} {:?}", node.unschedulable, node.object)));
         let declared = self.declared.iter().map(|(name, text)| (format!("declared {name}"), text.clone()));
         let objects = self.objects.iter().map(|(name, object)| (format!("object {name}"), object.to_string()));
         let tokens = (!self.tokens.is_empty()).then(|| ("tokens".to_string(), self.tokens.len().to_string()));

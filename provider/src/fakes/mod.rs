@@ -1,6 +1,7 @@
 //! A world in memory: hosts, the API of one cluster, a clock and checksum files. It keeps what is done to it as the real one would,
 //! and fails, stops or dies at a call that a test names. Nothing here reaches anything.
 
+mod certificates;
 mod clock;
 mod cloud;
 mod commands;
@@ -14,6 +15,7 @@ mod push;
 mod releases;
 mod units;
 
+pub use certificates::{CLIENT_CERTIFICATE_EXPIRES, CLIENT_CERTIFICATE_PEM};
 pub use clock::FakeClock;
 pub use faults::{Fault, Moment};
 pub use memory::{FakeFile, FakeUnit, HostMemory, Memory, Node, Record};

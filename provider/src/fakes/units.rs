@@ -1,17 +1,19 @@
 //! What systemd does on a fake host, and what the programs that matter here do once they run: etcd, API server, kubelet, keepalived.
 
+use super::certificates::{CLIENT_CERTIFICATE_EXPIRES, CLIENT_CERTIFICATE_PEM, SECOND_CLIENT_CERTIFICATE_PEM};
 use super::memory::{Cluster, FakeUnit, Memory, Node};
 use super::{FakeFile, memory::HostMemory};
 use crate::kubernetes::NodeReport;
-use bundle::{HostName, HostPath, OnChange, UnitName};
+use bundle::{HostName, HostPath, NodeObject, OnChange, TaintKey, UnitName};
 use ipnet::IpNet;
 use machines::{MachineError, Owner};
 use render::component::{API_SERVER, CONTAINERD, ETCD, KUBELET};
-use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
+use render::node::{BOOTSTRAP_KUBECONFIG, CLIENT_CERTIFICATE, KUBELET_KUBECONFIG};
 use std::collections::BTreeMap;
 
 /// A flag and a field that no program takes.
 const NO_SUCH_SETTINGS: [&str; 2] = ["--no-such-flag=", "noSuchField"];
+const REGISTRATION: &str = "/etc/kubernetes/node/registration.env";
 /// What a member makes at its first start.
 pub const ETCD_LOG: &str = "/var/lib/etcd/member/wal/0.wal";
 
@@ -127,44 +129,61 @@ fn come_up(memory: &mut Memory, name: &HostName, unit: &UnitName) -> Result<(), 
     }
 }
 
-/// TLS bootstrap: a kubelet without credentials needs a token that the cluster knows.
+/// TLS bootstrap: a kubelet without valid credentials needs a token that the cluster knows. Only a kubelet that starts registers its node.
 fn join(memory: &mut Memory, name: &HostName) -> Result<(), &'static str> {
-    let serves = memory.any_api_serves();
+    let (serves, now) = (memory.any_api_serves(), memory.now());
     let tokens = memory.cluster.tokens.clone();
     let host = memory.host(name);
-    if !host.files.contains_key(&HostPath::literal(KUBELET_KUBECONFIG)) {
+    if !host.files.contains_key(&HostPath::literal(KUBELET_KUBECONFIG)) || has_expired(host, now) {
         let bootstrap =
             host.files.get(&HostPath::literal(BOOTSTRAP_KUBECONFIG)).ok_or("it has neither credentials nor a token")?;
         let text = String::from_utf8_lossy(&bootstrap.content).into_owned();
         if !serves || !tokens.iter().any(|token| text.contains(token.as_str())) {
             return Err("the cluster does not know its token");
         }
-        let file = FakeFile { mode: 0o600, owner: "root:root".into(), content: format!("credentials of {name}").into_bytes() };
-        host.files.insert(HostPath::literal(KUBELET_KUBECONFIG), file);
+        let pem = if now < CLIENT_CERTIFICATE_EXPIRES { CLIENT_CERTIFICATE_PEM } else { SECOND_CLIENT_CERTIFICATE_PEM };
+        let contents = [(KUBELET_KUBECONFIG, format!("credentials of {name}")), (CLIENT_CERTIFICATE, pem.to_string())];
+        for (path, content) in contents {
+            let file = FakeFile { mode: 0o600, owner: "root:root".into(), content: content.into_bytes() };
+            host.files.insert(HostPath::literal(path), file);
+        }
     }
-    let unit_file = host.files.get(&KUBELET.unit().path());
-    let labels = unit_file.map(|file| node_labels(&String::from_utf8_lossy(&file.content))).unwrap_or_default();
-    let (is_mute, now) = (host.is_mute, memory.now());
+    let registration = host.files.get(&HostPath::literal(REGISTRATION));
+    let object = registration.map(|file| registered(&String::from_utf8_lossy(&file.content))).unwrap_or_default();
+    let is_mute = host.is_mute;
     if serves {
-        let node = memory.cluster.nodes.entry(name.to_string()).or_insert_with(|| Node { labels, ..Node::default() });
+        let node = memory.cluster.nodes.entry(name.to_string()).or_insert_with(|| Node { object, ..Node::default() });
         // The tick after the one in which it was started.
         node.heartbeat = if is_mute { node.heartbeat } else { now + 1 };
     }
     Ok(())
 }
 
-/// Those with which a kubelet registers.
-fn node_labels(unit_file: &str) -> BTreeMap<String, String> {
-    let flag = unit_file.split_whitespace().find_map(|word| word.strip_prefix("--node-labels="));
-    let pairs = flag.unwrap_or_default().split(',').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
+fn has_expired(host: &HostMemory, now: i64) -> bool {
+    let held = host.files.get(&HostPath::literal(CLIENT_CERTIFICATE)).map(|file| file.content.as_slice());
+    held == Some(CLIENT_CERTIFICATE_PEM.as_bytes()) && now >= CLIENT_CERTIFICATE_EXPIRES
+}
+
+/// Labels and taints with which a kubelet registers: `key=value` and `key=value:effect` in the file that the flags of its unit name.
+fn registered(environment: &str) -> NodeObject {
+    let variable =
+        |name: &str| environment.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
+    let labels = variable("NODE_LABELS").split(',').filter_map(|pair| pair.split_once('='));
+    let taints = variable("NODE_TAINTS").split(',').filter_map(|text| {
+        let (key, rest) = text.split_once('=')?;
+        let (value, effect) = rest.split_once(':')?;
+        Some((TaintKey { key: key.into(), effect: effect.into() }, value.to_string()))
+    });
+    NodeObject { labels: labels.map(|(key, value)| (key.to_string(), value.to_string())).collect(), taints: taints.collect() }
 }
 
 /// What its kubelet has reported, which would report at once what changes.
 pub(super) fn report(memory: &Memory, node: &str) -> Option<NodeReport> {
-    let heartbeat = memory.cluster.nodes.get(node)?.heartbeat * 1_000_000;
+    let known = memory.cluster.nodes.get(node)?;
+    let heartbeat = known.heartbeat * 1_000_000;
     let host = memory.hosts.iter().find(|(name, _)| name.as_str() == node).map(|(_, host)| host);
-    let not_ready = (!host.is_some_and(runs_pods)).then(|| "NotReady".to_string());
+    let is_ready = !known.is_sick && host.is_some_and(|host| runs_pods(host) && !has_expired(host, memory.now()));
+    let not_ready = (!is_ready).then(|| "NotReady".to_string());
     Some(NodeReport { not_ready, reported: Some(heartbeat), renewed: Some(heartbeat) })
 }
 

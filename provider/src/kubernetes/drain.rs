@@ -3,6 +3,7 @@
 use super::{KubernetesApi, KubernetesError};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, EvictParams, ListParams, Patch, PatchParams};
+use kube::core::Status;
 use serde_json::json;
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -41,7 +42,7 @@ impl KubernetesApi {
         match api.evict(&pod.name, &EvictParams::default()).await {
             Ok(_) => Ok(None),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-            Err(kube::Error::Api(status)) if matches!(status.code, 429 | 500) => Ok(Some(status.message.clone())),
+            Err(kube::Error::Api(status)) if is_not_yet(&status) => Ok(Some(status.message.clone())),
             Err(error) => Err(self.refused(format!("evict pod {}", pod.name))(error)),
         }
     }
@@ -58,6 +59,13 @@ impl From<Pod> for MovablePod {
     }
 }
 
+/// A disruption budget, or more than one for the same pod (500); or its namespace is being deleted, in which nothing may be created, an
+/// eviction included: the pod is deleted with the rest of it (`CauseTypeNamespaceTerminating` of k8s.io/api/core/v1).
+fn is_not_yet(status: &Status) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    matches!(status.code, 429 | 500) || (status.code == 403 && causes.any(|cause| cause.reason == "NamespaceTerminating"))
+}
+
 /// Static pods and pods of a DaemonSet stay: nobody else can run them. Finished pods hold nothing up.
 fn is_movable(pod: &Pod) -> bool {
     let metadata = &pod.metadata;
@@ -67,4 +75,25 @@ fn is_movable(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     let finished = matches!(phase, Some("Succeeded" | "Failed"));
     !(mirror || daemon || finished)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As an API server of version 1.36 answers.
+    #[track_caller]
+    fn check(status: serde_json::Value, expect: bool) {
+        assert_eq!(is_not_yet(&serde_json::from_value(status).unwrap()), expect);
+    }
+
+    #[test]
+    fn an_eviction_that_is_refused_for_now_is_tried_again() {
+        check(json!({ "code": 429, "reason": "TooManyRequests", "message": "Cannot evict pod" }), true);
+        let cause = json!({ "reason": "NamespaceTerminating", "message": "namespace web is being terminated", "field": "metadata.namespace" });
+        let details = json!({ "name": "web-0", "kind": "pods", "causes": [cause] });
+        check(json!({ "code": 403, "reason": "Forbidden", "message": "unable to create new content", "details": details }), true);
+        check(json!({ "code": 403, "reason": "Forbidden", "message": "pods \"web-0\" is forbidden" }), false);
+        check(json!({ "code": 404, "reason": "NotFound", "message": "no such pod" }), false);
+    }
 }

@@ -3,6 +3,7 @@
 
 mod connection;
 mod drain;
+mod known_node;
 mod node_report;
 mod nodes;
 mod objects;
@@ -10,6 +11,7 @@ mod token;
 
 pub use connection::KubernetesApi;
 pub use drain::MovablePod;
+pub use known_node::{KnownNode, NodeChange};
 pub use node_report::NodeReport;
 pub use token::BootstrapToken;
 

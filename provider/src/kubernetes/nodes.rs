@@ -1,12 +1,15 @@
-//! Nodes: what serving certificates may name, what they report, labels, removal.
+//! Nodes: what serving certificates may name, what they report, labels and taints, removal.
 
-use super::{KubernetesApi, KubernetesError, NodeReport};
+use super::known_node::taints_of;
+use super::{KnownNode, KubernetesApi, KubernetesError, NodeChange, NodeReport};
+use backon::{ExponentialBuilder, Retryable};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use render::objects::NODES_CONFIG_MAP;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 const NAMESPACE: &str = "kube-system";
 /// Where kubelets renew their leases.
@@ -31,11 +34,11 @@ impl KubernetesApi {
         api.patch(NODES_CONFIG_MAP, &PatchParams::default(), &Patch::Merge(&patch)).await.map(drop).map_err(refused())
     }
 
-    /// Whether a node exists that is not one of these.
-    pub async fn has_other_nodes(&self, nodes: &BTreeSet<String>) -> Result<bool, KubernetesError> {
+    /// Every node of the cluster, by its name.
+    pub async fn nodes(&self) -> Result<BTreeMap<String, KnownNode>, KubernetesError> {
         let api: Api<Node> = Api::all(self.client.clone());
         let all = api.list(&ListParams::default()).await.map_err(self.refused("list nodes"))?;
-        Ok(all.items.iter().filter_map(|node| node.metadata.name.as_ref()).any(|name| !nodes.contains(name)))
+        Ok(all.items.iter().filter_map(|node| Some((node.metadata.name.clone()?, KnownNode::of(node)))).collect())
     }
 
     /// `None` when no such node has registered.
@@ -47,14 +50,30 @@ impl KubernetesApi {
         Ok(node.map(|node| NodeReport::of(&node, lease.as_ref())))
     }
 
-    /// Labels can change while a node runs: kubelet sets them only when it registers.
-    pub async fn set_labels(&self, node: &str, labels: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {
-        let api: Api<Node> = Api::all(self.client.clone());
-        let patch = json!({ "metadata": { "labels": labels } });
-        api.patch(node, &PatchParams::default(), &Patch::Merge(&patch))
+    /// Changes the labels and taints that are named, and no other. Nothing is done to a node that does not exist.
+    pub async fn amend_node(&self, node: &str, change: &NodeChange) -> Result<(), KubernetesError> {
+        let retry = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(8);
+        let refused = || self.refused(format!("set labels and taints of node {node}"));
+        (|| async { self.try_to_amend(node, change).await })
+            .retry(retry)
+            .when(|error| matches!(error, kube::Error::Api(status) if status.code == 409))
             .await
-            .map_err(self.refused(format!("label node {node}")))?;
-        Ok(())
+            .map_err(refused())
+    }
+
+    /// Taints are one list, so that a patch of them must hold what somebody else has added meanwhile: 409 when it does not.
+    async fn try_to_amend(&self, name: &str, change: &NodeChange) -> Result<(), kube::Error> {
+        let api: Api<Node> = Api::all(self.client.clone());
+        let Some(node) = api.get_opt(name).await? else { return Ok(()) };
+        let mut patch = json!({ "metadata": { "labels": change.labels } });
+        if !change.taints.is_empty() {
+            patch["metadata"]["resourceVersion"] = json!(node.metadata.resource_version);
+            patch["spec"] = json!({ "taints": change.amended(taints_of(&node)) });
+        }
+        match api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            answer => answer.map(drop),
+        }
     }
 
     pub async fn delete_node(&self, node: &str) -> Result<(), KubernetesError> {

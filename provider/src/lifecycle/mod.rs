@@ -15,6 +15,7 @@ mod expired;
 mod foundation;
 mod host_versions;
 mod lost_members;
+mod nodes;
 mod other_host;
 mod other_life;
 mod ownership;

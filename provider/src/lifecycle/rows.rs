@@ -83,6 +83,7 @@ pub const ROWS: &[Row] = &[
         updates: &[
             ("kubelet_config", || "{\"maxPods\":200}".into()),
             ("labels", || Value::object([("node.example/tier", "other".into())])),
+            ("taints", || taints(&[("dedicated", "NoSchedule")])),
             ("hosts", || hosts(&[("cp-1", "192.0.2.11"), ("worker-1", "192.0.2.21"), ("worker-3", "192.0.2.23")])),
             ("hosts", || hosts(&[])),
         ],
@@ -157,6 +158,11 @@ const CONTROL_PLANE: [(&str, &str); 3] = [("cp-1", "192.0.2.11"), ("cp-2", "192.
 
 fn hosts(all: &[(&str, &str)]) -> Value {
     Value::Map(all.iter().map(|(name, address)| (name.to_string(), Value::object([("address", (*address).into())]))).collect())
+}
+
+pub fn taints(all: &[(&str, &str)]) -> Value {
+    let taint = |(key, effect): &(&str, &str)| Value::object([("key", (*key).into()), ("effect", (*effect).into())]);
+    Value::List(all.iter().map(taint).collect())
 }
 
 fn listener(backend: &str) -> Value {

@@ -2,7 +2,8 @@
 
 use super::containerd::SOCKET;
 use super::{
-    API_SERVER_AUTHORITY, Context, ENVIRONMENT, LIBRARY, NODE_ADDRESS, NODE_ADDRESSES, NODE_NAME, add_file, health_check,
+    API_SERVER_AUTHORITY, Context, ENVIRONMENT, LIBRARY, NODE_ADDRESS, NODE_ADDRESSES, NODE_LABELS, NODE_NAME, NODE_TAINTS,
+    REGISTRATION, add_file, health_check,
 };
 use crate::component::KUBELET;
 use crate::kubeconfig::{Identity, Kubeconfig, Trust, render_kubeconfig};
@@ -18,6 +19,9 @@ use std::net::SocketAddr;
 pub const BOOTSTRAP_KUBECONFIG: &str = "/etc/kubernetes/bootstrap-kubelet.kubeconfig";
 /// Written by the kubelet itself after its first certificate.
 pub const KUBELET_KUBECONFIG: &str = "/var/lib/kubelet/kubelet.kubeconfig";
+
+/// The certificate with which the kubelet identifies itself, and its key: a link in its `--cert-dir` that moves with each rotation.
+pub const CLIENT_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 
 const CONFIGURATION: &str = "/etc/kubernetes/node/kubelet.yaml";
 pub(super) const CLIENT_AUTHORITY: &str = "/etc/kubernetes/node/kubelet-client-ca.crt";
@@ -60,19 +64,15 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
 
 fn flags(context: &Context) -> Flags {
     let spec = context.spec;
-    let mut flags = Flags::new()
+    let flags = Flags::new()
         .set("config", CONFIGURATION)
         .set("bootstrap-kubeconfig", BOOTSTRAP_KUBECONFIG)
         .set("kubeconfig", KUBELET_KUBECONFIG)
         .set_from("hostname-override", NODE_NAME)
-        .set_from("node-ip", NODE_ADDRESSES);
-    if !spec.labels.is_empty() {
-        let labels: Vec<String> = spec.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        flags = flags.set("node-labels", labels.join(","));
-    }
-    if !spec.taints.is_empty() {
-        flags = flags.set("register-with-taints", spec.taints.join(","));
-    }
+        .set_from("node-ip", NODE_ADDRESSES)
+        // Empty values are none (`MapStringString` in component-base/cli/flag, `RegisterWithTaintsVar` in pkg/util/flag).
+        .set_from("node-labels", NODE_LABELS)
+        .set_from("register-with-taints", NODE_TAINTS);
     flags.overridden_by(&spec.kubelet_flags)
 }
 
@@ -143,6 +143,7 @@ StartLimitIntervalSec=0
 
 [Service]
 EnvironmentFile={ENVIRONMENT}
+EnvironmentFile={REGISTRATION}
 ExecStartPre={before_start}
 ExecStart={command_line}
 Restart=always

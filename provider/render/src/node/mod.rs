@@ -16,7 +16,7 @@ use bundle::{Binary, Bundle, File, HostName, HostPath};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-pub use kubelet::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, bootstrap_kubeconfig};
+pub use kubelet::{BOOTSTRAP_KUBECONFIG, CLIENT_CERTIFICATE, KUBELET_KUBECONFIG, bootstrap_kubeconfig};
 pub use pod_network::KUBECTL;
 pub(crate) use pod_network::SCRIPT as POD_NETWORK_SCRIPT;
 
@@ -33,6 +33,11 @@ const ENVIRONMENT: &str = "/etc/kubernetes/node/host.env";
 const NODE_NAME: &str = "NODE_NAME";
 const NODE_ADDRESS: &str = "NODE_ADDRESS";
 const NODE_ADDRESSES: &str = "NODE_ADDRESSES";
+/// With what a kubelet registers its node. No unit reads it for its stamp: labels and taints of a node that is registered are the API
+/// server's to change, and a kubelet does not look at these again.
+const REGISTRATION: &str = "/etc/kubernetes/node/registration.env";
+const NODE_LABELS: &str = "NODE_LABELS";
+const NODE_TAINTS: &str = "NODE_TAINTS";
 const LIBRARY: &str = "/usr/local/lib/k8s-hardway";
 
 /// Everything that one component's renderer may look at.
@@ -51,6 +56,7 @@ pub fn render(spec: &NodeGroupSpec, binaries: &BTreeMap<HostPath, Binary>, host:
     let context = Context { spec, name: host, host: address };
     let mut bundle = Bundle { binaries: binaries.clone(), ..Bundle::default() };
     add_environment(&context, &mut bundle);
+    add_registration(&context, &mut bundle);
     kernel::render(&context, &mut bundle);
     containerd::render(&context, &mut bundle)?;
     kubelet::render(&context, &mut bundle);
@@ -70,6 +76,13 @@ fn add_environment(context: &Context, bundle: &mut Bundle) {
     let text = format!("{NODE_NAME}={name}\n{NODE_ADDRESS}={address}\n{NODE_ADDRESSES}={addresses}\n");
     let path = add_file(bundle, ENVIRONMENT, File::public(text));
     bundle.own.insert(path);
+}
+
+/// Empty variables where nothing is declared: the unit file is the same with the first label as without one.
+fn add_registration(context: &Context, bundle: &mut Bundle) {
+    let labels: Vec<String> = context.spec.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let text = format!("{NODE_LABELS}={}\n{NODE_TAINTS}={}\n", labels.join(","), context.spec.taints.join(","));
+    add_file(bundle, REGISTRATION, File::public(text));
 }
 
 /// Also the pod network's: kube-proxy may list and watch nodes (ClusterRole system:node-proxier).

@@ -14,8 +14,8 @@ const DUAL: Case = Case { families: Families::Dual, hosts: 3 };
 
 /// Written by the provider at join.
 const NOT_IN_A_BUNDLE: [&str; 1] = [node::BOOTSTRAP_KUBECONFIG];
-/// Read by etcd only while its data directory is empty.
-const READ_ONCE: &str = "/etc/etcd/bootstrap.env";
+/// Read by etcd only while its data directory is empty, and by a kubelet only when it registers its node.
+const READ_ONCE: [&str; 2] = ["/etc/etcd/bootstrap.env", "/etc/kubernetes/node/registration.env"];
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || "=,'\"(){}[]".contains(c)).filter(|word| word.starts_with('/'))
@@ -46,7 +46,7 @@ fn a_unit_reads_exactly_the_files_that_it_and_they_name() {
         for (host, bundle) in case.bundles() {
             for (name, unit) in &bundle.units {
                 let mut named = named_paths(&bundle, &name.path());
-                named.remove(&HostPath::literal(READ_ONCE));
+                named.retain(|path| !READ_ONCE.contains(&path.as_str()));
                 let reads: BTreeSet<HostPath> = unit.reads.keys().cloned().collect();
                 let unnamed: Vec<_> = reads.difference(&named).map(HostPath::as_str).collect();
                 // containerd starts its shim by name.
@@ -237,7 +237,6 @@ fn settings_of_the_user_reach_the_files() {
     spec.kubelet_config = json!({ "kind": "Other", "maxPods": 42, "evictionHard": { "nodefs.available": "1Gi" } });
     spec.kube_proxy_config = json!({ "conntrack": { "min": 1000 } });
     spec.kubelet_flags.insert("cloud-provider".into(), "external".into());
-    spec.taints = vec!["dedicated=infra:NoSchedule".into()];
     let bundle = node_bundle(&spec, &HostName::literal("worker-1"));
     let yaml = |path: &str| -> serde_json::Value { serde_saphyr::from_str(&text(&bundle, &HostPath::literal(path))).unwrap() };
     let kubelet = yaml("/etc/kubernetes/node/kubelet.yaml");
@@ -247,10 +246,25 @@ fn settings_of_the_user_reach_the_files() {
     let kube_proxy = yaml("/etc/kubernetes/node/kube-proxy.yaml");
     assert_eq!((&kube_proxy["conntrack"]["min"], &kube_proxy["conntrack"]["maxPerCore"]), (&json!(1000), &json!(0)));
     let unit = text(&bundle, &unit_path("kubelet.service"));
-    assert!(
-        unit.contains("--cloud-provider=external") && unit.contains("--register-with-taints=dedicated=infra:NoSchedule"),
-        "{unit}"
+    assert!(unit.contains("--cloud-provider=external"), "{unit}");
+}
+
+#[test]
+fn labels_and_taints_are_in_a_file_for_which_nothing_restarts() {
+    let mut spec = DUAL.node_group();
+    let path = HostPath::literal("/etc/kubernetes/node/registration.env");
+    let name = HostName::literal("worker-1");
+    (spec.labels, spec.taints) = (BTreeMap::new(), Vec::new());
+    let without = node_bundle(&spec, &name);
+    assert_eq!(text(&without, &path), "NODE_LABELS=\nNODE_TAINTS=\n");
+    spec.labels = [("pool".to_string(), "infra".to_string()), ("tier".to_string(), String::new())].into();
+    spec.taints = vec!["dedicated=infra:NoSchedule".into(), "dedicated=infra:NoExecute".into()];
+    let with = node_bundle(&spec, &name);
+    assert_eq!(
+        text(&with, &path),
+        "NODE_LABELS=pool=infra,tier=\nNODE_TAINTS=dedicated=infra:NoSchedule,dedicated=infra:NoExecute\n"
     );
+    assert!(with.units.keys().all(|unit| with.unit_stamp(unit) == without.unit_stamp(unit)), "a label restarts something");
 }
 
 #[test]

@@ -8,6 +8,8 @@ use bundle::{
 use rollout::{Gate, HostState, Proof, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
+mod nodes;
+
 pub fn host(name: &str) -> HostName {
     HostName::literal(name)
 }
@@ -142,15 +144,37 @@ pub struct Machine {
     /// Of units that were started or reloaded: the stamp of what they read then.
     took_up: BTreeMap<UnitName, Option<Digest>>,
     pub drained: bool,
+    pub cordoned: bool,
     pub joined: bool,
+    /// A bootstrap kubeconfig that its kubelet has not used yet.
+    pub has_token: bool,
+    /// The client certificate of its kubelet.
+    pub expired: bool,
+    /// Its node is not Ready, whatever is done.
+    pub sick: bool,
+    pub is_labelled: bool,
 }
 
 impl Machine {
     pub fn new(bundle: Bundle) -> Self {
         let declared = HostState::new(host("any"), Some(&bundle), None, |_| None);
         let observed = declared.desired.as_ref().unwrap().as_observed();
-        let (settling, took_up, drained, joined) = (BTreeSet::new(), BTreeMap::new(), false, true);
-        Machine { answers: true, in_state: true, leaves: false, declared, observed, settling, took_up, drained, joined }
+        Machine {
+            answers: true,
+            in_state: true,
+            leaves: false,
+            declared,
+            observed,
+            settling: BTreeSet::new(),
+            took_up: BTreeMap::new(),
+            drained: false,
+            cordoned: false,
+            joined: true,
+            has_token: false,
+            expired: false,
+            sick: false,
+            is_labelled: true,
+        }
     }
 
     pub fn empty(bundle: Bundle) -> Self {
@@ -247,6 +271,8 @@ pub struct World {
     pub holder: Option<HostName>,
     pub nodes: BTreeSet<HostName>,
     pub objects_applied: bool,
+    /// Whether what the API server says of nodes is known.
+    pub asked: bool,
 }
 
 impl World {
@@ -257,7 +283,7 @@ impl World {
             if machine.leaves {
                 (state.desired, state.units) = (None, BTreeMap::new());
             }
-            state
+            state.with_node(self.node_of(name, machine))
         };
         self.machines.iter().map(state).collect()
     }
@@ -270,11 +296,11 @@ impl World {
         self.machines.values().filter(|machine| machine.serves(&unit("etcd.service"))).count()
     }
 
-    /// Runs at most `limit` single steps, with a look at the world after each; false when it was cut off.
+    /// Runs at most `limit` single steps, with a look at the world after each; false when it was cut off, or a gate did not open.
     pub fn run(&mut self, steps: &[Step], limit: &mut usize, look: &mut dyn FnMut(&World, &Step)) -> bool {
         let mut proof = Proof::of(steps, |host, unit| self.machines[host].health_of(unit));
         single(steps).into_iter().all(|step| {
-            if *limit == 0 {
+            if *limit == 0 || self.is_shut(step) {
                 return false;
             }
             *limit -= 1;
@@ -311,8 +337,8 @@ impl World {
                 let units = std::mem::take(&mut machine.observed.units);
                 machine.observed = Observed { units, ..machine.manifest().as_observed() };
             }
-            Step::Start { host, units, .. } => units.iter().for_each(|unit| self.at(host).start(unit, false)),
-            Step::Restart { host, units, .. } => units.iter().for_each(|unit| self.at(host).start(unit, true)),
+            Step::Start { host, units, .. } => units.iter().for_each(|unit| self.start(host, unit, false)),
+            Step::Restart { host, units, .. } => units.iter().for_each(|unit| self.start(host, unit, true)),
             Step::Reload { host, units, .. } => units.iter().for_each(|unit| self.at(host).take_up(unit)),
             Step::Stop { host, units } => {
                 for unit in units {
@@ -330,10 +356,23 @@ impl World {
                     assert!(self.holder.is_some(), "nobody takes the addresses over from {host}");
                 }
             }
-            Step::Drain { host } => self.at(host).drained = true,
+            // The API server does it, whether the host answers or not.
+            Step::SetLabelsAndTaints { host, .. } => self.machines.get_mut(host).unwrap().is_labelled = true,
+            Step::Cordon { host } => self.at(host).cordoned = true,
+            Step::Drain { host } => {
+                let leaving = self.machines.iter().filter(|(name, machine)| machine.answers && machine.leaves && *name != host);
+                assert!(
+                    leaving.into_iter().all(|(_, machine)| machine.cordoned),
+                    "pods of {host} move to a node that leaves next"
+                );
+                self.at(host).drained = true;
+            }
             Step::Uncordon { host } => self.at(host).drained = false,
             Step::DeleteNode { host } => drop(self.nodes.remove(host)),
-            Step::Join { host } => self.at(host).joined = true,
+            Step::Join { host } => {
+                let machine = self.at(host);
+                (machine.joined, machine.has_token) = (true, true);
+            }
             Step::ApplyObjects => {
                 assert!(self.machines.values().any(|machine| machine.serves(&unit("kube-apiserver.service"))), "no API server");
                 self.objects_applied = true;
@@ -360,9 +399,11 @@ impl World {
             Gate::NodeReady { host } => {
                 let machine = self.at(host);
                 assert!(machine.joined, "{host} never got a token");
+                assert!(!machine.expired, "the kubelet of {host} cannot identify itself");
                 machine.settling.remove(&unit("kubelet.service"));
-                self.nodes.insert(host.clone());
+                assert!(self.nodes.contains(host), "the kubelet of {host} registered before its node was deleted, and not again");
             }
+            Gate::OthersReady { .. } => {}
             Gate::EtcdQuorum => assert!(self.settle_etcd(None) > self.machines.len() / 2, "etcd never gets a quorum"),
             Gate::QuorumWithout { host } => {
                 assert!(self.settle_etcd(Some(host)) > self.machines.len() / 2, "etcd never gets a quorum without {host}");

@@ -6,7 +6,7 @@ use super::{health, served};
 use crate::kubernetes::KubernetesError;
 use crate::wait::Ended;
 use async_trait::async_trait;
-use bundle::{Bundle, Digest, Health, HostName, Manifest, Observed, UnitName};
+use bundle::{Bundle, Difference, Digest, Health, HostName, Manifest, Observed, UnitName};
 use machines::MachineError;
 use rollout::{Gate, Proof, Step};
 use schema::Diagnostic;
@@ -23,7 +23,18 @@ pub trait Actions: Send + Sync {
     async fn join(&self, _fleet: &Fleet, _host: &HostName) -> Result<(), StepError> {
         Ok(())
     }
+    async fn cordon(&self, _fleet: &Fleet, _host: &HostName) -> Result<(), StepError> {
+        Ok(())
+    }
     async fn drain(&self, _fleet: &Fleet, _host: &HostName) -> Result<(), StepError> {
+        Ok(())
+    }
+    async fn set_labels_and_taints(
+        &self,
+        _fleet: &Fleet,
+        _host: &HostName,
+        _differences: &[Difference],
+    ) -> Result<(), StepError> {
         Ok(())
     }
     async fn uncordon(&self, _fleet: &Fleet, _host: &HostName) -> Result<(), StepError> {
@@ -219,7 +230,9 @@ impl<'a> Execution<'a> {
             Step::Remove { host } => self.remove(host).await,
             Step::Gate { host, gate } => self.gate(host.as_ref(), gate).await,
             Step::Join { host } => actions.join(fleet, host).await,
+            Step::Cordon { host } => actions.cordon(fleet, host).await,
             Step::Drain { host } => actions.drain(fleet, host).await,
+            Step::SetLabelsAndTaints { host, differences } => actions.set_labels_and_taints(fleet, host, differences).await,
             Step::Uncordon { host } => actions.uncordon(fleet, host).await,
             Step::DeleteNode { host } => actions.delete_node(fleet, host).await,
             Step::ApplyObjects => actions.apply_objects(fleet).await,

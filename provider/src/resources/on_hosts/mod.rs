@@ -40,7 +40,7 @@ use crate::configuration::Shared;
 use crate::hosts::HostConfigs;
 use crate::ssh::Ssh;
 use async_trait::async_trait;
-use bundle::{Bundle, HostName, Manifest, UnitName};
+use bundle::{Bundle, Difference, HostName, Manifest, UnitName};
 use machines::Owner;
 use protocol::{
     ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
@@ -78,6 +78,16 @@ pub trait HostResource: Send + Sync + 'static {
 
     /// The planner. Pure.
     fn rollout<'a>(&self, config: &'a Self::Config, facts: &'a Self::Facts) -> Rollout<'a>;
+
+    /// What of the facts follows from the configuration and the state, where nobody is asked. Pure.
+    fn assume(&self, _config: &Self::Config, _prior: Option<&Value>) -> Result<Self::Facts, Diagnostic> {
+        Ok(Self::Facts::default())
+    }
+
+    /// At a refresh: what others than the hosts say of them. An error is one of the state.
+    async fn look(&self, _shared: &Shared, _config: &Self::Config, _call: &Call, _prior: &Value) -> Result<Looked, Diagnostic> {
+        Ok(Looked::default())
+    }
 
     /// At apply, before any host is reached.
     async fn actions(&self, shared: &Shared, config: &Self::Config, call: &Call) -> Result<Self::Actions, Diagnostic>;
@@ -148,6 +158,13 @@ impl From<Option<BTreeMap<HostName, Bundle>>> for Desired {
     }
 }
 
+/// What a refresh found out beside what the hosts said.
+#[derive(Default)]
+pub struct Looked {
+    pub drift: BTreeMap<HostName, Vec<Difference>>,
+    pub warnings: Diagnostics,
+}
+
 /// Where a resource lives, whatever else it declares.
 #[derive(Deserialize)]
 struct Place {
@@ -216,7 +233,8 @@ impl<R: HostResource> OnHosts<R> {
         let bundles = bundles.map(|bundles| keeping_stamps(bundles, &before.manifests));
         // What depends on a value that is unknown: engines replace, and the value may turn out to be the one that it was.
         let is_settled = replaced.is_none() || requires_replace.iter().any(|path| planned.at(path).is_wholly_known());
-        let mut response = plan::plan(&before, planned, bundles.as_ref(), &self.resource.rollout(&config, &R::Facts::default()))?;
+        let facts = self.resource.assume(&config, prior)?;
+        let mut response = plan::plan(&before, planned, bundles.as_ref(), &self.resource.rollout(&config, &facts))?;
         if !is_settled {
             ["rollout", steps::STEPS].into_iter().for_each(|name| response.planned.set(name, Value::Unknown));
         }
@@ -242,13 +260,23 @@ impl<R: HostResource> OnHosts<R> {
     }
 
     async fn read_hosts(&self, call: &Call, prior: &Value) -> Result<ReadResponse, Diagnostic> {
+        let config: R::Config = decode(prior)?;
         let recorded = Recorded::of(Some(prior))?.manifests()?;
-        let mut fleet = self.connect_to_recorded(call, prior).await?;
-        let drift = fleet.read(&recorded).await;
-        Ok(ReadResponse {
-            diagnostics: fleet.absent_of(fleet.absent.keys()).read_warnings(&fleet.owner),
-            state: Some(recorded::after_read(prior.clone(), &drift, &fleet.reasons())),
-        })
+        let hosts = async {
+            let mut fleet = self.connect_to_recorded(call, prior).await?;
+            let drift = fleet.read(&recorded).await;
+            Ok::<_, Diagnostic>((fleet, drift))
+        };
+        let (hosts, looked) = futures::join!(hosts, self.resource.look(&self.shared, &config, call, prior));
+        let ((fleet, mut drift), Looked { drift: also, warnings }) = (hosts?, looked?);
+        for (host, differences) in also {
+            let is_absent = fleet.absent.contains_key(&host);
+            let can_be_repaired = |difference: &Difference| !is_absent || difference.item.is_set_by_api();
+            drift.entry(host).or_default().extend(differences.into_iter().filter(can_be_repaired));
+        }
+        let mut diagnostics = fleet.absent_of(fleet.absent.keys()).read_warnings(&fleet.owner);
+        diagnostics.extend(warnings);
+        Ok(ReadResponse { diagnostics, state: Some(recorded::after_read(prior.clone(), &drift, &fleet.reasons())) })
     }
 }
 

@@ -5,6 +5,7 @@ use super::fleet::Fleet;
 use super::hardway_cluster::actions::ControlPlaneActions;
 use super::lb_vrrp::actions::VrrpActions;
 use super::node_group::drain::drain;
+use super::node_group::others::Disturbance;
 use super::node_group::ready::wait_until_ready;
 use super::{health, served};
 use crate::fakes::{FakeClock, FakeFile, FakeUnit, FakeWorld, Memory, Node, Record};
@@ -13,7 +14,7 @@ use crate::progress::Progress;
 use bundle::{Bundle, HostName, HostPath, OnChange, UnitName};
 use ipnet::IpNet;
 use machines::{Incarnation, Owner, Uid};
-use render::component::{API_SERVER, ETCD, VIRTUAL_ADDRESSES};
+use render::component::{API_SERVER, CONTAINERD, ETCD, KUBELET, VIRTUAL_ADDRESSES};
 use render::control_plane::{ADMIN_KUBECONFIG, Endpoints};
 use rollout::Gate;
 use std::collections::BTreeMap;
@@ -36,8 +37,8 @@ fn keepalived() -> UnitName {
     VIRTUAL_ADDRESSES.unit_of("api").unwrap()
 }
 
-/// `cp-1` serves a cluster whose only node, which was never Ready, has a pod that cannot move. Of `worker-1` and `worker-2` the first
-/// carries a virtual address.
+/// `cp-1` serves a cluster with a node `worker-1`, which was never Ready and has a pod that cannot move, and one that is Ready and takes
+/// pods, `worker-2`. The first of them carries a virtual address.
 fn fill(memory: &mut Memory) {
     let running = FakeUnit { active_state: "active".into(), enabled: true, ..FakeUnit::default() };
     let control_plane = memory.host(&HostName::literal("cp-1"));
@@ -46,6 +47,9 @@ fn fill(memory: &mut Memory) {
     }
     control_plane.units.extend([ETCD, API_SERVER].map(|component| (component.unit(), running.clone())));
     memory.cluster.nodes.insert("worker-1".into(), Node { has_pod: true, ..Node::default() });
+    memory.cluster.nodes.insert("worker-2".into(), Node::default());
+    let kubelet = [KUBELET, CONTAINERD].map(|component| (component.unit(), running.clone()));
+    memory.host(&HostName::literal("worker-2")).units.extend(kubelet);
     let worker = memory.host(&host());
     worker.files.insert(keepalived().path(), FakeFile::default());
     worker.units.insert(keepalived(), FakeUnit { addresses: vec![ADDRESS.parse().unwrap()], ..running });
@@ -127,9 +131,20 @@ async fn a_node_that_is_not_ready() {
 async fn a_drain() {
     let memory = stops(async |fleet, world| {
         let api = world.host("cp-1").kubernetes().await?;
-        drain(fleet.waiter(), &*api, "worker-1", Duration::from_secs(300)).await
+        drain(fleet.waiter(), &*api, "worker-1", Duration::from_secs(300)).await.map(drop)
     });
     assert!(memory.await.cluster.nodes["worker-1"].unschedulable);
+}
+
+#[tokio::test]
+async fn nodes_that_are_down_while_another_is_to_restart() {
+    stops(async |fleet, world| {
+        let api = world.host("cp-1").kubernetes().await?;
+        let (host, down) = (HostName::literal("worker-2"), host());
+        let disturbance = Disturbance { host: &host, group: vec![&host, &down], restarting: 1, max_unavailable: 1 };
+        disturbance.wait(fleet.waiter(), || async { Ok(Arc::new(api.nodes().await?)) }).await
+    })
+    .await;
 }
 
 #[tokio::test]

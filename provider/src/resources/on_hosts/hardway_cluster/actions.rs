@@ -40,6 +40,7 @@ impl Actions for ControlPlaneActions {
             Gate::QuorumWithout { host } => self.wait_for_quorum(fleet, Some(host)).await,
             Gate::EtcdMemberHealthy { host } => self.wait_for_member(fleet, host).await,
             Gate::ApiServerReady { host } => self.wait_for_api_server(fleet, host).await,
+            Gate::OthersReady { .. } => Ok(()),
             Gate::UnitsHealthy { .. } | Gate::CertificatesServed { .. } | Gate::NodeReady { .. } | Gate::VirtualAddressServed => {
                 Ok(())
             }

@@ -1,22 +1,25 @@
 //! What the planner's steps and gates mean for nodes: joining, becoming Ready, draining, leaving. The API is reached through the
 //! first control-plane host that answers.
 
+use super::cluster::Cluster;
 use super::config::Config;
-use super::drain::drain;
+use super::drain::{Drained, drain};
+use super::facts::{self, Facts};
+use super::others::{Disturbance, Nodes};
 use super::ready::wait_until_ready;
+use super::{certificate, skew, whose};
 use crate::configuration::Shared;
-use crate::kubernetes::{BootstrapToken, KubernetesError};
-use crate::ports::{Host, Kubernetes, World};
+use crate::kubernetes::{BootstrapToken, KubernetesError, NodeChange};
+use crate::ports::{Clock, Host, Instant, Kubernetes, World};
 use crate::progress::Progress;
 use crate::resources::on_hosts::errors::{machine_error, unknown_at_apply};
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
-use crate::resources::on_hosts::hardway_cluster::coverage;
+use crate::resources::on_hosts::hardway_cluster::{Join, coverage};
 use crate::resources::on_hosts::recorded::Recorded;
-use crate::ssh::{self, HostSsh};
 use crate::wait::Waiter;
 use async_trait::async_trait;
-use bundle::{Content, HostName, HostPath};
+use bundle::{Content, Difference, HostName, HostPath, NodeObject};
 use protocol::Call;
 use render::control_plane::{API_SERVER_CERTIFICATE, KUBE_PROXY_KUBECONFIG};
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
@@ -29,15 +32,25 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 
+/// So long an answer about all nodes is good for others that ask.
+const FRESH: Duration = Duration::from_secs(1);
+
 pub struct NodeActions {
     world: Arc<dyn World>,
-    pub(super) control_plane: Arc<dyn Host>,
+    clock: Arc<dyn Clock>,
+    control_plane: Arc<dyn Host>,
     api: Arc<dyn Kubernetes>,
+    /// Of the API server.
+    version: String,
     /// One token for all joins of this apply, made when the first host needs it.
     token: OnceCell<BootstrapToken>,
     /// Hosts that were given a bootstrap kubeconfig.
     joined: Mutex<Vec<Arc<dyn Host>>>,
+    /// The last answer about all nodes.
+    seen: Mutex<Option<(Instant, Nodes)>>,
     spec: NodeGroupSpec,
+    /// Of each node object.
+    declared: NodeObject,
     drain_limit: Duration,
     cancelled: CancellationToken,
     progress: Progress,
@@ -45,43 +58,38 @@ pub struct NodeActions {
 
 impl NodeActions {
     pub async fn connect(shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, Diagnostic> {
-        let join = config.cluster.known().ok_or_else(unknown_at_apply)?;
-        let configuration = shared.configuration();
         // What the API is asked for needs no kubeconfig of kube-proxy.
         let spec = config.spec(Content::new([])).ok_or_else(unknown_at_apply)?;
-        let mut reasons = Vec::new();
-        for host in join.control_plane.known().into_iter().flatten() {
-            let host = host.known().ok_or_else(unknown_at_apply)?;
-            let (Some(name), Some(address)) = (host.name.known(), host.address.known()) else { return Err(unknown_at_apply()) };
-            let name = HostName::parse(name.as_str()).map_err(|error| Diagnostic::error(error.to_string()))?;
-            let host_ssh =
-                Field::Known(HostSsh { address: host.ssh_address.clone(), port: host.ssh_port, user: host.ssh_user.clone() });
-            let target = ssh::target(&name, address, &host_ssh, &[&config.ssh, &configuration.ssh])?;
-            let connected = async {
-                let machine = shared.world.connect(&target).await?;
-                let api = machine.kubernetes().await?;
-                api.probe().await?;
-                Ok::<_, KubernetesError>((machine, api))
-            };
-            match connected.await {
-                Ok((control_plane, api)) => {
-                    return Ok(NodeActions {
-                        world: shared.world.clone(),
-                        control_plane,
-                        api,
-                        token: OnceCell::new(),
-                        joined: Mutex::default(),
-                        spec,
-                        drain_limit: config.drain_limit(),
-                        cancelled: call.cancelled.clone(),
-                        progress: configuration.progress(format!("k8s_node_group.{}", config.id().unwrap_or_default())),
-                    });
-                }
-                Err(error) => reasons.push(error.to_string()),
-            }
-        }
-        Err(Diagnostic::error("no control-plane host of the cluster answers")
-            .detail(format!("{}\n\nRunning apply again is safe.", reasons.join("\n"))))
+        let declared = config.node_object().ok_or_else(unknown_at_apply)?;
+        let Cluster { control_plane, api, version } = Cluster::connect(shared, config).await?;
+        Ok(NodeActions {
+            world: shared.world.clone(),
+            clock: shared.world.clock(),
+            control_plane,
+            api,
+            version,
+            token: OnceCell::new(),
+            joined: Mutex::default(),
+            seen: Mutex::default(),
+            spec,
+            declared,
+            drain_limit: config.drain_limit(),
+            cancelled: call.cancelled.clone(),
+            progress: shared.configuration().progress(format!("k8s_node_group.{}", config.id().unwrap_or_default())),
+        })
+    }
+
+    pub async fn refuse_another_cluster(&self, join: &Field<Join>) -> Result<(), Diagnostic> {
+        whose::refuse_another_cluster(&*self.control_plane, join).await
+    }
+
+    pub async fn refuse_to_leave_another_cluster(&self, join: &Field<Join>) -> Result<(), Diagnostic> {
+        whose::refuse_to_leave_another_cluster(&*self.control_plane, join).await
+    }
+
+    /// Before any host is reached.
+    pub fn check_version(&self) -> Result<(), Diagnostic> {
+        skew::check(&self.spec.kubernetes_version, &self.version)
     }
 
     pub async fn kube_proxy_kubeconfig(&self) -> Result<Vec<u8>, Diagnostic> {
@@ -120,25 +128,33 @@ impl NodeActions {
         if entries.is_empty() { Ok(()) } else { self.api.declare_nodes(&entries).await }
     }
 
-    /// Before their addresses change on the hosts.
-    pub async fn declare_known(&self, prior: Option<&Value>) -> Result<(), Diagnostic> {
-        let known = prior.map(|prior| Recorded::of(Some(prior))).transpose()?.unwrap_or_default().manifests()?;
-        self.declare(known.keys()).await.map_err(refused)
+    /// What the API server says of the nodes, and whether kubelets can still identify themselves. Nodes that are registered are declared
+    /// to the approver before their addresses change on the hosts.
+    pub async fn observe(&self, fleet: &Fleet, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
+        let nodes = self.api.nodes().await.map_err(refused)?;
+        let known = Recorded::of(prior)?.manifests()?;
+        let is_known = |host: &&HostName| known.contains_key(*host) || nodes.contains_key(host.as_str());
+        self.declare(self.spec.hosts.keys().filter(is_known)).await.map_err(refused)?;
+        let mut facts = facts::found(self.spec.hosts.keys(), &nodes, (&self.declared, &facts::declared_in(prior)?));
+        let machines = fleet.machines.values().filter(|machine| facts.contains_key(machine.name()));
+        let asked = machines.map(|machine| async move { (machine.name().clone(), certificate::has_expired(&**machine).await) });
+        for (host, has_expired) in futures::future::join_all(asked).await {
+            // A host that is lost here is missed when it is observed.
+            facts.entry(host).or_default().has_expired = has_expired.unwrap_or(false);
+        }
+        Ok(facts)
     }
 
-    /// Labels of running nodes follow the configuration; kubelet itself sets them only at registration.
-    /// Those of the prior state that are declared no more are taken away.
-    pub async fn set_labels(&self, prior: Option<&Value>) -> Result<(), Diagnostic> {
-        let before = prior.and_then(|prior| prior.get("labels").as_map()).into_iter().flatten();
-        let mut labels: BTreeMap<String, Option<String>> = before.map(|(key, _)| (key.clone(), None)).collect();
-        labels.extend(self.spec.labels.iter().map(|(key, value)| (key.clone(), Some(value.clone()))));
-        if labels.is_empty() {
-            return Ok(());
+    /// Gates that ask at the same time share one answer.
+    async fn recent_nodes(&self) -> Result<Nodes, KubernetesError> {
+        let mut seen = self.seen.lock().await;
+        let now = self.clock.instant();
+        if let Some((_, nodes)) = seen.as_ref().filter(|(at, _)| now - *at < FRESH) {
+            return Ok(nodes.clone());
         }
-        for host in self.spec.hosts.keys() {
-            self.api.set_labels(host.as_str(), &labels).await.map_err(refused)?;
-        }
-        Ok(())
+        let nodes = Arc::new(self.api.nodes().await?);
+        *seen = Some((now, nodes.clone()));
+        Ok(nodes)
     }
 
     /// The token is worth nothing after this, nor is its kubeconfig on a host that did not become Ready.
@@ -157,21 +173,25 @@ impl NodeActions {
         }
     }
 
-    /// Deletes every node object; drains first while there is another node that could take the pods.
+    /// Deletes every node object. All nodes are cordoned before the first is drained, so that its pods do not move to the next; they are
+    /// only waited for while another node takes pods.
     pub async fn leave_all(&self) -> Diagnostics {
         let mut diagnostics = Diagnostics::default();
-        let clock = self.world.clock();
-        let waiter = Waiter { clock: &*clock, cancelled: &self.cancelled };
-        let others = self.api.has_other_nodes(&self.spec.hosts.keys().map(ToString::to_string).collect()).await.unwrap_or(false);
         for host in self.spec.hosts.keys() {
-            if others {
-                let phase = self.progress.phase(format!("{host}: drain"));
-                if let Err(error) = phase.finish(drain(waiter, &*self.api, host.as_str(), self.drain_limit).await) {
-                    diagnostics.push(
-                        Diagnostic::warning(format!("node {host} was not drained"))
-                            .detail(format!("{error}\n\nIts host is cleaned all the same.")),
-                    );
-                }
+            if let Err(error) = self.api.set_unschedulable(host.as_str(), true).await {
+                self.progress.line(&format!("{host}: not cordoned: {error}"));
+            }
+        }
+        for host in self.spec.hosts.keys() {
+            if self.cancelled.is_cancelled() {
+                return diagnostics;
+            }
+            let phase = self.progress.phase(format!("{host}: drain"));
+            if let Err(error) = phase.finish(self.drain_node(host).await) {
+                diagnostics.push(
+                    Diagnostic::warning(format!("node {host} was not drained"))
+                        .detail(format!("{error}\n\nIts host is cleaned all the same.")),
+                );
             }
             if self.cancelled.is_cancelled() {
                 return diagnostics;
@@ -184,6 +204,14 @@ impl NodeActions {
             }
         }
         diagnostics
+    }
+
+    async fn drain_node(&self, host: &HostName) -> Result<(), StepError> {
+        let waiter = Waiter { clock: &*self.clock, cancelled: &self.cancelled };
+        if drain(waiter, &*self.api, host.as_str(), self.drain_limit).await? == Drained::NowhereToGo {
+            self.progress.line(&format!("{host}: no other node takes pods, so its pods end with it"));
+        }
+        Ok(())
     }
 
     async fn token(&self) -> Result<&BootstrapToken, StepError> {
@@ -202,6 +230,7 @@ impl Actions for NodeActions {
     async fn gate(&self, fleet: &Fleet, gate: &Gate) -> Result<(), StepError> {
         match gate {
             Gate::NodeReady { host } => {
+                *self.seen.lock().await = None;
                 wait_until_ready(fleet.waiter(), &*self.api, fleet.machine(host)?).await?;
                 if let Some(machine) = fleet.machines.get(host) {
                     machine.run(&format!("rm -f {BOOTSTRAP_KUBECONFIG}")).await?;
@@ -209,15 +238,21 @@ impl Actions for NodeActions {
                 }
                 Ok(())
             }
+            Gate::OthersReady { host, restarting, max_unavailable } => {
+                let group = self.spec.hosts.keys().collect();
+                let disturbance = Disturbance { host, group, restarting: *restarting, max_unavailable: *max_unavailable };
+                disturbance.wait(fleet.waiter(), || self.recent_nodes()).await
+            }
             _ => Ok(()),
         }
     }
 
-    /// Writes the bootstrap kubeconfig, unless the kubelet has credentials of its own already.
+    /// Writes the bootstrap kubeconfig, unless the kubelet has credentials of its own already that are still valid.
     async fn join(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
         let Some(machine) = fleet.machines.get(host) else { return Ok(()) };
         self.declare(std::iter::once(host)).await?;
-        if machine.run(&format!("test -s {KUBELET_KUBECONFIG}")).await?.status == 0 {
+        let has_credentials = machine.run(&format!("test -s {KUBELET_KUBECONFIG}")).await?.status == 0;
+        if has_credentials && !certificate::has_expired(&**machine).await? {
             return Ok(());
         }
         let token = self.token().await?;
@@ -227,8 +262,16 @@ impl Actions for NodeActions {
         Ok(machine.write_secret(&path, text.reveal().as_bytes()).await?)
     }
 
-    async fn drain(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
-        drain(fleet.waiter(), &*self.api, host.as_str(), self.drain_limit).await
+    async fn cordon(&self, _fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
+        Ok(self.api.set_unschedulable(host.as_str(), true).await.map(drop)?)
+    }
+
+    async fn drain(&self, _fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
+        self.drain_node(host).await
+    }
+
+    async fn set_labels_and_taints(&self, _fleet: &Fleet, host: &HostName, differences: &[Difference]) -> Result<(), StepError> {
+        Ok(self.api.amend_node(host.as_str(), &NodeChange::of(differences, &self.declared)).await?)
     }
 
     async fn uncordon(&self, _fleet: &Fleet, host: &HostName) -> Result<(), StepError> {

@@ -3,7 +3,7 @@
 use crate::hosts::{self, HostConfigs};
 use crate::resources::on_hosts::hardway_cluster::Join;
 use crate::ssh::Ssh;
-use bundle::Content;
+use bundle::{Content, NodeObject, TaintKey};
 use render::spec::{NodeGroupSpec, PodNetwork, ProxyMode};
 use rollout::nodes::Bounds;
 use schema::Field;
@@ -34,6 +34,7 @@ pub struct Taint {
     pub key: Field<String>,
     pub value: Field<String>,
     pub effect: Field<String>,
+    pub startup: Field<bool>,
 }
 
 impl Config {
@@ -52,6 +53,14 @@ impl Config {
 
     pub fn known_labels(&self) -> Option<BTreeMap<String, String>> {
         self.labels.settle_values(|value| Some(value.clone()))
+    }
+
+    /// What node objects are to have, whoever registered them; `None` while something of it is unknown. Startup taints are not
+    /// among it: something in the cluster takes them away.
+    pub fn node_object(&self) -> Option<NodeObject> {
+        let taints: Vec<_> = self.taints.settle_each(|taint| Some((taint.startup.settled_or(false)?, taint.known()?)))?;
+        let lasting = taints.into_iter().filter(|(is_startup, _)| !is_startup).map(|(_, taint)| taint);
+        Some(NodeObject { labels: self.known_labels()?, taints: lasting.collect() })
     }
 
     /// `None` while something is unknown.
@@ -85,8 +94,13 @@ impl Config {
 impl Taint {
     /// As `--register-with-taints` of kubelet takes it.
     fn flag(&self) -> Option<String> {
-        let (key, effect) = (self.key.known()?, self.effect.known()?);
-        Some(format!("{key}={}:{effect}", self.value.settled_or(String::new())?))
+        let (TaintKey { key, effect }, value) = self.known()?;
+        Some(format!("{key}={value}:{effect}"))
+    }
+
+    fn known(&self) -> Option<(TaintKey, String)> {
+        let key = TaintKey { key: self.key.known()?.clone(), effect: self.effect.known()?.clone() };
+        Some((key, self.value.settled_or(String::new())?))
     }
 }
 

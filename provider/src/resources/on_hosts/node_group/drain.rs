@@ -1,6 +1,6 @@
 //! A drain: cordon, evict what can move, wait until it is gone. Disruption budgets are honoured until the time is up.
 
-use crate::kubernetes::MovablePod;
+use crate::kubernetes::{KubernetesError, MovablePod};
 use crate::ports::Kubernetes;
 use crate::resources::on_hosts::execute::StepError;
 use crate::wait::{Ended, Pace, Waiter};
@@ -8,17 +8,31 @@ use std::time::Duration;
 
 const PACE: Pace = Pace::every(Duration::from_millis(500));
 
+/// Whether there is a node to go to is asked again after so many looks at the pods: a list of all nodes is large.
+const LOOKS: usize = 10;
+
+/// What became of the pods of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    Moved,
+    /// No other node takes pods: they end with their host, and waiting moves none.
+    NowhereToGo,
+}
+
 /// Nothing is done to a node that does not exist.
-pub async fn drain(waiter: Waiter<'_>, api: &dyn Kubernetes, node: &str, limit: Duration) -> Result<(), StepError> {
+pub async fn drain(waiter: Waiter<'_>, api: &dyn Kubernetes, node: &str, limit: Duration) -> Result<Drained, StepError> {
     if !api.set_unschedulable(node, true).await? {
-        return Ok(());
+        return Ok(Drained::Moved);
     }
     let what = format!("the pods of node {node} have moved");
     let mut wait = waiter.until(&what, limit, PACE);
-    loop {
+    for look in 0.. {
         let pods = wait.ask(api.movable_pods(node)).await??;
         if pods.is_empty() {
-            return Ok(());
+            break;
+        }
+        if look % LOOKS == 0 && !wait.ask(has_room(api, node)).await?? {
+            return Ok(Drained::NowhereToGo);
         }
         let mut reason = String::new();
         for pod in &pods {
@@ -32,6 +46,12 @@ pub async fn drain(waiter: Waiter<'_>, api: &dyn Kubernetes, node: &str, limit: 
             ended => ended?,
         }
     }
+    Ok(Drained::Moved)
+}
+
+/// Another node is Ready and takes pods. Nodes that are about to leave are cordoned by then.
+async fn has_room(api: &dyn Kubernetes, node: &str) -> Result<bool, KubernetesError> {
+    Ok(api.nodes().await?.iter().any(|(name, known)| name != node && known.takes_pods()))
 }
 
 /// `Some` says why it is still there.

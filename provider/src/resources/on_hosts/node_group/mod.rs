@@ -1,14 +1,19 @@
 //! `k8s_node_group`: container runtime, kubelet, kube-proxy and the pod network on hosts; joining by TLS bootstrap, leaving by drain.
 
 pub(super) mod actions;
+mod certificate;
+mod cluster;
 pub(crate) mod config;
 pub(super) mod drain;
+mod facts;
+pub(super) mod others;
 pub(super) mod ready;
+mod skew;
 mod validate;
 pub(super) mod whose;
 
 use super::errors::render_error;
-use super::{Declared, Desired, HostResource, plan::Rollout};
+use super::{Declared, Desired, HostResource, Looked, plan::Rollout};
 use crate::configuration::{self, Shared};
 use crate::hosts;
 use crate::resources::attributes;
@@ -16,13 +21,21 @@ use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::hardway_cluster;
 use crate::ssh;
+use crate::wait::Waiter;
 use actions::NodeActions;
 use async_trait::async_trait;
 use bundle::{Bundle, Content, Digest, HostName};
+use cluster::Cluster;
 use config::Config;
+use facts::Facts;
 use protocol::{ApplyResponse, Call, IdentityAttribute};
+use rollout::HostState;
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, ValueAt};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A refresh asks the API server for so long: each control-plane host that does not answer takes ten seconds.
+const LOOK_LIMIT: Duration = Duration::from_secs(30);
 
 pub struct NodeGroup;
 
@@ -30,7 +43,7 @@ pub struct NodeGroup;
 impl HostResource for NodeGroup {
     type Config = Config;
     type Actions = NodeActions;
-    type Facts = ();
+    type Facts = Facts;
 
     fn name(&self) -> &'static str {
         "k8s_node_group"
@@ -46,23 +59,8 @@ impl HostResource for NodeGroup {
         .attribute(Attribute::string("name").optional_computed().default("nodes".into()).requires_replace().describe("Distinguishes the node groups of a cluster."))
         .attribute(Attribute::of("cluster", hardway_cluster::Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`. With another cluster, also one that is created again under the same name (`cluster_uid`), the node group is replaced."))
         .attribute(hosts::attribute("Hosts by name, which is also the name of the node. A machine keeps its name: to rename one, take it out, apply, and add it again."))
-        .attribute(Attribute::map("labels", Type::String).optional().null_means_absent().describe("Labels of the nodes."))
-        .attribute(
-            Attribute::nested(
-                "taints",
-                Nesting::List,
-                vec![
-                    Attribute::string("key").required().describe("Key of the taint."),
-                    Attribute::string("value").optional().describe("Value of the taint."),
-                    Attribute::string("effect")
-                        .required()
-                        .validator(schema::one_of(&["NoSchedule", "PreferNoSchedule", "NoExecute"]))
-                        .describe("Effect of the taint."),
-                ],
-            )
-            .optional()
-            .describe("Taints that nodes register with."),
-        )
+        .attribute(labels())
+        .attribute(taints())
         .attribute(
             Attribute::string("proxy_mode")
                 .optional_computed()
@@ -83,7 +81,11 @@ impl HostResource for NodeGroup {
                 .optional_computed()
                 .default(Value::from(1))
                 .validator(schema::between(1, 1000))
-                .describe("Maximum number of nodes on which units restart at the same time."),
+                .describe(
+                    "Maximum number of nodes that are unavailable at the same time. Those that are not Ready for another reason count: nothing is restarted \
+                     on a node that serves while as many others are not Ready, or on the last one. Nodes that are not Ready and have something to \
+                     change come first.",
+                ),
         )
         .attribute(
             Attribute::number("drain_timeout_seconds")
@@ -129,39 +131,65 @@ impl HostResource for NodeGroup {
         Ok(Desired { bundles, warnings })
     }
 
-    fn rollout<'a>(&self, config: &'a Config, _facts: &'a ()) -> Rollout<'a> {
+    fn rollout<'a>(&self, config: &'a Config, facts: &'a Facts) -> Rollout<'a> {
         let bounds = config.bounds();
-        Rollout {
-            plan: Box::new(move |hosts| rollout::nodes::plan(hosts, bounds)),
-            is_settled: !config.max_unavailable.is_unknown(),
-        }
+        let plan = move |hosts: &[HostState]| {
+            if facts.is_empty() {
+                return rollout::nodes::plan(hosts, bounds);
+            }
+            let node = |host: &HostState| facts.get(&host.name).cloned().unwrap_or_default();
+            let known: Vec<HostState> = hosts.iter().map(|host| host.clone().with_node(node(host))).collect();
+            rollout::nodes::plan(&known, bounds)
+        };
+        let is_settled = !config.max_unavailable.is_unknown() && config.node_object().is_some();
+        Rollout { plan: Box::new(plan), is_settled }
+    }
+
+    fn assume(&self, config: &Config, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
+        facts::assumed(config, prior)
     }
 
     async fn actions(&self, shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, Diagnostic> {
-        let actions = NodeActions::connect(shared, config, call).await?;
+        let actions = NodeActions::connect(shared, config, call).await.map_err(again)?;
         actions.refuse_another_cluster(&config.cluster).await?;
+        actions.check_version()?;
         Ok(actions)
     }
 
-    async fn observe(&self, actions: &NodeActions, _fleet: &Fleet, prior: Option<&Value>) -> Result<(), Diagnostic> {
-        actions.declare_known(prior).await
+    async fn observe(&self, actions: &NodeActions, fleet: &Fleet, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
+        actions.observe(fleet, prior).await
     }
 
-    async fn settle(&self, actions: &NodeActions, call: &Call, prior: Option<&Value>, response: &mut ApplyResponse) {
-        actions.finish().await;
-        // Nodes that registered just now have their labels; a create that was stopped may lack nodes.
-        let has_nodes = prior.is_some() || !call.cancelled.is_cancelled();
-        if has_nodes
-            && !response.diagnostics.has_errors()
-            && let Err(diagnostic) = actions.set_labels(prior).await
-        {
-            response.diagnostics.push(diagnostic);
+    async fn look(&self, shared: &Shared, config: &Config, call: &Call, prior: &Value) -> Result<Looked, Diagnostic> {
+        if config.hosts.known().is_none_or(BTreeMap::is_empty) {
+            return Ok(Looked::default());
         }
+        let clock = shared.world.clock();
+        let waiter = Waiter { clock: &*clock, cancelled: &call.cancelled };
+        let asked = waiter.within(LOOK_LIMIT, async {
+            let cluster = Cluster::connect(shared, config).await?;
+            whose::refuse_another_cluster(&*cluster.control_plane, &config.cluster).await?;
+            cluster.api.nodes().await.map_err(|error| no_answer(error.to_string()))
+        });
+        let reason = match asked.await {
+            Some(Ok(nodes)) => return Ok(Looked { drift: facts::drift(prior, &nodes)?, warnings: Diagnostics::default() }),
+            Some(Err(reason)) => format!("{}: {}", reason.summary, reason.detail),
+            None => format!("no answer within {} s", LOOK_LIMIT.as_secs()),
+        };
+        let id = prior.get("id").as_str().unwrap_or_default();
+        let warning = Diagnostic::warning(format!("the nodes of {id} were not looked at, for no API server of their cluster answers")).detail(format!(
+            "{reason}\n\nWhat was last known of their labels and taints is kept; their hosts were read. The next refresh asks again."
+        ));
+        Ok(Looked { drift: facts::known_drift(prior)?, warnings: warning.into() })
+    }
+
+    async fn settle(&self, actions: &NodeActions, _call: &Call, prior: Option<&Value>, response: &mut ApplyResponse) {
+        actions.finish().await;
         if response.diagnostics.has_errors()
             && let (Some(state), Some(prior)) = (&mut response.state, prior)
         {
-            // Not set (yet) on every node: the next plan sees that they differ.
-            state.set("labels", prior.get("labels").clone());
+            // Not set (yet) on every node: the next plan sees that they differ, and what is to be taken away.
+            ["labels", "taints"].into_iter().for_each(|name| state.set(name, prior.get(name).clone()));
         }
     }
 
@@ -213,6 +241,45 @@ impl HostResource for NodeGroup {
     fn instead_of_import(&self) -> &'static str {
         "Declare it and apply: hosts that are nodes already are left as they are, and only what differs is changed."
     }
+}
+
+fn labels() -> Attribute {
+    Attribute::map("labels", Type::String).optional().null_means_absent().describe(
+            "Labels of the nodes. They follow a change at once, and nothing restarts for it; a label that was declared before is taken away. One \
+             that somebody changed or took away shows as `drift`. Labels of others stay.",
+        )
+}
+
+fn taints() -> Attribute {
+    Attribute::nested(
+                "taints",
+                Nesting::List,
+                vec![
+                    Attribute::string("key").required().describe("Key of the taint."),
+                    Attribute::string("value").optional().describe("Value of the taint."),
+                    Attribute::string("effect")
+                        .required()
+                        .validator(schema::one_of(&["NoSchedule", "PreferNoSchedule", "NoExecute"]))
+                        .describe("Effect of the taint."),
+                    Attribute::bool("startup").optional().describe(
+                        "Whether nodes only register with it, and something in the cluster takes it away, such as the agent of a storage driver once it \
+                         is ready. Such a taint is neither given to nodes that are registered already, nor missed.",
+                    ).defaults_to("`false`"),
+                ],
+            )
+            .optional()
+            .describe(
+                "Taints of the nodes. They follow a change at once, and nothing restarts for it; a new one with the effect `NoExecute` evicts pods that do \
+                 not tolerate it from all nodes. One that somebody changed or took away shows as `drift`. Taints of others stay, and so does a cordon.",
+            )
+}
+
+fn again(error: Diagnostic) -> Diagnostic {
+    Diagnostic { detail: format!("{}\n\nRunning apply again is safe.", error.detail), ..error }
+}
+
+fn no_answer(reason: String) -> Diagnostic {
+    Diagnostic::error("the API server does not answer").detail(reason)
 }
 
 async fn resolve(config: &Config, declared: &Declared<'_, NodeGroup>) -> Result<Option<Resolved>, Diagnostic> {

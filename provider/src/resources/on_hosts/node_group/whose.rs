@@ -1,7 +1,7 @@
 //! To which cluster the control-plane hosts belong that `cluster` names: another may have been created on them since, under its name or
 //! under another.
 
-use super::actions::NodeActions;
+use crate::ports::Host;
 use crate::resources::on_hosts::errors::machine_error;
 use crate::resources::on_hosts::hardway_cluster::Join;
 use crate::resources::on_hosts::ownership;
@@ -20,49 +20,47 @@ pub fn uid_of(join: &Join) -> Uid {
     join.cluster_uid.known().and_then(|text| Uid::parse(text.as_str()).ok()).unwrap_or_default()
 }
 
-impl NodeActions {
-    /// Refuses another cluster than the one of `join`, by the record on the control-plane host, before anything is asked of its API.
-    pub async fn refuse_another_cluster(&self, join: &Field<Join>) -> Result<(), Diagnostic> {
-        self.compare(join, |join, record, _| record.is_some_and(|record| record.uid() == uid_of(join))).await
-    }
+/// Refuses another cluster than the one of `join`, by the record on the control-plane host, before anything is asked of its API.
+pub async fn refuse_another_cluster(control_plane: &dyn Host, join: &Field<Join>) -> Result<(), Diagnostic> {
+    compare(control_plane, join, |join, record, _| record.is_some_and(|record| record.uid() == uid_of(join))).await
+}
 
-    /// The same before nodes are taken away: what an older version created under one name is told apart by its authorities only.
-    pub async fn refuse_to_leave_another_cluster(&self, join: &Field<Join>) -> Result<(), Diagnostic> {
-        let is_ours = |join: &Join, record: Option<&Record>, found: &Inventory| {
-            let ours = join.apiserver_authority.known().map(String::as_str).unwrap_or_default();
-            let theirs = found.certificates.values().next().map(String::as_str).unwrap_or_default();
-            record.is_some_and(|record| record.uid() == uid_of(join)) && !ownership::are_other_authorities(ours, theirs)
-        };
-        self.compare(join, is_ours).await
-    }
+/// The same before nodes are taken away: what an older version created under one name is told apart by its authorities only.
+pub async fn refuse_to_leave_another_cluster(control_plane: &dyn Host, join: &Field<Join>) -> Result<(), Diagnostic> {
+    let is_ours = |join: &Join, record: Option<&Record>, found: &Inventory| {
+        let ours = join.apiserver_authority.known().map(String::as_str).unwrap_or_default();
+        let theirs = found.certificates.values().next().map(String::as_str).unwrap_or_default();
+        record.is_some_and(|record| record.uid() == uid_of(join)) && !ownership::are_other_authorities(ours, theirs)
+    };
+    compare(control_plane, join, is_ours).await
+}
 
-    async fn compare(
-        &self,
-        join: &Field<Join>,
-        is_ours: impl Fn(&Join, Option<&Record>, &Inventory) -> bool,
-    ) -> Result<(), Diagnostic> {
-        let Some((join, name)) = join.known().and_then(|join| Some((join, join.cluster_name.known()?))) else { return Ok(()) };
-        let owner = Owner::parse(format!("k8s_hardway_cluster.{name}")).map_err(|error| Diagnostic::error(error.to_string()))?;
-        let authority = AUTHORITIES.iter().find(|(name, _)| *name == AUTHORITY).map(|(_, path)| HostPath::literal(path));
-        let question = Question { certificates: authority.into_iter().collect(), ..Question::default() };
-        let found = self.control_plane.inventory(&question).await.map_err(|error| machine_error(&error))?;
-        let record = found.records.get(&owner);
-        if is_ours(join, record, &found) {
-            return Ok(());
-        }
-        let there = match record.map(Record::uid) {
-            None => format!("there is no record of {owner}"),
-            Some(uid) if uid == uid_of(join) => format!("it has another {AUTHORITY} than `cluster` names"),
-            Some(uid) => format!("its record names {uid}"),
-        };
-        let host = self.control_plane.name();
-        Err(Diagnostic::error(format!("{host} does not carry the cluster {name} of these nodes"))
-            .detail(format!(
-                "`cluster` says that they belong to the cluster with uid {}, and on {host} {there}: another one was created on it, or SSH \
-                 reaches another machine. No node was changed there. Refresh and apply {owner} by the state that knows the cluster on \
-                 {host}, or pass the `join` of that one; nodes of another cluster are replaced.",
-                uid_of(join)
-            ))
-            .at(AttributePath::attribute("cluster").then("cluster_uid")))
+async fn compare(
+    control_plane: &dyn Host,
+    join: &Field<Join>,
+    is_ours: impl Fn(&Join, Option<&Record>, &Inventory) -> bool,
+) -> Result<(), Diagnostic> {
+    let Some((join, name)) = join.known().and_then(|join| Some((join, join.cluster_name.known()?))) else { return Ok(()) };
+    let owner = Owner::parse(format!("k8s_hardway_cluster.{name}")).map_err(|error| Diagnostic::error(error.to_string()))?;
+    let authority = AUTHORITIES.iter().find(|(name, _)| *name == AUTHORITY).map(|(_, path)| HostPath::literal(path));
+    let question = Question { certificates: authority.into_iter().collect(), ..Question::default() };
+    let found = control_plane.inventory(&question).await.map_err(|error| machine_error(&error))?;
+    let record = found.records.get(&owner);
+    if is_ours(join, record, &found) {
+        return Ok(());
     }
+    let there = match record.map(Record::uid) {
+        None => format!("there is no record of {owner}"),
+        Some(uid) if uid == uid_of(join) => format!("it has another {AUTHORITY} than `cluster` names"),
+        Some(uid) => format!("its record names {uid}"),
+    };
+    let host = control_plane.name();
+    Err(Diagnostic::error(format!("{host} does not carry the cluster {name} of these nodes"))
+        .detail(format!(
+            "`cluster` says that they belong to the cluster with uid {}, and on {host} {there}: another one was created on it, or SSH \
+             reaches another machine. No node was changed there. Refresh and apply {owner} by the state that knows the cluster on \
+             {host}, or pass the `join` of that one; nodes of another cluster are replaced.",
+            uid_of(join)
+        ))
+        .at(AttributePath::attribute("cluster").then("cluster_uid")))
 }

@@ -1,0 +1,48 @@
+//! What is known of the node of a host, beside what is on the host.
+
+use crate::{Cause, HostState};
+use bundle::{Difference, UnitName};
+
+/// Where nobody asked, as in a plan that reaches no host, nothing of it is known, and a node counts as one that serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// What the API server says.
+    pub status: Option<NodeStatus>,
+    /// It runs pods, and gets no new ones.
+    pub is_cordoned: bool,
+    /// The certificate with which its kubelet identifies itself is no longer valid.
+    pub has_expired: bool,
+    /// Those of its labels and taints that are not as declared.
+    pub differences: Vec<Difference>,
+}
+
+/// Whether a node serves, by the word of the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeStatus {
+    /// The API server does not know it. A kubelet registers its node only when it starts.
+    NotRegistered,
+    NotReady,
+    Ready,
+}
+
+impl HostState {
+    /// The same with what is known of its node.
+    pub fn with_node(self, node: NodeFacts) -> Self {
+        HostState { node, ..self }
+    }
+
+    /// Its node runs no pods that anyone could miss.
+    pub(crate) fn has_node_down(&self) -> bool {
+        self.node.status.is_some_and(|status| status != NodeStatus::Ready)
+    }
+
+    /// Why a kubelet that runs with what it should read has to start again.
+    pub(crate) fn why_kubelet_restarts(&self, kubelet: &UnitName) -> Option<Cause> {
+        if !self.runs(kubelet) {
+            return None;
+        }
+        let is_not_registered = self.node.status == Some(NodeStatus::NotRegistered);
+        let is_expired = self.node.has_expired.then_some(Cause::CertificateExpired);
+        is_expired.or_else(|| is_not_registered.then_some(Cause::NotRegistered))
+    }
+}

@@ -1,0 +1,63 @@
+//! Nodes of the simulated hosts, as the API server sees them.
+
+use super::{Machine, World, node_units};
+use bundle::{Difference, HostName, Item, UnitName, What};
+use rollout::{Gate, NodeFacts, NodeStatus, Step, may_restart};
+
+impl World {
+    /// As an apply asks for it; nothing where nobody asks.
+    pub(super) fn node_of(&self, name: &HostName, machine: &Machine) -> NodeFacts {
+        if !self.asked {
+            return NodeFacts::default();
+        }
+        let status = match self.nodes.contains(name) {
+            false => NodeStatus::NotRegistered,
+            true if self.is_ready(name) => NodeStatus::Ready,
+            true => NodeStatus::NotReady,
+        };
+        let label = Difference { item: Item::Label("pool".into()), what: What::Missing };
+        let differences = if machine.is_labelled { vec![] } else { vec![label] };
+        NodeFacts { status: Some(status), is_cordoned: machine.cordoned, has_expired: machine.expired, differences }
+    }
+
+    /// Its node is registered, and everything that it needs runs.
+    pub fn is_ready(&self, name: &HostName) -> bool {
+        let serves =
+            |machine: &Machine| !machine.sick && !machine.expired && node_units().iter().all(|(unit, ..)| machine.serves(unit));
+        self.nodes.contains(name) && self.machines.get(name).is_some_and(serves)
+    }
+
+    /// Of the nodes that stay.
+    fn others_are_ready(&mut self, host: &HostName, restarting: usize, max_unavailable: usize) -> bool {
+        // What an apply that was cut off has started comes up while the gate waits.
+        self.machines.values_mut().filter(|machine| machine.answers).for_each(|machine| machine.settling.clear());
+        let others = self.machines.iter().filter(|(name, machine)| *name != host && !machine.leaves);
+        let (up, down): (Vec<_>, Vec<_>) =
+            others.filter(|(name, _)| self.nodes.contains(*name)).partition(|(name, _)| self.is_ready(name));
+        may_restart(restarting, max_unavailable, up.len(), down.len())
+    }
+
+    /// A gate that no waiting opens: the apply ends with an error.
+    pub(super) fn is_shut(&mut self, step: &Step) -> bool {
+        match step {
+            Step::Gate { gate: Gate::NodeReady { host }, .. } => self.machines.get(host).is_some_and(|machine| machine.sick),
+            Step::Gate { gate: Gate::OthersReady { host, restarting, max_unavailable }, .. } => {
+                !self.others_are_ready(host, *restarting, *max_unavailable)
+            }
+            _ => false,
+        }
+    }
+
+    /// A kubelet registers its node when it starts, and only then; it needs a certificate for that.
+    pub(super) fn start(&mut self, host: &HostName, unit: &UnitName, again: bool) {
+        let machine = self.at(host);
+        let starts = again || !machine.runs(unit);
+        machine.start(unit, again);
+        if starts && unit.as_str() == "kubelet.service" {
+            machine.expired &= !std::mem::take(&mut machine.has_token);
+            if machine.joined && !machine.expired {
+                self.nodes.insert(host.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! A node as the API server lists it, and a change of its labels and taints.
+
+use super::NodeReport;
+use bundle::{Difference, Item, NodeObject, TaintKey};
+use k8s_openapi::api::core::v1::{Node, Taint};
+use std::collections::BTreeMap;
+
+/// What matters of a node in a list of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownNode {
+    pub object: NodeObject,
+    /// Why it is not Ready; `None` when it is.
+    pub not_ready: Option<String>,
+    pub is_cordoned: bool,
+}
+
+/// Labels and taints with the values that they get; those without one are taken away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeChange {
+    pub labels: BTreeMap<String, Option<String>>,
+    pub taints: BTreeMap<TaintKey, Option<String>>,
+}
+
+impl KnownNode {
+    pub(super) fn of(node: &Node) -> KnownNode {
+        let taints = taints_of(node).iter().map(|taint| (key_of(taint), taint.value.clone().unwrap_or_default()));
+        KnownNode {
+            object: NodeObject { labels: node.metadata.labels.clone().unwrap_or_default(), taints: taints.collect() },
+            not_ready: NodeReport::of(node, None).not_ready,
+            is_cordoned: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false),
+        }
+    }
+
+    /// Whether a pod that leaves another node may be scheduled here.
+    pub fn takes_pods(&self) -> bool {
+        self.not_ready.is_none() && !self.is_cordoned
+    }
+}
+
+impl NodeChange {
+    /// What makes an end of these differences.
+    pub fn of(differences: &[Difference], declared: &NodeObject) -> NodeChange {
+        let mut change = NodeChange::default();
+        for difference in differences {
+            match &difference.item {
+                Item::Label(key) => drop(change.labels.insert(key.clone(), declared.labels.get(key).cloned())),
+                Item::Taint(key) => drop(change.taints.insert(key.clone(), declared.taints.get(key).cloned())),
+                _ => {}
+            }
+        }
+        change
+    }
+
+    /// The taints of a node after it. Those of others stay as they are.
+    pub(super) fn amended(&self, taints: &[Taint]) -> Vec<Taint> {
+        let mut amended: Vec<Taint> = taints.iter().filter(|taint| !self.taints.contains_key(&key_of(taint))).cloned().collect();
+        amended.extend(self.taints.iter().filter_map(|(key, value)| {
+            let value = Some(value.clone()?).filter(|value| !value.is_empty());
+            Some(Taint { key: key.key.clone(), effect: key.effect.clone(), value, time_added: None })
+        }));
+        amended
+    }
+}
+
+pub(super) fn taints_of(node: &Node) -> &[Taint] {
+    node.spec.as_ref().and_then(|spec| spec.taints.as_deref()).unwrap_or_default()
+}
+
+fn key_of(taint: &Taint) -> TaintKey {
+    TaintKey { key: taint.key.clone(), effect: taint.effect.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn node() -> Node {
+        let unreachable = json!({
+            "key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "timeAdded": "2026-11-28T16:00:00Z"
+        });
+        let condition = json!({ "type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting node status." });
+        serde_json::from_value(json!({
+            "metadata": { "name": "worker-1", "labels": { "pool": "general", "kubernetes.io/os": "linux" } },
+            "spec": { "unschedulable": true, "taints": [unreachable, { "key": "dedicated", "effect": "NoSchedule", "value": "gpu" }] },
+            "status": { "conditions": [condition] },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_node_is_read_with_its_labels_taints_and_condition() {
+        let known = KnownNode::of(&node());
+        assert_eq!(known.object.labels["pool"], "general");
+        let taints: Vec<String> = known.object.taints.iter().map(|(key, value)| format!("{key} {value}")).collect();
+        assert_eq!(taints, ["dedicated:NoSchedule gpu", "node.kubernetes.io/unreachable:NoExecute "]);
+        assert_eq!(known.not_ready.as_deref(), Some("Kubelet stopped posting node status."));
+        assert!(known.is_cordoned && !known.takes_pods());
+    }
+
+    #[test]
+    fn a_change_leaves_the_taints_of_others_as_they_are() {
+        let (node, declared) = (
+            node(),
+            NodeObject {
+                labels: BTreeMap::new(),
+                taints: [
+                    ("dedicated:NoSchedule".parse().unwrap(), String::new()),
+                    ("extra:NoExecute".parse().unwrap(), "x".into()),
+                ]
+                .into(),
+            },
+        );
+        let before = NodeObject { labels: [("pool".to_string(), String::new())].into(), taints: BTreeMap::new() };
+        let differences = declared.differences(&before, &KnownNode::of(&node).object);
+        let change = NodeChange::of(&differences, &declared);
+        assert_eq!(change.labels, [("pool".to_string(), None)].into());
+        let taints = json!(change.amended(taints_of(&node)));
+        let expect = json!([
+            { "key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "timeAdded": "2026-11-28T16:00:00Z" },
+            { "key": "dedicated", "effect": "NoSchedule" },
+            { "key": "extra", "effect": "NoExecute", "value": "x" },
+        ]);
+        assert_eq!(taints, expect);
+    }
+}
