@@ -74,6 +74,7 @@ pub trait Host: Send + Sync {
 #[async_trait]
 pub trait Etcd: Send + Sync {
     async fn cluster(&self) -> Result<Cluster, EtcdError>;
+    async fn members(&self) -> Result<Cluster, EtcdError>;
     async fn status(&self) -> Result<Status, EtcdError>;
 }
 
@@ -216,6 +217,9 @@ impl Host for Machine {
 impl Etcd for EtcdClient {
     async fn cluster(&self) -> Result<Cluster, EtcdError> {
         EtcdClient::cluster(self).await
+    }
+    async fn members(&self) -> Result<Cluster, EtcdError> {
+        EtcdClient::members(self).await
     }
     async fn status(&self) -> Result<Status, EtcdError> {
         EtcdClient::status(self).await

@@ -2,7 +2,7 @@
 //! none, because it is new or because it was down, comes up on all hosts together.
 
 use crate::host::{Need, Work, destroy, pushes, stage};
-use crate::{Gate, HostState, Refusal, Step, members};
+use crate::{Gate, HostState, Membership, Refusal, Step, members};
 use bundle::{Health, HostName, UnitName, UnitTraits};
 
 /// Empty when every host that answers has and runs what it should. Hosts that do not answer get no step.
@@ -44,9 +44,11 @@ struct Cluster<'a> {
 }
 
 impl Cluster<'_> {
-    /// Hosts whose members have a vote, as far as that is known.
+    /// Hosts whose members have a vote, as far as that is known. Where etcd knows none of the hosts, as under other names, all count.
     fn voters(&self) -> impl Iterator<Item = &HostState> {
-        self.hosts.iter().filter(|host| !host.membership.is_learner())
+        let are_known = self.hosts.iter().any(|host| matches!(host.membership, Membership::Member { .. }));
+        let has_none = move |host: &HostState| are_known && host.membership == Membership::Missing;
+        self.hosts.iter().filter(move |host| !host.membership.is_learner() && !has_none(host))
     }
 
     fn quorum(&self) -> usize {
@@ -111,7 +113,7 @@ impl Cluster<'_> {
     }
 
     fn refuse_loss_of_quorum(&self, rolling: &[&Work]) -> Result<(), Refusal> {
-        let unavailable = self.unavailable();
+        let unavailable: Vec<HostName> = self.voters().filter(|host| !host.answers()).map(|host| host.name.clone()).collect();
         let learners: Vec<HostName> =
             self.hosts.iter().filter(|host| host.membership.is_learner()).map(|host| host.name.clone()).collect();
         // With one or two members that all vote, every member is needed, and a restart interrupts the cluster.

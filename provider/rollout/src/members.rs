@@ -97,7 +97,8 @@ pub(crate) fn refuse_removed(hosts: &[HostState]) -> Result<(), Refusal> {
         host.answers() && !runs && host.membership == Membership::Missing && host.etcd_data == EtcdData::Present
     };
     let removed: Vec<HostName> = hosts.iter().filter(is_removed).map(|host| host.name.clone()).collect();
-    let members = hosts.iter().filter(|host| host.membership.id().is_some()).map(|host| host.name.clone()).collect();
+    let members =
+        hosts.iter().filter(|host| host.answers() && host.membership.id().is_some()).map(|host| host.name.clone()).collect();
     if removed.is_empty() { Ok(()) } else { Err(Refusal::RemovedMembers { removed, members }) }
 }
 

@@ -370,6 +370,22 @@ fn a_learner_has_no_vote() {
     assert!(!waits_for_quorum(&steps), "{steps:?}");
 }
 
+/// Two of five were removed, and their hosts are off: three members vote, and one of them may restart.
+#[test]
+fn hosts_whose_members_were_removed_count_for_nothing() {
+    let mut world = to_update(5);
+    ["cp-4", "cp-5"].into_iter().for_each(|name| world.machine(name).answers = false);
+    let (there, gone) = ([1, 2, 3].map(|id| member(id, Role::Follower)), [Membership::Missing; 2]);
+    assert!(control_plane::plan(&with_members(&world, &[there.as_slice(), &gone].concat())).is_ok());
+    assert!(control_plane::plan(&with_members(&world, &[Membership::Unknown; 5])).is_err(), "two of five would be left");
+    world.machine("cp-3").answers = false;
+    let refusal = control_plane::plan(&with_members(&world, &[there.as_slice(), &gone].concat())).unwrap_err();
+    assert!(
+        matches!(&refusal, Refusal::QuorumAtRisk { unavailable, voters: 3, .. } if *unavailable == [host("cp-3")]),
+        "{refusal}"
+    );
+}
+
 #[test]
 fn a_member_that_was_removed_is_not_started() {
     let mut world = running(3);

@@ -44,6 +44,18 @@ impl EtcdClient {
         })
     }
 
+    /// All members, and the status of this host's own one, which knows the leader: no member is waited for that does not answer.
+    ///
+    /// # Errors
+    /// When this member does not answer, or no quorum stands behind it.
+    pub async fn members(&self) -> Result<Cluster, EtcdError> {
+        let members = self.run("member list").await?;
+        self.require_success(&members)?;
+        let (list, status): (MemberList, Status) = (self.parse(&members)?, self.status().await?);
+        let statuses = [(status.member, status)].into();
+        Ok(Cluster { members: list.members.into_iter().map(Member::from).collect(), statuses })
+    }
+
     /// What this host's own member says of itself.
     ///
     /// # Errors

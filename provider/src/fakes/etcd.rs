@@ -39,6 +39,12 @@ impl Etcd for FakeEtcd {
         answer.filter(|_| !self.is_lost()).ok_or_else(|| self.no_answer())
     }
 
+    async fn members(&self) -> Result<Cluster, EtcdError> {
+        let (mut cluster, own) = (self.cluster().await?, self.status().await?.member);
+        cluster.statuses.retain(|member, _| *member == own);
+        Ok(cluster)
+    }
+
     async fn status(&self) -> Result<Status, EtcdError> {
         let cluster = self.cluster().await?;
         let own = cluster.members.iter().find(|member| member.name == self.host.as_str());

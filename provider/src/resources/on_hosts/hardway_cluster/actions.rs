@@ -93,7 +93,7 @@ impl ControlPlaneActions {
 
     async fn first_answer(&self, fleet: &Fleet) -> Option<Cluster> {
         let members = fleet.machines.iter().filter_map(|(host, machine)| Some(machine.etcd(&self.endpoints.get(host)?.etcd)));
-        let questions: Vec<_> = members.map(|member| Box::pin(async move { member.cluster().await })).collect();
+        let questions: Vec<_> = members.map(|member| Box::pin(async move { member.members().await })).collect();
         if questions.is_empty() {
             return None;
         }
