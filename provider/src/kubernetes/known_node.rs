@@ -30,11 +30,6 @@ impl KnownNode {
             is_cordoned: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false),
         }
     }
-
-    /// Whether a pod that leaves another node may be scheduled here.
-    pub fn takes_pods(&self) -> bool {
-        self.not_ready.is_none() && !self.is_cordoned
-    }
 }
 
 impl NodeChange {
@@ -95,7 +90,7 @@ mod tests {
         let taints: Vec<String> = known.object.taints.iter().map(|(key, value)| format!("{key} {value}")).collect();
         assert_eq!(taints, ["dedicated:NoSchedule gpu", "node.kubernetes.io/unreachable:NoExecute "]);
         assert_eq!(known.not_ready.as_deref(), Some("Kubelet stopped posting node status."));
-        assert!(known.is_cordoned && !known.takes_pods());
+        assert!(known.is_cordoned);
     }
 
     #[test]

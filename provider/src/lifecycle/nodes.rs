@@ -259,7 +259,20 @@ async fn labels_that_were_not_set_are_set_and_taken_away_by_the_next_apply() {
     stage.world.arm(Some((Fault::Fail(Moment::Before), place)));
     let failed = stage.engine.apply(NODES, &state, &config, &planned).await;
     assert_eq!(failed.errors.len(), 1, "{:?}", failed.errors);
-    assert_eq!((failed.state.get("labels"), failed.state.get("taints")), (state.get("labels"), state.get("taints")));
+    let both: Vec<&String> = failed.state.get("labels").as_map().unwrap().keys().collect();
+    assert_eq!(both, ["node.example/pool", "node.example/tier"], "those of before and those that were to be set");
+
+    // Whoever goes back to what was declared before takes away what the failed apply has set.
+    let (left, without) = (stage.world.memory(), stage.config.clone());
+    stage.world.arm(None);
+    let back = apply(&mut stage, &failed.state, &without).await;
+    assert_eq!(back.errors, Vec::<String>::new());
+    for node in ["cp-1", "worker-1", "worker-2"] {
+        assert_eq!(object(&stage, node), begin.cluster.nodes[node].object, "{node}");
+    }
+    stage.settled(&back.state, &without, "after going back").await;
+    stage.world.restore(&left);
+
     let applied = apply(&mut stage, &failed.state, &config).await;
     assert_eq!(applied.errors, Vec::<String>::new());
     assert_eq!(object(&stage, "worker-1").labels.keys().collect::<Vec<_>>(), ["node.example/tier"]);
@@ -284,6 +297,22 @@ async fn a_startup_taint_is_given_once() {
     let applied = apply(&mut stage, &state, &without).await;
     assert_eq!((applied.errors, restarts(&stage)), (vec![], vec![]));
     assert_eq!(object(&stage, "worker-2").taints.len(), 1, "that is for the agent to do");
+}
+
+#[tokio::test]
+async fn a_taint_that_becomes_a_startup_taint_stays_where_its_agent_is_not_ready() {
+    let lasting: Change = ("taints", || taints(&[("agent-not-ready", "NoExecute")]));
+    let mut stage = Stage::of(row(NODES)).await;
+    let config = changed(&stage, &[lasting]);
+    let state = stage.apply(&Value::Null, &config).await;
+    let mut startup = config.clone();
+    let Value::List(mut items) = config.get("taints").clone() else { unreachable!() };
+    items[0].set("startup", true.into());
+    startup.set("taints", Value::List(items));
+    let applied = apply(&mut stage, &state, &startup).await;
+    assert_eq!((applied.errors, restarts(&stage)), (vec![], vec![]));
+    assert_eq!(object(&stage, "worker-1").taints.len(), 1);
+    stage.settled(&applied.state, &startup, "with a startup taint").await;
 }
 
 #[tokio::test]

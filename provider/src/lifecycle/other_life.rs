@@ -123,6 +123,8 @@ async fn a_host_that_leaves_the_older_state_keeps_what_it_has() {
         assert_eq!(applied.errors, [""; 0]);
         says(&applied.warnings, &[&format!("{last} carries another"), "so nothing was removed from it"]);
         assert!(!stage.world.calls().iter().any(|call| call.contains(&format!("{last}: "))), "{:?}", stage.world.calls());
+        let deletes = format!("cluster: delete node {last}");
+        assert!(!stage.world.calls().iter().any(|call| call.starts_with(&deletes)), "{:?}", stage.world.calls());
         drop(second);
     }
 }

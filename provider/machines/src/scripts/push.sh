@@ -78,6 +78,8 @@ note_started() {
 record_identity() {
   {
     { cat plan/identity && if [ -s /etc/machine-id ]; then echo "machine-id $(cat /etc/machine-id)"; fi; } >"$record/identity.part" &&
+      # A power cut may leave a file empty that was renamed before its content was written, and a record without a uid is of another life.
+      { sync "$record/identity.part" 2>/dev/null || sync; } &&
       mv -f "$record/identity.part" "$record/identity"
   } || fail file "$record/identity"
 }

@@ -12,6 +12,7 @@ use crate::configuration::Shared;
 use crate::kubernetes::{BootstrapToken, KubernetesError, NodeChange};
 use crate::ports::{Clock, Host, Instant, Kubernetes, World};
 use crate::progress::Progress;
+use crate::resources::on_hosts::absence::Why;
 use crate::resources::on_hosts::errors::{machine_error, unknown_at_apply};
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
@@ -19,14 +20,14 @@ use crate::resources::on_hosts::hardway_cluster::{Join, coverage};
 use crate::resources::on_hosts::recorded::Recorded;
 use crate::wait::Waiter;
 use async_trait::async_trait;
-use bundle::{Content, Difference, HostName, HostPath, NodeObject};
+use bundle::{Content, Difference, HostName, HostPath, NodeObject, TaintKey};
 use protocol::Call;
 use render::control_plane::{API_SERVER_CERTIFICATE, KUBE_PROXY_KUBECONFIG};
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
 use render::spec::NodeGroupSpec;
 use rollout::Gate;
 use schema::{AttributePath, Diagnostic, Diagnostics, Field, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell};
@@ -51,6 +52,7 @@ pub struct NodeActions {
     spec: NodeGroupSpec,
     /// Of each node object.
     declared: NodeObject,
+    startup_taints: BTreeSet<TaintKey>,
     drain_limit: Duration,
     cancelled: CancellationToken,
     progress: Progress,
@@ -73,6 +75,7 @@ impl NodeActions {
             seen: Mutex::default(),
             spec,
             declared,
+            startup_taints: config.startup_taints(),
             drain_limit: config.drain_limit(),
             cancelled: call.cancelled.clone(),
             progress: shared.configuration().progress(format!("k8s_node_group.{}", config.id().unwrap_or_default())),
@@ -135,7 +138,9 @@ impl NodeActions {
         let known = Recorded::of(prior)?.manifests()?;
         let is_known = |host: &&HostName| known.contains_key(*host) || nodes.contains_key(host.as_str());
         self.declare(self.spec.hosts.keys().filter(is_known)).await.map_err(refused)?;
-        let mut facts = facts::found(self.spec.hosts.keys(), &nodes, (&self.declared, &facts::declared_in(prior)?));
+        let mut before = facts::declared_in(prior)?;
+        before.taints.retain(|key, _| !self.startup_taints.contains(key));
+        let mut facts = facts::found(self.spec.hosts.keys(), &nodes, (&self.declared, &before));
         let machines = fleet.machines.values().filter(|machine| facts.contains_key(machine.name()));
         let asked = machines.map(|machine| async move { (machine.name().clone(), certificate::has_expired(&**machine).await) });
         for (host, has_expired) in futures::future::join_all(asked).await {
@@ -278,7 +283,11 @@ impl Actions for NodeActions {
         Ok(self.api.set_unschedulable(host.as_str(), false).await.map(drop)?)
     }
 
-    async fn delete_node(&self, _fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
+    /// The node of a host of another life is of that life too.
+    async fn delete_node(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
+        if fleet.absent.get(host).is_some_and(|absence| matches!(absence.why, Why::OtherLife(_))) {
+            return Ok(());
+        }
         Ok(self.api.delete_node(host.as_str()).await?)
     }
 }

@@ -8,7 +8,7 @@ use render::spec::{NodeGroupSpec, PodNetwork, ProxyMode};
 use rollout::nodes::Bounds;
 use schema::Field;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[derive(Deserialize)]
@@ -61,6 +61,12 @@ impl Config {
         let taints: Vec<_> = self.taints.settle_each(|taint| Some((taint.startup.settled_or(false)?, taint.known()?)))?;
         let lasting = taints.into_iter().filter(|(is_startup, _)| !is_startup).map(|(_, taint)| taint);
         Some(NodeObject { labels: self.known_labels()?, taints: lasting.collect() })
+    }
+
+    /// Taints for registration only. One that became such a taint is the agent's to take away, where it still is.
+    pub fn startup_taints(&self) -> BTreeSet<TaintKey> {
+        let startup = |taint: &Taint| if taint.startup.settled_or(false)? { Some(taint.known()?.0) } else { None };
+        self.taints.known().into_iter().flatten().filter_map(|taint| startup(taint.known()?)).collect()
     }
 
     /// `None` while something is unknown.

@@ -15,7 +15,7 @@ const LOOKS: usize = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
     Moved,
-    /// No other node takes pods: they end with their host, and waiting moves none.
+    /// There is no other node, or all are cordoned: they end with their host, and waiting moves none.
     NowhereToGo,
 }
 
@@ -49,9 +49,10 @@ pub async fn drain(waiter: Waiter<'_>, api: &dyn Kubernetes, node: &str, limit: 
     Ok(Drained::Moved)
 }
 
-/// Another node is Ready and takes pods. Nodes that are about to leave are cordoned by then.
+/// There is another node that is not cordoned; one that is not Ready may be so again before the limit. Nodes that are about to leave are
+/// cordoned by then.
 async fn has_room(api: &dyn Kubernetes, node: &str) -> Result<bool, KubernetesError> {
-    Ok(api.nodes().await?.iter().any(|(name, known)| name != node && known.takes_pods()))
+    Ok(api.nodes().await?.iter().any(|(name, known)| name != node && !known.is_cordoned))
 }
 
 /// `Some` says why it is still there.
@@ -67,7 +68,8 @@ fn late(node: &str, pods: &[MovablePod], reason: &str, limit: Duration) -> StepE
     StepError::Gate {
         summary: format!("node {node} still has pods after {} s", limit.as_secs()),
         detail: format!(
-            "{}: {reason}\n\nThe node stays cordoned. Make room for them on other nodes, relax their disruption budgets or raise \
+            "{}: {reason}\n\nThe node stays cordoned, and so do those that were to leave with it: `kubectl uncordon` lets one that is to stay \
+             take pods again. Make room for them on other nodes, relax their disruption budgets or raise \
              `drain_timeout_seconds`; running apply again is safe.",
             names.join(", ")
         ),

@@ -18,7 +18,8 @@ type Drift = BTreeMap<HostName, Vec<Difference>>;
 pub fn assumed(config: &Config, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
     let (Some(prior), Some(declared)) = (prior, config.node_object()) else { return Ok(Facts::new()) };
     let recorded = Recorded::of(Some(prior))?;
-    let before = declared_in(Some(prior))?;
+    let (mut before, startup) = (declared_in(Some(prior))?, config.startup_taints());
+    before.taints.retain(|key, _| !startup.contains(key));
     let (changed, mut drift) = (declared.differences(&before, &before), of_nodes(recorded.differences()?));
     if changed.is_empty() && drift.is_empty() {
         return Ok(Facts::new());
@@ -66,6 +67,30 @@ pub fn drift(prior: &Value, nodes: &BTreeMap<String, KnownNode>) -> Result<Drift
     };
     let all = hosts.into_keys().map(|host| (host.clone(), differences(&host)));
     Ok(all.filter(|(_, differences)| !differences.is_empty()).collect())
+}
+
+/// Labels and taints that nodes may have after an apply that failed: those of before, and those that it was about to set. Of a key in both
+/// the value is the one of before.
+pub fn of_both(prior: &Value, planned: &Value) -> (Value, Value) {
+    let merged = |before: &Value, now: &Value| match (before.as_map(), now.as_map()) {
+        (Some(before), Some(now)) => {
+            Value::Map(now.iter().chain(before).map(|(key, value)| (key.clone(), value.clone())).collect())
+        }
+        (None, Some(_)) => now.clone(),
+        _ => before.clone(),
+    };
+    let joined = |before: &Value, now: &Value| match (before.as_list(), now.as_list()) {
+        (Some(before), Some(now)) => {
+            let is_new = |taint: &&Value| {
+                let is_same = |other: &Value| ["key", "effect"].iter().all(|name| other.get(name) == taint.get(name));
+                !before.iter().any(is_same)
+            };
+            Value::List(before.iter().chain(now.iter().filter(is_new)).cloned().collect())
+        }
+        (None, Some(_)) => now.clone(),
+        _ => before.clone(),
+    };
+    (merged(prior.get("labels"), planned.get("labels")), joined(prior.get("taints"), planned.get("taints")))
 }
 
 /// What the last refresh said of nodes, for one that cannot ask.

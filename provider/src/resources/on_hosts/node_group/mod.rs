@@ -188,8 +188,10 @@ impl HostResource for NodeGroup {
         if response.diagnostics.has_errors()
             && let (Some(state), Some(prior)) = (&mut response.state, prior)
         {
-            // Not set (yet) on every node: the next plan sees that they differ, and what is to be taken away.
-            ["labels", "taints"].into_iter().for_each(|name| state.set(name, prior.get(name).clone()));
+            // Not set (yet) on every node, or set on some: the next plan, of whatever configuration, sees what differs and takes away the rest.
+            let (labels, taints) = facts::of_both(prior, state);
+            state.set("labels", labels);
+            state.set("taints", taints);
         }
     }
 

@@ -23,6 +23,7 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     for attribute in ["kubelet_config", "kube_proxy_config"] {
         validate_json(attribute, &config.get(attribute), found);
     }
+    validate_register_with_taints(&config.get("kubelet_config"), found);
     validate_mirrors(&config.get("registry_mirrors"), found);
     configuration::validate_mirror(&config.get("mirror"), found);
     downloads::validate(&config.get("checksums"), found);
@@ -124,6 +125,18 @@ fn validate_json(attribute: &str, config: &ValueAt<'_>, found: &mut Diagnostics)
     }
 }
 
+/// The provider sets the flag for it, also where there are no taints, and a flag wins over the file.
+fn validate_register_with_taints(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    let has_taints = |text: &str| {
+        let settings = serde_json::from_str::<serde_json::Value>(text).ok()?;
+        settings.pointer("/registerWithTaints").map(drop)
+    };
+    if config.as_str().and_then(has_taints).is_some() {
+        let detail = "The kubelet would not see it. Use the attribute taints, with startup = true for those that something in the cluster takes away.";
+        found.push(config.error("registerWithTaints in kubelet_config has no effect", detail));
+    }
+}
+
 fn validate_mirrors(mirrors: &ValueAt<'_>, found: &mut Diagnostics) {
     for (registry, url) in mirrors.entries() {
         let is_host = registry.chars().all(|c| c.is_ascii_alphanumeric() || ".-:_[]".contains(c));
@@ -139,21 +152,15 @@ fn validate_mirrors(mirrors: &ValueAt<'_>, found: &mut Diagnostics) {
     }
 }
 
-/// Labels that a node may not give itself: NodeRestriction of the API server refuses them.
+/// Labels that a node may not give itself, by NodeRestriction of the API server; and those that its kubelet gives it, which are not a
+/// group's to set or to take away.
 fn is_restricted_label(key: &str) -> bool {
     let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
     let reserved = ["kubernetes.io", "k8s.io"].iter().any(|domain| prefix == *domain || prefix.ends_with(&format!(".{domain}")));
     let allowed = ["node.kubernetes.io", "kubelet.kubernetes.io"]
         .iter()
         .any(|domain| prefix == *domain || prefix.ends_with(&format!(".{domain}")));
-    let known: BTreeSet<&str> = [
-        "kubernetes.io/hostname",
-        "kubernetes.io/arch",
-        "kubernetes.io/os",
-        "topology.kubernetes.io/region",
-        "topology.kubernetes.io/zone",
-    ]
-    .into();
+    let known: BTreeSet<&str> = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"].into();
     reserved && !allowed && !known.contains(key)
 }
 
@@ -177,10 +184,12 @@ mod tests {
 
     #[test]
     fn labels_that_the_api_server_would_refuse_are_refused_at_plan() {
-        for good in ["node.example/pool", "pool", "node.kubernetes.io/pool", "kubernetes.io/hostname"] {
+        for good in ["node.example/pool", "pool", "node.kubernetes.io/pool", "topology.kubernetes.io/zone"] {
             assert!(is_qualified_name(good) && !is_restricted_label(good), "{good}");
         }
-        for bad in ["node-role.kubernetes.io/worker", "kubernetes.io/x", "sub.k8s.io/x"] {
+        for bad in
+            ["node-role.kubernetes.io/worker", "kubernetes.io/x", "sub.k8s.io/x", "kubernetes.io/hostname", "kubernetes.io/os"]
+        {
             assert!(is_restricted_label(bad), "{bad}");
         }
         for bad in ["", "a b", "/x", "-a", "x/y/z"] {
@@ -254,6 +263,8 @@ mod tests {
     #[test]
     fn configurations_and_mirrors() {
         check("kubelet_config", "{\"maxPods\":200}".into(), &[]);
+        let taints = "registerWithTaints in kubelet_config has no effect";
+        check("kubelet_config", "{\"registerWithTaints\":[]}".into(), &[("kubelet_config", taints)]);
         check("kubelet_config", "maxPods: 200".into(), &[("kubelet_config", "kubelet_config is not a JSON object")]);
         check("kube_proxy_config", "[]".into(), &[("kube_proxy_config", "kube_proxy_config is not a JSON object")]);
         let mirror = |registry: &str, url: &str| Value::object([(registry, url.into())]);
