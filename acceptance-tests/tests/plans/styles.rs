@@ -219,7 +219,8 @@ pub fn taints_out_of_a_regular_expression_are_taken(plans: &mut Plans) {
         said.is_quiet();
         assert_eq!(unknown(said.planned(), "k8s_node_group.main"), Vec::<String>::new(), "{}", site.name());
         let taints = said.planned().planned("k8s_node_group.main", "taints");
-        assert_eq!(taints[1], json!({ "key": "spot", "value": "", "effect": "PreferNoSchedule" }), "{}", site.name());
+        let spot = json!({ "key": "spot", "value": "", "effect": "PreferNoSchedule", "startup": null });
+        assert_eq!(taints[1], spot, "{}", site.name());
     });
 }
 
