@@ -81,11 +81,13 @@ impl Turns {
     }
 }
 
-/// First the host at which the last roll stopped: it must not go on to another. Then nodes that are down already, or something on them
-/// is; then those that get no new pods. A node that serves has its turn only while few enough others are down.
+/// First nodes on which something is down, which their turn starts: the gate of another one may wait for it. Then the host at which the
+/// last roll stopped: it must not go on to another. Then nodes that are not Ready; then those that get no new pods. A node that serves has
+/// its turn only while few enough others are down.
 fn roll(mut works: Vec<&Work>, turns: &Turns) -> Vec<Step> {
-    let serves = |work: &Work| !work.host.has_node_down() && work.first_down_tier().is_none();
-    works.sort_by_key(|work| (!is_left_behind(work), serves(work), !work.host.node.is_cordoned));
+    let is_partly_down = |work: &Work| work.first_down_tier().is_some();
+    let serves = |work: &Work| !work.host.has_node_down() && !is_partly_down(work);
+    works.sort_by_key(|work| (!is_partly_down(work), !is_left_behind(work), serves(work), !work.host.node.is_cordoned));
     let mut steps = Vec::new();
     for alike in works.chunk_by(|one, other| serves(one) == serves(other)) {
         let serve = alike.iter().all(|work| serves(work));
