@@ -2,7 +2,7 @@
 //! none, because it is new or because it was down, comes up on all hosts together.
 
 use crate::host::{Need, Work, destroy, pushes, stage};
-use crate::{Gate, HostState, Membership, Refusal, Step, members};
+use crate::{Cause, Gate, HostState, Membership, Refusal, Step, members};
 use bundle::{Health, HostName, UnitName, UnitTraits};
 
 /// Empty when every host that answers has and runs what it should. Hosts that do not answer get no step.
@@ -218,7 +218,8 @@ fn changes_controllers(step: &Step, works: &[Work]) -> bool {
         Step::Start { host, units, .. } | Step::Restart { host, units, .. } => (host, units),
         _ => return false,
     };
-    let is_changed = |need: &Need| !need.is_current;
+    // One that runs and was not seen healthy was started after the objects were applied.
+    let is_changed = |need: &Need| !need.is_current && need.because != [Cause::Unproven];
     let needs = works.iter().filter(|work| work.host.name == *host).flat_map(|work| &work.needs);
     let controllers = works.iter().filter(|work| work.host.name == *host).flat_map(|work| work.host.units_with(Health::StaysUp));
     let controllers: Vec<_> = controllers.collect();
