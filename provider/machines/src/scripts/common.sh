@@ -120,6 +120,11 @@ add_lines() {
   { { own "$1" && printf '%s\n' "$2"; } | cat >"$record/$1.part" && mv -f "$record/$1.part" "$record/$1"; } || fail file "$record/$1"
 }
 
+# write_stamp UNIT STAMP: as a whole or not at all.
+write_stamp() {
+  { printf '%s\n' "$2" >"$record/stamp.part" && mv -f "$record/stamp.part" "$record/units/$1"; } || fail file "$record/units/$1"
+}
+
 # Before make_parents.
 load_made() {
   made=$(own made)

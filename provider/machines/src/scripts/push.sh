@@ -149,7 +149,7 @@ mark_unread() {
     case $stamp in
     '' | *' unread') continue ;;
     esac
-    { printf '%s unread\n' "$stamp" >"$record/unread.part" && mv -f "$record/unread.part" "$record/units/$unit"; } || fail file "$record/units/$unit"
+    write_stamp "$unit" "$stamp unread"
   done <plan/unread
 }
 

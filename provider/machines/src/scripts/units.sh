@@ -3,15 +3,13 @@
 open_record "$1" "$2" "$3"
 verb=$4
 exec 1>&2
-units='' ended=no
-rm -rf "$record/starting"
-mkdir "$record/starting" || fail file "$record/starting"
+units='' stamps='' ended=no
 while read -r unit stamp; do
   [ "$unit" != end ] || { ended=yes && break; }
   units="$units $unit"
-  [ "$stamp" = - ] || printf '%s\n' "$stamp" >"$record/starting/$unit" || fail file "$record/units/$unit"
+  stamps="$stamps${stamps:+$newline}$unit $stamp"
 done
-[ "$ended" = yes ] || { rm -rf "$record/starting" && refuse_cut_off "the list of units"; }
+[ "$ended" = yes ] || refuse_cut_off "the list of units"
 [ -n "$units" ] || exit 0
 # Unit names hold nothing that a shell interprets.
 # shellcheck disable=SC2086
@@ -51,7 +49,7 @@ fail_unit() {
     sed '/^$/d' "$record/systemctl"
   } >&2
   journalctl -u "$1" -n 15 --no-pager -o cat 2>/dev/null | sed "s/^/journal$tab/" >&3
-  rm -rf "$record/systemctl" "$record/starting"
+  rm -f "$record/systemctl"
   fail unit "$1"
 }
 
@@ -85,10 +83,13 @@ started() {
   esac
 }
 
-# With what a unit was last seen healthy is true no more. That it ever came up outlasts its stamp.
+# That a unit ever came up outlasts its stamp.
+came_up() { contains "$(own started)" "$1" || add_lines started "$1"; }
+
+# With what a unit was last seen healthy is true no more.
 withdraw() {
   for unit in "$@"; do
-    [ ! -s "$record/units/$unit" ] || contains "$(own started)" "$unit" || add_lines started "$unit"
+    [ ! -s "$record/units/$unit" ] || came_up "$unit"
     : >"$record/units/$unit" || fail file "$record/units/$unit"
   done
 }
@@ -108,7 +109,7 @@ act() {
       echo "$unit"
     elif [ $status = 0 ] || [ $# -gt 1 ]; then
       # Of each that did start, even when another did not.
-      contains "$(own started)" "$unit" || add_lines started "$unit"
+      came_up "$unit"
     fi
   done) || exit 1
   [ -z "$failed" ] || fail_unit "${failed%%"$newline"*}"
@@ -124,7 +125,11 @@ stop() {
 
 case $verb in
 stop) stop "$@" ;;
-note) for unit in "$@"; do mv -f "$record/starting/$unit" "$record/units/$unit" || fail file "$record/units/$unit"; done ;;
+note)
+  while read -r unit stamp; do write_stamp "$unit" "$stamp"; done <<EOF
+$stamps
+EOF
+  ;;
 withdraw) withdraw "$@" ;;
 start)
   prepare "$@"
@@ -143,4 +148,4 @@ reload)
   act "$verb" "$@"
   ;;
 esac
-rm -rf "$record/systemctl" "$record/starting"
+rm -f "$record/systemctl"
