@@ -1,6 +1,8 @@
 //! One "host": a private sshd with its own keys, its own record folder, and stand-ins for systemctl and modprobe.
 
-use bundle::{Bundle, Disruption, Health, HostName, HostPath, OnChange, Unit, UnitTraits, differences};
+use bundle::{
+    Bundle, Directory, Disruption, File, Health, HostName, HostPath, OnChange, Unit, UnitName, UnitTraits, differences,
+};
 use machines::{Authentication, Incarnation, KnownHosts, Machine, MachineError, Owner, Target, Uid};
 use std::fs;
 use std::net::TcpListener;
@@ -195,4 +197,15 @@ fn write_stand_ins(bin: &Path, fake: &Path) {
 pub fn unit_that_reads(path: HostPath) -> Unit {
     let traits = UnitTraits { tier: 0, restart: Disruption::None, health: Health::StaysUp };
     Unit { reads: [(path, OnChange::Restart)].into(), traits, serves: [].into(), health_check: None }
+}
+
+/// A file, a unit `a.service` that reads another, and a data directory.
+pub fn bundle(host: &Host) -> Bundle {
+    let mut bundle = Bundle::default();
+    let unit_file = host.host_path("fake/etc/a.service");
+    bundle.files.insert(unit_file.clone(), File::public("[Service]\n"));
+    bundle.files.insert(host.host_path("etc/file"), File::public("x"));
+    bundle.units.insert(UnitName::literal("a.service"), unit_that_reads(unit_file));
+    bundle.data_directories.insert(host.host_path("data/etcd"), Directory::data(0o700));
+    bundle
 }

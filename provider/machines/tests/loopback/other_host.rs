@@ -1,19 +1,9 @@
 //! A machine that was set up as one host, reached as another: nothing is taken from it, written to it or removed from it.
 
-use crate::host::{Host, apply, owner, quiet, unit_that_reads};
-use bundle::{Bundle, Digest, Directory, File, HostName, UnitName};
+use crate::host::{Host, apply, bundle, owner, quiet};
+use bundle::{Digest, HostName, UnitName};
 use machines::{Incarnation, Machine, MachineError, Uid};
 use std::fs;
-
-fn bundle(host: &Host) -> Bundle {
-    let mut bundle = Bundle::default();
-    let unit_file = host.host_path("fake/etc/a.service");
-    bundle.files.insert(unit_file.clone(), File::public("[Service]\n"));
-    bundle.files.insert(host.host_path("etc/file"), File::public("x"));
-    bundle.units.insert(UnitName::literal("a.service"), unit_that_reads(unit_file));
-    bundle.data_directories.insert(host.host_path("data/etcd"), Directory::data(0o700));
-    bundle
-}
 
 #[track_caller]
 fn is_other<T>(answer: Result<T, MachineError>, what: &str) {

@@ -1,19 +1,9 @@
 //! A record of the same owner that was created before or after: nothing is taken from the host, written to it or removed from it.
 
-use crate::host::{Host, apply, owner, quiet, unit_that_reads};
-use bundle::{Bundle, Digest, Directory, File, UnitName};
+use crate::host::{Host, apply, bundle, owner, quiet};
+use bundle::{Digest, UnitName};
 use machines::{Incarnation, MachineError, Uid};
 use std::fs;
-
-fn bundle(host: &Host) -> Bundle {
-    let mut bundle = Bundle::default();
-    let unit_file = host.host_path("fake/etc/a.service");
-    bundle.files.insert(unit_file.clone(), File::public("[Service]\n"));
-    bundle.files.insert(host.host_path("etc/file"), File::public("x"));
-    bundle.units.insert(UnitName::literal("a.service"), unit_that_reads(unit_file));
-    bundle.data_directories.insert(host.host_path("data/etcd"), Directory::data(0o700));
-    bundle
-}
 
 /// The same name, created again.
 fn created_again() -> Incarnation {
