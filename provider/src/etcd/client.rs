@@ -27,14 +27,12 @@ impl EtcdClient {
     /// # Errors
     /// When this member does not answer, or no quorum stands behind it.
     pub async fn cluster(&self) -> Result<Cluster, EtcdError> {
-        let members = self.run("member list").await?;
-        self.require_success(&members)?;
+        let members = self.list().await?;
         // Its exit status tells that some member does not answer: who does stands in the list.
         let statuses = self.run("endpoint status --cluster").await?;
-        let list: MemberList = self.parse(&members)?;
         let statuses: Option<Vec<EndpointStatus>> = self.parse(&statuses)?;
         Ok(Cluster {
-            members: list.members.into_iter().map(Member::from).collect(),
+            members,
             statuses: statuses
                 .into_iter()
                 .flatten()
@@ -49,11 +47,8 @@ impl EtcdClient {
     /// # Errors
     /// When this member does not answer, or no quorum stands behind it.
     pub async fn members(&self) -> Result<Cluster, EtcdError> {
-        let members = self.run("member list").await?;
-        self.require_success(&members)?;
-        let (list, status): (MemberList, Status) = (self.parse(&members)?, self.status().await?);
-        let statuses = [(status.member, status)].into();
-        Ok(Cluster { members: list.members.into_iter().map(Member::from).collect(), statuses })
+        let (members, status) = (self.list().await?, self.status().await?);
+        Ok(Cluster { members, statuses: [(status.member, status)].into() })
     }
 
     /// What this host's own member says of itself.
@@ -66,6 +61,12 @@ impl EtcdClient {
         let [status] = <[EndpointStatus; 1]>::try_from(self.parse::<Vec<EndpointStatus>>(&output)?)
             .map_err(|all| self.unreadable(format!("{} answers instead of one", all.len())))?;
         Ok(status.status.into())
+    }
+
+    async fn list(&self) -> Result<Vec<Member>, EtcdError> {
+        let output = self.run("member list").await?;
+        self.require_success(&output)?;
+        Ok(self.parse::<MemberList>(&output)?.members.into_iter().map(Member::from).collect())
     }
 
     async fn run(&self, command: &str) -> Result<Output, EtcdError> {
