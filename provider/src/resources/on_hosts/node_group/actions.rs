@@ -138,8 +138,7 @@ impl NodeActions {
         let known = Recorded::of(prior)?.manifests()?;
         let is_known = |host: &&HostName| known.contains_key(*host) || nodes.contains_key(host.as_str());
         self.declare(self.spec.hosts.keys().filter(is_known)).await.map_err(refused)?;
-        let mut before = facts::declared_in(prior)?;
-        before.taints.retain(|key, _| !self.startup_taints.contains(key));
+        let before = facts::before(prior, &self.startup_taints)?;
         let mut facts = facts::found(self.spec.hosts.keys(), &nodes, (&self.declared, &before));
         let machines = fleet.machines.values().filter(|machine| facts.contains_key(machine.name()));
         let asked = machines.map(|machine| async move { (machine.name().clone(), certificate::has_expired(&**machine).await) });

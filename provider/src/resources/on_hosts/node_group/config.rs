@@ -63,7 +63,7 @@ impl Config {
         Some(NodeObject { labels: self.known_labels()?, taints: lasting.collect() })
     }
 
-    /// Taints for registration only. One that became such a taint is the agent's to take away, where it still is.
+    /// Taints for registration only.
     pub fn startup_taints(&self) -> BTreeSet<TaintKey> {
         let startup = |taint: &Taint| if taint.startup.settled_or(false)? { Some(taint.known()?.0) } else { None };
         self.taints.known().into_iter().flatten().filter_map(|taint| startup(taint.known()?)).collect()

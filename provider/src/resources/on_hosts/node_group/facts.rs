@@ -4,7 +4,7 @@
 use super::config::Config;
 use crate::kubernetes::KnownNode;
 use crate::resources::on_hosts::recorded::Recorded;
-use bundle::{Difference, HostName, Item, NodeObject, What};
+use bundle::{Difference, HostName, Item, NodeObject, TaintKey, What};
 use rollout::{NodeFacts, NodeStatus};
 use schema::{Diagnostic, Value, decode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,8 +18,7 @@ type Drift = BTreeMap<HostName, Vec<Difference>>;
 pub fn assumed(config: &Config, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
     let (Some(prior), Some(declared)) = (prior, config.node_object()) else { return Ok(Facts::new()) };
     let recorded = Recorded::of(Some(prior))?;
-    let (mut before, startup) = (declared_in(Some(prior))?, config.startup_taints());
-    before.taints.retain(|key, _| !startup.contains(key));
+    let before = before(Some(prior), &config.startup_taints())?;
     let (changed, mut drift) = (declared.differences(&before, &before), of_nodes(recorded.differences()?));
     if changed.is_empty() && drift.is_empty() {
         return Ok(Facts::new());
@@ -98,8 +97,14 @@ pub fn known_drift(prior: &Value) -> Result<Drift, Diagnostic> {
     Ok(of_nodes(Recorded::of(Some(prior))?.differences()?))
 }
 
-/// What a state declares of its nodes.
-pub fn declared_in(state: Option<&Value>) -> Result<NodeObject, Diagnostic> {
+/// What a state declares of its nodes, without what is a startup taint now: that is the agent's to take away, where it still is.
+pub fn before(state: Option<&Value>, startup_taints: &BTreeSet<TaintKey>) -> Result<NodeObject, Diagnostic> {
+    let mut before = declared_in(state)?;
+    before.taints.retain(|key, _| !startup_taints.contains(key));
+    Ok(before)
+}
+
+fn declared_in(state: Option<&Value>) -> Result<NodeObject, Diagnostic> {
     let Some(state) = state else { return Ok(NodeObject::default()) };
     Ok(decode::<Config>(state)?.node_object().unwrap_or_default())
 }
