@@ -251,8 +251,13 @@ impl Work<'_> {
 
     /// Something that was started here was not seen healthy: it has no stamp.
     pub fn is_doubtful(&self) -> bool {
+        self.unproven().any(ObservedUnit::is_running)
+    }
+
+    /// Units with something to do that have no stamp.
+    pub fn unproven(&self) -> impl Iterator<Item = &ObservedUnit> {
         let observed = self.host.observed.iter().flat_map(|observed| &observed.units);
-        observed.filter(|(name, _)| self.needs.contains_key(*name)).any(|(_, unit)| unit.is_running() && unit.stamp.is_none())
+        observed.filter(|(name, unit)| self.needs.contains_key(*name) && unit.stamp.is_none()).map(|(_, unit)| unit)
     }
 
     /// The place of the first tier with a unit that is down, or serves nobody because a certificate has expired.

@@ -100,10 +100,9 @@ fn roll(mut works: Vec<&Work>, turns: &Turns) -> Vec<Step> {
     steps
 }
 
-/// Something that was started here was not seen healthy, so that its stamp was withdrawn.
+/// Something that was started here was not seen healthy, whether it still runs or not.
 fn is_left_behind(work: &Work) -> bool {
-    let observed = work.host.observed.iter().flat_map(|observed| &observed.units);
-    observed.filter(|(name, _)| work.needs.contains_key(*name)).any(|(_, unit)| unit.enabled && unit.stamp.is_none())
+    work.unproven().any(|unit| unit.enabled)
 }
 
 /// All of them before the first is drained, so that no pod moves to one that leaves next. A drain of one cordons it anyway.
