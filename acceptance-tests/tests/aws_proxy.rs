@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         what_is_there_once_cannot_be_made_twice,
         two_attributes_are_not_changed_in_one_call,
         a_target_group_is_attached_to_a_group_that_exists_and_detached_once,
+        tags_that_metadata_would_show_have_plain_keys,
     ];
     let corrections = scenarios![
         attributes_of_subnets_are_read_back,

@@ -39,6 +39,7 @@ impl Account {
     pub fn reset(&mut self) {
         self.emulator.reset();
         self.proxy.reset();
+        self.proxy.show_tags_in_metadata();
         let body = format!(
             "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Name>{ZONE_NAME}</Name>\
              <CallerReference>test</CallerReference></CreateHostedZoneRequest>"

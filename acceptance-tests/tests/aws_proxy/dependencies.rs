@@ -1,6 +1,6 @@
 //! What AWS refuses because of what there is. Each refusal is tried again when the reason is gone.
 
-use crate::topology::{Vpc, address, instance, nat_gateway};
+use crate::topology::{IMAGE, Vpc, address, instance, nat_gateway};
 use crate::{Aws, refused};
 use acceptance_tests::aws::autoscaling;
 
@@ -236,4 +236,26 @@ pub fn a_target_group_is_attached_to_a_group_that_exists_and_detached_once(aws: 
     ask("DetachLoadBalancerTargetGroups", "nodes").unwrap();
     assert_eq!(targets(), 0);
     refused(ask("DetachLoadBalancerTargetGroups", "nodes"), "ValidationError");
+}
+
+pub fn tags_that_metadata_would_show_have_plain_keys(aws: &mut Aws) {
+    aws.reset();
+    let launch = |more: &[(&str, &str)]| {
+        let parameters = [
+            ("ImageId", IMAGE),
+            ("InstanceType", "t3.micro"),
+            ("MinCount", "1"),
+            ("MaxCount", "1"),
+            ("TagSpecification.1.ResourceType", "instance"),
+            ("TagSpecification.1.Tag.1.Key", "kubernetes.io/cluster/demo"),
+            ("TagSpecification.1.Tag.1.Value", "owned"),
+        ];
+        aws.try_ec2("RunInstances", &[&parameters, more].concat())
+    };
+    let said = |word| [("MetadataOptions.InstanceMetadataTags", word)];
+    assert!(launch(&[]).is_ok());
+    refused(launch(&said("enabled")), "InvalidParameterValue");
+    aws.proxy.show_tags_in_metadata();
+    refused(launch(&[]), "InvalidParameterValue");
+    assert!(launch(&said("disabled")).is_ok());
 }

@@ -10,7 +10,7 @@ use crate::aws::xml::Element;
 
 type Check = fn(&Call, &Api, &Memory) -> Option<Refusal>;
 
-const CHECKS: [(&str, &str, Check); 20] = [
+const CHECKS: [(&str, &str, Check); 21] = [
     ("autoscaling", "AttachLoadBalancerTargetGroups", attach_target_groups),
     ("autoscaling", "DetachLoadBalancerTargetGroups", detach_target_groups),
     ("ec2", "AssociateRouteTable", associate_route_table),
@@ -26,6 +26,7 @@ const CHECKS: [(&str, &str, Check); 20] = [
     ("ec2", "ModifySubnetAttribute", modify_subnet),
     ("ec2", "ModifyVpcAttribute", one_attribute),
     ("ec2", "ReleaseAddress", release_address),
+    ("ec2", "RunInstances", run_instances),
     ("elasticloadbalancing", "CreateListener", create_listener),
     ("elasticloadbalancing", "CreateLoadBalancer", create_load_balancer),
     ("elasticloadbalancing", "DeleteLoadBalancer", delete_load_balancer),
@@ -102,6 +103,25 @@ fn detach_internet_gateway(call: &Call, api: &Api, _: &Memory) -> Option<Refusal
         "Network {id} has some mapped public address(es). Please unmap those public address(es) before detaching the gateway."
     );
     is_used.then(|| dependency(message)).flatten()
+}
+
+/// Keys of tags that metadata shows are parts of a path there ("View tags for your EC2 instances using instance metadata").
+fn run_instances(call: &Call, _: &Api, memory: &Memory) -> Option<Refusal> {
+    let shows = match call.parameter("MetadataOptions.InstanceMetadataTags") {
+        "" => memory.shows_tags_in_metadata,
+        said => said == "enabled",
+    };
+    let of_instance = |name: &&String| {
+        let specification = name.split(".Tag.").next().unwrap_or_default();
+        name.ends_with(".Key") && call.parameter(&format!("{specification}.ResourceType")) == "instance"
+    };
+    let mut keys = call.parameters.keys().filter(of_instance).map(|name| call.parameter(name));
+    let refused = keys.find(|key| shows && !key.chars().all(|c| c.is_ascii_alphanumeric() || "-_+=,.@:".contains(c)))?;
+    let message = format!(
+        "'{refused}' is not a valid tag key. Tag keys must match pattern ([0-9a-zA-Z\\-_+=,.@:]{{1,255}}), and must not be a reserved \
+         name ('.', '..', '_index')"
+    );
+    Some(refusal("InvalidParameterValue", message))
 }
 
 fn release_address(call: &Call, api: &Api, memory: &Memory) -> Option<Refusal> {

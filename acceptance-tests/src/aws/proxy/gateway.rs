@@ -51,6 +51,10 @@ impl Gateway {
         self.memory().is_instant = true;
     }
 
+    pub fn show_tags_in_metadata(&self) {
+        self.memory().shows_tags_in_metadata = true;
+    }
+
     pub fn forget(&self) {
         let mut memory = self.memory();
         let is_instant = memory.is_instant;

@@ -57,6 +57,12 @@ impl FaultProxy {
         self.gateway.associate_at_once();
     }
 
+    /// Until `reset`, the account's default for new instances is that their metadata shows their tags
+    /// (ModifyInstanceMetadataDefaults, which the emulator does not know).
+    pub fn show_tags_in_metadata(&self) {
+        self.gateway.show_tags_in_metadata();
+    }
+
     /// As after `start`: no log, no faults, no client tokens, nothing remembered of what the emulator does not store. It belongs
     /// together with `Emulator::reset`.
     pub fn reset(&self) {

@@ -29,6 +29,8 @@ pub struct Memory {
     subnets: HashMap<String, Parameters>,
     /// Blocks are associated at once, as with the emulator.
     pub is_instant: bool,
+    /// The metadata of instances shows their tags, unless their launch says otherwise.
+    pub shows_tags_in_metadata: bool,
     /// Subnets whose IPv6 block was not yet described as associated.
     pub associating: HashSet<String>,
     /// Address families and private DNS by endpoint.

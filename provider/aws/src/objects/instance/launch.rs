@@ -8,8 +8,8 @@ use aws_sdk_ec2::operation::run_instances::RunInstancesError;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
-    InstanceMetadataOptionsRequest, InstanceMetadataProtocolState, InstanceType, ResourceType, RunInstancesMonitoringEnabled,
-    TagSpecification, VolumeType,
+    InstanceMetadataOptionsRequest, InstanceMetadataProtocolState, InstanceMetadataTagsState, InstanceType, ResourceType,
+    RunInstancesMonitoringEnabled, TagSpecification, VolumeType,
 };
 use aws_smithy_types::base64;
 use cloud::{CloudError, Found, Resolved};
@@ -61,12 +61,15 @@ fn specifications(object: &Resolved) -> Vec<TagSpecification> {
     kinds.into_iter().filter_map(|kind| tags::specification(kind, object)).collect()
 }
 
+/// Whether the metadata shows tags is said in any case: left out, the account's default decides, and where that is `enabled`, EC2 refuses
+/// tags whose keys contain `/`, as ours and those of Kubernetes do.
 fn metadata_options(object: &Resolved) -> InstanceMetadataOptionsRequest {
     InstanceMetadataOptionsRequest::builder()
         .http_endpoint(InstanceMetadataEndpointState::Enabled)
         .set_http_tokens(object.get("http_tokens").map(HttpTokensState::from))
         .set_http_put_response_hop_limit(object.get("http_put_response_hop_limit").and_then(|hops| hops.parse().ok()))
         .set_http_protocol_ipv6(object.get("http_protocol_ipv6").map(InstanceMetadataProtocolState::from))
+        .instance_metadata_tags(InstanceMetadataTagsState::Disabled)
         .build()
 }
 
