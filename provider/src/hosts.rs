@@ -1,7 +1,9 @@
 //! The `hosts` attribute that every host-based resource shares: its schema, its typed form, and what is wrong with it.
 
+use crate::network;
 use crate::ssh::{self, HostSsh};
 use bundle::HostName;
+use ipnet::IpNet;
 use render::spec::Architecture;
 use schema::{Attribute, Diagnostics, Field, Nesting, ValueAt};
 use serde::{Deserialize, Serialize};
@@ -64,6 +66,22 @@ pub fn validate(hosts: &ValueAt<'_>, found: &mut Diagnostics) {
                 format!("both addresses of host {name} are of one family"),
                 "secondary_address takes the address of the other family: IPv6 beside an IPv4 address, and the other way round.",
             ));
+        }
+    }
+}
+
+/// A node has an address in each family of the pods: routes to pods lead over it.
+pub fn validate_families(name: &str, host: &ValueAt<'_>, pods: &[IpNet], way_out: &str, found: &mut Diagnostics) {
+    let given = ["address", "secondary_address"].map(|attribute| host.get(attribute));
+    if given.iter().any(|part| part.value().is_unknown()) {
+        return;
+    }
+    let addresses: Vec<IpAddr> = given.iter().filter_map(|part| part.as_str()?.parse().ok()).collect();
+    for network in pods {
+        if !addresses.is_empty() && !addresses.iter().any(|address| address.is_ipv4() == network::is_ipv4(network)) {
+            let family = network::family(network.addr());
+            let summary = format!("host {name} has no {family} address, but pods have {network}");
+            found.push(host.get("secondary_address").error(summary, way_out));
         }
     }
 }

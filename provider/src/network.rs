@@ -98,6 +98,11 @@ pub fn node_networks(pods: &IpNet, mask: i64) -> Option<u64> {
     1u64.checked_shl(bits)
 }
 
+/// `IPv4`
+pub fn family(address: IpAddr) -> &'static str {
+    if address.is_ipv4() { "IPv4" } else { "IPv6" }
+}
+
 pub fn is_ipv4(network: &IpNet) -> bool {
     matches!(network, IpNet::V4(_))
 }

@@ -98,7 +98,11 @@ fn validate_network(config: &ValueAt<'_>, found: &mut Diagnostics) {
         for attribute in ["address", "secondary_address"] {
             network::validate_outside(&host.get(attribute), &format!("host {name}"), &all, found);
         }
-        validate_families(name, &host, &pods, found);
+        let way_out = "Give it a secondary_address of that family, or take the CIDR out of pod_cidrs and service_cidrs.";
+        hosts::validate_families(name, &host, &pods, way_out, found);
+    }
+    if is_known {
+        validate_primary_family(config, &services, found);
     }
 }
 
@@ -109,18 +113,21 @@ fn validate_endpoint_outside(endpoint: &ValueAt<'_>, networks: &[(AttributePath,
     network::validate_outside(&ValueAt::of(&config).at(endpoint.path().clone()), "the endpoint", networks, found);
 }
 
-fn validate_families(name: &str, host: &ValueAt<'_>, pods: &[IpNet], found: &mut Diagnostics) {
-    let given = ["address", "secondary_address"].map(|attribute| host.get(attribute));
-    if given.iter().any(|part| part.value().is_unknown()) {
-        return;
-    }
-    let addresses: Vec<IpAddr> = given.iter().filter_map(|part| part.as_str()?.parse().ok()).collect();
-    for network in pods {
-        if !addresses.is_empty() && !addresses.iter().any(|address| address.is_ipv4() == network::is_ipv4(network)) {
-            let family = if network::is_ipv4(network) { "IPv4" } else { "IPv6" };
-            found.push(host.get("secondary_address").error(
-                format!("host {name} has no {family} address, but pods have {network}"),
-                "Give it a secondary_address of that family, or take the CIDR out of pod_cidrs and service_cidrs.",
+/// The API server does not start otherwise: `validatePublicIPServiceClusterIPRangeIPFamilies` in cmd/kube-apiserver/app/options/validation.go,
+/// which compares `advertise-address` with the first CIDR of services.
+fn validate_primary_family(config: &ValueAt<'_>, services: &[IpNet], found: &mut Diagnostics) {
+    let flags = config.get("api_server").get("flags");
+    let is_changed = ["advertise-address", "endpoint-reconciler-type", "service-cluster-ip-range"]
+        .map(|flag| flags.get(flag).value().is_set());
+    let Some(first) = services.first().filter(|_| !flags.value().is_unknown() && !is_changed.contains(&true)) else { return };
+    for (name, host) in config.get("hosts").entries() {
+        let address = host.get("address");
+        let Some(given) = address.as_str().and_then(|text| text.parse::<IpAddr>().ok()) else { continue };
+        if given.is_ipv4() != network::is_ipv4(first) {
+            found.push(address.error(
+                format!("host {name} has an {} primary address, but services begin with {first}", network::family(given)),
+                "The API server starts only where both are of one family. Give the address of the other family as address and this one as \
+                 secondary_address, or change the order of service_cidrs and pod_cidrs.",
             ));
         }
     }
@@ -306,6 +313,28 @@ mod tests {
                 ("hosts[\"cp-1\"].secondary_address", "host cp-1 has no IPv6 address, but pods have fd00:18::/56"),
             ],
         );
+    }
+
+    #[test]
+    fn the_primary_family_is_that_of_services() {
+        let of = |host: Value, flags: Value| {
+            let mut network = network(&["fd00:18::/56", "172.18.0.0/16"], &["fd00:96::/112", "10.96.0.0/16"]);
+            network.set("node_mask_ipv6", Value::Null);
+            let hosts = Value::object([("cp-1", host)]);
+            let api_server = Value::object([("flags", flags)]);
+            let config = Value::object([("hosts", hosts), ("network", network), ("api_server", api_server)]);
+            let mut found = Diagnostics::default();
+            validate_network(&ValueAt::of(&config), &mut found);
+            found.iter().map(|said| (said.path.as_ref().map(ToString::to_string), said.summary.clone())).collect::<Vec<_>>()
+        };
+        let host = |one: Value, other: &str| Value::object([("address", one), ("secondary_address", other.into())]);
+        let refused = "host cp-1 has an IPv4 primary address, but services begin with fd00:96::/112";
+        let ipv4_first = host("192.0.2.11".into(), "2001:db8::11");
+        assert_eq!(of(ipv4_first.clone(), Value::Null), [(Some("hosts[\"cp-1\"].address".into()), refused.into())]);
+        assert_eq!(of(host("2001:db8::11".into(), "192.0.2.11"), Value::Null), []);
+        assert_eq!(of(host(Value::Unknown, "2001:db8::11"), Value::Null), []);
+        assert_eq!(of(ipv4_first.clone(), Value::object([("advertise-address", "2001:db8::11".into())])), []);
+        assert_eq!(of(ipv4_first, Value::Unknown), []);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     hosts::validate(&config.get("hosts"), found);
     validate_room(config, found);
     validate_identities(config, found);
+    validate_families(config, found);
     attributes::validate_cluster_name(&config.get("name"), found);
     validate_labels(&config.get("labels"), found);
     validate_taints(&config.get("taints"), found);
@@ -46,6 +47,32 @@ fn validate_room(config: &ValueAt<'_>, found: &mut Diagnostics) {
                      Declare at most {nodes} hosts, or create the cluster with larger pod_cidrs or a greater {attribute}."
                 ),
             ));
+        }
+    }
+}
+
+/// The cluster's networks are what they are. A kubelet reports its primary address first, and sorts the addresses of its pods by its
+/// family (`sortPodIPs` in pkg/kubelet/kubelet_pods.go).
+fn validate_families(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    let pods: Vec<IpNet> =
+        config.get("cluster").get("pod_cidrs").items().filter_map(|part| part.as_str()?.parse().ok()).collect();
+    for (name, host) in config.get("hosts").entries() {
+        let way_out = "Pods on it would have no way to others in that family. Give it a secondary_address of that family, or declare another \
+                       host: the networks of a cluster cannot be changed.";
+        hosts::validate_families(name, &host, &pods, way_out, found);
+        let address = host.get("address");
+        let primary = address.as_str().and_then(|text| text.parse::<IpAddr>().ok());
+        if let Some((given, first)) = primary.zip(pods.first())
+            && given.is_ipv4() != network::is_ipv4(first)
+            && pods.len() > 1
+        {
+            let summary = format!(
+                "host {name} has an {} primary address in a cluster of which {first} comes first",
+                network::family(given)
+            );
+            let detail = "Pods on it show another address first than pods on other nodes. Give the address of the other family as address, and \
+                          this one as secondary_address.";
+            found.push(address.warning(summary, detail));
         }
     }
 }
@@ -258,6 +285,31 @@ mod tests {
         check_hosts(&three, Value::Unknown, &[]);
         let same = [("hosts[\"worker-1\"].address", "host worker-1 has the address of control-plane host cp-1")];
         check_hosts(&[("worker-1", "192.0.2.11")], 24.into(), &same);
+    }
+
+    #[test]
+    fn nodes_have_the_families_of_the_pods_in_their_order() {
+        let of = |pods: &[&str], host: &[(&str, Value)]| {
+            let cluster = Value::object([("pod_cidrs", pods.to_vec().into())]);
+            let host = Value::Map(host.iter().map(|(name, value)| (name.to_string(), value.clone())).collect());
+            let (config, mut found) =
+                (Value::object([("cluster", cluster), ("hosts", Value::object([("w-1", host)]))]), Diagnostics::default());
+            validate_families(&ValueAt::of(&config), &mut found);
+            let said =
+                |said: &Diagnostic| (said.path.as_ref().map(ToString::to_string).unwrap_or_default(), said.summary.clone());
+            found.iter().map(said).collect::<Vec<_>>()
+        };
+        let (ipv4, ipv6) = (("address", Value::from("192.0.2.21")), ("address", Value::from("2001:db8::21")));
+        let second = |address: &str| ("secondary_address", Value::from(address));
+        let dual = ["172.18.0.0/16", "fd00:18::/56"];
+        assert_eq!(of(&dual, &[ipv4.clone(), second("2001:db8::21")]), []);
+        assert_eq!(of(&dual[..1], std::slice::from_ref(&ipv4)), []);
+        assert_eq!(of(&dual, &[ipv4.clone(), ("secondary_address", Value::Unknown)]), []);
+        let at = |attribute: &str| format!("hosts[\"w-1\"].{attribute}");
+        let missing = "host w-1 has no IPv6 address, but pods have fd00:18::/56";
+        assert_eq!(of(&dual, &[ipv4]), [(at("secondary_address"), missing.into())]);
+        let turned = "host w-1 has an IPv6 primary address in a cluster of which 172.18.0.0/16 comes first";
+        assert_eq!(of(&dual, &[ipv6, second("192.0.2.21")]), [(at("address"), turned.into())]);
     }
 
     #[test]
