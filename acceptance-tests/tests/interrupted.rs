@@ -7,7 +7,7 @@ use acceptance_tests::lab::CONTROL_PLANE;
 use acceptance_tests::secrets::Secrets;
 use acceptance_tests::suite::{Shared, main as run};
 use acceptance_tests::workspace::signal;
-use acceptance_tests::{Cluster, Engine, scenarios};
+use acceptance_tests::{Cluster, Engine, assert_same, scenarios};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::process::{Child, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ impl Shared for Interrupted {
 
 fn main() -> ExitCode {
     let scenarios = scenarios![
+        what_others_run_on_the_hosts_is_named_at_once_and_left_alone,
         ctrl_c_ends_an_apply_at_a_safe_point_with_what_was_done_in_the_state,
         apply_converges_after_kills_at_random_moments,
         nothing_is_there_twice_and_nothing_unfinished,
@@ -29,6 +30,23 @@ fn main() -> ExitCode {
         destroy_leaves_the_hosts_as_they_were,
     ];
     run::<Interrupted>(None, &scenarios)
+}
+
+fn what_others_run_on_the_hosts_is_named_at_once_and_left_alone(Interrupted(cluster): &mut Interrupted) {
+    let strangers = [("cp-2", "stranger", "socat TCP-LISTEN:6443,fork PIPE"), ("cp-3", "k3s", "sleep infinity")];
+    for (host, unit, program) in strangers {
+        cluster.on(host, &format!("systemd-run --quiet --unit={unit} {program}"));
+    }
+    let before = CONTROL_PLANE.map(|host| cluster.lab.snapshot(host));
+    let refused = cluster.workspace.try_apply(&cluster.lab);
+    for part in ["6443 is in use by socat (stranger.service) on cp-2", "k3s runs on cp-3", "Nothing was changed on any host"] {
+        assert!(refused.stderr.contains(part), "{part:?} is not in: {}", refused.stderr);
+    }
+    CONTROL_PLANE.iter().zip(&before).for_each(|(host, before)| assert_same(&cluster.lab.snapshot(host), before));
+    for (host, unit, _) in strangers {
+        assert_eq!(cluster.on(host, &format!("systemctl is-active {unit}")).trim(), "active", "{unit} on {host}");
+        cluster.on(host, &format!("systemctl stop {unit}"));
+    }
 }
 
 fn ctrl_c_ends_an_apply_at_a_safe_point_with_what_was_done_in_the_state(Interrupted(cluster): &mut Interrupted) {

@@ -28,3 +28,4 @@ mod tokens;
 mod wait;
 
 pub use provider::K8s;
+pub use resources::on_hosts::preflight::table as first_look;

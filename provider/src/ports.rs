@@ -6,7 +6,7 @@ use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesApi, KubernetesErro
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
 use cloud::{Cloud, Connection, Connector};
-use machines::{Facts, Incarnation, Inventory, Machine, MachineError, Output, Progress, Question, Target, with_causes};
+use machines::{Facts, Incarnation, Inventory, Machine, MachineError, Output, Progress, Question, Target, Wanted, with_causes};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub struct SystemClock;
 pub trait Host: Send + Sync {
     fn name(&self) -> &HostName;
     async fn run(&self, script: &str) -> Result<Output, MachineError>;
-    async fn facts(&self) -> Result<Facts, MachineError>;
+    async fn facts(&self, wanted: &Wanted) -> Result<Facts, MachineError>;
     async fn inventory(&self, question: &Question) -> Result<Inventory, MachineError>;
     async fn read(&self, owner: &Incarnation, manifest: &Manifest) -> Result<Observed, MachineError>;
     async fn push(
@@ -157,8 +157,8 @@ impl Host for Machine {
     async fn run(&self, script: &str) -> Result<Output, MachineError> {
         Machine::run(self, script, None).await
     }
-    async fn facts(&self) -> Result<Facts, MachineError> {
-        Machine::facts(self).await
+    async fn facts(&self, wanted: &Wanted) -> Result<Facts, MachineError> {
+        Machine::facts(self, wanted).await
     }
     async fn inventory(&self, question: &Question) -> Result<Inventory, MachineError> {
         Machine::inventory(self, question).await

@@ -139,6 +139,22 @@ fn every_page_is_what_its_schema_says() {
     assert!(stale.is_empty(), "these pages are not what the schemas say; UPDATE=1 writes them: {stale:?}");
 }
 
+/// Between these lines of the guide stands what others write.
+const FIRST_LOOK: [&str; 2] = ["<!-- first look: written by a test -->\n\n", "\n<!-- end of the first look -->\n"];
+
+#[test]
+fn the_guide_lists_what_is_looked_at_on_a_host() {
+    let path = root().join("docs/guides/first-cluster-on-your-hosts.md");
+    let guide = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = guide.split_once(FIRST_LOOK[0]).unwrap();
+    let (written, after) = rest.split_once(FIRST_LOOK[1]).unwrap();
+    let table = provider::first_look();
+    if std::env::var_os("UPDATE").is_some() && written != table {
+        std::fs::write(&path, [before, FIRST_LOOK[0], &table, FIRST_LOOK[1], after].concat()).unwrap();
+    }
+    assert_eq!(written, table, "the guide is not what is looked at; UPDATE=1 writes it");
+}
+
 #[test]
 fn every_example_belongs_to_a_page() {
     let provider = K8s::new(Arc::new(NoCloud));

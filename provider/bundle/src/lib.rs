@@ -7,6 +7,7 @@ mod difference;
 mod host_list;
 mod manifest;
 mod names;
+mod needs;
 mod node;
 mod observed;
 mod unit;
@@ -17,6 +18,7 @@ pub use difference::{Difference, DifferenceError, Instead, Item, What, differenc
 pub use host_list::{HostList, HostListError};
 pub use manifest::{Manifest, ManifestError, ManifestFile};
 pub use names::{Digest, HostName, HostPath, NameError, Sysctl, UnitName};
+pub use needs::{Kernel, Needs, collide};
 pub use node::{NodeObject, TaintKey};
 pub use observed::{Observed, ObservedBinary, ObservedFile, ObservedUnit};
 pub use unit::{Disruption, Health, OnChange, Unit, UnitTraits};
@@ -47,6 +49,8 @@ pub struct Bundle {
     pub cleanup: Vec<String>,
     /// What tells the owner from another of the same name, such as the hosts that it works with; the record keeps it. One line each.
     pub identity: BTreeMap<String, String>,
+    /// What its components need of the host around them.
+    pub needs: Needs,
 }
 
 /// A file with its content. Content may hold secrets: it is never printed.
@@ -177,6 +181,7 @@ impl Bundle {
         self.undecided_stamps.extend(other.undecided_stamps);
         self.cleanup.extend(other.cleanup);
         self.identity.extend(other.identity);
+        self.needs.merge(other.needs);
     }
 
     /// Gives unknown contents the digests that a manifest of the same host records: what they are made of stays as it is. Content

@@ -2,6 +2,7 @@
 
 use crate::connection::Connection;
 use crate::{Machine, MachineError};
+use russh::ChannelOpenFailure;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
@@ -31,13 +32,40 @@ impl Machine {
         let destination = format!("{host} port {port}");
         let error =
             |reason: String| MachineError::Forward { host: self.target.to_string(), destination: destination.clone(), reason };
-        let trial = self.connection.direct_tcpip(host, port).await.map_err(|reason| error(reason.to_string()))?;
+        let trial = self.connection.direct_tcpip(host, port).await.map_err(|reason| error(why_not(&reason)))?;
         let _ = trial.close().await;
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
         let listener = listener.map_err(|reason| error(reason.to_string()))?;
         let local = listener.local_addr().map_err(|reason| error(reason.to_string()))?;
         let task = tokio::spawn(accept(listener, self.connection.clone(), host.to_string(), port)).abort_handle();
         Ok(LocalForward { port: local.port(), task })
+    }
+}
+
+fn why_not(error: &russh::Error) -> String {
+    if is_refusal(error) {
+        return "its SSH server forwards no connection there. Set `AllowTcpForwarding local` in its sshd_config, and no PermitOpen or \
+                DisableForwarding that keeps this from it"
+            .into();
+    }
+    error.to_string()
+}
+
+/// Code 1 of RFC 4254, section 5.1, which OpenSSH answers where its configuration forbids it.
+fn is_refusal(error: &russh::Error) -> bool {
+    matches!(error, russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited))
+}
+
+impl Machine {
+    /// Whether the SSH server refuses to connect there, as with `AllowTcpForwarding no`. That nobody listens is no refusal.
+    pub(crate) async fn refuses_to_forward(&self, host: &str, port: u16) -> bool {
+        match self.connection.direct_tcpip(host, port).await {
+            Ok(channel) => {
+                let _ = channel.close().await;
+                false
+            }
+            Err(error) => is_refusal(&error),
+        }
     }
 }
 

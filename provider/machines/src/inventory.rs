@@ -24,6 +24,8 @@ pub struct Question {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
+    /// Of /etc/machine-id. Machines made of one image may share it; one that is set up again has another.
+    pub machine_id: Option<String>,
     pub records: BTreeMap<Owner, Record>,
     /// Of the paths that were asked for: directories with more in them than `lost+found`, and files with content.
     pub filled: BTreeSet<HostPath>,
@@ -52,6 +54,7 @@ pub struct Record {
 /// In `identity`: under which name in `hosts` the machine was written, and of which life of the owner the record is.
 pub(crate) const HOST: &str = "host";
 pub(crate) const UID: &str = "uid";
+const MACHINE_ID: &str = "machine-id";
 /// The first version whose lists say of every unit that came up that it did.
 const VERSION_WITH_STARTED: u32 = 2;
 
@@ -64,6 +67,11 @@ impl Record {
     /// Of which life of its owner it is. Nil in a record of an older version, which knew only one.
     pub fn uid(&self) -> Uid {
         self.identity.get(UID).and_then(|text| Uid::parse(text.as_str()).ok()).unwrap_or_default()
+    }
+
+    /// Whether it was written on another machine than this one: the disk was cloned. A record that does not tell was written on this one.
+    pub fn is_of_another_machine(&self, machine_id: Option<&str>) -> bool {
+        self.identity.get(MACHINE_ID).zip(machine_id).is_some_and(|(recorded, now)| recorded != now)
     }
 
     /// Written by a version of this provider that would write more now.
@@ -123,6 +131,7 @@ fn parse_inventory(answer: &str) -> Result<Inventory, String> {
 fn take(inventory: &mut Inventory, line: &str) -> Option<()> {
     let (kind, rest) = line.split_once('\t')?;
     match kind {
+        "machine" => inventory.machine_id = Some(rest.into()),
         "filled" => drop(inventory.filled.insert(HostPath::parse(rest).ok()?)),
         "expires" => {
             let (path, seconds) = rest.split_once('\t')?;
@@ -183,7 +192,7 @@ mod tests {
 
     #[test]
     fn an_answer_becomes_an_inventory() {
-        let answer = "record\tk8s_a.b\t1700000000\ndirectories\tk8s_a.b\t/var/lib/etcd\nkept\tk8s_a.b\t/var/log/pods\n\
+        let answer = "machine\tm1\nidentity\tk8s_a.b\tmachine-id m2\nrecord\tk8s_a.b\t1700000000\ndirectories\tk8s_a.b\t/var/lib/etcd\nkept\tk8s_a.b\t/var/log/pods\n\
                       identity\tk8s_a.b\tversion 3\nidentity\tk8s_a.b\tuid 1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b\nidentity\tk8s_a.b\thost h1\nidentity\tk8s_a.b\thosts a=1, b=2\nstarted\tk8s_a.b\tetcd.service\n\
                       record\tk8s_a.old\t0\nrecord\t.odd\t0\nfilled\t/var/lib/etcd\n\
                       certificate\t/a.crt\t-----BEGIN\ncertificate\t/a.crt\tx\nexpires\t/a.crt\t-5\nexpires\t/b.crt\t60\nend\n";
@@ -196,6 +205,10 @@ mod tests {
         assert_eq!(first.uid().as_str(), "1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b");
         assert_eq!((first.is_older(), first.knows_what_started()), (false, true));
         assert_eq!((second.uid(), second.is_older(), second.knows_what_started()), (Uid::default(), true, false));
+        assert_eq!(inventory.machine_id.as_deref(), Some("m1"));
+        let is_foreign = |record: &Record, id| record.is_of_another_machine(id);
+        assert_eq!([Some("m1"), Some("m2"), None].map(|id| is_foreign(first, id)), [true, false, false]);
+        assert!(!is_foreign(second, Some("m1")));
         assert_eq!(*second, Record::default());
         assert_eq!(inventory.filled, [path("/var/lib/etcd")].into());
         assert_eq!(inventory.certificates[&path("/a.crt")], "-----BEGIN\nx\n");

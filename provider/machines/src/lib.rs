@@ -23,7 +23,7 @@ mod units;
 
 pub use download::with_causes;
 pub use error::{MachineError, ShownKey};
-pub use facts::Facts;
+pub use facts::{Facts, FoundUnit, Listener, Wanted};
 pub use forward::LocalForward;
 pub use incarnation::{Incarnation, Uid, UidError};
 pub use inventory::{Inventory, Question, Record};

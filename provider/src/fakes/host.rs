@@ -9,7 +9,7 @@ use crate::kubernetes::KubernetesError;
 use crate::ports::{Etcd, Host, Kubernetes};
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, ObservedBinary, ObservedFile, ObservedUnit, UnitName};
-use machines::{Facts, Incarnation, Inventory, MachineError, Output, Owner, Progress, Question};
+use machines::{Facts, FoundUnit, Incarnation, Inventory, MachineError, Output, Owner, Progress, Question, Wanted};
 use render::control_plane::ADMIN_KUBECONFIG;
 use std::sync::Arc;
 
@@ -59,6 +59,31 @@ impl FakeHost {
         })
     }
 
+    /// A host on which nothing is wrong, but for the units that it has.
+    fn good_facts(&self, host: &HostMemory, wanted: &Wanted) -> Facts {
+        let addresses = self.address.parse().into_iter().chain(host.addresses.clone());
+        let found = |unit: &UnitName| {
+            let is_running = host.is_up(unit.as_str());
+            (is_running || host.files.contains_key(&unit.path()))
+                .then(|| (unit.clone(), FoundUnit { is_running, file: Some(unit.path()) }))
+        };
+        Facts {
+            architecture: "amd64".into(),
+            kernel: "6.12.0".into(),
+            cgroup_version: 2,
+            systemd_version: Some(257),
+            processors: 4,
+            memory_bytes: 8 << 30,
+            var_free_bytes: 100 << 30,
+            boot_id: Some(self.machine.to_string()),
+            machine_id: Some(self.machine.to_string()),
+            addresses: addresses.map(|it| (it, "eth0".into())).collect(),
+            links: ["0.0.0.0/0", "::/0"].map(|net| net.parse().unwrap()).into(),
+            units: wanted.units.iter().filter_map(found).collect(),
+            ..Facts::default()
+        }
+    }
+
     async fn act(&self, verb: units::Verb, owner: &Incarnation, named: &[UnitName]) -> Result<(), MachineError> {
         self.refuse_other(owner)?;
         let call = format!("{}: {verb:?} {}", self.name, units::joined(named));
@@ -85,17 +110,11 @@ impl Host for FakeHost {
         Ok(self.world.change(|memory| commands::run(memory, &self.machine, script)))
     }
 
-    /// A host on which nothing is wrong.
-    async fn facts(&self) -> Result<Facts, MachineError> {
-        self.ask(|host| Facts {
-            architecture: "amd64".into(),
-            cgroup_version: 2,
-            systemd_version: Some(257),
-            processors: 4,
-            memory_bytes: 8 << 30,
-            var_free_bytes: 100 << 30,
-            addresses: self.address.parse().into_iter().chain(host.addresses.clone()).map(|it| (it, "eth0".into())).collect(),
-            ..Facts::default()
+    async fn facts(&self, wanted: &Wanted) -> Result<Facts, MachineError> {
+        self.ask(|host| {
+            let mut facts = self.good_facts(host, wanted);
+            (host.trouble)(&mut facts);
+            facts
         })
     }
 

@@ -12,6 +12,7 @@ pub(super) fn take(host: &HostMemory, question: &Question, now: i64) -> Inventor
     let certificates = |path: &HostPath| Some((path.clone(), certificates(&host.files.get(path)?.content)));
     let expires_in = |path: &HostPath| Some((path.clone(), expiry(&host.files.get(path)?.content)? - now));
     Inventory {
+        machine_id: host.machine_id.clone(),
         records: host.records.iter().map(|(owner, record)| (owner.clone(), recorded(record))).collect(),
         filled: question.filled.iter().filter(is_filled).cloned().collect(),
         certificates: question.certificates.iter().filter_map(certificates).filter(|(_, text)| !text.is_empty()).collect(),

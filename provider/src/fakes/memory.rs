@@ -5,7 +5,7 @@ use super::cloud::CloudMemory;
 use super::inventory;
 use bundle::{Digest, HostName, HostPath, NodeObject, OnChange, Sysctl, UnitName};
 use ipnet::IpNet;
-use machines::Owner;
+use machines::{Facts, Owner};
 use render::component::{API_SERVER, Component, ETCD};
 use render::node::BOOTSTRAP_KUBECONFIG;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +38,12 @@ pub struct HostMemory {
     pub answers: bool,
     /// Beside the one at which SSH reaches it.
     pub addresses: BTreeSet<IpAddr>,
+    /// What is wrong with it.
+    pub trouble: fn(&mut Facts),
+    pub machine_id: Option<String>,
+    /// While it boots: how often it still refuses to be connected to, and says then that it is not done.
+    pub refusals: u32,
+    pub startings: u32,
     /// Its kubelet runs and reaches no API server.
     pub is_mute: bool,
     /// Its etcd member was removed from the cluster.
@@ -137,6 +143,10 @@ impl Default for HostMemory {
         HostMemory {
             answers: true,
             addresses: BTreeSet::new(),
+            trouble: |_| {},
+            machine_id: None,
+            refusals: 0,
+            startings: 0,
             is_mute: false,
             is_no_member: false,
             is_blind: false,

@@ -12,6 +12,7 @@ mod cut_off;
 mod downloads;
 mod engine;
 mod expired;
+mod first_look;
 mod foundation;
 mod host_versions;
 mod lost_members;

@@ -11,6 +11,7 @@ while read -r kind path; do
   esac
 done
 [ "$ended" = yes ] || refuse_cut_off "the question"
+if [ -s /etc/machine-id ]; then printf 'machine\t%s\n' "$(cat /etc/machine-id)"; fi
 for folder in "$state"/*/; do
   folder=${folder%/}
   who=${folder##*/}

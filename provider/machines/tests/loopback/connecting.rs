@@ -3,7 +3,7 @@
 use crate::host::{Host, owner, quiet, run};
 use bundle::Bundle;
 use credentials::Secret;
-use machines::{Authentication, KnownHosts, Machine, MachineError, Target};
+use machines::{Authentication, KnownHosts, Machine, MachineError, Target, Wanted};
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -120,7 +120,7 @@ async fn what_the_login_shell_says_by_itself_is_no_part_of_an_answer() {
     let machine = host.connect().await;
     assert_eq!(machine.run("echo answer", None).await.unwrap().stdout_text(), "answer\n");
     assert_eq!(machine.read_file(&host.host_path(".bashrc")).await.unwrap(), host.text(".bashrc").as_bytes());
-    assert_eq!(machine.facts().await.unwrap().kernel, run("uname", &["-r"]).trim());
+    assert_eq!(machine.facts(&Wanted::default()).await.unwrap().kernel, run("uname", &["-r"]).trim());
 }
 
 #[tokio::test]

@@ -72,8 +72,17 @@ impl Host {
         Host::start_with(&["ed25519"])
     }
 
+    /// With more lines in the configuration of its SSH server.
+    pub fn start_configured(lines: &str) -> Host {
+        Host::start_by(&["ed25519"], lines)
+    }
+
     /// With a host key and a user key of each kind.
     pub fn start_with(kinds: &[&str]) -> Host {
+        Host::start_by(kinds, "")
+    }
+
+    fn start_by(kinds: &[&str], lines: &str) -> Host {
         assert!(Path::new("/usr/sbin/sshd").exists(), "these tests need OpenSSH's server: apt-get install openssh-server");
         assert_eq!(run("id", &["-u"]).trim(), "0", "these tests log in as root: run them as root");
         fs::create_dir_all("/run/sshd").unwrap();
@@ -88,7 +97,7 @@ impl Host {
         fs::write(path("authorized_keys"), authorized).unwrap();
         write_stand_ins(&path("bin"), &path("fake"));
         let port = free_port();
-        fs::write(path("sshd_config"), configuration(folder.path(), port, kinds)).unwrap();
+        fs::write(path("sshd_config"), configuration(folder.path(), port, kinds) + lines).unwrap();
         let log = fs::File::create(path("sshd.log")).unwrap();
         let mut command = Command::new("/usr/sbin/sshd");
         command.args(["-D", "-e", "-f"]).arg(path("sshd_config")).stdin(Stdio::null()).stderr(log);
@@ -175,7 +184,7 @@ fn configuration(folder: &Path, port: u16, kinds: &[&str]) -> String {
         "ListenAddress 127.0.0.1:{port}\n{host_keys}PidFile none\n\
          AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
          KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\n\
-         SetEnv HOME={folder} K8S_HARDWAY_STATE={folder}/state K8S_HARDWAY_CACHE={folder}/cache FAKE={folder}/fake \
+         SetEnv HOME={folder} K8S_HARDWAY_STATE={folder}/state K8S_HARDWAY_CACHE={folder}/cache K8S_HARDWAY_ROOT={folder}/root FAKE={folder}/fake \
          PATH={folder}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
     )
 }

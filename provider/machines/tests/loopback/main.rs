@@ -5,6 +5,7 @@ mod clean_scripts;
 mod connecting;
 mod cut_off;
 mod directories;
+mod facts;
 mod forwarding;
 mod host;
 mod older_records;

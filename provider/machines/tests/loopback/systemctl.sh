@@ -18,6 +18,9 @@ u=$FAKE/units
 state() { cat "$u/$1" 2>/dev/null || echo inactive; }
 property() {
   case $2 in
+  Id) echo "$1" ;;
+  DropInPaths) echo "$FAKE/etc/$1.d"/*.conf ;;
+  FragmentPath) if [ -e "$FAKE/etc/$1" ]; then echo "/lib/systemd/system/$1"; else echo; fi ;;
   LoadState) if [ -e "$FAKE/etc/$1" ]; then echo loaded; else echo not-found; fi ;;
   ActiveState) state "$1" ;;
   SubState) echo sub ;;
@@ -47,6 +50,7 @@ for name in $names; do
     else echo active >"$u/$name"; fi
     ;;
   stop) echo inactive >"$u/$name" ;;
+  is-active) state "$name" ;;
   enable) : >"$u/$name.enabled" ;;
   disable) rm -f "$u/$name.enabled" ;;
   esac

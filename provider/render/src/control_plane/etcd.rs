@@ -42,6 +42,10 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     let reads = reader.reads;
     let unit = ETCD.describe_with_flags(reads, &flags, &shown(context, &flags));
     ETCD.add_unit(bundle, unit_file, unit);
+    for urls in ["listen-peer-urls", "listen-client-urls", "listen-metrics-urls"].map(|flag| flags.get(flag).unwrap_or_default())
+    {
+        urls.split(',').for_each(|url| bundle.needs.listen(&ETCD.unit(), address_of(url)));
+    }
     bundle.files.insert(HostPath::literal(BOOTSTRAP_ENVIRONMENT), File::public(bootstrap_environment(context)));
     add_etcdctl_credentials(context, bundle)?;
     bundle.data_directories.insert(HostPath::literal(DATA_DIRECTORY), Directory::data(0o700));
@@ -92,6 +96,12 @@ pub(super) fn client_url(spec: &ClusterSpec, host: &Host) -> String {
         }
         None => first.to_string(),
     }
+}
+
+/// Of an URL without a path.
+fn address_of(url: &str) -> Option<SocketAddr> {
+    let (_, address) = url.trim().split_once("://")?;
+    address.trim_end_matches('/').parse().ok()
 }
 
 /// How to see the two certificates that a member serves. It wants one of whoever asks.

@@ -1,7 +1,7 @@
 //! The API server: both families, encryption at rest, audit log, aggregation layer; anonymous only for health checks.
 
 use super::files::{ETCD_PKI, KUBERNETES_PKI, Reader};
-use super::{Context, audit, encryption, joined, tls_address, url};
+use super::{Context, audit, binds, encryption, joined, tls_address, url};
 use crate::component::{API_SERVER, ETCD, shown_at};
 use crate::spec::RenderError;
 use crate::systemd::{Flags, SANDBOX};
@@ -43,6 +43,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     let shown = tls_address(&context.local_server()).map(|address| shown_at(address, None));
     let unit = API_SERVER.describe_with_flags(reads, &flags, &[("tls-cert-file", shown)]);
     API_SERVER.add_unit(bundle, unit_file, unit);
+    bundle.needs.listen(&API_SERVER.unit(), binds(&API_SERVER, &flags));
     bundle.data_directories.insert(HostPath::literal(LOG_DIRECTORY), Directory::shared(0o700));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The controller manager: signs certificates with cluster-ca, hands out pod CIDRs, one leader among all hosts.
 
 use super::files::{KUBERNETES_PKI, Reader};
-use super::{Context, health_check, joined, listens_at};
+use super::{Context, binds, health_check, joined, listens_at};
 use crate::component::{CONTROLLER_MANAGER, shown_at};
 use crate::spec::RenderError;
 use crate::systemd::{Flags, SANDBOX};
@@ -41,6 +41,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     let shown = listens_at(&CONTROLLER_MANAGER, &flags).map(|address| shown_at(address, None));
     let unit = CONTROLLER_MANAGER.describe_with_flags(reads, &flags, &[("tls-cert-file", shown)]);
     let health_check = health_check(&CONTROLLER_MANAGER, &flags);
+    bundle.needs.listen(&CONTROLLER_MANAGER.unit(), binds(&CONTROLLER_MANAGER, &flags));
     CONTROLLER_MANAGER.add_unit(bundle, unit_file, Unit { health_check, ..unit });
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The scheduler: one leader among all hosts.
 
 use super::files::{KUBERNETES_PKI, Reader};
-use super::{Context, health_check};
+use super::{Context, binds, health_check};
 use crate::component::SCHEDULER;
 use crate::spec::RenderError;
 use crate::systemd::{Flags, SANDBOX};
@@ -25,6 +25,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     let unit_file = unit_file(&flags.command_line(&reader.program(SCHEDULER.program)));
     let reads = reader.reads;
     let health = health_check(&SCHEDULER, &flags);
+    bundle.needs.listen(&SCHEDULER.unit(), binds(&SCHEDULER, &flags));
     SCHEDULER.add_with_health_check(bundle, unit_file, reads, health);
     Ok(())
 }

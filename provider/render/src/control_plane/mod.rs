@@ -49,6 +49,11 @@ pub const ETCDCTL: &str = "/usr/local/bin/etcdctl";
 /// Flags of etcdctl for the credentials that every control-plane host has for it.
 pub const ETCD_CREDENTIALS: &str = "--cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/client.crt --key=/etc/etcd/pki/client.key";
 
+/// What a control plane wants at least. Source: `ControlPlaneNumCPU` and `ControlPlaneMem` (in MiB) of kubeadm
+/// (https://github.com/kubernetes/kubernetes/blob/v1.36.3/cmd/kubeadm/app/constants/constants.go).
+const PROCESSORS: u32 = 2;
+const MEMORY_BYTES: u64 = 1700 << 20;
+
 /// Where a control-plane host reaches what runs on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
@@ -96,6 +101,8 @@ pub fn render(
     csr_approver::render(&context, &mut bundle)?;
     pod_routes::render(&context, &mut bundle);
     files::add_client_kubeconfigs(&context, &mut bundle)?;
+    bundle.needs.tunnel = tls_address(&context.local_server());
+    (bundle.needs.processors, bundle.needs.memory_bytes) = (PROCESSORS, MEMORY_BYTES);
     Ok(bundle)
 }
 
@@ -140,11 +147,16 @@ pub(crate) fn url(scheme: &str, address: IpAddr, port: u16) -> String {
     format!("{scheme}://{}", SocketAddr::new(address, port))
 }
 
-/// Where a component that takes `bind-address` and `secure-port` is reached. `None` when the user's flags switched the port off.
-fn listens_at(component: &Component, flags: &Flags) -> Option<SocketAddr> {
+/// Where a component that takes `bind-address` and `secure-port` listens. `None` when the user's flags switched the port off.
+fn binds(component: &Component, flags: &Flags) -> Option<SocketAddr> {
     let address: IpAddr = flags.get("bind-address")?.parse().ok()?;
     let port = flags.get("secure-port").map_or(Some(component.port), |text| text.parse().ok()).filter(|port| *port != 0)?;
-    Some(SocketAddr::new(reached_locally(address), port))
+    Some(SocketAddr::new(address, port))
+}
+
+/// Where it is reached on its own host.
+fn listens_at(component: &Component, flags: &Flags) -> Option<SocketAddr> {
+    binds(component, flags).map(|bound| SocketAddr::new(reached_locally(bound.ip()), bound.port()))
 }
 
 /// Of an URL with TLS and an address, where the host itself reaches it.

@@ -30,6 +30,7 @@ pub(super) fn render(spec: &LoadBalancerSpec, host: &HostName) -> Result<Bundle,
         VIRTUAL_ADDRESSES.describe(reads, OnChange::Reload),
     );
     bundle.cleanup.push(render_cleanup(spec));
+    bundle.needs.receives.insert("VRRP (IP protocol 112)".into());
     Ok(bundle)
 }
 

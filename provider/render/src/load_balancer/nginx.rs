@@ -3,7 +3,10 @@
 use super::{config_folder, config_path, health, run_folder};
 use crate::component::PROXY;
 use crate::{Listener, LoadBalancerSpec, RenderError};
-use bundle::{Bundle, File, OnChange};
+use bundle::{Bundle, File, OnChange, UnitName};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+const WELCOME_PAGE: &str = "nginx.service";
 
 pub(super) fn render(spec: &LoadBalancerSpec) -> Result<Bundle, RenderError> {
     let mut bundle = Bundle::default();
@@ -13,7 +16,14 @@ pub(super) fn render(spec: &LoadBalancerSpec) -> Result<Bundle, RenderError> {
     // Debian builds the stream module as a package of its own; `apt-get install` needs both names.
     bundle.packages.insert("nginx".into(), "nginx-light libnginx-mod-stream".into());
     let reads = [config, prepare, health::backends_path(spec)?];
-    bundle.add_unit(PROXY.unit_of(&spec.name)?, render_unit(spec), PROXY.describe(reads, OnChange::Reload));
+    let unit = PROXY.unit_of(&spec.name)?;
+    let ip: IpAddr = if has_ipv6(spec) { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+    let ports = spec.listeners.values().map(|listener| listener.port);
+    ports.for_each(|port| bundle.needs.listen(&unit, Some(SocketAddr::new(ip, port))));
+    if displaces_welcome_page(spec) {
+        bundle.needs.displaces.insert(UnitName::literal(WELCOME_PAGE));
+    }
+    bundle.add_unit(unit, render_unit(spec), PROXY.describe(reads, OnChange::Reload));
     Ok(bundle)
 }
 
@@ -76,13 +86,14 @@ fn has_ipv6(spec: &LoadBalancerSpec) -> bool {
     of_hosts.chain(spec.virtual_addresses.iter().map(|net| net.addr())).any(|address| address.is_ipv6())
 }
 
+/// Debian's nginx serves its welcome page on port 80, from the moment that the package is installed.
+fn displaces_welcome_page(spec: &LoadBalancerSpec) -> bool {
+    spec.listeners.values().any(|listener| listener.port == 80)
+}
+
 fn render_unit(spec: &LoadBalancerSpec) -> String {
     let (name, config, run) = (&spec.name, config_folder(spec), run_folder(spec));
-    // Debian's nginx serves its welcome page on port 80, from the moment that the package is installed.
-    let conflicts = match spec.listeners.values().any(|listener| listener.port == 80) {
-        true => "\nConflicts=nginx.service",
-        false => "",
-    };
+    let conflicts = if displaces_welcome_page(spec) { format!("\nConflicts={WELCOME_PAGE}") } else { String::new() };
     format!(
         "\
 [Unit]

@@ -75,6 +75,7 @@ fn describe(bundle: &Bundle) -> String {
     }
     all += &format!("==> packages {:?}\n", bundle.packages);
     all += &format!("==> data directories {:?}\n", bundle.data_directories.keys().map(HostPath::as_str).collect::<Vec<_>>());
+    all += &format!("==> listens {:?}, receives {:?}\n", bundle.needs.listens.keys(), bundle.needs.receives);
     all + &format!("==> cleanup\n{}\n", bundle.cleanup.join("\n"))
 }
 

@@ -1,7 +1,7 @@
 //! What undoes a node: containers, mounts, links, routes, rules, and files that the components wrote themselves. Each command
 //! runs after the units have stopped and succeeds on a host where there is nothing to undo.
 
-use super::{BOOTSTRAP_KUBECONFIG, Context};
+use super::{BOOTSTRAP_KUBECONFIG, CNI_CONFIGURATION, Context};
 use crate::spec::{PodNetwork, ProxyMode};
 use bundle::Bundle;
 
@@ -36,7 +36,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
         add(
             "for table in 'inet k8s-hardway' 'ip cni_hostport' 'ip6 cni_hostport'; do nft delete table $table 2>/dev/null; done; true",
         );
-        add("rm -f /etc/cni/net.d/10-k8s-hardway.conflist; rmdir /etc/cni/net.d /etc/cni 2>/dev/null; true");
+        add(&format!("rm -f {CNI_CONFIGURATION}; rmdir /etc/cni/net.d /etc/cni 2>/dev/null; true"));
     }
     // The kubelet raises logind's delay so that pods may end before the host does.
     add("rm -f /etc/systemd/logind.conf.d/99-kubelet.conf; rmdir /etc/systemd/logind.conf.d 2>/dev/null; true");

@@ -6,11 +6,12 @@ use crate::component::KUBE_PROXY;
 use crate::spec::ProxyMode;
 use crate::systemd::Flags;
 use crate::yaml::{merged, to_yaml};
-use bundle::{Bundle, File, HostPath};
+use bundle::{Bundle, File, HostPath, Kernel};
 use serde_json::{Value, json};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 const CONFIGURATION: &str = "/etc/kubernetes/node/kube-proxy.yaml";
+const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 10249);
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     let configuration = configuration(context);
@@ -20,6 +21,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
         HostPath::literal(ENVIRONMENT),
         add_file(bundle, CONFIGURATION, File::public(to_yaml(&configuration))),
     ];
+    add_needs(&configuration, bundle);
     KUBE_PROXY.add_with_health_check(bundle, unit_file(&command_line(&configuration)), reads, check_of(&configuration));
     let programs: &[(&str, &str)] = match context.spec.proxy_mode {
         ProxyMode::Nftables => &[("nft", "nftables")],
@@ -49,15 +51,32 @@ fn configuration(context: &Context) -> Value {
     merged(ours, &without_identity(&spec.kube_proxy_config))
 }
 
-/// Address and port, or an address; the default listens on every one of the family of `bindAddress`.
-/// Source: `healthzBindAddress` of KubeProxyConfiguration, and its defaults in `pkg/proxy/apis/config/v1alpha1`.
+/// nftables: `NFTablesKubeProxyKernelVersion` in pkg/util/kernel/constants.go, without which it does not start (pkg/proxy/nftables/supported.go;
+/// https://kubernetes.io/docs/reference/node/kernel-version-requirements/). Metrics: `ProxyStatusPort` in pkg/cluster/ports/ports.go.
+fn add_needs(configuration: &Value, bundle: &mut Bundle) {
+    let (health, metrics) = (health_address(configuration), bind_address(configuration, "metricsBindAddress", METRICS));
+    bundle.needs.listen(&KUBE_PROXY.unit(), health);
+    bundle.needs.listen(&KUBE_PROXY.unit(), metrics);
+    if configuration.get("mode").and_then(Value::as_str) == Some("nftables") {
+        bundle.needs.kernel = Some(Kernel { major: 5, minor: 13, wanted_by: "kube-proxy in nftables mode".into() });
+    }
+}
+
+fn health_address(configuration: &Value) -> Option<SocketAddr> {
+    bind_address(configuration, "healthzBindAddress", SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), KUBE_PROXY.port))
+}
+
+/// Address and port, or an address; the default of health checks listens on every one of the family of `bindAddress`.
+/// Source: KubeProxyConfiguration, and its defaults in `pkg/proxy/apis/config/v1alpha1`.
+fn bind_address(configuration: &Value, field: &str, default: SocketAddr) -> Option<SocketAddr> {
+    match configuration.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()) {
+        None => Some(default),
+        Some(text) => text.parse().or_else(|_| text.parse().map(|address| SocketAddr::new(address, default.port()))).ok(),
+    }
+}
+
 fn check_of(configuration: &Value) -> Option<String> {
-    let every_address = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), KUBE_PROXY.port);
-    let address = match configuration.get("healthzBindAddress").and_then(Value::as_str) {
-        None => every_address,
-        Some(text) => text.parse().or_else(|_| text.parse().map(|address| SocketAddr::new(address, KUBE_PROXY.port))).ok()?,
-    };
-    health_check(&KUBE_PROXY, address)
+    health_check(&KUBE_PROXY, health_address(configuration)?)
 }
 
 /// The flag wins over the file, so it is left out where the user's configuration has a name.

@@ -25,6 +25,8 @@ pub const CLIENT_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet-client-curren
 
 const CONFIGURATION: &str = "/etc/kubernetes/node/kubelet.yaml";
 pub(super) const CLIENT_AUTHORITY: &str = "/etc/kubernetes/node/kubelet-client-ca.crt";
+/// `KubeletPort` of Kubernetes (pkg/cluster/ports/ports.go).
+const SERVING_PORT: u16 = 10250;
 const RESOLV_CONF_SCRIPT: &str = include_str!("resolv-conf.sh");
 const RESOLV_CONF: &str = "/run/k8s-kubelet/resolv.conf";
 
@@ -54,6 +56,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     let before_start = format!("{script} ${{{NODE_ADDRESS}}} {RESOLV_CONF}");
     let flags = flags(context);
     let health = check_of(&configuration, &flags);
+    add_needs(context, &configuration, &flags, bundle);
     KUBELET.add_with_health_check(bundle, unit_file(&before_start, &flags.command_line(KUBELET.program)), reads, health);
     bundle.packages.insert("mount".into(), "mount".into());
     bundle.data_directories.insert(HostPath::literal("/var/lib/kubelet"), Directory::data(0o750));
@@ -109,17 +112,49 @@ fn configuration(spec: &NodeGroupSpec) -> Value {
     merged(ours, &without_identity(&spec.kubelet_config))
 }
 
-/// Fields of the configuration, and the flags that win over them. `None` when the user switched the endpoint off.
-/// Source: `healthzPort` and `healthzBindAddress` of KubeletConfiguration.
-fn check_of(configuration: &Value, flags: &Flags) -> Option<String> {
-    let field = |name: &str| configuration.get(name).filter(|value| !value.is_null());
-    let port = match flags.get("healthz-port") {
-        Some(text) => text.parse().ok()?,
-        None => field("healthzPort").map_or(Some(KUBELET.port), |port| u16::try_from(port.as_u64()?).ok())?,
+/// Source: KubeletConfiguration (https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/) and the defaults in
+/// pkg/kubelet/apis/config/v1beta1/defaults.go: `failSwapOn` and, since 1.35, `failCgroupV1` are true where nobody says otherwise.
+fn add_needs(context: &Context, configuration: &Value, flags: &Flags, bundle: &mut Bundle) {
+    let is_on = |field: &str, flag: &str| match flags.get(flag) {
+        Some(text) => text == "true",
+        None => configuration.get(field).and_then(Value::as_bool).unwrap_or(true),
     };
-    let address =
-        flags.get("healthz-bind-address").or(field("healthzBindAddress").and_then(Value::as_str)).unwrap_or("127.0.0.1");
-    health_check(&KUBELET, SocketAddr::new(address.parse().ok()?, port))
+    let address = address_of(configuration, flags, [("address", "address"), ("port", "port")], ("0.0.0.0", SERVING_PORT));
+    let pods: Vec<String> = context.spec.network.pod_cidrs.iter().map(ToString::to_string).collect();
+    let needs = &mut bundle.needs;
+    needs.listen(&KUBELET.unit(), address);
+    needs.listen(&KUBELET.unit(), health_address(configuration, flags));
+    needs.no_swap = is_on("failSwapOn", "fail-swap-on");
+    needs.cgroup_v2 = is_on("failCgroupV1", "fail-cgroupv1");
+    needs.runs_containers = true;
+    needs.receives.insert(format!("everything from and to {}", pods.join(" and ")));
+}
+
+/// Source: `healthzPort` and `healthzBindAddress` of KubeletConfiguration.
+fn health_address(configuration: &Value, flags: &Flags) -> Option<SocketAddr> {
+    let fields = [("healthzBindAddress", "healthz-bind-address"), ("healthzPort", "healthz-port")];
+    address_of(configuration, flags, fields, ("127.0.0.1", KUBELET.port))
+}
+
+/// Address and port by their fields in the configuration, and the flags that win over them.
+fn address_of(
+    configuration: &Value,
+    flags: &Flags,
+    [address, port]: [(&str, &str); 2],
+    (default_address, default_port): (&str, u16),
+) -> Option<SocketAddr> {
+    let field = |name: &str| configuration.get(name).filter(|value| !value.is_null());
+    let port = match flags.get(port.1) {
+        Some(text) => text.parse().ok()?,
+        None => field(port.0).map_or(Some(default_port), |port| u16::try_from(port.as_u64()?).ok())?,
+    };
+    let address = flags.get(address.1).or(field(address.0).and_then(Value::as_str)).unwrap_or(default_address);
+    Some(SocketAddr::new(address.parse().ok()?, port))
+}
+
+/// `None` when the user switched the endpoint off.
+fn check_of(configuration: &Value, flags: &Flags) -> Option<String> {
+    health_check(&KUBELET, health_address(configuration, flags)?)
 }
 
 /// The user may set every field but those that say what the file is.

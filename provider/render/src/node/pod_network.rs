@@ -10,6 +10,8 @@ use ipnet::IpNet;
 pub(crate) const SCRIPT: &str = include_str!("pod-network.sh");
 /// A node's own copy: a control-plane host may have another version in /usr/local/bin.
 pub const KUBECTL: &str = "/usr/local/lib/k8s-hardway/kubectl";
+/// Where `pod-network.sh` writes the pod network of the node.
+pub const CNI_CONFIGURATION: &str = "/etc/cni/net.d/10-k8s-hardway.conflist";
 const NFT_FILE: &str = "/etc/kubernetes/node/pod-network.nft";
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) {
@@ -25,6 +27,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
         add_file(bundle, NFT_FILE, File::public(masquerade_rules(context.spec))),
     ];
     POD_NETWORK.add(bundle, unit_file(&command_line), reads);
+    bundle.needs.routed.extend(&context.spec.network.pod_cidrs);
     bundle.packages.insert("ip".into(), "iproute2".into());
     bundle.packages.insert("nft".into(), "nftables".into());
 }

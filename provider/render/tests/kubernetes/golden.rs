@@ -2,7 +2,7 @@
 //! `UPDATE=1` rewrites them and fails once. Certificates and keys are listed without content; scripts stand in `src`.
 
 use crate::cases::{CASES, text};
-use bundle::{Bundle, OnChange};
+use bundle::{Bundle, Needs, OnChange};
 use render::objects;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,22 @@ fn summary(bundle: &Bundle) -> String {
     }
     lines.extend(bundle.identity.iter().map(|(key, value)| format!("identity {key} {value}")));
     lines.extend(bundle.cleanup.iter().map(|command| format!("cleanup {command}")));
+    lines.extend(needs(&bundle.needs));
     lines.join("\n") + "\n"
+}
+
+fn needs(needs: &Needs) -> Vec<String> {
+    let mut lines: Vec<String> = needs.listens.iter().map(|(address, unit)| format!("listens {address} {unit}")).collect();
+    lines.extend(needs.receives.iter().map(|what| format!("receives {what}")));
+    lines.extend(needs.kernel.iter().map(|kernel| format!("kernel {}.{} for {}", kernel.major, kernel.minor, kernel.wanted_by)));
+    lines.extend(needs.routed.iter().map(|network| format!("routes {network}")));
+    lines.extend(needs.tunnel.iter().map(|address| format!("tunnel {address}")));
+    let flags = [(needs.no_swap, "no swap"), (needs.cgroup_v2, "cgroup v2"), (needs.runs_containers, "to run containers alone")];
+    lines.extend(flags.iter().filter(|(is_needed, _)| *is_needed).map(|(_, what)| format!("needs {what}")));
+    if needs.processors > 0 {
+        lines.push(format!("wants {} processors, {} MiB", needs.processors, needs.memory_bytes >> 20));
+    }
+    lines
 }
 
 fn compare(expected: &BTreeMap<PathBuf, String>) {

@@ -8,7 +8,7 @@ use super::fleet::Fleet;
 use super::moves::{Move, Way, look_first};
 use crate::ssh::{self, Endpoint, Ssh};
 use bundle::{HostName, Manifest};
-use machines::Inventory;
+use machines::{Inventory, Wanted};
 use schema::{AttributePath, Diagnostic, Diagnostics, Field, Severity, Value, decode};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -121,7 +121,7 @@ impl Addresses {
             }
             let Some(machine) = fleet.machines.get(name) else { continue };
             let primary = self.declared.get(moved.host).and_then(|machine| machine.primary);
-            let facts = machine.facts().await.map_err(|error| machine_error(&error))?;
+            let facts = machine.facts(&Wanted::default()).await.map_err(|error| machine_error(&error))?;
             let is_at_its_address = primary.is_some_and(|address| facts.interface_of(address).is_some());
             if !(moved.keeps_its_address() && is_at_its_address) {
                 return Err(moved.refusal_of_other_machine());

@@ -8,8 +8,9 @@ use super::execute::{Actions, Execution, Outcome};
 use super::fleet::Fleet;
 use super::ownership::{self, Claim};
 use super::plan::Rollout;
+use super::preflight::{self, Look, Newcomer};
 use super::recorded::{self, Recorded};
-use super::{expiry, lives, lost_members, preflight};
+use super::{expiry, lives, lost_members};
 use bundle::{Bundle, HostName, Manifest, Observed};
 use machines::{Inventory, MachineError, Record};
 use protocol::{ApplyRequest, ApplyResponse};
@@ -98,12 +99,14 @@ impl Apply<'_> {
         let adopts =
             recorded.is_empty() && self.inventories.values().any(|found| ownership::has_own_data(&fleet.owner.name, found));
         let mut applied = Applied { manifests: recorded.clone(), diagnostics: Diagnostics::default(), cancelled: false, adopts };
-        let mut faults = self.foreign(fleet, recorded);
-        faults.extend(self.preflight(fleet, recorded).await);
-        if faults.has_errors() {
-            applied.diagnostics = faults;
+        let mut found = self.foreign(fleet, recorded);
+        found.extend(self.preflight(fleet).await);
+        if found.has_errors() {
+            found.extend(fleet.absent_of(manifests.keys()).unchanged(self.moves));
+            applied.diagnostics = found;
             return applied;
         }
+        applied.diagnostics = found;
         let mut states = self.host_states(&asked, recorded, &observed);
         for state in &mut states {
             if let Some((bundle, found)) = self.desired.get(&state.name).zip(self.inventories.get(&state.name)) {
@@ -177,18 +180,23 @@ impl Apply<'_> {
         self.inventories.iter().filter_map(check).flatten().collect()
     }
 
-    /// Looks at hosts that get something for the first time.
-    async fn preflight(&self, fleet: &Fleet, recorded: &BTreeMap<HostName, Manifest>) -> Diagnostics {
-        let new = self.desired.keys().filter(|host| !recorded.contains_key(*host));
-        let looks = new.filter_map(|host| Some((host, self.hosts.get(host)?, fleet.machines.get(host)?))).map(
-            |(name, host, machine)| async move {
-                match machine.facts().await {
-                    Ok(facts) => preflight::check(name.as_str(), host, &facts),
-                    Err(error) => machine_error(&error).into(),
-                }
-            },
-        );
-        futures::future::join_all(looks).await.into_iter().flatten().collect()
+    /// Looks at hosts that have no record of this resource.
+    async fn preflight(&self, fleet: &Fleet) -> Diagnostics {
+        let new = self.inventories.iter().filter(|(_, found)| preflight::is_new(&fleet.owner.name, found));
+        let looks = new.filter_map(|(name, found)| {
+            let (bundle, host, machine) = (self.desired.get(name)?, self.hosts.get(name)?, fleet.machines.get(name)?);
+            Some(async move { (name, bundle, host, found, machine.facts(&preflight::wanted(bundle)).await) })
+        });
+        let (mut diagnostics, mut seen) = (Diagnostics::default(), Vec::new());
+        for (name, bundle, host, found, facts) in futures::future::join_all(looks).await {
+            match facts {
+                Ok(facts) => seen.push((name, bundle, host, found, facts)),
+                Err(error) => diagnostics.push(machine_error(&error)),
+            }
+        }
+        let newcomers = seen.iter().map(|(name, bundle, host, found, facts)| Newcomer { name, bundle, host, found, facts });
+        diagnostics.extend(preflight::check(&Look { newcomers: newcomers.collect(), hosts: self.hosts }));
+        diagnostics
     }
 }
 

@@ -61,7 +61,9 @@ impl Finding {
             ),
             Finding::Installation(path, who) => (
                 format!("{host} carries a cluster of {who}"),
-                format!("{path} is not empty there. Remove it as the documentation of {who} says, or declare another host."),
+                format!(
+                    "{path} is there, with content. Remove that cluster as the documentation of {who} says, or declare another host."
+                ),
             ),
             Finding::Filled(paths) => (
                 format!("{host} has data that no record of this provider covers"),

@@ -23,7 +23,7 @@ pub(crate) mod node_group;
 mod outdated;
 mod ownership;
 mod plan;
-mod preflight;
+pub mod preflight;
 mod recorded;
 mod served;
 mod steps;

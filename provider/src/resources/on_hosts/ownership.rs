@@ -20,8 +20,10 @@ const END: &str = "-----END CERTIFICATE-----\n";
 const API_SERVER: &str = "kube-apiserver.service";
 
 /// Where others keep a cluster, and who.
-pub(super) const INSTALLATIONS: [(&str, &str); 4] = [
+pub(super) const INSTALLATIONS: [(&str, &str); 6] = [
     ("/etc/kubernetes/manifests", "kubeadm"),
+    ("/etc/kubernetes/admin.conf", "kubeadm"),
+    ("/etc/kubernetes/kubelet.conf", "kubeadm"),
     ("/var/lib/rancher", "k3s or RKE2"),
     ("/var/lib/k0s", "k0s"),
     ("/var/snap/microk8s", "MicroK8s"),
