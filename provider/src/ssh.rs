@@ -80,7 +80,10 @@ pub fn attribute() -> Attribute {
             .defaults_to("`~/.ssh/known_hosts` when `known_hosts` is not set either"),
         Attribute::number("connect_timeout_seconds")
             .optional()
-            .describe("How long to wait for a host to answer.")
+            .describe(
+                "How long one attempt to connect may take. A host that is new to a resource may still be booting: until it is up, it is \
+                 tried again for up to five minutes.",
+            )
             .defaults_to("`10`"),
         Attribute::nested("jump_host", Nesting::Single, {
             let address = Attribute::string("address").required().validator(schema::not_empty());

@@ -8,8 +8,9 @@ use russh::client::{self, AuthResult, Handle, Msg};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, decode_secret_key};
-use russh::{Channel, MethodSet, Preferred};
-use std::sync::Arc;
+use russh::{Channel, ChannelOpenFailure, MethodSet, Preferred};
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
@@ -63,7 +64,8 @@ async fn open_handle(target: &Target, jump: Option<&Connection>) -> Result<Handl
     })?;
     let entries = parse_known_hosts(&known_hosts, &target.address, target.port);
     let config = Arc::new(config(&entries));
-    let client = Client { entries, host: target.to_string(), place: target.known_hosts.place() };
+    let banner = Banner::default();
+    let client = Client { entries, host: target.to_string(), place: target.known_hosts.place(), banner: banner.clone() };
     let connected = match jump {
         None => client::connect(config, (target.address.as_str(), target.port), client).await,
         Some(jump) => {
@@ -75,13 +77,36 @@ async fn open_handle(target: &Target, jump: Option<&Connection>) -> Result<Handl
         Failure::HostKey(error) => error,
         Failure::Ssh(error) => unreachable(target, error),
     })?;
-    log_in(&mut handle, target).await?;
-    Ok(handle)
+    match log_in(&mut handle, target).await {
+        Ok(()) => Ok(handle),
+        Err(error) => Err(banner.still_boots(target).unwrap_or(error)),
+    }
 }
 
 fn unreachable(target: &Target, error: russh::Error) -> MachineError {
     let through = target.jump.as_ref().map(|jump| format!(" through {jump}")).unwrap_or_default();
-    MachineError::Connect { host: format!("{target}{through}"), reason: error.to_string() }
+    let may_pass = may_pass(&error);
+    MachineError::Connect { host: format!("{target}{through}"), reason: error.to_string(), may_pass }
+}
+
+/// Nobody listens yet, or whoever does is not ready. A name that no server knows, or an address that is none, stays so.
+fn may_pass(error: &russh::Error) -> bool {
+    match error {
+        russh::Error::IO(error) => matches!(
+            error.kind(),
+            ErrorKind::ConnectionRefused
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::HostUnreachable
+                | ErrorKind::NetworkUnreachable
+                | ErrorKind::TimedOut
+                | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof
+        ),
+        russh::Error::ChannelOpenFailure(reason) => matches!(reason, ChannelOpenFailure::ConnectFailed),
+        russh::Error::Disconnect | russh::Error::HUP => true,
+        _ => false,
+    }
 }
 
 fn config(entries: &Entries) -> client::Config {
@@ -103,6 +128,21 @@ pub(crate) struct Client {
     entries: Entries,
     host: String,
     place: String,
+    banner: Banner,
+}
+
+/// What the server says before somebody is logged in.
+#[derive(Clone, Default)]
+struct Banner(Arc<Mutex<String>>);
+
+impl Banner {
+    /// The text is the one of systemd's /run/nologin (tmpfiles.d/systemd-nologin.conf), which pam_nologin(8) shows until the boot is over to
+    /// everybody but root.
+    fn still_boots(&self, target: &Target) -> Option<MachineError> {
+        let banner = self.0.lock().ok()?;
+        let reason = banner.lines().find(|line| line.contains("System is booting up"))?;
+        Some(MachineError::Booting { host: target.to_string(), reason: reason.trim().trim_end_matches('.').into() })
+    }
 }
 
 pub(crate) enum Failure {
@@ -130,6 +170,13 @@ impl client::Handler for Client {
 
     async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Failure> {
         self.verdict(&key.public_key()).map(|()| true).map_err(Failure::HostKey)
+    }
+
+    async fn auth_banner(&mut self, banner: &str, _session: &mut client::Session) -> Result<(), Failure> {
+        if let Ok(mut said) = self.banner.0.lock() {
+            said.push_str(banner);
+        }
+        Ok(())
     }
 }
 

@@ -30,10 +30,13 @@ impl fmt::Display for ShownKey {
     }
 }
 
-/// Every error has a summary (the operation, the object and the host) and a detail (why, and the way out).
+/// Every error has a summary (the operation, the object and the host) and a detail (why, and the way out). A connection `may_pass` that
+/// nobody took, or that broke off, as while a host boots; `Stopped` is one that the user did not want to wait for any longer.
 #[derive(Debug)]
 pub enum MachineError {
-    Connect { host: String, reason: String },
+    Connect { host: String, reason: String, may_pass: bool },
+    Booting { host: String, reason: String },
+    Stopped { host: String },
     ConnectTimeout { host: String, seconds: u64 },
     UnknownHostKey { host: String, shown: Box<ShownKey> },
     ChangedHostKey { host: String, known_line: usize, shown: Box<ShownKey> },
@@ -77,6 +80,8 @@ impl MachineError {
         use MachineError as E;
         match self {
             E::Connect { host, .. } => format!("cannot connect to {host}"),
+            E::Booting { host, .. } => format!("{host} is still booting"),
+            E::Stopped { host } => format!("stopped on request while {host} was waited for"),
             E::ConnectTimeout { host, seconds } => format!("{host} did not answer within {seconds} s while connecting to it"),
             E::UnknownHostKey { host, .. } => format!("the host key of {host} is not known"),
             E::ChangedHostKey { host, .. } => format!("THE HOST KEY OF {host} HAS CHANGED"),
@@ -113,11 +118,18 @@ impl MachineError {
         }
     }
 
+    /// Whether a host that boots may answer like this.
+    pub fn may_be_booting(&self) -> bool {
+        use MachineError as E;
+        matches!(self, E::Connect { may_pass: true, .. } | E::ConnectTimeout { .. } | E::Booting { .. } | E::Lost { .. })
+    }
+
     /// Why, and the way out.
     pub fn detail(&self) -> String {
         use MachineError as E;
         match self {
             E::Connect { .. }
+            | E::Booting { .. }
             | E::ConnectTimeout { .. }
             | E::UnknownHostKey { .. }
             | E::ChangedHostKey { .. }
@@ -138,6 +150,7 @@ impl MachineError {
             E::Connect { reason, .. } => format!(
                 "{reason}. Check that it is up, that its address and port are right, and that a firewall lets SSH through"
             ),
+            E::Booting { reason, .. } => format!("It says: {reason}. Apply again once it is up"),
             E::ConnectTimeout { .. } => {
                 "Check that it is up and that a firewall lets SSH through, or raise the connect timeout".into()
             }
@@ -160,7 +173,12 @@ impl MachineError {
                 "Tried {tried}; it offers {offered}. Put the public key into ~{user}/.ssh/authorized_keys there, or name another user or key"
             ),
             E::Sudo { user, reason, .. } => {
-                format!("{reason}. Allow it with a line `{user} ALL=(ALL) NOPASSWD: ALL` in /etc/sudoers.d, or log in as root")
+                let line = if reason.contains("must have a tty") {
+                    format!("Defaults:{user} !requiretty")
+                } else {
+                    format!("{user} ALL=(ALL) NOPASSWD: ALL")
+                };
+                format!("{reason}. Allow it with a line `{line}` in /etc/sudoers.d, or log in as root")
             }
             E::Key { reason, .. } | E::Forward { reason, .. } => reason.clone(),
             _ => String::new(),

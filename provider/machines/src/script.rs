@@ -198,8 +198,17 @@ mod tests {
         assert!(is_refusal_of_sudo(&output(1, "", &format!("{warning}sudo: a password is required\n"))));
         assert!(is_refusal_of_sudo(&output(1, "", "x is not in the sudoers file.\n")));
         assert!(is_refusal_of_sudo(&output(127, "", "sh: 1: sudo: not found\n")));
+        assert!(is_refusal_of_sudo(&output(1, "", "sudo: sorry, you must have a tty to run sudo\n")));
         assert!(!is_refusal_of_sudo(&output(1, "error\tfile\t/etc/x\n", warning)));
         assert!(!is_refusal_of_sudo(&output(1, "", warning)));
+    }
+
+    #[test]
+    fn the_way_out_of_a_refusal_fits_its_reason() {
+        let refused =
+            |reason: &str| MachineError::Sudo { host: "h1".into(), user: "admin".into(), reason: reason.into() }.detail();
+        assert!(refused("sudo: a password is required").contains("`admin ALL=(ALL) NOPASSWD: ALL`"));
+        assert!(refused("sudo: sorry, you must have a tty to run sudo").contains("`Defaults:admin !requiretty`"));
     }
 
     #[test]

@@ -16,6 +16,12 @@ pub(super) fn run(memory: &mut Memory, name: &HostName, script: &str) -> Output 
     let words: Vec<&str> = script.split(' ').collect();
     match words.as_slice() {
         ["systemctl", "show", "--timestamp=us+utc", "-p", _, "--", .., "date", "-u", "+%s%6N"] => show(memory, name, script),
+        ["systemctl", "is-system-running"] => {
+            let startings = &mut memory.host(name).startings;
+            let state = if *startings == 0 { "running\n" } else { "starting\n" };
+            *startings = startings.saturating_sub(1);
+            answer(state == "running\n", state)
+        }
         ["systemctl", "stop", unit] => {
             units::stop(memory, name, &UnitName::literal(unit));
             answer(true, "")

@@ -165,7 +165,9 @@ impl World for FakeWorld {
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Host>, MachineError> {
         let (machine, answers) = self.change(|memory| {
             let machine = memory.routes.get(&target.address).unwrap_or(&target.name).clone();
-            let answers = memory.host(&machine).answers;
+            let host = memory.host(&machine);
+            let answers = host.answers && host.refusals == 0;
+            host.refusals = host.refusals.saturating_sub(1);
             (machine, answers)
         });
         if !answers || self.is_dead() {

@@ -19,7 +19,7 @@ const TAKE_APART: [&str; 13] = [
     ".find(",
 ];
 /// Sentences that are read all the same: file, text, and why.
-const READ_SENTENCES: [(&str, &str, &str); 14] = [
+const READ_SENTENCES: [(&str, &str, &str); 16] = [
     ("bundle/src/contents.rs", ": ", "the one reader of the keys that `fold` writes"),
     ("bundle/src/difference.rs", ": ", "the one FromStr of a difference"),
     ("bundle/src/difference.rs", " instead of ", "the one FromStr of a difference"),
@@ -31,6 +31,8 @@ const READ_SENTENCES: [(&str, &str, &str); 14] = [
     ("aws/src/objects/dns_record/mod.rs", "was not found", "of AWS"),
     ("aws/src/objects/dns_record/mod.rs", "already exists", "of AWS"),
     ("aws/src/objects/route_table.rs", "no route defined", "of AWS"),
+    ("machines/src/connection.rs", "System is booting up", "of systemd, in /run/nologin"),
+    ("machines/src/error.rs", "must have a tty", "of sudo"),
     ("aws/src/reach.rs", "dns error", "of the HTTP client"),
     ("aws/src/reach.rs", "connect timeout", "of the HTTP client"),
     ("on_cloud/vpc/infer/groups.rs", "ingress tcp ", "the key of a setting, whose rules are not types yet"),

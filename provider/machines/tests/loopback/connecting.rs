@@ -148,6 +148,30 @@ async fn a_dead_host_fails_within_the_connect_timeout() {
 }
 
 #[tokio::test]
+async fn a_host_that_may_still_be_booting_is_told_from_one_that_is_not_there() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let host = Host::start_configured("");
+    let error = refused(&Target { port: closed, ..host.target() }).await;
+    assert!(matches!(error, MachineError::Connect { .. }) && error.may_be_booting(), "{error}");
+    let nowhere = refused(&Target { address: "nowhere.invalid".into(), ..host.target() }).await;
+    assert!(!nowhere.may_be_booting(), "{nowhere}");
+    // A server that hangs up before it says who it is.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let error = refused(&Target { port, ..host.target() }).await;
+    assert!(error.may_be_booting(), "{error}");
+    let stranger = Authentication::PrivateKey(Secret::new(Host::start().text("user_ed25519")));
+    let error = refused(&Target { authentication: vec![stranger.clone()], ..host.target() }).await;
+    assert!(matches!(error, MachineError::Authentication { .. }) && !error.may_be_booting(), "{error}");
+    host.write("nologin", "\"System is booting up. Unprivileged users are not permitted to log in yet.\"\n");
+    let boots = Host::start_configured(&format!("Banner {}\n", host.path("nologin").display()));
+    let error = refused(&Target { authentication: vec![stranger], ..boots.target() }).await;
+    assert!(matches!(error, MachineError::Booting { .. }) && error.may_be_booting(), "{error}");
+    boots.connect().await;
+}
+
+#[tokio::test]
 async fn work_on_many_hosts_can_be_spawned() {
     let hosts = [Host::start(), Host::start(), Host::start()];
     let targets = hosts.each_ref().map(Host::target);

@@ -2,6 +2,7 @@
 //! only then change anything.
 
 use super::apply::Apply;
+use super::connect::Way;
 use super::fleet::Fleet;
 use super::recorded::{self, Recorded};
 use super::{Declared, HostResource, OnHosts, Place, connect, errors, keeping_stamps, lives, outdated, ownership, steps};
@@ -29,7 +30,9 @@ impl<R: HostResource> OnHosts<R> {
         let actions = self.resource.actions(&self.shared, &config, call).await?;
         let (mut planned, desired) = self.desired_at_apply(&config, &with_secrets, &request, &recorded, &actions).await?;
         let owner = self.incarnation(request.prior.as_ref(), &planned)?;
-        let mut fleet = connect::connect(&self.shared, owner, &all, &place.ssh, call).await?;
+        let new = desired.keys().filter(|host| !recorded.contains_key(*host)).cloned().collect();
+        let way = Way { hosts: &all, ssh: &place.ssh, new };
+        let mut fleet = connect::connect(&self.shared, owner, &way, call).await?;
         let questions = ownership::questions(&desired, &recorded);
         let inventories = identify(&mut fleet, questions, request.prior.as_ref()).await?;
         self.set_uid(&mut planned, &fleet.owner.uid);

@@ -5,6 +5,7 @@
 mod absence;
 mod addresses;
 mod apply;
+mod booting;
 mod calls;
 mod connect;
 pub(crate) mod downloads;
@@ -32,6 +33,7 @@ mod stopping;
 mod versions;
 
 use self::addresses::{Addresses, Moves};
+use self::connect::Way;
 use self::execute::Actions;
 use self::fleet::Fleet;
 use self::plan::{Before, Rollout};
@@ -48,7 +50,7 @@ use protocol::{
 use schema::{AttributePath, Diagnostic, Diagnostics, Field, Schema, Value, decode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A resource whose objects are files, programs and units on hosts. Its schema has `id`, `hosts` and `ssh`.
 #[async_trait]
@@ -201,7 +203,8 @@ impl<R: HostResource> OnHosts<R> {
     async fn connect_to_recorded(&self, call: &Call, prior: &Value) -> Result<Fleet, Diagnostic> {
         let place: Place = decode(prior)?;
         let hosts = recorded::all_hosts(None, Some(prior))?;
-        connect::connect(&self.shared, self.incarnation(Some(prior), prior)?, &hosts, &place.ssh, call).await
+        let way = Way { hosts: &hosts, ssh: &place.ssh, new: BTreeSet::new() };
+        connect::connect(&self.shared, self.incarnation(Some(prior), prior)?, &way, call).await
     }
 
     /// What is replaced is planned as new, and what its destroy means is said: engines ask again without what exists, show the values of
