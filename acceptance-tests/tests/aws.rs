@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+#[path = "aws/destroying.rs"]
+mod destroying;
+
 use acceptance_tests::aws::{Account, account::ZONE_NAME, autoscaling};
 use acceptance_tests::command::run as run_program;
 use acceptance_tests::suite::{Shared, main as run};
@@ -23,6 +26,7 @@ impl Shared for Examples {
 }
 
 fn main() -> ExitCode {
+    use destroying::*;
     let scenarios = scenarios![
         a_plan_tells_the_least_policy_before_there_is_anything,
         the_least_policy_covers_every_call,
@@ -33,6 +37,8 @@ fn main() -> ExitCode {
         what_is_imported_has_an_empty_plan,
         a_zone_that_a_load_balancer_uses_goes_with_two_applies,
         what_kubernetes_made_blocks_a_destroy_by_name_or_goes_with_it,
+        what_belongs_to_others_stops_a_destroy_while_all_is_there,
+        volumes_of_the_cluster_s_name_stay_unless_the_user_says_otherwise,
         destroy_leaves_nothing_and_can_be_done_twice,
         an_empty_plan_makes_as_many_calls_for_two_zones_as_for_four,
         an_auto_scaling_group_is_attached_and_scales_without_a_change,
@@ -171,30 +177,6 @@ fn a_zone_that_a_load_balancer_uses_goes_with_two_applies(Examples(accounts): &m
     account.apply();
     assert_same(&account.inventory(), &before);
     account.plan().is_empty();
-}
-
-fn what_kubernetes_made_blocks_a_destroy_by_name_or_goes_with_it(Examples(accounts): &mut Examples) {
-    let account = &accounts[1];
-    let vpc = account.workspace.attribute("k8s_vpc.main", "vpc_id");
-    let group = [
-        ("Action", "CreateSecurityGroup"),
-        ("GroupName", "k8s-elb-a1b2"),
-        ("GroupDescription", "made by a service"),
-        ("VpcId", vpc.as_str().unwrap()),
-        ("TagSpecification.1.ResourceType", "security-group"),
-        ("TagSpecification.1.Tag.1.Key", "kubernetes.io/cluster/demo"),
-        ("TagSpecification.1.Tag.1.Value", "owned"),
-    ];
-    account.emulator.call("ec2", &group);
-    let refused = account.workspace.try_destroy(None);
-    assert!(!refused.is_success() && refused.stderr.contains("k8s-elb-a1b2"), "{}", refused.stderr);
-    let text = account.workspace.read("main.tf");
-    let (from, to) = ("resource \"k8s_vpc\" \"main\" {", "resource \"k8s_vpc\" \"main\" {\n  destroy_leftovers = true");
-    account.workspace.write("main.tf", &text.replace(from, to));
-    account.apply();
-    account.destroy();
-    assert_same(&account.inventory(), &[]);
-    account.workspace.write("main.tf", &text);
 }
 
 fn destroy_leaves_nothing_and_can_be_done_twice(Examples(accounts): &mut Examples) {

@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use cache::Cache;
 use clients::Clients;
 use cloud::{
-    Change, Cloud, CloudError, Connection, Connector, Found, Identity, Image, ImageQuery, InstanceType, Leftover, Quota,
-    Resolved, Tried, Wanted, Zone,
+    Change, Cloud, CloudError, Connection, Connector, Found, Identity, Image, ImageQuery, InstanceType, Leftover, Occupant,
+    Quota, Resolved, Tried, Volume, Wanted, Zone,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -129,6 +129,18 @@ impl Cloud for Region {
         let clients = self.clients().await?;
         let _change = self.cache.changing_leftover();
         self.explained(queries::delete_leftover(clients, leftover).await)
+    }
+
+    async fn occupants(&self, vpc_id: &str) -> Result<Vec<Occupant>, CloudError> {
+        self.explained(queries::occupants(self.clients().await?, vpc_id).await)
+    }
+
+    async fn volumes(&self, cluster: &str) -> Result<Vec<Volume>, CloudError> {
+        self.explained(queries::volumes(self.clients().await?, cluster).await)
+    }
+
+    async fn delete_volume(&self, id: &str) -> Result<(), CloudError> {
+        self.explained(queries::delete_volume(self.clients().await?, id).await)
     }
 
     async fn quotas(&self) -> Result<Vec<Quota>, CloudError> {

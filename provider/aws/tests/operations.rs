@@ -57,7 +57,7 @@ fn every_operation_of_a_kind_is_in_the_row_of_the_kind() {
 }
 
 /// What the code of a kind asks through the files of others, and what is asked wherever there is a VPC.
-const ASKED_FOR_OTHERS: [(Kind, &[&str]); 3] = [
+const ASKED_FOR_OTHERS: [(Kind, &[&str]); 4] = [
     (Kind::Vpc, &["ec2:DescribeDhcpOptions"]),
     // `src/queries/quotas.rs`
     (
@@ -71,15 +71,29 @@ const ASKED_FOR_OTHERS: [(Kind, &[&str]); 3] = [
             "ec2:DescribeSubnets",
         ],
     ),
-    // `src/queries/leftovers`
+    // `src/queries/leftovers`, `src/queries/occupants`
     (Kind::Vpc, &["ec2:DescribeNetworkInterfaces", "ec2:DescribeVolumes", "elasticloadbalancing:DescribeTargetGroups"]),
+    (
+        Kind::Vpc,
+        &[
+            "ec2:DescribeNetworkAcls",
+            "ec2:DescribeRouteTables",
+            "ec2:DescribeTransitGatewayVpcAttachments",
+            "ec2:DescribeVpcPeeringConnections",
+            "ec2:DescribeVpnGateways",
+        ],
+    ),
 ];
 
 /// What `src/queries` asks, and what Elastic Load Balancing asks in the caller's name.
-const LOOKED_UP_ELSEWHERE: [&str; 5] = [
+const LOOKED_UP_ELSEWHERE: [&str; 9] = [
     "ec2:DescribeAccountAttributes",
     "ec2:DescribeAvailabilityZones",
     "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeInstanceTypes",
+    "ec2:DescribeNetworkAcls",
     "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeTransitGatewayVpcAttachments",
+    "ec2:DescribeVpcPeeringConnections",
+    "ec2:DescribeVpnGateways",
 ];

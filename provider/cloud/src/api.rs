@@ -40,6 +40,12 @@ pub trait Cloud: Send + Sync {
     /// What Kubernetes made in this VPC and still exists, by the cluster's tag `kubernetes.io/cluster/<name>`.
     async fn leftovers(&self, vpc_id: &str, cluster: &str) -> Result<Vec<Leftover>, CloudError>;
     async fn delete_leftover(&self, leftover: &Leftover) -> Result<(), CloudError>;
+    /// Everything that stands in the VPC or is attached to it, whoever made it, but for what AWS makes with a VPC. Asked afresh.
+    async fn occupants(&self, vpc_id: &str) -> Result<Vec<Occupant>, CloudError>;
+    /// Volumes of the whole region with the tag `kubernetes.io/cluster/<name>`. A volume is in no VPC: another cluster of that name may
+    /// have made them.
+    async fn volumes(&self, cluster: &str) -> Result<Vec<Volume>, CloudError>;
+    async fn delete_volume(&self, id: &str) -> Result<(), CloudError>;
     async fn quotas(&self) -> Result<Vec<Quota>, CloudError>;
     /// Those of the IAM actions that a dry run was refused, each tried with the tags that it is to set: organisations refuse what lacks
     /// some. What has no dry run is not tried.
@@ -181,14 +187,54 @@ pub struct InstanceType {
     pub zones: Vec<String>,
 }
 
-/// Something that Kubernetes made: a load balancer, a target group, a security group, an interface, a volume. Or `GuardDuty`: an
-/// endpoint, a security group.
+/// Something that Kubernetes made: a load balancer, a target group, a security group, an interface. Or `GuardDuty`: an endpoint, a
+/// security group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Leftover {
-    /// `load_balancer`, `classic_load_balancer`, `target_group`, `vpc_endpoint`, `security_group`, `network_interface`, `volume`.
+    /// `load_balancer`, `classic_load_balancer`, `target_group`, `vpc_endpoint`, `security_group`, `network_interface`.
     pub kind: String,
     pub id: String,
     pub name: String,
+}
+
+/// What stands in a VPC or is attached to it. While it does, AWS does not delete the VPC.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Occupant {
+    /// In AWS' words: `instance`, `network interface`, `VPC peering connection`…
+    pub kind: &'static str,
+    /// The cloud's; of a classic load balancer its name. The same as in [`Found`] and [`Leftover`].
+    pub id: String,
+    /// What AWS or whoever made it says of it; may be empty.
+    pub description: String,
+    pub stay: Stay,
+}
+
+impl fmt::Display for Occupant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.kind, self.id)?;
+        if self.description.is_empty() { Ok(()) } else { write!(formatter, " ({})", self.description) }
+    }
+}
+
+/// How long something stays in a VPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stay {
+    /// It is being deleted, or what it is a part of is gone: it goes by itself.
+    Leaving,
+    /// A service of AWS made it, and removes it some minutes after what it is for.
+    Managed,
+    /// Until somebody deletes it.
+    Remains,
+}
+
+/// A volume that was made for a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Volume {
+    pub id: String,
+    /// Of the claim that it was made for; empty where no tag says it.
+    pub name: String,
+    /// Attached to an instance.
+    pub is_in_use: bool,
 }
 
 /// A quota of the account, and how much of it is used.

@@ -12,6 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct CloudMemory {
     pub objects: BTreeMap<String, Found>,
     pub leftovers: BTreeSet<Leftover>,
+    /// What stands in every VPC besides objects.
+    pub occupants: BTreeSet<Occupant>,
+    /// With the tag of every cluster.
+    pub volumes: BTreeSet<Volume>,
     /// IAM actions that a dry run is refused.
     pub denied: BTreeSet<String>,
     /// Instances end before they run, and say this.
@@ -298,6 +302,33 @@ impl Cloud for FakeCloud {
     async fn delete_leftover(&self, leftover: &Leftover) -> Result<(), CloudError> {
         self.mutate(format!("delete {} {}", leftover.kind, leftover.id), |cloud| {
             cloud.leftovers.remove(leftover);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Objects of the VPC are among them, whoever they belong to.
+    async fn occupants(&self, vpc_id: &str) -> Result<Vec<Occupant>, CloudError> {
+        let cloud = self.world.memory().cloud;
+        // A target group names a VPC and does not hold it.
+        let is_here =
+            |found: &&Found| found.kind != Kind::TargetGroup && found.settings.get("vpc").is_some_and(|vpc| vpc == vpc_id);
+        let of_object = |found: &Found| Occupant {
+            kind: found.kind.as_str(),
+            id: found.id.clone(),
+            description: String::new(),
+            stay: Stay::Remains,
+        };
+        Ok(cloud.objects.values().filter(is_here).map(of_object).chain(cloud.occupants.iter().cloned()).collect())
+    }
+
+    async fn volumes(&self, _cluster: &str) -> Result<Vec<Volume>, CloudError> {
+        Ok(self.world.memory().cloud.volumes.into_iter().collect())
+    }
+
+    async fn delete_volume(&self, id: &str) -> Result<(), CloudError> {
+        self.mutate(format!("delete volume {id}"), |cloud| {
+            cloud.volumes.retain(|volume| volume.id != id);
             Ok(())
         })
         .await

@@ -19,8 +19,7 @@ impl Function for AwsIamPolicy {
     fn description(&self) -> &'static str {
         "Returns, as JSON, the least IAM policy with which the given resources can be planned, created, updated and destroyed.\n\n\
          Where IAM supports it, changes are allowed only on objects with the cluster's tag. The policy is known at plan, before there are \
-         credentials. A `k8s_vpc` with `destroy_leftovers` adds what is needed to remove leftovers of Kubernetes, whose tags IAM cannot \
-         rely on. Without any resource, the policy allows only `sts:GetCallerIdentity`, which AWS refuses to nobody."
+         credentials. A `k8s_vpc` with `destroy_leftovers` or `destroy_volumes` adds what is needed to remove these. Without any resource, the policy allows only `sts:GetCallerIdentity`, which AWS refuses to nobody."
     }
 
     fn parameters(&self) -> Vec<Parameter> {
@@ -44,6 +43,7 @@ impl Function for AwsIamPolicy {
     fn call(&self, arguments: Vec<Value>) -> Result<Value, FunctionError> {
         let mut graphs: Vec<Graph> = Vec::new();
         let mut deletes_leftovers = false;
+        let mut volumes_of: Vec<String> = Vec::new();
         for (position, argument) in (0..).zip(&arguments) {
             let no_resource = || {
                 let text = "this is not a resource on AWS: give whole ones, such as k8s_vpc.main".into();
@@ -52,15 +52,20 @@ impl Function for AwsIamPolicy {
             let Some(resources) = resources(argument).ok_or_else(no_resource)? else { return Ok(Value::Unknown) };
             for resource in resources {
                 let objects = resource.get("objects");
-                let destroys = resource.get("destroy_leftovers");
-                if objects.is_unknown() || destroys.is_unknown() {
+                let (destroys, volumes, name) =
+                    (resource.get("destroy_leftovers"), resource.get("destroy_volumes"), resource.get("name"));
+                if [objects, destroys, volumes].iter().any(|value| value.is_unknown()) {
                     return Ok(Value::Unknown);
                 }
                 graphs.push(to_graph(objects));
                 deletes_leftovers |= destroys.as_bool() == Some(true);
+                if volumes.as_bool() == Some(true) {
+                    let Some(name) = name.as_str() else { return Ok(Value::Unknown) };
+                    volumes_of.push(name.to_owned());
+                }
             }
         }
-        let uses = Uses::of(&graphs).with_leftovers(deletes_leftovers);
+        let uses = volumes_of.into_iter().fold(Uses::of(&graphs).with_leftovers(deletes_leftovers), Uses::with_volumes);
         Ok(if uses.are_known() { uses.least_policy().into() } else { Value::Unknown })
     }
 }
@@ -111,7 +116,11 @@ mod tests {
         check(&[vpc.clone(), resource("dns_record/A")], Ok(&["ec2:CreateVpc", "hostedzone/Z1"]));
         let mut with_leftovers = vpc.clone();
         with_leftovers.set("destroy_leftovers", true.into());
-        check(&[with_leftovers], Ok(&["ec2:DeleteVolume"]));
+        check(&[with_leftovers], Ok(&["ec2:DeleteNetworkInterface"]));
+        let mut with_volumes = vpc.clone();
+        with_volumes.set("destroy_volumes", true.into());
+        with_volumes.set("name", "demo".into());
+        check(&[with_volumes], Ok(&["ec2:DeleteVolume", "aws:ResourceTag/kubernetes.io/cluster/demo"]));
         check(&[], Ok(&["sts:GetCallerIdentity"]));
         check(&[vpc, "vpc-1".into()], Err(Some(1)));
     }

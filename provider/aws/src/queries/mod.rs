@@ -5,6 +5,7 @@ mod identity;
 mod images;
 mod instance_types;
 mod leftovers;
+mod occupants;
 mod quotas;
 mod zones;
 
@@ -12,6 +13,7 @@ pub(crate) use denied::denied;
 pub(crate) use identity::identity;
 pub(crate) use images::images;
 pub(crate) use instance_types::instance_types;
-pub(crate) use leftovers::{delete_leftover, leftovers};
+pub(crate) use leftovers::{delete_leftover, delete_volume, leftovers, volumes};
+pub(crate) use occupants::occupants;
 pub(crate) use quotas::quotas;
 pub(crate) use zones::zones;

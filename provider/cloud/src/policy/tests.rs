@@ -113,11 +113,12 @@ fn the_policy_of_everything_is_one_that_iam_takes() {
     let everything =
         Kind::all().map(|kind| Object::new(kind, "a").with("zone", "Z1").with("profile", "p").with("role", "r")).collect();
     let graphs = [graph(everything)];
-    let uses = Uses::of(&graphs).with_leftovers(true);
+    let uses = Uses::of(&graphs).with_leftovers(true).with_volumes("demo").with_volumes("other");
     let policy = uses.least_policy();
     // A managed policy has at most 6144 characters, white space not counted.
     assert!(policy.chars().filter(|c| !c.is_whitespace()).count() <= 6144);
-    let sids: Vec<&str> = uses.statements().iter().map(|statement| statement.sid).collect();
+    let statements = uses.statements();
+    let sids: Vec<&str> = statements.iter().map(|statement| &*statement.sid).collect();
     assert_eq!(sids.iter().collect::<BTreeSet<_>>().len(), sids.len());
 }
 

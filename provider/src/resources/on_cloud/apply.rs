@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::wait::Waiter;
 use cloud::{Cloud, Found, Graph, Matching, ObjectKey, Resolver, differences};
 use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse};
-use schema::{Diagnostic, Value};
+use schema::{Diagnostic, Diagnostics, Value};
 use std::collections::BTreeMap;
 
 impl<R: CloudResource> OnCloud<R> {
@@ -137,14 +137,14 @@ impl<R: CloudResource> OnCloud<R> {
         going.extend(matching.leaving);
         let clock = self.shared.world.clock();
         let waiter = Waiter { clock: &*clock, cancelled: &call.cancelled };
+        let mut diagnostics = Diagnostics::default();
         if !going.is_empty() {
-            let ids = going.iter().map(|(key, found)| (key.clone(), found.id.clone())).collect();
-            self.resource.before_delete(&*cloud, prior, &ids, waiter).await?;
+            diagnostics.extend(self.resource.before_delete(&*cloud, prior, &going, waiter).await?);
         }
         let progress = self.progress(prior);
         let removal = Removal { cloud: &*cloud, progress: &progress, waiter, reason: Reason::Destroy };
         let removed = removal.run(going).await;
-        let mut diagnostics = removed.diagnostics;
+        diagnostics.extend(removed.diagnostics);
         if removed.left.is_empty() {
             return Ok(DeleteResponse { left_behind: None, diagnostics });
         }

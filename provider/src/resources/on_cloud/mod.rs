@@ -27,7 +27,7 @@ pub use state::{Known, attributes, to_graph};
 use crate::configuration::Shared;
 use crate::wait::Waiter;
 use async_trait::async_trait;
-use cloud::{Cloud, CloudError, ErrorClass, Graph, Kind, ObjectKey};
+use cloud::{Cloud, CloudError, ErrorClass, Found, Graph, Kind, ObjectKey};
 use protocol::{
     ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
 };
@@ -108,15 +108,16 @@ pub trait CloudResource: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Before a destroy: an error stops it while everything is still there.
+    /// Before a destroy of these objects, which may be some of them where an earlier one was cut off: an error stops it while they are still
+    /// there.
     async fn before_delete(
         &self,
         _cloud: &dyn Cloud,
         _state: &Value,
-        _ids: &BTreeMap<ObjectKey, String>,
+        _going: &[(ObjectKey, Found)],
         _waiter: Waiter<'_>,
-    ) -> Result<(), Diagnostic> {
-        Ok(())
+    ) -> Result<Diagnostics, Diagnostic> {
+        Ok(Diagnostics::default())
     }
 
     /// The configuration, and `ids`, of what exists.

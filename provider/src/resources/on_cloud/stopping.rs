@@ -4,15 +4,15 @@ use super::CloudResource;
 use super::lb_nlb::LbNlb;
 use super::reconcile::{Reconciled, Reconciler};
 use super::removal::{Reason, Removal};
-use super::vpc::leftovers;
+use super::vpc::{leftovers, volumes};
 use crate::fakes::{FakeClock, FakeWorld};
 use crate::ports::World;
 use crate::progress::Progress;
 use crate::tokens::Tokens;
 use crate::wait::Waiter;
-use cloud::{Cloud, Connection, Found, Graph, Kind, Leftover, Object, ObjectKey};
+use cloud::{Cloud, Connection, Found, Graph, Kind, Leftover, Object, ObjectKey, Volume};
 use schema::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -93,14 +93,26 @@ async fn what_is_still_in_use() {
 
 #[tokio::test]
 async fn what_kubernetes_left_in_a_network() {
-    let volume = Leftover { kind: "volume".into(), id: "vol-1".into(), name: String::new() };
+    let group = Leftover { kind: "security_group".into(), id: "sg-1".into(), name: String::new() };
+    let own = BTreeSet::new();
+    let network = leftovers::Network { vpc_id: "vpc-1", cluster: "demo", own: &own, destroys_leftovers: true };
     let cleared = stopped(
         |world| {
-            world.change(|memory| memory.cloud.leftovers.insert(volume));
+            world.change(|memory| memory.cloud.leftovers.insert(group));
         },
-        async |cloud, waiter| {
-            leftovers::clear(cloud, &leftovers::Network { vpc_id: "vpc-1", cluster: "demo" }, true, waiter).await
+        async |cloud, waiter| leftovers::clear(cloud, &network, waiter).await,
+    );
+    assert_eq!(cleared.await.unwrap_err().summary, "stopped on request");
+}
+
+#[tokio::test]
+async fn volumes_that_are_detached() {
+    let volume = Volume { id: "vol-1".into(), name: String::new(), is_in_use: true };
+    let cleared = stopped(
+        |world| {
+            world.change(|memory| memory.cloud.volumes.insert(volume));
         },
+        async |cloud, waiter| volumes::clear(cloud, "demo", true, waiter).await,
     );
     assert_eq!(cleared.await.unwrap_err().summary, "stopped on request");
 }

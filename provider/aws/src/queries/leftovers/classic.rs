@@ -9,10 +9,7 @@ use cloud::{CloudError, Leftover};
 const NAMES: usize = 20;
 
 pub(super) async fn leftovers(clients: &Clients, vpc_id: &str, cluster: &str) -> Result<Vec<Leftover>, CloudError> {
-    let pages = clients.elb.describe_load_balancers().into_paginator().items().send();
-    let all = pages.try_collect().await.map_err(|error| failed("elasticloadbalancing:DescribeLoadBalancers", error))?;
-    let here = all.into_iter().filter(|balancer| balancer.vpc_id() == Some(vpc_id));
-    let names: Vec<String> = here.filter_map(|balancer| balancer.load_balancer_name).collect();
+    let names = names(clients, vpc_id).await?;
     let mut left = Vec::new();
     for names in names.chunks(NAMES) {
         let call = clients.elb.describe_tags().set_load_balancer_names(Some(names.to_vec()));
@@ -25,6 +22,14 @@ pub(super) async fn leftovers(clients: &Clients, vpc_id: &str, cluster: &str) ->
         }
     }
     Ok(left)
+}
+
+/// Of all in the VPC.
+pub(in crate::queries) async fn names(clients: &Clients, vpc_id: &str) -> Result<Vec<String>, CloudError> {
+    let pages = clients.elb.describe_load_balancers().into_paginator().items().send();
+    let all = pages.try_collect().await.map_err(|error| failed("elasticloadbalancing:DescribeLoadBalancers", error))?;
+    let here = all.into_iter().filter(|balancer| balancer.vpc_id() == Some(vpc_id));
+    Ok(here.filter_map(|balancer| balancer.load_balancer_name).collect())
 }
 
 pub(super) async fn delete(clients: &Clients, name: &str) -> Result<(), CloudError> {

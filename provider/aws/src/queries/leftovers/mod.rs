@@ -1,13 +1,14 @@
-//! What Kubernetes made in a VPC and has left behind, found by the cluster's tags, and what GuardDuty made in it.
+//! What Kubernetes made in a VPC and has left behind, found by the cluster's tags, and what GuardDuty made in it. And volumes with such a
+//! tag, which are in no VPC.
 
 use crate::clients::Clients;
 use crate::error::{failed, unusable};
 use crate::objects::{load_balancer, target_group};
-use aws_sdk_ec2::types::{Filter, Tag, VolumeState, VpcEndpoint};
-use cloud::{CloudError, Leftover, OBJECT_TAG};
+use aws_sdk_ec2::types::{self, Filter, Tag, VolumeState, VpcEndpoint};
+use cloud::{CloudError, Leftover, OBJECT_TAG, Volume};
 use std::collections::BTreeMap;
 
-mod classic;
+pub(super) mod classic;
 mod removal;
 
 /// Tags of an object, whichever service returned them.
@@ -20,7 +21,6 @@ const TARGET_GROUP: &str = "target_group";
 const VPC_ENDPOINT: &str = "vpc_endpoint";
 const NETWORK_INTERFACE: &str = "network_interface";
 const SECURITY_GROUP: &str = "security_group";
-const VOLUME: &str = "volume";
 
 /// Descriptions of interfaces that the VPC network add-on and load balancers leave behind.
 const INTERFACE_DESCRIPTIONS: [&str; 2] = ["aws-K8S-", "ELB "];
@@ -34,16 +34,15 @@ const GUARD_DUTY_TAG: &str = "GuardDutyManaged";
 const CLUSTER_NAME_TAGS: [&str; 2] = ["elbv2.k8s.aws/cluster", "cluster.k8s.amazonaws.com/name"];
 
 pub(crate) async fn leftovers(clients: &Clients, vpc_id: &str, cluster: &str) -> Result<Vec<Leftover>, CloudError> {
-    let (balancers, classic, groups, endpoints, interfaces, security_groups, volumes) = futures::try_join!(
+    let (balancers, classic, groups, endpoints, interfaces, security_groups) = futures::try_join!(
         of_load_balancing(clients, vpc_id, cluster),
         classic::leftovers(clients, vpc_id, cluster),
         of_target_groups(clients, vpc_id, cluster),
         of_endpoints(clients, vpc_id),
         of_interfaces(clients, vpc_id, cluster),
         of_security_groups(clients, vpc_id, cluster),
-        of_volumes(clients, cluster),
     )?;
-    Ok([balancers, classic, groups, endpoints, interfaces, security_groups, volumes].concat())
+    Ok([balancers, classic, groups, endpoints, interfaces, security_groups].concat())
 }
 
 /// What is gone already is no error.
@@ -56,7 +55,6 @@ pub(crate) async fn delete_leftover(clients: &Clients, leftover: &Leftover) -> R
         VPC_ENDPOINT => removal::vpc_endpoint(clients, id).await,
         NETWORK_INTERFACE => removal::network_interface(clients, id).await,
         SECURITY_GROUP => removal::security_group(clients, id).await,
-        VOLUME => removal::volume(clients, id).await,
         kind => Err(unusable("", format!("{kind} {id} is not something that Kubernetes leaves behind"))),
     }
 }
@@ -123,27 +121,33 @@ async fn of_security_groups(clients: &Clients, vpc_id: &str, cluster: &str) -> R
     Ok(left.map(shown).collect())
 }
 
-/// A volume is in no VPC: only the cluster's tag says whose it is. One in use counts when it was made for a claim; any other one
-/// in use is a disk of an instance.
-async fn of_volumes(clients: &Clients, cluster: &str) -> Result<Vec<Leftover>, CloudError> {
+/// Those of the whole region: a volume is in no VPC.
+pub(crate) async fn volumes(clients: &Clients, cluster: &str) -> Result<Vec<Volume>, CloudError> {
     let key = cluster_tag(cluster);
-    let pages = clients.ec2.describe_volumes().filters(filter("tag-key", &key)).into_paginator().items().send();
-    let volumes = pages.try_collect().await.map_err(|error| failed("ec2:DescribeVolumes", error))?;
-    let left = volumes.iter().filter_map(|volume| {
-        let tags = tags(volume.tags());
-        let claim = CLAIM_TAGS.iter().find_map(|key| tags.get(*key));
-        let is_left = is_of_cluster(&tags, cluster) && (claim.is_some() || volume.state() == Some(&VolumeState::Available));
-        let name = claim.or_else(|| tags.get("Name")).map(String::as_str).unwrap_or_default();
-        is_left.then(|| leftover(VOLUME, volume.volume_id().unwrap_or_default(), name))
-    });
-    Ok(left.collect())
+    let call = clients.ec2.describe_volumes().filters(filter("tag-key", &key)).max_results(1000);
+    let volumes = call.into_paginator().items().send().try_collect().await;
+    let volumes = volumes.map_err(|error| failed("ec2:DescribeVolumes", error))?;
+    Ok(volumes.iter().filter_map(|volume| of_volume(volume, cluster)).collect())
+}
+
+fn of_volume(volume: &types::Volume, cluster: &str) -> Option<Volume> {
+    let tags = tags(volume.tags());
+    let is_going = matches!(volume.state(), Some(VolumeState::Deleting | VolumeState::Deleted));
+    let claim = CLAIM_TAGS.iter().find_map(|key| tags.get(*key)).or_else(|| tags.get("Name")).cloned().unwrap_or_default();
+    let id = volume.volume_id().unwrap_or_default().to_owned();
+    let is_in_use = volume.state() == Some(&VolumeState::InUse);
+    (is_of_cluster(&tags, cluster) && !is_going).then_some(Volume { id, name: claim, is_in_use })
+}
+
+pub(crate) async fn delete_volume(clients: &Clients, id: &str) -> Result<(), CloudError> {
+    removal::volume(clients, id).await
 }
 
 fn leftover(kind: &str, id: &str, name: &str) -> Leftover {
     Leftover { kind: kind.to_owned(), id: id.to_owned(), name: name.to_owned() }
 }
 
-fn filter(name: &str, value: &str) -> Filter {
+pub(super) fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
 }
 
@@ -195,6 +199,20 @@ mod tests {
         check("", &[("kubernetes.io/cluster/other", "owned")], false, false);
         check("", &[("elbv2.k8s.aws/cluster", "demo")], true, true);
         check("", &[("kubernetes.io/cluster/demo", "owned"), (OBJECT_TAG, "k8s_vpc/demo security_group/node")], false, false);
+    }
+
+    #[test]
+    fn volumes_are_known_by_their_tag_and_those_of_an_instance_are_in_use() {
+        let volume = |state, key: &str| {
+            let tags =
+                [(key, "owned"), ("CSIVolumeName", "pvc-1")].map(|(key, value)| Tag::builder().key(key).value(value).build());
+            of_volume(&types::Volume::builder().volume_id("vol-1").state(state).set_tags(Some(tags.to_vec())).build(), "demo")
+        };
+        let of_claim = |is_in_use| Some(Volume { id: "vol-1".into(), name: "pvc-1".into(), is_in_use });
+        assert_eq!(volume(VolumeState::Available, "kubernetes.io/cluster/demo"), of_claim(false));
+        assert_eq!(volume(VolumeState::InUse, "kubernetes.io/cluster/demo"), of_claim(true));
+        assert_eq!(volume(VolumeState::Deleting, "kubernetes.io/cluster/demo"), None);
+        assert_eq!(volume(VolumeState::Available, "kubernetes.io/cluster/other"), None);
     }
 
     #[test]

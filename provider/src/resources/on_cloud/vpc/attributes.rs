@@ -42,7 +42,15 @@ pub fn schema() -> Schema {
     .attribute(
         Attribute::bool("destroy_leftovers").default(false.into()).describe(
             "Whether a destroy also deletes what Kubernetes or GuardDuty created in this VPC: load balancers, target groups, endpoints, \
-             security groups, interfaces and volumes **with their data**. Otherwise the destroy fails and names each of them.",
+             security groups and interfaces. Otherwise the destroy fails and names each of them. Whatever else is in the VPC or attached \
+             to it stops a destroy before anything is deleted.",
+        ),
+    )
+    .attribute(
+        Attribute::bool("destroy_volumes").optional().defaults_to("`false`").describe(
+            "Whether a destroy also deletes, **with their data**, the region's detached volumes with the tag `kubernetes.io/cluster/<name>`. \
+             A volume is in no VPC: that no other cluster of this name is in the region is yours to know, and if one uses such volumes, the \
+             destroy fails. Otherwise volumes stay, and a warning names them.",
         ),
     )
     .attribute(Attribute::map("tags", Type::String).default(Value::object([])).null_means_absent().describe("Tags of all objects."))

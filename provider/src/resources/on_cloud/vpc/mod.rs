@@ -10,16 +10,16 @@ mod preflight;
 #[cfg(test)]
 mod tests;
 mod validate;
+pub(super) mod volumes;
 mod zones;
 
 use crate::resources::on_cloud::{CloudResource, Known, PlannedChange, failed};
 use crate::wait::Waiter;
 use async_trait::async_trait;
-use cloud::{Cloud, Graph, Kind, ObjectKey};
+use cloud::{Cloud, Found, Graph, Kind, ObjectKey};
 use render::aws::vpc::{self, VpcSpec};
 use render::aws::vpc_cidrs::PlanError;
 use schema::{AttributePath, Diagnostic, Diagnostics, Schema, Value, ValueAt};
-use std::collections::BTreeMap;
 use zones::NUMBERED_ZONES;
 
 pub struct Vpc;
@@ -98,18 +98,19 @@ impl CloudResource for Vpc {
         &self,
         cloud: &dyn Cloud,
         state: &Value,
-        ids: &BTreeMap<ObjectKey, String>,
+        going: &[(ObjectKey, Found)],
         waiter: Waiter<'_>,
-    ) -> Result<(), Diagnostic> {
-        let id = ids.get(&self.main_object(state)).map(String::as_str).or(state.get("vpc_id").as_str());
-        match (id, state.get("name").as_str()) {
-            (Some(id), Some(name)) => {
-                let network = leftovers::Network { vpc_id: id, cluster: name };
-                let destroy = state.get("destroy_leftovers").as_bool() == Some(true);
-                leftovers::clear(cloud, &network, destroy, waiter).await
-            }
-            _ => Ok(()),
-        }
+    ) -> Result<Diagnostics, Diagnostic> {
+        let main = self.main_object(state);
+        let vpc = going.iter().find(|(key, _)| *key == main).map(|(_, found)| found.id.as_str());
+        let (Some(vpc_id), Some(cluster)) = (vpc.or(state.get("vpc_id").as_str()), state.get("name").as_str()) else {
+            return Ok(Diagnostics::default());
+        };
+        let (own, asks) =
+            (going.iter().map(|(_, found)| found.id.as_str()).collect(), |name: &str| state.get(name).as_bool() == Some(true));
+        let network = leftovers::Network { vpc_id, cluster, own: &own, destroys_leftovers: asks("destroy_leftovers") };
+        leftovers::clear(cloud, &network, waiter).await?;
+        Ok(volumes::clear(cloud, cluster, asks("destroy_volumes"), waiter).await?.into_iter().collect())
     }
 
     async fn import(&self, cloud: &dyn Cloud, id: &str) -> Result<Value, Diagnostics> {

@@ -3,6 +3,7 @@
 use super::*;
 use cloud::{Found, OBJECT_TAG, Resolver, object_tag};
 use schema::Requirement;
+use std::collections::BTreeMap;
 
 fn with_defaults(config: &Value) -> Value {
     Vpc.schema().with_defaults(config.clone(), config)
