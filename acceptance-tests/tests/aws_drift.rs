@@ -15,6 +15,8 @@ mod gone;
 mod instances;
 #[path = "aws_drift/network.rs"]
 mod network;
+#[path = "aws_drift/others.rs"]
+mod others;
 #[path = "aws_drift/outside.rs"]
 mod outside;
 #[path = "aws_drift/records.rs"]
@@ -35,9 +37,33 @@ use row::check;
 use serde_json::json;
 use std::process::ExitCode;
 
+/// Whatever is not declared is drift.
+const EXCLUSIVE: &str = r#"
+resource "k8s_vpc" "main" {
+  exclusive = true
+  security_groups = {
+    admin_cidrs     = var.admin_cidrs
+    network_addon   = "calico-vxlan"
+    exclusive_rules = true
+  }
+}
+
+resource "k8s_lb_nlb" "api" {
+  listeners = {
+    apiserver = {
+      port         = 6443
+      target       = { targets = var.api_servers, exclusive_targets = true }
+      health_check = { protocol = "HTTPS", path = "/readyz", matcher = "200" }
+    }
+  }
+}
+"#;
+
 /// What the example does not have: a policy of an endpoint, flow logs, and a listener in front of an Auto Scaling group.
 const MORE: &str = r#"
 resource "k8s_vpc" "main" {
+  exclusive       = true
+  security_groups = { admin_cidrs = var.admin_cidrs, exclusive_rules = true }
   endpoints = {
     interface = ["ec2", "sts", "ecr.api", "ecr.dkr"]
     gateway   = ["s3"]
@@ -56,12 +82,12 @@ resource "k8s_lb_nlb" "api" {
   listeners = {
     apiserver = {
       port         = 6443
-      target       = { targets = var.api_servers }
+      target       = { targets = var.api_servers, exclusive_targets = true }
       health_check = { protocol = "HTTPS", path = "/readyz", matcher = "200" }
     }
     web = {
       port   = 443
-      target = { type = "instance", port = 30443, autoscaling_group_names = ["demo-nodes"] }
+      target = { type = "instance", port = 30443, autoscaling_group_names = ["demo-nodes"], exclusive_targets = true }
     }
   }
 }
@@ -80,6 +106,7 @@ impl Shared for Examples {
         let engine = Engine::first();
         let account = |example: &str| Account::of_example(&engine, example, &format!("{example}-drift"));
         let mut examples = Examples { dual_stack: account("aws-dual-stack"), private_proxy: account("aws-private-proxy") };
+        examples.dual_stack.workspace.write("exclusive_override.tf", EXCLUSIVE);
         examples.private_proxy.workspace.write("more_override.tf", MORE);
         examples.heal();
         examples
@@ -115,6 +142,7 @@ fn main() -> ExitCode {
         what_is_deleted_is_made_again,
         what_others_hang_on_is_made_again,
         what_nobody_manages_is_left_alone,
+        what_others_add_is_left_alone_unless_it_is_declared_exclusive,
         after_all_of_it_the_plan_is_empty,
     ];
     run::<Examples>(None, &scenarios)
@@ -195,6 +223,30 @@ fn what_others_hang_on_is_made_again(examples: &mut Examples) {
 fn what_nobody_manages_is_left_alone(examples: &mut Examples) {
     rules::kubernetes_rules_are_left_alone(&examples.dual_stack);
     tags::foreign_tags_are_left_alone(&examples.private_proxy);
+}
+
+/// Without the override, which is exclusive: the change to it and back is one in place.
+fn what_others_add_is_left_alone_unless_it_is_declared_exclusive(examples: &mut Examples) {
+    let account = &examples.dual_stack;
+    let file = account.workspace.folder.join("exclusive_override.tf");
+    std::fs::remove_file(&file).unwrap();
+    account.apply();
+    let before = account.inventory();
+    others::add(account);
+    let with_others = account.inventory();
+    assert!(with_others.len() > before.len() || with_others != before, "others added nothing that shows");
+    account.plan().is_empty();
+    // A change of the same objects does not touch what others have in them.
+    account.set(json!({ "admin_cidrs": ["203.0.113.0/24"], "api_servers": ["10.0.0.12"] }));
+    account.apply();
+    others::are_there(account);
+    account.set(json!({ "admin_cidrs": null, "api_servers": ["10.0.0.11", "10.0.16.11"] }));
+    account.apply();
+    assert_eq!(account.inventory(), with_others);
+
+    account.workspace.write("exclusive_override.tf", EXCLUSIVE);
+    account.apply();
+    assert_eq!(account.plan().changes(), Vec::<String>::new());
 }
 
 fn after_all_of_it_the_plan_is_empty(examples: &mut Examples) {

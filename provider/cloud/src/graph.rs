@@ -1,5 +1,6 @@
 //! What is declared: objects with settings, of which some may not be known before apply.
 
+use crate::kind::{EXCLUSIVE, first_word};
 use crate::reference::references;
 use crate::{Kind, ObjectKey};
 use std::collections::BTreeMap;
@@ -66,6 +67,16 @@ impl Object {
     /// Whether it is not known yet which settings it has.
     pub fn is_open(&self) -> bool {
         self.settings.contains_key(UNKNOWN_KEYS)
+    }
+
+    /// The object, of which nobody else may add settings with these first words.
+    pub fn exclusive(self, words: &[&str]) -> Self {
+        words.iter().fold(self, |object, word| object.with(format!("{EXCLUSIVE} {word}"), ""))
+    }
+
+    /// Whether it says so of a setting of this key.
+    pub fn is_exclusive(&self, key: &str) -> bool {
+        self.settings.contains_key(&format!("{EXCLUSIVE} {}", first_word(key)))
     }
 
     /// The objects that this one has for life: when they are new, so is it.

@@ -40,6 +40,9 @@ pub enum Replacement {
     Resource,
 }
 
+/// First word of the key of a setting that says of an object that nobody else may add settings of a word: `exclusive route`.
+pub const EXCLUSIVE: &str = "exclusive";
+
 /// How descriptions of rules begin that the cloud controller makes. An adapter gives it to a rule without a description whose source
 /// is a group of Kubernetes, as for a classic load balancer.
 pub const KUBERNETES_RULE: &str = "kubernetes.io/rule/";
@@ -87,9 +90,24 @@ impl Kind {
         self.row().exclusive.contains(&first_word(key))
     }
 
-    /// Whether the setting serves only to create and is never read back.
+    /// First words of keys of which others may add their own.
+    pub fn shared(self) -> &'static [&'static str] {
+        self.row().shared
+    }
+
+    /// Whether others may add settings of this key.
+    pub fn is_shared(self, key: &str) -> bool {
+        self.row().shared.contains(&first_word(key))
+    }
+
+    /// Whether AWS makes this setting together with an object.
+    pub fn is_made_by_aws(self, key: &str, value: &str) -> bool {
+        value.is_empty() && self.row().made_by_aws.contains(&key)
+    }
+
+    /// Whether the setting is never read back: it serves only to create, or says how others are treated.
     pub fn is_unread(self, key: &str) -> bool {
-        self.row().unread.contains(&key)
+        self.row().unread.contains(&key) || first_word(key) == EXCLUSIVE
     }
 
     /// Whether others can be created upon an object only when it is ready.
@@ -202,7 +220,7 @@ impl Kind {
     }
 }
 
-fn first_word(key: &str) -> &str {
+pub(crate) fn first_word(key: &str) -> &str {
     key.split(' ').next().unwrap_or(key)
 }
 
@@ -265,8 +283,9 @@ mod tests {
 
     #[test]
     fn keys_are_compared_by_their_first_word() {
-        assert!(Kind::RouteTable.is_exclusive("route 0.0.0.0/0"));
-        assert!(!Kind::RouteTable.is_exclusive("tag Name"));
+        assert!(Kind::RouteTable.is_shared("route 0.0.0.0/0") && Kind::DnsRecord.is_exclusive("value 192.0.2.1"));
+        assert!(!Kind::RouteTable.is_shared("tag Name") && !Kind::RouteTable.is_exclusive("route 0.0.0.0/0"));
+        assert!(Kind::RouteTable.is_unread("exclusive route"));
         assert!(Kind::Subnet.is_immutable("cidr"));
         assert!(!Kind::Subnet.is_immutable("dns64"));
     }

@@ -27,6 +27,15 @@ pub struct Registration {
 /// The zone of what is in none.
 pub const ALL_ZONES: &str = "all";
 
+impl Registrations {
+    /// What is there, without what was declared `before`, and with these.
+    pub fn beside(&self, there: &Registrations, before: &Registrations) -> Registrations {
+        let stays = |one: &&Registration| self.0.contains(one) || !before.0.contains(one);
+        let is_new = |one: &&Registration| !there.0.contains(one);
+        Registrations(there.0.iter().filter(stays).chain(self.0.iter().filter(is_new)).copied().collect())
+    }
+}
+
 impl TargetKey {
     /// Addresses in one spelling.
     pub fn new(id: &str) -> TargetKey {

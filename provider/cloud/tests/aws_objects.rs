@@ -48,6 +48,7 @@ fn kinds_and_marks_are_those_of_the_table() {
     for (kind, keys) in keys {
         assert_eq!(marked(&keys, "c"), words(kind.immutable()), "c of {kind}");
         assert_eq!(marked(&keys, "x"), words(kind.exclusive()), "x of {kind}");
+        assert_eq!(marked(&keys, "s"), words(kind.shared()), "s of {kind}");
     }
 }
 

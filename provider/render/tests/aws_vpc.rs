@@ -38,8 +38,10 @@ fn spec() -> VpcSpec {
             admin_cidrs: BTreeSet::new(),
             load_balancer_cidrs: BTreeSet::new(),
             additional_rules: BTreeMap::new(),
+            exclusive_rules: false,
         },
         flow_logs: None,
+        exclusive: false,
     }
 }
 
@@ -79,7 +81,7 @@ fn ipv6_only() -> VpcSpec {
     spec
 }
 
-/// One public subnet for the proxy, two private ones that reach AWS only by endpoints.
+/// One public subnet for the proxy, two private ones that reach AWS only by endpoints. Nobody else may add anything.
 fn private_proxy() -> VpcSpec {
     let mut spec = spec();
     spec.region = "cn-northwest-1".into();
@@ -91,6 +93,7 @@ fn private_proxy() -> VpcSpec {
     let with_dns = || EndpointOptions { private_dns: true, ..EndpointOptions::default() };
     spec.endpoints.interface = ["ec2", "sts", "ecr.api", "ecr.dkr"].map(|service| (service.to_string(), with_dns())).into();
     spec.endpoints.gateway = [("s3".to_string(), EndpointOptions::default())].into();
+    (spec.exclusive, spec.security_groups.exclusive_rules) = (true, true);
     spec
 }
 

@@ -81,6 +81,9 @@ impl CloudMemory {
         for output in kind.outputs() {
             found.outputs.insert(output.into(), format!("{output}-of-{}", object.key.name));
         }
+        if kind == Kind::SecurityGroup {
+            found.settings.insert("egress all all 0.0.0.0/0".into(), String::new());
+        }
         found.health = (kind == Kind::TargetGroup).then_some(Health { healthy: 1, targets: 1 });
         if matches!(kind, Kind::NatGateway | Kind::Instance | Kind::LoadBalancer) {
             found.readiness = Readiness::Pending;

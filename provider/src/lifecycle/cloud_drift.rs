@@ -53,7 +53,11 @@ fn damages(stage: &Stage, state: &Value) -> Vec<Damage> {
             "target 192.0.2.9",
             "value 192.0.2.9",
         ];
-        for key in more.into_iter().filter(|key| found.kind.is_exclusive(key)) {
+        let is_exclusive = |key: &&str| {
+            let declared = object.parse().ok().and_then(|key| graph.get(&key)).is_some_and(|object| object.is_exclusive(key));
+            found.kind.is_exclusive(key) || (found.kind.is_shared(key) && declared)
+        };
+        for key in more.into_iter().filter(is_exclusive) {
             add(key.to_owned(), false, Box::new(move |found| drop(found.settings.insert(key.into(), String::new()))));
         }
         if is_replaceable(&graph, object) {
@@ -101,6 +105,9 @@ async fn every_change_from_outside_is_named_by_object_and_repaired_alone() {
         let mut stage = Stage::of(row).await;
         if !stage.is_on_cloud() {
             continue;
+        }
+        if let Some(config) = super::others_on_cloud::exclusive(row.name, &stage.config) {
+            stage.config = super::complete(stage.engine.schema(row.name), &config);
         }
         let state = stage.create().await;
         for damage in damages(&stage, &state) {

@@ -19,6 +19,7 @@ mod lost_members;
 mod nodes;
 mod other_host;
 mod other_life;
+mod others_on_cloud;
 mod ownership;
 mod plans;
 mod replacements;

@@ -46,8 +46,13 @@ pub(super) struct Row {
     pub(super) replacement: Replacement,
     /// Keys of settings that only a new object can have otherwise. A key is compared by its first word.
     pub(super) immutable: &'static [&'static str],
-    /// First words of keys of which nobody else may add any: an additional route or rule is a difference.
+    /// First words of keys of which nobody else may add any: an additional one is a difference.
     pub(super) exclusive: &'static [&'static str],
+    /// First words of keys of which others may add their own: routes, rules, targets. An additional one is a difference only where it was
+    /// declared before, or where the object says `exclusive <word>`.
+    pub(super) shared: &'static [&'static str],
+    /// Keys of such settings that AWS makes together with an object, with an empty value: nobody's, and a difference where not declared.
+    pub(super) made_by_aws: &'static [&'static str],
     /// Keys that serve only to create and are never read back: another setting shows what they lead to.
     pub(super) unread: &'static [&'static str],
     pub(super) outputs: &'static [Output],
@@ -77,6 +82,8 @@ const PLAIN: Row = Row {
     replacement: CreateFirst,
     immutable: &[],
     exclusive: &[],
+    shared: &[],
+    made_by_aws: &[],
     unread: &[],
     outputs: &[],
     gives: &[],
@@ -112,7 +119,7 @@ pub(super) const ALL: &[Row] = &[
         id_prefix: "vpc",
         replacement: Resource,
         immutable: &["cidr", "tenancy"],
-        exclusive: &["secondary_cidr"],
+        shared: &["secondary_cidr"],
         outputs: &[Output { name: "ipv6_cidr", follows: &["ipv6"], asked_by: Some("ipv6") }],
         waits: BeforeChanges,
         listing: Listing::RegionAndIds,
@@ -142,7 +149,8 @@ pub(super) const ALL: &[Row] = &[
         id_prefix: "sg",
         replacement: Resource,
         immutable: &["vpc", "group_name", "description"],
-        exclusive: &["ingress", "egress"],
+        shared: &["ingress", "egress"],
+        made_by_aws: &["egress all all 0.0.0.0/0", "egress all all ::/0"],
         waits: BeforeChanges,
         shows_in: &[Kind::Instance, Kind::VpcEndpoint],
         of_kubernetes: true,
@@ -186,7 +194,7 @@ pub(super) const ALL: &[Row] = &[
         name: "route_table",
         id_prefix: "rtb",
         immutable: &["vpc"],
-        exclusive: &["route", "subnet"],
+        shared: &["route", "subnet"],
         shows_in: &[Kind::VpcEndpoint],
         ..PLAIN
     },
@@ -196,7 +204,8 @@ pub(super) const ALL: &[Row] = &[
         id_prefix: "vpce",
         replacement: DeleteFirst,
         immutable: &["vpc", "service", "type"],
-        exclusive: &["subnet", "security_group", "route_table", "policy"],
+        exclusive: &["subnet", "security_group", "policy"],
+        shared: &["route_table"],
         shows_in: &[Kind::RouteTable],
         of_kubernetes: true,
         ..PLAIN
@@ -254,7 +263,7 @@ pub(super) const ALL: &[Row] = &[
         kind: Kind::TargetGroup,
         name: "target_group",
         immutable: &["target_group_name", "vpc", "protocol", "port", "target_type", "address_family"],
-        exclusive: &["autoscaling_group", "target"],
+        shared: &["autoscaling_group", "target"],
         // arn:…:targetgroup/<name>/<number>
         listing: Listing::Name { setting: "target_group_name", word: 1 },
         shows_in: &[Kind::Listener],

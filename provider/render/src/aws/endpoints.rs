@@ -147,7 +147,8 @@ pub fn default_ip_address_type(spec: &VpcSpec) -> &'static str {
 }
 
 fn gateway(spec: &VpcSpec, service: &str, options: &EndpointOptions) -> Object {
-    let object = endpoint(spec, service, EndpointType::Gateway, options);
+    let object =
+        endpoint(spec, service, EndpointType::Gateway, options).exclusive(if spec.exclusive { &["route_table"] } else { &[] });
     spec.subnets().fold(object, |object, subnet| {
         object.with(format!("route_table {}", reference(Kind::RouteTable, route_table_name(&subnet))), "")
     })

@@ -41,8 +41,8 @@ pub enum FirstBoot {
 pub enum Security {
     /// Ids; `None` while one of them is not known.
     Groups(Option<Vec<String>>),
-    /// A group of its own. `None` while a rule is not known.
-    Own { vpc: Setting, rules: Option<Vec<DescribedRule>>, description: &'static str },
+    /// A group of its own. `None` while a rule, or whether rules that others add go, is not known.
+    Own { vpc: Setting, rules: Option<Vec<DescribedRule>>, exclusive: Option<bool>, description: &'static str },
 }
 
 /// A rule and what it is for.
@@ -138,7 +138,7 @@ fn key_name(spec: &InstanceSpec) -> Setting {
 }
 
 fn security_group(spec: &InstanceSpec) -> Option<Object> {
-    let Security::Own { vpc, rules, description } = &spec.security else { return None };
+    let Security::Own { vpc, rules, exclusive, description } = &spec.security else { return None };
     let mut group = Object::new(Kind::SecurityGroup, &spec.name)
         .with("vpc", vpc.clone())
         .with("group_name", spec.full_name.as_str())
@@ -147,7 +147,11 @@ fn security_group(spec: &InstanceSpec) -> Option<Object> {
         Some(rules) => group.settings.extend(rules.iter().map(|rule| (rule.rule.to_string(), rule.description.into()))),
         None => group = group.with(UNKNOWN_KEYS, Setting::Unknown),
     }
-    Some(group)
+    Some(match exclusive {
+        Some(true) => group.exclusive(&["ingress", "egress"]),
+        Some(false) => group,
+        None => group.with(UNKNOWN_KEYS, Setting::Unknown),
+    })
 }
 
 fn elastic_ip(spec: &InstanceSpec) -> Option<Object> {

@@ -38,6 +38,8 @@ pub struct SecurityGroupOptions {
     pub load_balancer_cidrs: BTreeSet<IpNet>,
     /// Rules of the user, keyed by description.
     pub additional_rules: BTreeMap<String, AdditionalRule>,
+    /// Whether rules that others add go.
+    pub exclusive_rules: bool,
 }
 
 /// A rule that the user adds to a role.
@@ -140,7 +142,8 @@ impl Groups {
             let object = Object::of(key(Kind::SecurityGroup, role.as_str()))
                 .with("vpc", reference(Kind::Vpc, MAIN))
                 .with("group_name", format!("{}-{}", spec.name, role.as_str()))
-                .with("description", role.description(&spec.name));
+                .with("description", role.description(&spec.name))
+                .exclusive(if spec.security_groups.exclusive_rules { &["ingress", "egress"] } else { &[] });
             // The cloud controller manager opens node ports in the one group of a node that has this tag.
             let is_node = role == Role::Node;
             (role, if is_node { object.with(format!("tag {}", cluster_tag(&spec.name)), CLUSTER_TAG_VALUE) } else { object })

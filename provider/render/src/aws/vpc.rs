@@ -48,7 +48,8 @@ fn vpc(spec: &VpcSpec) -> Object {
         .with_some("ipv6", spec.ipv6.as_ref().map(Ipv6Source::setting))
         .with("dns_support", true)
         .with("dns_hostnames", true)
-        .with("dhcp_options", options);
+        .with("dhcp_options", options)
+        .exclusive(if spec.exclusive { &["secondary_cidr"] } else { &[] });
     spec.secondary_cidrs.iter().fold(vpc, |vpc, cidr| vpc.with(format!("secondary_cidr {cidr}"), ""))
 }
 
@@ -101,6 +102,7 @@ fn route_table(spec: &VpcSpec, subnet: &Subnet<'_>, key: ObjectKey) -> Object {
     };
     let route = |destination: IpNet| Route { destination }.to_string();
     Object::of(key)
+        .exclusive(if spec.exclusive { &["route", "subnet"] } else { &[] })
         .with("vpc", reference(Kind::Vpc, MAIN))
         .with_some(route(ANY_IPV4), ipv4)
         .with_some(route(ANY_IPV6), ipv6)

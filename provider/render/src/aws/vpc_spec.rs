@@ -29,6 +29,8 @@ pub struct VpcSpec {
     pub endpoints: Endpoints,
     pub security_groups: SecurityGroupOptions,
     pub flow_logs: Option<FlowLogs>,
+    /// Whether routes, subnets in route tables, address blocks and route tables of endpoints that others add go.
+    pub exclusive: bool,
 }
 
 /// Where the IPv6 block of the VPC comes from.

@@ -53,7 +53,12 @@ fn dns(name: &str, address: DnsAddress) -> Option<Dns> {
 fn cases() -> BTreeMap<&'static str, InstanceSpec> {
     let ssh = networks(&["198.51.100.0/24", "2001:db8:77::/48"]);
     let debian = bastion::user_data(&["ssh-ed25519 BBBB colleague".to_owned()], Some(Packages::Apt));
-    let own = |rules, description| Security::Own { vpc: "vpc-0123456789abcdef0".into(), rules: Some(rules), description };
+    let own = |rules, description| Security::Own {
+        vpc: "vpc-0123456789abcdef0".into(),
+        rules: Some(rules),
+        exclusive: Some(false),
+        description,
+    };
     let proxy = proxy();
     let squid = |packages| egress_proxy::user_data(&proxy, &[], packages);
     let ipv4_proxy = SquidSpec { allowed_cidrs: Vec::new(), client_cidrs: networks(&["10.0.0.0/16"]), ..proxy.clone() };

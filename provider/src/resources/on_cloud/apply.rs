@@ -6,7 +6,7 @@ use super::state::{self, GONE, Known, REPLACED};
 use super::{CloudResource, Declared, OnCloud, adoption, failed};
 use crate::progress::Progress;
 use crate::wait::Waiter;
-use cloud::{Cloud, Found, Graph, Matching, ObjectKey, Resolver, differences};
+use cloud::{Cloud, Found, Graph, Matching, Object, ObjectKey, Resolver, differences, ours};
 use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse};
 use schema::{Diagnostic, Diagnostics, Value};
 use std::collections::BTreeMap;
@@ -51,6 +51,7 @@ impl<R: CloudResource> OnCloud<R> {
         let graph = &declared.graph;
         let owner = self.owner(&planned).ok_or_else(unknown)?;
         let ids = request.prior.as_ref().map(|prior| state::to_ids(prior.get("ids"))).unwrap_or_default();
+        let before = Before::of(request.prior.as_ref());
         let progress = self.progress(&planned);
         let clock = self.shared.world.clock();
         let waiter = Waiter { clock: &*clock, cancelled: &call.cancelled };
@@ -59,6 +60,7 @@ impl<R: CloudResource> OnCloud<R> {
             owner: &owner,
             graph,
             ids: &ids,
+            ours: &ours(&before.graph, &Resolver::new(&before.found)),
             is_new: request.prior.is_none(),
             progress: &progress,
             waiter,
@@ -72,7 +74,7 @@ impl<R: CloudResource> OnCloud<R> {
             done.diagnostics.push(diagnostic);
         }
         done.cancelled |= call.cancelled.is_cancelled();
-        Ok(self.after_apply(planned, &declared, request.prior, done))
+        Ok(self.after_apply(planned, &declared, request.prior, &before, done))
     }
 
     /// At plan, where the provider block asks for it: of a resource that is about to be created.
@@ -89,6 +91,7 @@ impl<R: CloudResource> OnCloud<R> {
         planned: Value,
         declared: &Declared<R::Spec>,
         prior: Option<Value>,
+        before: &Before,
         mut done: Reconciled,
     ) -> ApplyResponse {
         let graph = &declared.graph;
@@ -107,7 +110,8 @@ impl<R: CloudResource> OnCloud<R> {
         self.set_found(&mut state, Some(&declared.spec), graph, &done.found);
         state.set("drift", Value::object([]));
         if has_failed || (done.cancelled && prior.is_some()) {
-            // What there is now, so that the next plan goes on from there even without a refresh.
+            // What there is now, so that the next plan goes on from there even without a refresh: it has to know what is still to go.
+            state.set("objects", state::to_value(&before.still_ours(graph, &done.found)));
             let matching = Matching { matched: done.found, superseded: done.left, ..Matching::default() };
             state.set("drift", drift(graph, &matching));
             add_left(&mut state, &matching.superseded);
@@ -169,6 +173,35 @@ impl<R: CloudResource> OnCloud<R> {
         let known = Known { ids: &ids };
         self.set_outputs(state, spec, &known);
         state.set("ids", ids);
+    }
+}
+
+/// What a state knows of what was declared and what it became.
+struct Before {
+    graph: Graph,
+    found: BTreeMap<ObjectKey, Found>,
+}
+
+impl Before {
+    fn of(prior: Option<&Value>) -> Before {
+        let graph = prior.map(|prior| state::to_graph(prior.get("objects"))).unwrap_or_default();
+        let found = prior.map(|prior| state::to_found(prior.get("ids"))).unwrap_or_default();
+        Before { graph, found }
+    }
+
+    /// The graph with what was declared before, is not any more and is still there: others may add such settings too, and only the state
+    /// knows whose these are.
+    fn still_ours(&self, graph: &Graph, found: &BTreeMap<ObjectKey, Found>) -> Graph {
+        let resolver = Resolver::new(&self.found);
+        let mut graph = graph.clone();
+        for before in self.graph.iter() {
+            let (Some(object), Some(found)) = (graph.get(&before.key).cloned(), found.get(&before.key)) else { continue };
+            let is_there = |key: &str| resolver.resolve(key).is_some_and(|key| found.settings.contains_key(&key));
+            let rest = before.settings.iter().filter(|(key, _)| before.key.kind.is_shared(key) && is_there(key));
+            let settings = rest.map(|(key, value)| (key.clone(), value.clone())).chain(object.settings).collect();
+            graph.add(Object { key: before.key.clone(), settings });
+        }
+        graph
     }
 }
 

@@ -8,8 +8,8 @@ use crate::progress::Progress;
 use crate::tokens::Tokens;
 use crate::wait::Waiter;
 use cloud::{
-    Change, Cloud, CloudError, Difference, ErrorClass, Found, Graph, Kind, Matching, Object, ObjectKey, Readiness, Replacement,
-    Resolved, Resolver, differences, match_objects,
+    Change, Cloud, CloudError, Difference, ErrorClass, Found, Graph, Kind, Matching, Object, ObjectKey, Ours, Readiness,
+    Replacement, Resolved, Resolver, differences, differences_since, match_objects,
 };
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -30,6 +30,8 @@ pub struct Reconciler<'a> {
     pub owner: &'a str,
     pub graph: &'a Graph,
     pub ids: &'a BTreeMap<ObjectKey, String>,
+    /// What was declared before.
+    pub ours: &'a BTreeMap<ObjectKey, Ours>,
     /// No state knows the resource.
     pub is_new: bool,
     pub progress: &'a Progress,
@@ -227,7 +229,8 @@ impl Reconciler<'_> {
         let work: Vec<(&ObjectKey, &Found, Vec<Difference>)> = of_kind
             .filter_map(|object| {
                 let found = matching.matched.get(&object.key)?;
-                let all = differences(object, found, &resolver);
+                let none = Ours::new();
+                let all = differences_since(self.ours.get(&object.key).unwrap_or(&none), object, found, &resolver);
                 let now: Vec<Difference> =
                     all.into_iter().filter(|difference| difference.is_resolved() && !difference.immutable).collect();
                 (!now.is_empty()).then_some((&object.key, found, now))

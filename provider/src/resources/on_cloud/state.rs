@@ -68,6 +68,19 @@ pub fn to_ids(ids: &Value) -> BTreeMap<ObjectKey, String> {
         .collect()
 }
 
+/// What a state knows of objects: ids and outputs.
+pub fn to_found(ids: &Value) -> BTreeMap<ObjectKey, Found> {
+    let found = |(key, id): (ObjectKey, String)| {
+        let mut found = Found::new(key.kind, id);
+        for output in key.kind.outputs() {
+            let value = ids.get(&format!("{key}.{output}")).as_str().filter(|value| !value.is_empty());
+            found.outputs.extend(value.map(|value| (output.to_owned(), value.to_owned())));
+        }
+        (key, found)
+    };
+    to_ids(ids).into_iter().map(found).collect()
+}
+
 /// The keys of `ids` that an object has.
 pub fn id_keys(key: &ObjectKey) -> impl Iterator<Item = String> {
     let outputs = key.kind.outputs().map(|output| format!("{key}.{output}")).collect::<Vec<_>>();
@@ -135,6 +148,7 @@ mod tests {
         let ids = ids_of([&key, &gone].into_iter(), &world);
         assert_eq!(ids.get("vpc/main.ipv6_cidr").as_str(), Some("2001:db8::/56"));
         assert_eq!(to_ids(&ids), BTreeMap::from([(key.clone(), "vpc-1".to_string())]));
+        assert_eq!(to_found(&ids), world);
         let known = Known { ids: &ids };
         assert_eq!(known.id(&gone), Value::Null);
         assert_eq!(known.output(&key, "ipv6_cidr").as_str(), Some("2001:db8::/56"));

@@ -40,7 +40,19 @@ async fn reconciled(object: Object) -> Reconciled {
         |_| {},
         async |cloud, waiter| {
             let (graph, ids, progress, tokens) = (&graph, &ids, &progress, &tokens);
-            Reconciler { cloud, owner: "k8s_vpc/demo", graph, ids, is_new: true, progress, waiter, tokens }.run().await
+            Reconciler {
+                cloud,
+                owner: "k8s_vpc/demo",
+                graph,
+                ids,
+                ours: &BTreeMap::new(),
+                is_new: true,
+                progress,
+                waiter,
+                tokens,
+            }
+            .run()
+            .await
         },
     );
     reconciled.await

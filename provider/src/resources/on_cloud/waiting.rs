@@ -144,6 +144,7 @@ mod tests {
             owner: "k8s_bastion/demo",
             graph: &graph,
             ids: &ids,
+            ours: &BTreeMap::new(),
             is_new: true,
             progress: &progress,
             waiter: Waiter { clock: &clock, cancelled: &cancelled },

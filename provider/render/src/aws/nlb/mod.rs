@@ -95,11 +95,14 @@ fn target_group(spec: &NlbSpec, name: &str, listener: &NlbListener) -> Object {
     for name in target.autoscaling_groups.iter().flatten() {
         object = object.with(format!("{AUTOSCALING_GROUP} {name}"), "");
     }
+    if target.exclusive == Some(true) {
+        object = object.exclusive(&["target", AUTOSCALING_GROUP]);
+    }
     match &listener.health_check {
         Some(check) => object = check.declare(object),
         None => return object.with(UNKNOWN_KEYS, Setting::Unknown),
     }
-    let is_open = target.targets.is_none() || target.autoscaling_groups.is_none();
+    let is_open = target.targets.is_none() || target.autoscaling_groups.is_none() || target.exclusive.is_none();
     if is_open { object.with(UNKNOWN_KEYS, Setting::Unknown) } else { object }
 }
 
@@ -188,6 +191,7 @@ mod tests {
             address_family: "ipv4".into(),
             targets: Some(targets.iter().map(ToString::to_string).collect()),
             autoscaling_groups: Some(BTreeSet::new()),
+            exclusive: Some(false),
             reach: Some(Reach::InVpc),
             preserve_client_ip: false.into(),
             proxy_protocol_v2: false.into(),

@@ -66,6 +66,8 @@ pub struct Target {
     pub targets: Option<BTreeSet<String>>,
     /// Names of groups that register their instances themselves; `None` while one of them is not known.
     pub autoscaling_groups: Option<BTreeSet<String>>,
+    /// Whether targets and groups that others add go; `None` while it is not known.
+    pub exclusive: Option<bool>,
     /// `None` while it is not known.
     pub reach: Option<Reach>,
     pub preserve_client_ip: Setting,

@@ -51,6 +51,9 @@ fn place() -> Vec<Attribute> {
             "VPC of the subnet: creates a security group that admits exactly what has to come in. Another VPC forces replacement of the resource. \
              Exactly one of `security_group_ids` and `vpc_id` must be set.",
         ),
+        Attribute::bool("exclusive_rules").optional().defaults_to("`false`").describe(
+            "Whether rules that others add to the security group created with `vpc_id` are drift, and are removed by apply.",
+        ),
     ]
 }
 

@@ -17,6 +17,7 @@ pub struct Config {
     pub vpc_id: Field<String>,
     pub security_group_ids: Field<Vec<Field<String>>>,
     pub ssh_cidrs: Field<Vec<Field<String>>>,
+    pub exclusive_rules: Field<bool>,
     pub instance_type: Field<String>,
     pub architecture: Field<String>,
     pub image: Field<String>,
@@ -57,7 +58,10 @@ impl Config {
             Field::Null => Security::Groups(texts(&self.security_group_ids)),
             // One of the two is given; which, is not known.
             Field::Unknown if !self.security_group_ids.is_null() => return None,
-            vpc => Security::Own { vpc: text(vpc), rules: role.rules, description: role.description },
+            vpc => {
+                let exclusive = (!self.exclusive_rules.is_unknown()).then(|| self.exclusive_rules.known() == Some(&true));
+                Security::Own { vpc: text(vpc), rules: role.rules, exclusive, description: role.description }
+            }
         };
         let key = match &self.key_name {
             Field::Null => Key::Public(self.public_key.known().cloned()),

@@ -95,11 +95,15 @@ fn target() -> Vec<Attribute> {
         Attribute::number("port").optional().validator(port()).describe("Port of the targets.").defaults_to("the port of the listener"),
         text("protocol").optional().validator(one_of(&PROTOCOLS)).describe("Protocol towards the targets. `TLS` does not verify their certificates.").defaults_to("the protocol of the listener"),
         text("address_family").default("ipv4".into()).validator(one_of(&["ipv4", "ipv6"])).describe("Family of the targets' addresses. `ipv6` needs `dualstack` and type `ip`."),
-        Attribute::set("targets", Type::String).optional().describe("Addresses, or instance ids with type `instance`. Any other registered target is removed."),
+        Attribute::set("targets", Type::String).optional().describe("Addresses, or instance ids with type `instance`. Targets that others register stay, unless `exclusive_targets` is set."),
         Attribute::set("autoscaling_group_names", Type::String).optional().describe(
             "With type `instance`: Auto Scaling groups to attach, in addition to `targets`. They register and deregister their instances \
-             themselves, which is no drift. Any other attached group is detached, so leave the target groups out of the groups' own \
-             configuration. The groups are kept when this resource is destroyed.",
+             themselves, which is no drift. Groups that others attach stay, unless `exclusive_targets` is set. The groups are kept when this \
+             resource is destroyed.",
+        ),
+        Attribute::bool("exclusive_targets").optional().defaults_to("`false`").describe(
+            "Whether targets and Auto Scaling groups that are not declared here are drift, and are removed by apply. By default, others may \
+             add theirs: controllers of Kubernetes, hosts that register themselves, another configuration.",
         ),
         switch("outside_vpc", false).describe("Whether the addresses are outside the VPC, reached by peering, VPN or Direct Connect."),
         Attribute::bool("preserve_client_ip").optional().describe("Whether targets see the clients' addresses. A target that connects to itself through the load balancer then times out.").defaults_to("`true` with UDP, where AWS offers no choice, and `false` otherwise"),

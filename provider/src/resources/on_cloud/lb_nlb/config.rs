@@ -63,6 +63,7 @@ pub struct TargetConfig {
     pub address_family: Field<String>,
     pub targets: Field<Vec<Field<String>>>,
     pub autoscaling_group_names: Field<Vec<Field<String>>>,
+    pub exclusive_targets: Field<bool>,
     pub outside_vpc: Field<bool>,
     pub preserve_client_ip: Field<bool>,
     pub proxy_protocol: Field<bool>,
@@ -181,6 +182,11 @@ impl TargetConfig {
             address_family: text_or(&self.address_family, "ipv4"),
             targets: texts(&self.targets).map(|targets| targets.iter().map(|target| normal(target)).collect()),
             autoscaling_groups: texts(&self.autoscaling_group_names),
+            exclusive: if self.exclusive_targets.is_unknown() {
+                None
+            } else {
+                Some(self.exclusive_targets.known() == Some(&true))
+            },
             reach: self.reach(),
             preserve_client_ip: or_of_datagrams(&self.preserve_client_ip, &protocol),
             proxy_protocol_v2: or(&self.proxy_protocol, false),
@@ -325,6 +331,10 @@ mod tests {
         let attached = |names: Value| Value::object([("type", "instance".into()), ("autoscaling_group_names", names)]);
         check(listener("TCP", attached(vec!["nodes"].into())), "autoscaling_group nodes", Some(""));
         check(listener("TCP", attached(Value::List(vec![Value::Unknown]))), "*", Some("?"));
+        let exclusive = |value: Value| listener("TCP", Value::object([("exclusive_targets", value)]));
+        check(exclusive(true.into()), "exclusive target", Some(""));
+        check(exclusive(false.into()), "exclusive target", None);
+        check(exclusive(Value::Unknown), "*", Some("?"));
         let mut checked = listener("TCP", Value::object([]));
         checked.set("health_check", Value::object([("protocol", "HTTPS".into())]));
         check(checked.clone(), "health_check_path", Some("/"));

@@ -40,6 +40,13 @@ pub fn schema() -> Schema {
     .attribute(security_groups())
     .attribute(flow_logs())
     .attribute(
+        Attribute::bool("exclusive").optional().defaults_to("`false`").describe(
+            "Whether routes, subnets in route tables, CIDRs of the VPC and route tables of gateway endpoints that are not declared here are \
+             drift, and are removed by apply. By default, others may add theirs: routes to a transit gateway, a peering connection, a \
+             firewall or pods, with subnets of their own.",
+        ),
+    )
+    .attribute(
         Attribute::bool("destroy_leftovers").default(false.into()).describe(
             "Whether a destroy also deletes what Kubernetes or GuardDuty created in this VPC: load balancers, target groups, endpoints, \
              security groups and interfaces. Otherwise the destroy fails and names each of them. Whatever else is in the VPC or attached \
@@ -245,7 +252,12 @@ fn security_groups() -> Attribute {
                 ],
             )
             .default(Value::object([]))
-            .describe("More rules, by description. A rule that is neither declared here nor created for a role is drift, and is removed."),
+            .describe("More rules, by description."),
+            Attribute::bool("exclusive_rules").optional().defaults_to("`false`").describe(
+                "Whether a rule that is neither declared here nor created for a role is drift, and is removed by apply. By default, others may \
+                 add theirs. Those of Kubernetes' controllers stay in either case, and the rule by which AWS lets everything out of a new \
+                 group goes.",
+            ),
         ],
     )
     .default(Value::object([]))

@@ -26,6 +26,7 @@ pub struct Config {
     endpoints: Field<EndpointsConfig>,
     security_groups: Field<SecurityGroupsConfig>,
     flow_logs: Field<FlowLogsConfig>,
+    exclusive: Field<bool>,
     subnet_cidrs: Field<BTreeMap<String, Field<String>>>,
     subnet_ipv6_indexes: Field<BTreeMap<String, Field<u32>>>,
 }
@@ -90,6 +91,7 @@ struct SecurityGroupsConfig {
     admin_cidrs: Texts,
     load_balancer_cidrs: Texts,
     additional_rules: Field<BTreeMap<String, Field<RuleConfig>>>,
+    exclusive_rules: Field<bool>,
 }
 
 #[derive(Deserialize)]
@@ -137,6 +139,7 @@ impl Config {
             endpoints: optional(&self.endpoints, EndpointsConfig::spec)?.unwrap_or_default(),
             security_groups: self.security_groups.known()?.spec()?,
             flow_logs: optional(&self.flow_logs, FlowLogsConfig::spec)?,
+            exclusive: is(&self.exclusive)?,
         })
     }
 }
@@ -253,6 +256,7 @@ impl SecurityGroupsConfig {
             admin_cidrs: networks(&self.admin_cidrs)?,
             load_balancer_cidrs: networks(&self.load_balancer_cidrs)?,
             additional_rules: self.additional_rules.known()?.iter().map(rule).collect::<Option<_>>()?,
+            exclusive_rules: is(&self.exclusive_rules)?,
         })
     }
 }
@@ -306,6 +310,11 @@ fn optional<T, U>(field: &Field<T>, spec: impl Fn(&T) -> Option<U>) -> Option<Op
         Field::Null => Some(None),
         Field::Known(value) => spec(value).map(Some),
     }
+}
+
+/// Null is no; `None` while it is unknown.
+fn is(field: &Field<bool>) -> Option<bool> {
+    if field.is_unknown() { None } else { Some(field.known() == Some(&true)) }
 }
 
 /// Null is empty; `None` while one of them is unknown.

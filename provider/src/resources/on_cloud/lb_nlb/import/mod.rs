@@ -189,6 +189,7 @@ fn target_of(group: &Found) -> Target {
         address_family: setting("address_family"),
         targets: None,
         autoscaling_groups: None,
+        exclusive: None,
         reach: Some(Reach::InVpc),
         preserve_client_ip: setting("preserve_client_ip"),
         proxy_protocol_v2: setting("proxy_protocol_v2"),
