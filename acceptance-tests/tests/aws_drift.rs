@@ -31,6 +31,7 @@ mod rules;
 mod tags;
 
 use acceptance_tests::aws::{Account, autoscaling};
+use acceptance_tests::command::run as run_program;
 use acceptance_tests::suite::{Shared, main as run};
 use acceptance_tests::{Engine, scenarios};
 use row::check;
@@ -143,6 +144,7 @@ fn main() -> ExitCode {
         what_others_hang_on_is_made_again,
         what_nobody_manages_is_left_alone,
         what_others_add_is_left_alone_unless_it_is_declared_exclusive,
+        a_copy_of_an_instance_is_named_and_left_alone,
         after_all_of_it_the_plan_is_empty,
     ];
     run::<Examples>(None, &scenarios)
@@ -240,13 +242,31 @@ fn what_others_add_is_left_alone_unless_it_is_declared_exclusive(examples: &mut 
     account.set(json!({ "admin_cidrs": ["203.0.113.0/24"], "api_servers": ["10.0.0.12"] }));
     account.apply();
     others::are_there(account);
-    account.set(json!({ "admin_cidrs": null, "api_servers": ["10.0.0.11", "10.0.16.11"] }));
+    account.set(json!({ "admin_cidrs": ["198.51.100.0/24", "2001:db8:77::/48"], "api_servers": ["10.0.0.11", "10.0.16.11"] }));
     account.apply();
     assert_eq!(account.inventory(), with_others);
 
     account.workspace.write("exclusive_override.tf", EXCLUSIVE);
     account.apply();
     assert_eq!(account.plan().changes(), Vec::<String>::new());
+}
+
+/// With all of its tags, as a service of AWS or "Launch more like this" makes it; also where the state is lost.
+fn a_copy_of_an_instance_is_named_and_left_alone(examples: &mut Examples) {
+    let account = &examples.private_proxy;
+    let copy = others::copy_of_instance(account, "instance/demo-proxy");
+    let plan = account.plan();
+    plan.is_empty();
+    assert!(plan.text.contains(&copy), "the plan does not name {copy}:\n{}", plan.text);
+    account.proxy.clear_log();
+    let proxy = account.workspace.attribute("k8s_egress_proxy.main", "instance_id");
+    run_program(account.workspace.command(None, "state").args(["rm", "k8s_egress_proxy.main"])).success();
+    account.apply();
+    assert_eq!(account.workspace.attribute("k8s_egress_proxy.main", "instance_id"), proxy, "the copy was taken for it");
+    let called: Vec<String> = account.proxy.mutating_calls().into_iter().map(|call| call.action).collect();
+    assert!(!called.iter().any(|action| ["RunInstances", "TerminateInstances"].contains(&action.as_str())), "{called:?}");
+    others::terminate(account, &copy);
+    account.plan().is_empty();
 }
 
 fn after_all_of_it_the_plan_is_empty(examples: &mut Examples) {

@@ -20,6 +20,7 @@ pub struct Found {
     /// What others refer to: `ipv6_cidr`, `public_ip`, `dns_name`…
     pub outputs: BTreeMap<String, String>,
     pub readiness: Readiness,
+    pub origin: Origin,
     /// Of a target group.
     pub health: Option<Health>,
 }
@@ -29,6 +30,17 @@ pub struct Found {
 pub struct Health {
     pub healthy: usize,
     pub targets: usize,
+}
+
+/// What AWS itself shows of who made an object: tags are copied with it, this is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A call of this provider.
+    Ours,
+    /// Another call: it has its tags from the object that it was copied from.
+    Copied,
+    /// Nothing shows it.
+    Untold,
 }
 
 /// Whether others can use the object yet.
@@ -58,6 +70,7 @@ impl Found {
             settings: BTreeMap::new(),
             outputs: BTreeMap::new(),
             readiness: Readiness::Ready,
+            origin: Origin::Untold,
             health: None,
         }
     }

@@ -125,6 +125,11 @@ impl Kind {
         self.row().ends
     }
 
+    /// Whether others create copies of objects of the kind, tags and all.
+    pub fn is_copied(self) -> bool {
+        self.row().is_copied
+    }
+
     /// Whether Kubernetes creates objects of the kind too.
     pub fn is_created_by_kubernetes(self) -> bool {
         self.row().of_kubernetes

@@ -26,7 +26,7 @@ pub use cidr::canonical_cidr;
 pub use cost::{Completeness, Cost, Price, PriceError, PriceTable, Usd, total};
 pub use difference::{Change, Difference, Ours, differences, differences_since, ours};
 pub use endpoint_policy::{canonical_policy, is_full_access};
-pub use found::{AUTOSCALING_GROUP, AUTOSCALING_INSTANCE, Found, Health, Readiness};
+pub use found::{AUTOSCALING_GROUP, AUTOSCALING_INSTANCE, Found, Health, Origin, Readiness};
 pub use graph::{Graph, GraphError, Object, Setting, Settings, UNKNOWN_KEYS};
 pub use kind::{EXCLUSIVE, KUBERNETES_RULE, Kind, Replacement};
 pub use matching::{CLUSTER_TAG, Matching, OBJECT_TAG, match_objects, object_tag};

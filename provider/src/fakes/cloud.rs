@@ -81,6 +81,9 @@ impl CloudMemory {
         for output in kind.outputs() {
             found.outputs.insert(output.into(), format!("{output}-of-{}", object.key.name));
         }
+        if kind.is_copied() {
+            found.origin = Origin::Ours;
+        }
         if kind == Kind::SecurityGroup {
             found.settings.insert("egress all all 0.0.0.0/0".into(), String::new());
         }

@@ -7,6 +7,7 @@ mod adoption;
 mod certificates;
 mod cloud_drift;
 mod contract;
+mod copies;
 mod coverage;
 mod cut_off;
 mod downloads;

@@ -64,6 +64,8 @@ pub(super) struct Row {
     pub(super) shows_in: &'static [Kind],
     /// What is known by a tag, which the call that creates it sets. Otherwise by its settings alone.
     pub(super) has_tags: bool,
+    /// Services and people create copies of it, tags and all: what has our tag need not be ours.
+    pub(super) is_copied: bool,
     /// It may end by itself after it was created, and AWS says why.
     pub(super) ends: bool,
     /// Kubernetes creates objects of the kind too, and its leftovers are deleted with a network.
@@ -91,6 +93,7 @@ const PLAIN: Row = Row {
     listing: Listing::Region,
     shows_in: &[],
     has_tags: true,
+    is_copied: false,
     ends: false,
     of_kubernetes: false,
     kubernetes_settings: None,
@@ -243,6 +246,7 @@ pub(super) const ALL: &[Row] = &[
         ],
         waits: BeforeOthers,
         shows_in: &[Kind::ElasticIp, Kind::TargetGroup],
+        is_copied: true,
         ends: true,
         ..PLAIN
     },

@@ -6,6 +6,7 @@ use schema::Diagnostic;
 
 /// A warning that names what is adopted; an error where something would have to go for it.
 pub fn check(resource: &str, graph: &Graph, matching: &Matching) -> Result<Option<Diagnostic>, Diagnostic> {
+    decided(matching)?;
     let in_the_way: Vec<String> =
         matching.superseded.iter().filter(|(key, _)| is_foreign(key, graph, matching)).map(shown).collect();
     if !in_the_way.is_empty() {
@@ -26,6 +27,30 @@ pub fn check(resource: &str, graph: &Graph, matching: &Matching) -> Result<Optio
         adopted.iter().take(MOST_SHOWN).cloned().collect::<Vec<_>>().join("\n")
     );
     Ok(Some(Diagnostic::warning(format!("objects of {resource} existed already")).detail(detail)))
+}
+
+/// An error where several objects could be a declared one, and no state says which is.
+pub fn decided(matching: &Matching) -> Result<(), Diagnostic> {
+    let Some((key, _)) = matching.undecided.first() else { return Ok(()) };
+    let all: Vec<String> = matching.undecided.iter().map(shown).collect();
+    Err(Diagnostic::error(format!("several objects could be {key}, and the state does not say which")).detail(format!(
+        "{}\n\nEach has the tag {} of it. Remove the tag from those that are not it, or delete them, then apply again.",
+        all.join("\n"),
+        cloud::OBJECT_TAG
+    )))
+}
+
+/// A warning that names what others have made with our tags.
+pub fn copies(resource: &str, matching: &Matching) -> Option<Diagnostic> {
+    let copies: Vec<String> = matching.copies.iter().map(shown).collect();
+    (!copies.is_empty()).then(|| {
+        Diagnostic::warning(format!("copies of objects of {resource} exist")).detail(format!(
+            "They have its tags, and were not created by this provider: a service that copies instances, a restored backup, or \"Launch more \
+             like this\". They are left alone. Remove the tags that begin with k8s-hardway/ from them, and they are not mentioned any \
+             more.\n{}",
+            copies.join("\n")
+        ))
+    })
 }
 
 const MOST_SHOWN: usize = 8;

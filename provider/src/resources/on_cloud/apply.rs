@@ -12,7 +12,8 @@ use schema::{Diagnostic, Diagnostics, Value};
 use std::collections::BTreeMap;
 
 impl<R: CloudResource> OnCloud<R> {
-    pub(super) async fn read_objects(&self, prior: &Value) -> Result<Option<Value>, Diagnostic> {
+    /// A warning where others have made copies of its objects.
+    pub(super) async fn read_objects(&self, prior: &Value) -> Result<(Option<Value>, Option<Diagnostic>), Diagnostic> {
         let cloud = self.shared.cloud()?;
         let owner = self.owner(prior).unwrap_or_default();
         let mut state = prior.clone();
@@ -28,13 +29,15 @@ impl<R: CloudResource> OnCloud<R> {
         let spec = declared.ok().flatten().map(|declared| declared.spec);
         let (graph, ids) = (state::to_graph(state.get("objects")), state::to_ids(state.get("ids")));
         let matching = observe(&*cloud, &owner, &graph, &ids, false).await?;
-        if matching.matched.is_empty() && matching.superseded.is_empty() && matching.leaving.is_empty() {
-            return Ok(None);
+        let copies = adoption::copies(&owner, &matching);
+        let others = [&matching.superseded, &matching.leaving, &matching.undecided];
+        if matching.matched.is_empty() && others.iter().all(|others| others.is_empty()) {
+            return Ok((None, copies));
         }
         self.set_found(&mut state, spec.as_ref(), &graph, &matching.matched);
         add_left(&mut state, &matching.superseded);
         state.set("drift", drift(&graph, &matching));
-        Ok(Some(state))
+        Ok((Some(state), copies))
     }
 
     pub(super) async fn apply_objects(&self, call: &Call, request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
@@ -133,15 +136,21 @@ impl<R: CloudResource> OnCloud<R> {
         let cloud = self.shared.cloud()?;
         let owner = self.owner(prior).unwrap_or_default();
         let (graph, ids) = (state::to_graph(prior.get("objects")), state::to_ids(prior.get("ids")));
-        let matching = observe(&*cloud, &owner, &graph, &ids, true).await?;
-        let mut going: Vec<(ObjectKey, Found)> = matching.matched.into_iter().collect();
+        let mut matching = observe(&*cloud, &owner, &graph, &ids, true).await?;
+        let mut going: Vec<(ObjectKey, Found)> = std::mem::take(&mut matching.matched).into_iter().collect();
         // What has no tags and is not in the state is somebody else's.
         going.retain(|(key, _)| key.kind.has_tags() || ids.contains_key(key));
+        // Whichever of them it is, all are ours: but for what others copy.
+        let (kept, undecided): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut matching.undecided).into_iter().partition(|(key, _)| key.kind.is_copied());
+        matching.copies.extend(kept);
+        let copies = adoption::copies(&owner, &matching);
+        going.extend(undecided);
         going.extend(matching.superseded);
         going.extend(matching.leaving);
         let clock = self.shared.world.clock();
         let waiter = Waiter { clock: &*clock, cancelled: &call.cancelled };
-        let mut diagnostics = Diagnostics::default();
+        let mut diagnostics: Diagnostics = copies.into_iter().collect();
         if !going.is_empty() {
             diagnostics.extend(self.resource.before_delete(&*cloud, prior, &going, waiter).await?);
         }

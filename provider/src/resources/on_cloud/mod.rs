@@ -205,7 +205,7 @@ impl<R: CloudResource> Resource for OnCloud<R> {
 
     async fn read(&self, _call: &Call, prior: Value) -> ReadResponse {
         match self.read_objects(&prior).await {
-            Ok(state) => ReadResponse { state, diagnostics: Diagnostics::default() },
+            Ok((state, warning)) => ReadResponse { state, diagnostics: warning.into_iter().collect() },
             Err(diagnostic) => ReadResponse { state: Some(prior), diagnostics: diagnostic.into() },
         }
     }

@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::tokens::Tokens;
 use crate::wait::Waiter;
 use cloud::{
-    Change, Cloud, CloudError, Difference, ErrorClass, Found, Graph, Kind, Matching, Object, ObjectKey, Ours, Readiness,
+    Change, Cloud, CloudError, Difference, ErrorClass, Found, Graph, Kind, Matching, Object, ObjectKey, Origin, Ours, Readiness,
     Replacement, Resolved, Resolver, differences, differences_since, match_objects,
 };
 use futures::StreamExt;
@@ -59,7 +59,11 @@ impl Reconciler<'_> {
             }
         };
         let mut diagnostics = Diagnostics::default();
+        if let Err(diagnostic) = adoption::decided(&matching) {
+            return Reconciled { diagnostics: diagnostic.into(), ..Reconciled::default() };
+        }
         if self.is_new {
+            diagnostics.extend(adoption::copies(self.owner, &matching));
             match adoption::check(self.owner, self.graph, &matching) {
                 Ok(warning) => diagnostics.extend(warning),
                 Err(diagnostic) => return Reconciled { diagnostics: diagnostic.into(), ..Reconciled::default() },
@@ -209,7 +213,8 @@ impl Reconciler<'_> {
             let found = self.cloud.find(&wanted).await?;
             let is_it = |found: &&Found| {
                 // One whose place it takes has the same tag.
-                let by_tag = found.tag(cloud::OBJECT_TAG) == Some(tag.as_str()) && is_as_made(object, found);
+                let is_tagged = found.tag(cloud::OBJECT_TAG) == Some(tag.as_str()) && found.origin != Origin::Copied;
+                let by_tag = is_tagged && is_as_made(object, found);
                 let by_settings = !object.key.kind.has_tags() && found.settings == object.settings;
                 found.readiness != Readiness::Leaving && (by_tag || by_settings)
             };

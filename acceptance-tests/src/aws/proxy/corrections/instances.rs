@@ -34,6 +34,7 @@ pub fn after_launch(call: &Call, answer: &mut Element, api: &Api, memory: &mut M
             assign(api, interface, wish.unwrap_or_else(|| Wish::of_others(api, instance, interface)));
         }
         protect(call, instance.value("instanceId"), api);
+        memory.launches.insert(instance.value("instanceId").to_owned(), call.parameter("ClientToken").to_owned());
     }
     let described = objects::instances(api);
     for instance in answer.all_mut(INSTANCES) {
@@ -131,6 +132,8 @@ pub fn complete(_: &Call, answer: &mut Element, _: &Api, memory: &mut Memory) {
     for path in [INSTANCES, "reservationSet/item/instancesSet/item"] {
         for instance in answer.all_mut(path) {
             complete_one(instance);
+            let token = memory.launches.get(instance.value("instanceId")).cloned().unwrap_or_default();
+            instance.set("clientToken", &token);
             if let Some(monitoring) = memory.monitoring.get(instance.value("instanceId")) {
                 instance.replace(Element::new("monitoring", vec![Element::leaf("state", monitoring)]));
             }

@@ -39,6 +39,8 @@ pub struct Memory {
     endpoint_interfaces: HashMap<String, Vec<String>>,
     /// `enabled` or `disabled` by instance, where that was changed.
     monitoring: HashMap<String, &'static str>,
+    /// The client token of the call by instance.
+    launches: HashMap<String, String>,
     /// With which parameters a load balancer, target group or listener was made, by its ARN.
     made: HashMap<String, Parameters>,
     /// How many more times a load balancer is described as one that is being provisioned.

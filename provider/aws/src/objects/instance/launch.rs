@@ -50,8 +50,8 @@ fn with_own_tags(object: &Resolved) -> Resolved {
         object.settings.insert(format!("tag {USER_DATA_TAG}"), digest);
     }
     let words: Vec<&str> = read::VOLUME_KEYS.iter().map(|key| object.get(key).unwrap_or("-")).collect();
-    let volume = words.join(" ");
-    object.settings.insert(format!("tag {VOLUME_TAG}"), volume);
+    let made_with = format!("{} {}", words.join(" "), object.token);
+    object.settings.insert(format!("tag {VOLUME_TAG}"), made_with);
     object
 }
 

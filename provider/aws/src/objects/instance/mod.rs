@@ -19,7 +19,8 @@ pub(crate) struct Instances;
 
 /// The digest of the user data that an instance was made with: EC2 returns user data only instance by instance.
 const USER_DATA_TAG: &str = "k8s-hardway/user-data";
-/// The root volume that an instance was made with, for as long as the volume does not show.
+/// With what an instance was made: its root volume, for as long as the volume does not show, and the token of the call. EC2 shows the
+/// token of the call by which an instance really was made: in a copy, which has this tag too, the two differ.
 const VOLUME_TAG: &str = "k8s-hardway/volume";
 /// How many values a filter takes.
 const FILTER_VALUES: usize = 200;

@@ -3,7 +3,7 @@
 use super::{USER_DATA_TAG, VOLUME_TAG, first_interface};
 use crate::objects::tags;
 use aws_sdk_ec2::types::{Instance, InstanceNetworkInterface, InstanceStateName, MonitoringState, Volume};
-use cloud::{Found, Kind, Readiness};
+use cloud::{Found, Kind, Origin, Readiness};
 use std::collections::BTreeMap;
 
 /// In the order in which the tag of the volume has them.
@@ -28,6 +28,7 @@ pub(super) fn found(instance: &Instance, volume: Option<&Volume>) -> Found {
         set("http_put_response_hop_limit", options.http_put_response_hop_limit().map(|hops| hops.to_string()));
         set("http_protocol_ipv6", options.http_protocol_ipv6().map(|protocol| protocol.as_str().to_owned()));
     }
+    found.origin = origin(instance.client_token(), found.tag(VOLUME_TAG));
     read_volume(volume, &mut found.settings);
     read_interface(instance, &mut found);
     found
@@ -74,6 +75,15 @@ fn read_volume(volume: Option<&Volume>, settings: &mut BTreeMap<String, String>)
     }
 }
 
+/// The tag ends with the token of the call that set it. Earlier versions wrote none.
+fn origin(token: Option<&str>, tag: Option<&str>) -> Origin {
+    match tag.and_then(|tag| tag.split(' ').nth(VOLUME_KEYS.len())) {
+        None => Origin::Untold,
+        Some(ours) if token == Some(ours) => Origin::Ours,
+        Some(_) => Origin::Copied,
+    }
+}
+
 /// One that is stopping cannot be started yet.
 fn readiness(state: Option<&InstanceStateName>) -> Readiness {
     match state {
@@ -112,6 +122,18 @@ fn last_segment(arn: &str) -> String {
 mod tests {
     use super::*;
     use aws_sdk_ec2::types::{InstanceState, StateReason, Tag};
+
+    #[test]
+    fn a_copy_has_the_tag_and_another_token() {
+        let origin = |token: Option<&str>, tag: &str| {
+            let tag = Tag::builder().key(VOLUME_TAG).value(tag).build();
+            found(&Instance::builder().set_client_token(token.map(str::to_owned)).tags(tag).build(), None).origin
+        };
+        assert_eq!(origin(Some("50dc"), "20 gp3 - 50dc"), Origin::Ours);
+        assert_eq!(origin(Some("ffff"), "20 gp3 - 50dc"), Origin::Copied);
+        assert_eq!(origin(None, "20 gp3 - 50dc"), Origin::Copied);
+        assert_eq!(origin(Some("50dc"), "20 gp3 -"), Origin::Untold);
+    }
 
     #[test]
     fn the_volume_of_a_new_instance_is_what_its_tag_says() {
