@@ -18,8 +18,11 @@ impl Function for AwsIamPolicy {
 
     fn description(&self) -> &'static str {
         "Returns, as JSON, the least IAM policy with which the given resources can be planned, created, updated and destroyed.\n\n\
-         Where IAM supports it, changes are allowed only on objects with the cluster's tag. The policy is known at plan, before there are \
-         credentials. A `k8s_vpc` with `destroy_leftovers` or `destroy_volumes` adds what is needed to remove these. Without any resource, the policy allows only `sts:GetCallerIdentity`, which AWS refuses to nobody."
+         Changes are allowed only on objects with the cluster's tag, and roles are passed on only by their ARN. The policy is known at plan, \
+         before there are credentials. A `k8s_vpc` with `destroy_leftovers` or `destroy_volumes` adds what is needed to remove these. The \
+         policy of a flow log's bucket is left to its owner: with the right to set it, AWS would overwrite it. Where the policy is longer \
+         than the 6144 characters of a managed one, use `aws_iam_policies`. Without any resource, it allows only \
+         `sts:GetCallerIdentity`, which AWS refuses to nobody."
     }
 
     fn parameters(&self) -> Vec<Parameter> {
@@ -41,33 +44,42 @@ impl Function for AwsIamPolicy {
     }
 
     fn call(&self, arguments: Vec<Value>) -> Result<Value, FunctionError> {
-        let mut graphs: Vec<Graph> = Vec::new();
-        let mut deletes_leftovers = false;
-        let mut volumes_of: Vec<String> = Vec::new();
-        for (position, argument) in (0..).zip(&arguments) {
-            let no_resource = || {
-                let text = "this is not a resource on AWS: give whole ones, such as k8s_vpc.main".into();
-                FunctionError { text, argument: Some(position) }
-            };
-            let Some(resources) = resources(argument).ok_or_else(no_resource)? else { return Ok(Value::Unknown) };
-            for resource in resources {
-                let objects = resource.get("objects");
-                let (destroys, volumes, name) =
-                    (resource.get("destroy_leftovers"), resource.get("destroy_volumes"), resource.get("name"));
-                if [objects, destroys, volumes].iter().any(|value| value.is_unknown()) {
-                    return Ok(Value::Unknown);
-                }
-                graphs.push(to_graph(objects));
-                deletes_leftovers |= destroys.as_bool() == Some(true);
-                if volumes.as_bool() == Some(true) {
-                    let Some(name) = name.as_str() else { return Ok(Value::Unknown) };
-                    volumes_of.push(name.to_owned());
-                }
+        of_uses(&arguments, |uses| uses.least_policy().into())
+    }
+}
+
+/// What is said of what the resources need; unknown while that is.
+pub fn of_uses(arguments: &[Value], say: impl Fn(&Uses<'_>) -> Value) -> Result<Value, FunctionError> {
+    let mut graphs: Vec<Graph> = Vec::new();
+    let mut deletes_leftovers = false;
+    let (mut vpc_ids, mut volumes_of): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    for (position, argument) in (0..).zip(arguments) {
+        let no_resource = || {
+            let text = "this is not a resource on AWS: give whole ones, such as k8s_vpc.main".into();
+            FunctionError { text, argument: Some(position) }
+        };
+        let Some(resources) = resources(argument).ok_or_else(no_resource)? else { return Ok(Value::Unknown) };
+        for resource in resources {
+            let objects = resource.get("objects");
+            let (destroys, volumes, name) =
+                (resource.get("destroy_leftovers"), resource.get("destroy_volumes"), resource.get("name"));
+            if [objects, destroys, volumes].iter().any(|value| value.is_unknown()) {
+                return Ok(Value::Unknown);
+            }
+            graphs.push(to_graph(objects));
+            if destroys.as_bool() == Some(true) {
+                deletes_leftovers = true;
+                vpc_ids.extend(resource.get("vpc_id").as_str().map(str::to_owned));
+            }
+            if volumes.as_bool() == Some(true) {
+                let Some(name) = name.as_str() else { return Ok(Value::Unknown) };
+                volumes_of.push(name.to_owned());
             }
         }
-        let uses = volumes_of.into_iter().fold(Uses::of(&graphs).with_leftovers(deletes_leftovers), Uses::with_volumes);
-        Ok(if uses.are_known() { uses.least_policy().into() } else { Value::Unknown })
     }
+    let uses = vpc_ids.into_iter().fold(Uses::of(&graphs).with_leftovers(deletes_leftovers), Uses::in_vpc);
+    let uses = volumes_of.into_iter().fold(uses, Uses::with_volumes);
+    Ok(if uses.are_known() { say(&uses) } else { Value::Unknown })
 }
 
 /// One resource, or all of a block with `count` (a tuple) or `for_each` (an object), which may be none. `None` for anything else; the

@@ -1,5 +1,6 @@
 //! Provider functions: pure helpers for modules. One file per function.
 
+mod aws_iam_policies;
 mod aws_iam_policy;
 mod kubeconfig;
 mod service_address;
@@ -9,6 +10,7 @@ use protocol::Function;
 pub fn all() -> Vec<Box<dyn Function>> {
     vec![
         Box::new(aws_iam_policy::AwsIamPolicy),
+        Box::new(aws_iam_policies::AwsIamPolicies),
         Box::new(kubeconfig::KubeconfigFunction),
         Box::new(service_address::ServiceAddress),
     ]

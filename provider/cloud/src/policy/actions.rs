@@ -3,7 +3,9 @@
 use crate::Kind;
 use std::collections::BTreeSet;
 
-/// What a kind needs. IAM has no resource to name for what does not exist yet, or only looks, so those are for all resources.
+/// What a kind needs. IAM has no resource to name for what does not exist yet, or only looks, so those are for all resources. Which
+/// resources an action has, and that each knows `aws:ResourceTag`, is the Service Authorization Reference's (EC2, Elastic Load Balancing,
+/// EC2 Auto Scaling; June 2026).
 pub(super) struct Actions {
     pub(super) kind: Kind,
     pub(super) read: &'static [&'static str],
@@ -11,8 +13,9 @@ pub(super) struct Actions {
     pub(super) create: &'static [&'static str],
     /// On objects that carry the cluster's tag, and on nothing else.
     pub(super) change: &'static [&'static str],
-    /// Changes that also touch what the cluster does not own: an interface, a route table of another VPC.
-    pub(super) open: &'static [&'static str],
+    /// Those of `change` that also touch what does not carry the tag, each with the resource as an ARN has it after `arn:<partition>:`. IAM
+    /// asks for every resource of a call: what is changed still has to carry the tag.
+    pub(super) others: &'static [(&'static str, &'static [&'static str])],
 }
 
 const NONE: &[&str] = &[];
@@ -24,7 +27,7 @@ const ACTIONS: &[Actions] = &[
         read: &["ec2:DescribeDhcpOptions"],
         create: &["ec2:CreateDhcpOptions"],
         change: &["ec2:DeleteDhcpOptions"],
-        open: NONE,
+        others: &[],
     },
     Actions {
         kind: Kind::Vpc,
@@ -41,23 +44,31 @@ const ACTIONS: &[Actions] = &[
             "servicequotas:GetServiceQuota", "servicequotas:ListAWSDefaultServiceQuotas",
         ],
         create: &["ec2:CreateVpc"],
-        change: &["ec2:ModifyVpcAttribute", "ec2:DeleteVpc", "ec2:DisassociateVpcCidrBlock"],
-        open: &["ec2:AssociateVpcCidrBlock", "ec2:AssociateDhcpOptions"],
+        change: &[
+            "ec2:ModifyVpcAttribute", "ec2:DeleteVpc", "ec2:AssociateVpcCidrBlock", "ec2:DisassociateVpcCidrBlock",
+            "ec2:AssociateDhcpOptions",
+        ],
+        others: &[
+            // Those of the region, and pools of addresses.
+            ("ec2:*:*:dhcp-options/*", &["ec2:AssociateDhcpOptions"]),
+            ("ec2::*:ipam-pool/*", &["ec2:AssociateVpcCidrBlock"]),
+            ("ec2:*:*:ipv6pool-ec2/*", &["ec2:AssociateVpcCidrBlock"]),
+        ],
     },
-    Actions { kind: Kind::KeyPair, read: &["ec2:DescribeKeyPairs"], create: &["ec2:ImportKeyPair"], change: &["ec2:DeleteKeyPair"], open: NONE },
+    Actions { kind: Kind::KeyPair, read: &["ec2:DescribeKeyPairs"], create: &["ec2:ImportKeyPair"], change: &["ec2:DeleteKeyPair"], others: &[] },
     Actions {
         kind: Kind::InternetGateway,
         read: &["ec2:DescribeInternetGateways"],
         create: &["ec2:CreateInternetGateway"],
         change: &["ec2:AttachInternetGateway", "ec2:DetachInternetGateway", "ec2:DeleteInternetGateway"],
-        open: NONE,
+        others: &[],
     },
     Actions {
         kind: Kind::EgressOnlyInternetGateway,
         read: &["ec2:DescribeEgressOnlyInternetGateways"],
         create: &["ec2:CreateEgressOnlyInternetGateway"],
         change: &["ec2:DeleteEgressOnlyInternetGateway"],
-        open: NONE,
+        others: &[],
     },
     Actions {
         kind: Kind::SecurityGroup,
@@ -68,49 +79,58 @@ const ACTIONS: &[Actions] = &[
             "ec2:RevokeSecurityGroupEgress", "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
             "ec2:UpdateSecurityGroupRuleDescriptionsEgress", "ec2:DeleteSecurityGroup",
         ],
-        open: NONE,
+        others: &[],
     },
     Actions {
         kind: Kind::Subnet,
         read: &["ec2:DescribeSubnets", "ec2:DescribeAvailabilityZones"],
         create: &["ec2:CreateSubnet"],
         change: &["ec2:ModifySubnetAttribute", "ec2:AssociateSubnetCidrBlock", "ec2:DisassociateSubnetCidrBlock", "ec2:DeleteSubnet"],
-        open: NONE,
+        others: &[],
     },
     Actions {
         kind: Kind::ElasticIp,
         read: &["ec2:DescribeAddresses"],
         create: &["ec2:AllocateAddress"],
-        change: &["ec2:ReleaseAddress"],
-        open: &["ec2:AssociateAddress", "ec2:DisassociateAddress"],
+        change: &["ec2:ReleaseAddress", "ec2:AssociateAddress", "ec2:DisassociateAddress"],
+        others: &[],
     },
     Actions {
         kind: Kind::NatGateway,
         read: &["ec2:DescribeNatGateways"],
         create: &["ec2:CreateNatGateway"],
         change: &["ec2:DeleteNatGateway"],
-        open: NONE,
+        others: &[],
     },
     Actions {
         kind: Kind::RouteTable,
         read: &["ec2:DescribeRouteTables"],
         create: &["ec2:CreateRouteTable"],
-        change: &["ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DeleteRoute", "ec2:DeleteRouteTable"],
-        open: &["ec2:AssociateRouteTable", "ec2:ReplaceRouteTableAssociation", "ec2:DisassociateRouteTable"],
+        change: &[
+            "ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DeleteRoute", "ec2:DeleteRouteTable", "ec2:AssociateRouteTable",
+            "ec2:ReplaceRouteTableAssociation", "ec2:DisassociateRouteTable",
+        ],
+        // A subnet of the cluster's may be in somebody else's table.
+        others: &[("ec2:*:*:route-table/*", &["ec2:ReplaceRouteTableAssociation"])],
     },
     Actions {
         kind: Kind::VpcEndpoint,
         read: &["ec2:DescribeVpcEndpoints"],
         create: &["ec2:CreateVpcEndpoint"],
-        change: &["ec2:DeleteVpcEndpoints"],
-        open: &["ec2:ModifyVpcEndpoint"],
+        change: &["ec2:DeleteVpcEndpoints", "ec2:ModifyVpcEndpoint"],
+        // What others have added to an endpoint is taken out of it.
+        others: &[
+            ("ec2:*:*:route-table/*", &["ec2:ModifyVpcEndpoint"]),
+            ("ec2:*:*:security-group/*", &["ec2:ModifyVpcEndpoint"]),
+            ("ec2:*:*:subnet/*", &["ec2:ModifyVpcEndpoint"]),
+        ],
     },
     Actions {
         kind: Kind::FlowLog,
         read: &["ec2:DescribeFlowLogs"],
         create: &["ec2:CreateFlowLogs"],
         change: &["ec2:DeleteFlowLogs"],
-        open: NONE,
+        others: &[],
     },
     Actions {
         kind: Kind::Instance,
@@ -121,12 +141,11 @@ const ACTIONS: &[Actions] = &[
         create: &["ec2:RunInstances"],
         change: &[
             "ec2:ModifyInstanceMetadataOptions", "ec2:MonitorInstances", "ec2:UnmonitorInstances", "ec2:StartInstances",
-            "ec2:StopInstances", "ec2:TerminateInstances",
+            "ec2:StopInstances", "ec2:TerminateInstances", "ec2:ModifyInstanceAttribute", "ec2:AssignIpv6Addresses",
+            "ec2:UnassignIpv6Addresses", "ec2:AssociateAddress", "ec2:DisassociateAddress",
         ],
-        open: &[
-            "ec2:ModifyInstanceAttribute", "ec2:AssignIpv6Addresses", "ec2:UnassignIpv6Addresses", "ec2:AssociateAddress",
-            "ec2:DisassociateAddress",
-        ],
+        // Its groups may be the user's own.
+        others: &[("ec2:*:*:security-group/*", &["ec2:ModifyInstanceAttribute"])],
     },
     Actions {
         kind: Kind::LoadBalancer,
@@ -142,7 +161,7 @@ const ACTIONS: &[Actions] = &[
             "elasticloadbalancing:ModifyLoadBalancerAttributes", "elasticloadbalancing:SetIpAddressType",
             "elasticloadbalancing:SetSecurityGroups", "elasticloadbalancing:SetSubnets", "elasticloadbalancing:DeleteLoadBalancer",
         ],
-        open: NONE,
+        others: &[],
     },
     Actions {
         kind: Kind::TargetGroup,
@@ -157,18 +176,17 @@ const ACTIONS: &[Actions] = &[
             "elasticloadbalancing:ModifyTargetGroup", "elasticloadbalancing:ModifyTargetGroupAttributes",
             "elasticloadbalancing:RegisterTargets", "elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:DeleteTargetGroup",
         ],
-        // Auto Scaling groups are somebody else's.
-        open: &["autoscaling:AttachLoadBalancerTargetGroups", "autoscaling:DetachLoadBalancerTargetGroups"],
+        others: &[],
     },
     Actions {
         kind: Kind::Listener,
         read: &["elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeTags"],
         create: &["elasticloadbalancing:CreateListener"],
         change: &["elasticloadbalancing:ModifyListener", "elasticloadbalancing:DeleteListener"],
-        open: NONE,
+        others: &[],
     },
     // Changes are for the zones that the graph names.
-    Actions { kind: Kind::DnsRecord, read: &["route53:ListResourceRecordSets"], create: NONE, change: &["route53:ChangeResourceRecordSets"], open: NONE },
+    Actions { kind: Kind::DnsRecord, read: &["route53:ListResourceRecordSets"], create: NONE, change: &["route53:ChangeResourceRecordSets"], others: &[] },
 ];
 
 /// Actions that every kind of a service needs for its tags.
@@ -177,14 +195,17 @@ pub(super) const TAG_ACTIONS: [(&str, &[&str]); 2] = [
     ("elasticloadbalancing:", &["elasticloadbalancing:AddTags", "elasticloadbalancing:RemoveTags"]),
 ];
 
+/// On Auto Scaling groups, which are somebody else's, that are attached to target groups.
+pub(super) const ATTACH: [&str; 2] = ["autoscaling:AttachLoadBalancerTargetGroups", "autoscaling:DetachLoadBalancerTargetGroups"];
+
 /// For who the credentials belong to. AWS refuses it to nobody; it stands here so that the table is whole.
 pub(super) const IDENTITY: &str = "sts:GetCallerIdentity";
 
 /// Every action that objects of the kind may need, tags included.
 pub fn actions(kind: Kind) -> BTreeSet<&'static str> {
-    let of_kind =
-        of(kind).into_iter().flat_map(|actions| [actions.read, actions.create, actions.change, actions.open]).flatten().copied();
+    let of_kind = of(kind).into_iter().flat_map(|actions| [actions.read, actions.create, actions.change]).flatten().copied();
     let mut all: BTreeSet<&str> = of_kind.collect();
+    all.extend(ATTACH.into_iter().filter(|_| kind == Kind::TargetGroup));
     for (service, tagging) in TAG_ACTIONS {
         if kind.has_tags() && of(kind).is_some_and(|actions| actions.create.iter().any(|action| action.starts_with(service))) {
             all.extend(tagging);
