@@ -6,7 +6,9 @@ use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesApi, KubernetesErro
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
 use cloud::{Cloud, Connection, Connector};
-use machines::{Facts, Incarnation, Inventory, Machine, MachineError, Output, Progress, Question, Target, Wanted, with_causes};
+use machines::{
+    Facts, Incarnation, Inventory, JumpHosts, Machine, MachineError, Output, Progress, Question, Target, Wanted, with_causes,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +100,7 @@ pub trait Kubernetes: Send + Sync {
 /// SSH, HTTPS, the system's clock, and the cloud that the plugin was built with.
 pub struct RealWorld {
     pub connector: Arc<dyn Connector>,
+    pub jump_hosts: JumpHosts,
 }
 
 const FETCH_LIMIT: Duration = Duration::from_secs(20);
@@ -118,7 +121,7 @@ impl World for RealWorld {
     }
 
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Host>, MachineError> {
-        Ok(Arc::new(Machine::connect(target).await?))
+        Ok(Arc::new(self.jump_hosts.connect(target).await?))
     }
 
     async fn fetch_text(&self, url: &str) -> Result<String, String> {

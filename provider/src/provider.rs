@@ -5,6 +5,7 @@ use crate::ports::{RealWorld, World};
 use crate::{data_sources, functions, resources};
 use async_trait::async_trait;
 use cloud::Connector;
+use machines::JumpHosts;
 use protocol::{DataSource, Function, Provider, Resource};
 use schema::{Diagnostics, Schema, Value};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ pub struct K8s {
 
 impl K8s {
     pub fn new(connector: Arc<dyn Connector>) -> Self {
-        K8s::of_world(Arc::new(RealWorld { connector }))
+        K8s::of_world(Arc::new(RealWorld { connector, jump_hosts: JumpHosts::default() }))
     }
 
     pub(crate) fn of_world(world: Arc<dyn World>) -> Self {

@@ -2,8 +2,10 @@
 
 use crate::error::ShownKey;
 use crate::known_hosts::{Entries, Verdict, fingerprint, parse_known_hosts};
+use crate::link::Session;
 use crate::target::expand_home;
-use crate::{Authentication, MachineError, Target};
+use crate::{Authentication, JumpHosts, MachineError, Target};
+use backon::{ExponentialBuilder, Retryable};
 use russh::client::{self, AuthResult, Handle, Msg};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
@@ -21,31 +23,45 @@ const SESSIONS: usize = 8;
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Connection {
-    pub handle: Handle<Client>,
-    pub sessions: Semaphore,
+    handle: Handle<Client>,
+    sessions: Arc<Semaphore>,
     /// Held because this connection runs inside it.
-    _jump: Option<Box<Connection>>,
+    _jump: Option<Arc<Connection>>,
 }
 
 impl Connection {
-    pub async fn open(target: &Target) -> Result<Connection, MachineError> {
+    /// A server that many ask at once hangs up on some of them before they have logged in: they ask again a few times.
+    pub async fn open(target: &Target, jump_hosts: &JumpHosts) -> Result<Connection, MachineError> {
         let jump = match &target.jump {
-            Some(jump) => Some(Box::new(Box::pin(Connection::open(jump)).await?)),
+            Some(jump) => Some(jump_hosts.connection(jump).await?),
             None => None,
         };
-        let timeout = || MachineError::ConnectTimeout { host: target.to_string(), seconds: target.connect_timeout.as_secs() };
+        let attempt = || async {
+            match tokio::time::timeout(target.connect_timeout, open_handle(target, jump.as_deref())).await {
+                Ok(opened) => opened,
+                Err(_) => {
+                    let (host, seconds) = (target.to_string(), target.connect_timeout.as_secs());
+                    Err(MachineError::ConnectTimeout { host, seconds }.into())
+                }
+            }
+        };
         let handle =
-            tokio::time::timeout(target.connect_timeout, open_handle(target, jump.as_deref())).await.map_err(|_| timeout())??;
-        Ok(Connection { handle, sessions: Semaphore::new(SESSIONS), _jump: jump })
+            attempt.retry(after_hang_ups()).when(|not_opened| not_opened.hung_up).await.map_err(|not_opened| not_opened.error)?;
+        Ok(Connection { handle, sessions: Arc::new(Semaphore::new(SESSIONS)), _jump: jump })
     }
 
-    /// The caller holds a permit of `sessions`. The server may still count a session that ended just now, so a refusal is tried again.
-    pub async fn open_session(&self) -> Result<Channel<Msg>, russh::Error> {
+    pub fn is_closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+
+    /// The server may still count a session that ended just now, so a refusal is tried again.
+    pub async fn open_session(&self) -> Result<Session, russh::Error> {
+        let counted = self.sessions.clone().acquire_owned().await.map_err(|_| russh::Error::Disconnect)?;
         let mut pause = Duration::from_millis(20);
         loop {
             match self.handle.channel_open_session().await {
                 Err(russh::Error::ChannelOpenFailure(_)) if pause < Duration::from_secs(3) => tokio::time::sleep(pause).await,
-                opened => return opened,
+                opened => return opened.map(|channel| Session { channel, counted }),
             }
             pause *= 2;
         }
@@ -56,7 +72,24 @@ impl Connection {
     }
 }
 
-async fn open_handle(target: &Target, jump: Option<&Connection>) -> Result<Handle<Client>, MachineError> {
+struct NotOpened {
+    error: MachineError,
+    /// The other side ended it, before anybody had logged in.
+    hung_up: bool,
+}
+
+impl From<MachineError> for NotOpened {
+    fn from(error: MachineError) -> Self {
+        NotOpened { error, hung_up: false }
+    }
+}
+
+/// Some three seconds in all.
+fn after_hang_ups() -> ExponentialBuilder {
+    ExponentialBuilder::default().with_jitter().with_min_delay(Duration::from_millis(200)).with_max_times(4)
+}
+
+async fn open_handle(target: &Target, jump: Option<&Connection>) -> Result<Handle<Client>, NotOpened> {
     let known_hosts = target.known_hosts.text().map_err(|error| MachineError::KnownHosts {
         host: target.to_string(),
         place: target.known_hosts.place(),
@@ -74,37 +107,47 @@ async fn open_handle(target: &Target, jump: Option<&Connection>) -> Result<Handl
         }
     };
     let mut handle = connected.map_err(|failure| match failure {
-        Failure::HostKey(error) => error,
+        Failure::HostKey(error) => error.into(),
         Failure::Ssh(error) => unreachable(target, error),
     })?;
     match log_in(&mut handle, target).await {
         Ok(()) => Ok(handle),
-        Err(error) => Err(banner.still_boots(target).unwrap_or(error)),
+        Err(error) => Err(banner.still_boots(target).unwrap_or(error).into()),
     }
 }
 
-fn unreachable(target: &Target, error: russh::Error) -> MachineError {
+fn unreachable(target: &Target, error: russh::Error) -> NotOpened {
     let through = target.jump.as_ref().map(|jump| format!(" through {jump}")).unwrap_or_default();
     let may_pass = may_pass(&error);
-    MachineError::Connect { host: format!("{target}{through}"), reason: error.to_string(), may_pass }
+    let hung_up = hung_up(&error);
+    NotOpened {
+        error: MachineError::Connect { host: format!("{target}{through}"), reason: error.to_string(), may_pass },
+        hung_up,
+    }
+}
+
+fn hung_up(error: &russh::Error) -> bool {
+    match error {
+        russh::Error::IO(error) => {
+            matches!(
+                error.kind(),
+                ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof
+            )
+        }
+        russh::Error::Disconnect | russh::Error::HUP => true,
+        _ => false,
+    }
 }
 
 /// Nobody listens yet, or whoever does is not ready. A name that no server knows, or an address that is none, stays so.
 fn may_pass(error: &russh::Error) -> bool {
     match error {
+        error if hung_up(error) => true,
         russh::Error::IO(error) => matches!(
             error.kind(),
-            ErrorKind::ConnectionRefused
-                | ErrorKind::ConnectionReset
-                | ErrorKind::ConnectionAborted
-                | ErrorKind::HostUnreachable
-                | ErrorKind::NetworkUnreachable
-                | ErrorKind::TimedOut
-                | ErrorKind::BrokenPipe
-                | ErrorKind::UnexpectedEof
+            ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::TimedOut
         ),
         russh::Error::ChannelOpenFailure(reason) => matches!(reason, ChannelOpenFailure::ConnectFailed),
-        russh::Error::Disconnect | russh::Error::HUP => true,
         _ => false,
     }
 }

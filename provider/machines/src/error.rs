@@ -5,7 +5,7 @@ use credentials::Url;
 use std::fmt;
 
 /// A host key that was shown and is not trusted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ShownKey {
     /// `ssh-ed25519`, `ecdsa-sha2-nistp256`, `ssh-rsa`.
     pub algorithm: String,
@@ -32,7 +32,7 @@ impl fmt::Display for ShownKey {
 
 /// Every error has a summary (the operation, the object and the host) and a detail (why, and the way out). A connection `may_pass` that
 /// nobody took, or that broke off, as while a host boots; `Stopped` is one that the user did not want to wait for any longer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum MachineError {
     Connect { host: String, reason: String, may_pass: bool },
     Booting { host: String, reason: String },

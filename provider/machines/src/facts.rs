@@ -134,7 +134,7 @@ impl Machine {
         let on_line = |_: &str| drop(arrived.lock().map(|mut time| time.get_or_insert_with(now).to_owned()));
         let script = script.on_line(&on_line);
         let question = render_question(wanted);
-        let (output, refuses_tunnel) = tokio::join!(self.succeed(&script, question.as_bytes()), self.refuses(wanted.tunnel));
+        let (output, refuses_tunnel) = tokio::join!(self.ask(&script, question.as_bytes()), self.refuses(wanted.tunnel));
         let output = output?;
         let end = arrived.lock().ok().and_then(|time| *time).unwrap_or_else(now);
         let facts = parse_facts(&output.stdout_text(), begin..=end).map_err(|answer| MachineError::Answer {

@@ -1,6 +1,6 @@
 //! A local port that leads to where the host can connect to.
 
-use crate::connection::Connection;
+use crate::link::Link;
 use crate::{Machine, MachineError};
 use russh::ChannelOpenFailure;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -32,12 +32,13 @@ impl Machine {
         let destination = format!("{host} port {port}");
         let error =
             |reason: String| MachineError::Forward { host: self.target.to_string(), destination: destination.clone(), reason };
-        let trial = self.connection.direct_tcpip(host, port).await.map_err(|reason| error(why_not(&reason)))?;
+        let connection = self.link.connection().await?;
+        let trial = connection.direct_tcpip(host, port).await.map_err(|reason| error(why_not(&reason)))?;
         let _ = trial.close().await;
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
         let listener = listener.map_err(|reason| error(reason.to_string()))?;
         let local = listener.local_addr().map_err(|reason| error(reason.to_string()))?;
-        let task = tokio::spawn(accept(listener, self.connection.clone(), host.to_string(), port)).abort_handle();
+        let task = tokio::spawn(accept(listener, self.link.clone(), host.to_string(), port)).abort_handle();
         Ok(LocalForward { port: local.port(), task })
     }
 }
@@ -59,7 +60,8 @@ fn is_refusal(error: &russh::Error) -> bool {
 impl Machine {
     /// Whether the SSH server refuses to connect there, as with `AllowTcpForwarding no`. That nobody listens is no refusal.
     pub(crate) async fn refuses_to_forward(&self, host: &str, port: u16) -> bool {
-        match self.connection.direct_tcpip(host, port).await {
+        let Ok(connection) = self.link.connection().await else { return false };
+        match connection.direct_tcpip(host, port).await {
             Ok(channel) => {
                 let _ = channel.close().await;
                 false
@@ -70,12 +72,12 @@ impl Machine {
 }
 
 /// The connections belong to this task: they end with it.
-async fn accept(listener: TcpListener, connection: Arc<Connection>, host: String, port: u16) {
+async fn accept(listener: TcpListener, link: Arc<Link>, host: String, port: u16) {
     let mut carried = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(carried.spawn(carry(stream, connection.clone(), host.clone(), port))),
+                Ok((stream, _)) => drop(carried.spawn(carry(stream, link.clone(), host.clone(), port))),
                 Err(error) => tracing::debug!(%error, "a forwarded port did not accept a connection"),
             },
             Some(_) = carried.join_next() => {}
@@ -83,8 +85,12 @@ async fn accept(listener: TcpListener, connection: Arc<Connection>, host: String
     }
 }
 
-async fn carry(mut stream: TcpStream, connection: Arc<Connection>, host: String, port: u16) {
+async fn carry(mut stream: TcpStream, link: Arc<Link>, host: String, port: u16) {
     let _ = stream.set_nodelay(true);
+    let connection = match link.connection().await {
+        Ok(connection) => connection,
+        Err(error) => return tracing::debug!(%error, host, port, "a forwarded connection has no way"),
+    };
     match connection.direct_tcpip(&host, port).await {
         Ok(channel) => drop(tokio::io::copy_bidirectional(&mut stream, &mut channel.into_stream()).await),
         Err(error) => tracing::debug!(%error, host, port, "a forwarded connection was refused"),

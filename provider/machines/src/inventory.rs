@@ -93,7 +93,7 @@ impl Record {
 impl Machine {
     pub async fn inventory(&self, question: &Question) -> Result<Inventory, MachineError> {
         let script = Script::new("looking at who uses the host", include_str!("scripts/inventory.sh"), &[], TIMEOUT);
-        let output = self.succeed(&script, render_question(question).as_bytes()).await?;
+        let output = self.ask(&script, render_question(question).as_bytes()).await?;
         parse_inventory(&output.stdout_text()).map_err(|answer| MachineError::Answer {
             host: self.target.to_string(),
             operation: script.operation.into(),

@@ -8,7 +8,7 @@ use russh::keys::{Algorithm, HashAlg, PublicKey, parse_public_key_base64};
 use sha1::Sha1;
 use std::path::PathBuf;
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum KnownHosts {
     File(PathBuf),
     /// The text of such a file.

@@ -1,7 +1,8 @@
 //! A connected host.
 
-use crate::connection::Connection;
+use crate::JumpHosts;
 use crate::download::default_folder;
+use crate::link::Link;
 use crate::script::{self, Script, last_lines};
 use crate::{Incarnation, MachineError, Target};
 use bundle::HostPath;
@@ -15,10 +16,11 @@ use tokio::io::AsyncRead;
 const RUN_TIMEOUT: Duration = Duration::from_secs(300);
 const FILE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A host that answered, whose key was checked, and that let us in. Cheap to clone; all clones share one connection.
+/// A host that answered, whose key was checked, and that let us in. Cheap to clone; all clones share one connection, which is opened
+/// again after it was lost.
 #[derive(Clone)]
 pub struct Machine {
-    pub(crate) connection: Arc<Connection>,
+    pub(crate) link: Arc<Link>,
     pub(crate) target: Arc<Target>,
     pub(crate) downloads: Arc<Path>,
 }
@@ -70,10 +72,16 @@ impl fmt::Display for Owner {
 }
 
 impl Machine {
+    /// With a connection to the jump host of its own; [`JumpHosts::connect`] shares one.
     pub async fn connect(target: &Target) -> Result<Machine, MachineError> {
-        let connection = Connection::open(target).await?;
+        Machine::open(target, &JumpHosts::default()).await
+    }
+
+    pub(crate) async fn open(target: &Target, jump_hosts: &JumpHosts) -> Result<Machine, MachineError> {
+        let target = Arc::new(target.clone());
+        let link = Link::open(target.clone(), jump_hosts).await?;
         tracing::debug!(host = %target, "connected");
-        Ok(Machine { connection: Arc::new(connection), target: Arc::new(target.clone()), downloads: default_folder().into() })
+        Ok(Machine { link: Arc::new(link), target, downloads: default_folder().into() })
     }
 
     /// Where downloads for hosts without a way out are kept; else in the user's cache folder.
@@ -89,12 +97,12 @@ impl Machine {
     /// A script that fails is no error here; look at `status`.
     pub async fn run(&self, script: &str, stdin: Option<&[u8]>) -> Result<Output, MachineError> {
         let script = Script { operation: "a command", text: script.to_string(), timeout: RUN_TIMEOUT, on_line: None };
-        script::run(&self.connection, &self.target, &script, stdin.unwrap_or_default()).await
+        script::run(&self.link, &self.target, &script, stdin.unwrap_or_default()).await
     }
 
     pub async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError> {
         let script = Script::new("reading a file", "cat -- \"$1\" || fail file \"$1\"", &[path.as_str()], FILE_TIMEOUT);
-        Ok(self.succeed(&script, [].as_slice()).await?.stdout)
+        Ok(self.ask(&script, &[]).await?.stdout)
     }
 
     /// Writes beside the destination and renames. The record does not know of it: `remove` leaves it there.
@@ -122,8 +130,16 @@ impl Machine {
         script: &Script<'_>,
         input: impl AsyncRead + Unpin + Send,
     ) -> Result<Output, MachineError> {
-        let output = script::run(&self.connection, &self.target, script, input).await?;
+        let output = script::run(&self.link, &self.target, script, input).await?;
         if output.is_success() { Ok(output) } else { Err(self.failure(script.operation, &output)) }
+    }
+
+    /// The same for a script that changes nothing: once more when the connection was lost meanwhile.
+    pub(crate) async fn ask(&self, script: &Script<'_>, input: &[u8]) -> Result<Output, MachineError> {
+        match self.succeed(script, input).await {
+            Err(MachineError::Lost { .. }) => self.succeed(script, input).await,
+            answer => answer,
+        }
     }
 
     /// Scripts report a failure as `error<tab>kind<tab>object` on standard output, and why on standard error.

@@ -13,7 +13,7 @@ impl Machine {
     /// One round trip. Small files are hashed; a binary counts as unchanged while size, time and inode are those of its installation.
     pub async fn read(&self, owner: &Incarnation, manifest: &Manifest) -> Result<Observed, MachineError> {
         let script = Script::new("reading the state", include_str!("scripts/read.sh"), &self.arguments(owner), TIMEOUT);
-        let output = self.succeed(&script, render_question(manifest).as_bytes()).await?;
+        let output = self.ask(&script, render_question(manifest).as_bytes()).await?;
         parse_observed(&output.stdout_text(), manifest).map_err(|answer| MachineError::Answer {
             host: self.target.to_string(),
             operation: script.operation.into(),

@@ -1,6 +1,6 @@
 //! Runs a shell script on a host over one SSH session. The script travels as the command, data and secrets as its input.
 
-use crate::connection::Connection;
+use crate::link::{Link, NoSession, Session};
 use crate::{MachineError, Output, Target};
 use russh::ChannelMsg;
 use std::time::Duration;
@@ -47,7 +47,7 @@ fn command_line(target: &Target, script: &str) -> String {
 }
 
 pub(crate) async fn run(
-    connection: &Connection,
+    link: &Link,
     target: &Target,
     script: &Script<'_>,
     input: impl AsyncRead + Unpin + Send,
@@ -62,8 +62,14 @@ pub(crate) async fn run(
         operation: script.operation.into(),
         reason: error.to_string(),
     };
-    let output = tokio::time::timeout(script.timeout, exchange(connection, target, script, input));
-    let output = output.await.map_err(|_| timed_out())?.map_err(lost)?;
+    let exchanged = async {
+        let session = link.session().await.map_err(|none| match none {
+            NoSession::NotConnected(error) => error,
+            NoSession::Refused(error) => lost(error),
+        })?;
+        exchange(session, target, script, input).await.map_err(lost)
+    };
+    let output = tokio::time::timeout(script.timeout, exchanged).await.map_err(|_| timed_out())??;
     if target.sudo() && is_refusal_of_sudo(&output) {
         let (host, user) = (target.to_string(), target.user.clone());
         return Err(MachineError::Sudo { host, user, reason: last_lines(&output.stderr, 2) });
@@ -82,13 +88,12 @@ fn is_refusal_of_sudo(output: &Output) -> bool {
 }
 
 async fn exchange(
-    connection: &Connection,
+    session: Session,
     target: &Target,
     script: &Script<'_>,
     input: impl AsyncRead + Unpin + Send,
 ) -> Result<Output, russh::Error> {
-    let _permit = connection.sessions.acquire().await.map_err(|_| russh::Error::Disconnect)?;
-    let channel = connection.open_session().await?;
+    let Session { channel, counted: _counted } = session;
     channel.exec(true, command_line(target, &script.text)).await?;
     let (mut reader, writer) = channel.split();
     let write = async {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     pub name: HostName,
     /// An IP address or a DNS name.
@@ -26,7 +26,7 @@ pub struct Target {
     pub connect_timeout: Duration,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Authentication {
     /// In PEM or OpenSSH form.
     PrivateKey(Secret),

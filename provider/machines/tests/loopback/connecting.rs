@@ -3,7 +3,7 @@
 use crate::host::{Host, owner, quiet, run};
 use bundle::Bundle;
 use credentials::Secret;
-use machines::{Authentication, KnownHosts, Machine, MachineError, Target, Wanted};
+use machines::{Authentication, JumpHosts, KnownHosts, Machine, MachineError, Target, Wanted};
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -98,6 +98,72 @@ async fn a_host_behind_a_jump_host_is_reached_and_its_key_checked() {
     assert_eq!(output.stdout_text().trim(), inner.path("state").to_str().unwrap());
     let error = refused(&Target { known_hosts: KnownHosts::Lines(String::new()), ..target }).await;
     assert!(matches!(error, MachineError::UnknownHostKey { .. }), "{error}");
+}
+
+/// sshd's own default: beyond ten that have not logged in yet, three of ten are hung up on.
+#[tokio::test]
+async fn sixty_hosts_are_reached_at_once_over_one_connection_to_their_jump_host() {
+    let jump = Host::start_configured("MaxStartups 10:30:100\n");
+    let hosts: Vec<Host> = (0..60).map(|_| Host::start()).collect();
+    let jump_hosts = JumpHosts::default();
+    let connected = hosts.iter().map(|host| {
+        let (jump_hosts, target) = (jump_hosts.clone(), Target { jump: Some(Box::new(jump.target())), ..host.target() });
+        async move { jump_hosts.connect(&target).await?.run("echo $K8S_HARDWAY_STATE", None).await }
+    });
+    let answers = futures::future::join_all(connected).await;
+    for (answer, host) in answers.into_iter().zip(&hosts) {
+        assert_eq!(answer.unwrap().stdout_text().trim(), host.path("state").to_str().unwrap());
+    }
+    assert_eq!(jump.text("sshd.log").matches("Accepted publickey").count(), 1);
+}
+
+#[tokio::test]
+async fn all_hosts_behind_a_jump_host_that_is_away_fail_together() {
+    let (mut jump, host) = (Host::start(), Host::start());
+    jump.stop();
+    let away = Target { connect_timeout: Duration::from_secs(2), ..jump.target() };
+    let target = Target { jump: Some(Box::new(away)), ..host.target() };
+    let listener = std::net::TcpListener::bind(("127.0.0.1", jump.port)).unwrap();
+    let (jump_hosts, begin) = (JumpHosts::default(), Instant::now());
+    let refused = futures::future::join_all((0..20).map(|_| jump_hosts.connect(&target))).await;
+    assert!(refused.into_iter().all(|answer| matches!(answer, Err(MachineError::ConnectTimeout { .. }))));
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+    drop(listener);
+}
+
+/// Another run must not take the connection of one that trusts another key.
+#[tokio::test]
+async fn a_jump_host_is_shared_only_by_those_who_know_its_key() {
+    let (jump, host) = (Host::start(), Host::start());
+    let jump_hosts = JumpHosts::default();
+    let target = Target { jump: Some(Box::new(jump.target())), ..host.target() };
+    let _kept = jump_hosts.connect(&target).await.unwrap();
+    let stranger = Target { known_hosts: KnownHosts::Lines(String::new()), ..jump.target() };
+    let refused = jump_hosts.connect(&Target { jump: Some(Box::new(stranger)), ..target }).await.err().unwrap();
+    assert!(matches!(refused, MachineError::UnknownHostKey { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_connection_that_was_lost_is_opened_again() {
+    let (jump, inner) = (Host::start(), Host::start());
+    let machine = Machine::connect(&Target { jump: Some(Box::new(jump.target())), ..inner.target() }).await.unwrap();
+    let forward = machine.forward("127.0.0.1", inner.port).await.unwrap();
+    for lost in [&inner, &jump] {
+        let running = machine.run("sleep 60", None);
+        let cut = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            lost.cut_off();
+        };
+        let (ended, ()) = tokio::join!(running, cut);
+        assert!(matches!(ended, Err(MachineError::Lost { .. })), "what ran is not started again");
+        assert_eq!(machine.run("echo again", None).await.unwrap().stdout_text(), "again\n");
+        lost.cut_off();
+        assert_eq!(machine.run("echo at once", None).await.unwrap().stdout_text(), "at once\n");
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", forward.port())).await.unwrap();
+        let mut greeting = [0; 4];
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut greeting).await.unwrap();
+        assert_eq!(&greeting, b"SSH-");
+    }
 }
 
 #[tokio::test]

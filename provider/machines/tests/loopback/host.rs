@@ -72,7 +72,7 @@ impl Host {
         Host::start_with(&["ed25519"])
     }
 
-    /// With more lines in the configuration of its SSH server.
+    /// With more lines in the configuration of its SSH server, which win over the others.
     pub fn start_configured(lines: &str) -> Host {
         Host::start_by(&["ed25519"], lines)
     }
@@ -97,7 +97,7 @@ impl Host {
         fs::write(path("authorized_keys"), authorized).unwrap();
         write_stand_ins(&path("bin"), &path("fake"));
         let port = free_port();
-        fs::write(path("sshd_config"), configuration(folder.path(), port, kinds) + lines).unwrap();
+        fs::write(path("sshd_config"), lines.to_string() + &configuration(folder.path(), port, kinds)).unwrap();
         let log = fs::File::create(path("sshd.log")).unwrap();
         let mut command = Command::new("/usr/sbin/sshd");
         command.args(["-D", "-e", "-f"]).arg(path("sshd_config")).stdin(Stdio::null()).stderr(log);
@@ -105,6 +105,16 @@ impl Host {
         let host = Host { folder, port, sshd };
         host.wait_until_it_listens();
         host
+    }
+
+    pub fn stop(&mut self) {
+        self.sshd.kill().unwrap();
+        self.sshd.wait().unwrap();
+    }
+
+    /// Ends the connections that it has.
+    pub fn cut_off(&self) {
+        run("pkill", &["-P", &self.sshd.id().to_string()]);
     }
 
     fn wait_until_it_listens(&self) {
