@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         kubectl_reads_logs_and_runs_commands_on_every_node,
         metrics_come_through_the_aggregation_layer,
         drift_is_named_by_host_and_path_and_repaired_alone,
+        a_node_that_an_apply_left_cordoned_takes_pods_again_and_another_stays_cordoned,
         a_worker_that_comes_and_goes_touches_no_other_host,
         a_changed_flag_restarts_api_servers_one_after_the_other_and_no_client_notices,
         the_loss_of_nginx_is_a_gap_of_less_than_two_seconds,
@@ -159,6 +160,27 @@ fn drift_is_named_by_host_and_path_and_repaired_alone(QuickStart(cluster): &mut 
         besides_records(cluster.activity(&HOSTS).since(&before)),
         ["cp-1: /etc/containerd/config.toml", "cp-2: kube-scheduler.service"]
     );
+}
+
+/// The first patch is the one that an apply makes before a drain.
+fn a_node_that_an_apply_left_cordoned_takes_pods_again_and_another_stays_cordoned(QuickStart(cluster): &mut QuickStart) {
+    let before = cluster.activity(&HOSTS);
+    let cordon = r#"{"spec":{"unschedulable":true}}"#;
+    cluster.kubectl(&["patch", "node/cp-1", "--type=merge", "--field-manager=k8s-hardway", "--patch", cordon]).success();
+    cluster.kubectl(&["cordon", "cp-2"]).success();
+    let plan = cluster.plan();
+    let drift = plan.drift("k8s_node_group.nodes");
+    assert_eq!(
+        drift.into_iter().collect::<Vec<_>>(),
+        [("cp-1".into(), vec!["node: left cordoned by an apply that ended early".into()])]
+    );
+    assert_eq!(plan.rollout("k8s_node_group.nodes"), ["cp-1: let pods be scheduled on the node again"]);
+    cluster.apply();
+    cluster.plan().is_empty();
+    let is_cordoned = |node: &str| cluster.get(&["node", node])["spec"]["unschedulable"] == true;
+    assert_eq!([is_cordoned("cp-1"), is_cordoned("cp-2")], [false, true]);
+    cluster.kubectl(&["uncordon", "cp-2"]).success();
+    assert_eq!(cluster.activity(&HOSTS).since(&before), Vec::<String>::new());
 }
 
 fn a_worker_that_comes_and_goes_touches_no_other_host(QuickStart(cluster): &mut QuickStart) {

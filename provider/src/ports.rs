@@ -91,7 +91,8 @@ pub trait Kubernetes: Send + Sync {
     async fn nodes(&self) -> Result<BTreeMap<String, KnownNode>, KubernetesError>;
     async fn node(&self, name: &str) -> Result<Option<NodeReport>, KubernetesError>;
     async fn amend_node(&self, node: &str, change: &NodeChange) -> Result<(), KubernetesError>;
-    async fn set_unschedulable(&self, node: &str, unschedulable: bool) -> Result<bool, KubernetesError>;
+    async fn cordon(&self, node: &str) -> Result<bool, KubernetesError>;
+    async fn uncordon(&self, node: &str) -> Result<(), KubernetesError>;
     async fn movable_pods(&self, node: &str) -> Result<Vec<MovablePod>, KubernetesError>;
     async fn evict(&self, pod: &MovablePod) -> Result<Option<String>, KubernetesError>;
     async fn delete_node(&self, node: &str) -> Result<(), KubernetesError>;
@@ -255,8 +256,11 @@ impl Kubernetes for KubernetesApi {
     async fn amend_node(&self, node: &str, change: &NodeChange) -> Result<(), KubernetesError> {
         KubernetesApi::amend_node(self, node, change).await
     }
-    async fn set_unschedulable(&self, node: &str, unschedulable: bool) -> Result<bool, KubernetesError> {
-        KubernetesApi::set_unschedulable(self, node, unschedulable).await
+    async fn cordon(&self, node: &str) -> Result<bool, KubernetesError> {
+        KubernetesApi::cordon(self, node).await
+    }
+    async fn uncordon(&self, node: &str) -> Result<(), KubernetesError> {
+        KubernetesApi::uncordon(self, node).await
     }
     async fn movable_pods(&self, node: &str) -> Result<Vec<MovablePod>, KubernetesError> {
         KubernetesApi::movable_pods(self, node).await

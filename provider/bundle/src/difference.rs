@@ -23,6 +23,8 @@ pub enum Item {
     Sysctl(Sysctl),
     /// The host's node in its cluster.
     Node,
+    /// The kubelet that runs there, by its version.
+    Kubelet,
     /// A label of the node, by its key.
     Label(String),
     /// A taint of the node.
@@ -63,10 +65,12 @@ pub enum What {
     NoLongerDeclared,
     /// The API server knows no such node.
     NotRegistered,
+    /// The node takes no new pods, because an apply that ended early left it so.
+    LeftCordoned,
 }
 
 /// A value that was found, and the one that is declared.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instead {
     pub found: String,
     pub declared: String,
@@ -94,12 +98,14 @@ impl Item {
 
     /// Whether the API server says it, not the host.
     pub fn is_of_node(&self) -> bool {
-        matches!(self, Item::Node | Item::Label(_) | Item::Taint(_))
+        matches!(self, Item::Node | Item::Kubelet | Item::Label(_) | Item::Taint(_))
     }
+}
 
+impl Difference {
     /// Whether it can be repaired without the host.
     pub fn is_set_by_api(&self) -> bool {
-        matches!(self, Item::Label(_) | Item::Taint(_))
+        matches!(self.item, Item::Label(_) | Item::Taint(_)) || self.what == What::LeftCordoned
     }
 }
 
@@ -111,6 +117,7 @@ impl fmt::Display for Item {
             Item::Module(name) => write!(f, "module {name}"),
             Item::Sysctl(key) => write!(f, "sysctl {key}"),
             Item::Node => f.write_str("node"),
+            Item::Kubelet => f.write_str("kubelet"),
             Item::Label(key) => write!(f, "label {key}"),
             Item::Taint(key) => write!(f, "taint {key}"),
         }
@@ -147,6 +154,7 @@ impl fmt::Display for What {
             What::Value(instead) => write!(f, "{instead}"),
             What::NoLongerDeclared => f.write_str("no longer declared"),
             What::NotRegistered => f.write_str("not registered"),
+            What::LeftCordoned => f.write_str("left cordoned by an apply that ended early"),
         }
     }
 }
@@ -177,7 +185,10 @@ fn parse(text: &str) -> Option<Difference> {
     } else if let Some(key) = item.strip_prefix("taint ") {
         (Item::Taint(key.parse().ok()?), parse_of_node(what)?)
     } else if item == "node" {
-        (Item::Node, (what == "not registered").then_some(What::NotRegistered)?)
+        let known = [What::NotRegistered, What::LeftCordoned];
+        (Item::Node, known.into_iter().find(|known| known.to_string() == what)?)
+    } else if item == "kubelet" {
+        (Item::Kubelet, What::Value(Instead::parse(what)?))
     } else if let Ok(path) = HostPath::parse(item) {
         match what {
             "missing" => (Item::File(path), What::Missing),

@@ -1,6 +1,6 @@
 //! Why a unit starts, restarts or reloads.
 
-use bundle::HostPath;
+use bundle::{HostPath, Instead};
 use std::fmt;
 
 /// Why a step is planned.
@@ -21,6 +21,8 @@ pub enum Cause {
     NotRegistered,
     /// A kubelet that can no longer identify itself.
     CertificateExpired,
+    /// A kubelet of another minor version.
+    OtherMinor(Instead),
 }
 
 impl fmt::Display for Cause {
@@ -33,6 +35,7 @@ impl fmt::Display for Cause {
             Cause::DoesNotComeUp => f.write_str("does not come up"),
             Cause::Down(active_state) => f.write_str(active_state),
             Cause::NotRegistered => f.write_str("its node is not registered"),
+            Cause::OtherMinor(version) => write!(f, "kubelet {version}"),
             Cause::CertificateExpired => f.write_str("its client certificate has expired"),
         }
     }

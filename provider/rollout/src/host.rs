@@ -119,7 +119,7 @@ impl HostState {
             })
             .collect();
         for (kubelet, cause) in self.units_with(Health::Node).filter_map(|unit| Some((unit, self.why_kubelet_restarts(unit)?))) {
-            needs.entry(kubelet.clone()).or_insert_with(Need::of_a_node_that_is_down).restart_for(cause);
+            needs.entry(kubelet.clone()).or_insert_with(|| Need::of_a_node(&cause)).restart_for(cause);
         }
         let reads_by_itself = |name: &&UnitName| {
             let is_unread = observed.units.get(*name).is_some_and(|unit| unit.unread);
@@ -171,13 +171,18 @@ pub(crate) struct Need {
 }
 
 impl Need {
-    fn of_a_node_that_is_down() -> Need {
-        Need { action: Action::Restart, is_down: true, is_current: true, because: vec![] }
+    /// Of a kubelet that runs with what it should read. One of another minor version serves.
+    fn of_a_node(cause: &Cause) -> Need {
+        let is_down = !matches!(cause, Cause::OtherMinor(_));
+        Need { action: Action::Restart, is_down, is_current: true, because: vec![] }
     }
 
+    /// That a program changed says enough of its version.
     fn restart_for(&mut self, cause: Cause) {
         self.action = Action::Restart;
-        self.because.push(cause);
+        if self.because.is_empty() || !matches!(cause, Cause::OtherMinor(_)) {
+            self.because.push(cause);
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub use bundle::Disruption;
 pub use cause::Cause;
 pub use host::HostState;
 pub use members::{EtcdData, History, Membership, Role};
-pub use node::{NodeFacts, NodeStatus};
+pub use node::{CordonedBy, NodeFacts, NodeStatus};
 pub use proof::Proof;
 pub use refusal::Refusal;
 pub use run::{Run, runs};

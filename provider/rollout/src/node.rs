@@ -1,15 +1,17 @@
 //! What is known of the node of a host, beside what is on the host.
 
 use crate::{Cause, HostState};
-use bundle::{Difference, UnitName};
+use bundle::{Difference, Health, Instead, UnitName};
 
 /// Where nobody asked, as in a plan that reaches no host, nothing of it is known, and a node counts as one that serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeFacts {
     /// What the API server says.
     pub status: Option<NodeStatus>,
-    /// It runs pods, and gets no new ones.
-    pub is_cordoned: bool,
+    /// `Some`: it runs pods, and gets no new ones.
+    pub cordoned_by: Option<CordonedBy>,
+    /// Its kubelet runs, and is of another minor version than the declared one.
+    pub other_minor: Option<Instead>,
     /// The certificate with which its kubelet identifies itself is no longer valid.
     pub has_expired: bool,
     /// Those of its labels and taints that are not as declared.
@@ -23,6 +25,14 @@ pub enum NodeStatus {
     NotRegistered,
     NotReady,
     Ready,
+}
+
+/// Who took a node out of scheduling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CordonedBy {
+    /// An apply of the provider, which ended before it let pods be scheduled again.
+    Provider,
+    SomebodyElse,
 }
 
 impl HostState {
@@ -43,6 +53,15 @@ impl HostState {
         }
         let is_not_registered = self.node.status == Some(NodeStatus::NotRegistered);
         let is_expired = self.node.has_expired.then_some(Cause::CertificateExpired);
-        is_expired.or_else(|| is_not_registered.then_some(Cause::NotRegistered))
+        let of_node = is_expired.or_else(|| is_not_registered.then_some(Cause::NotRegistered));
+        of_node.or_else(|| self.node.other_minor.clone().map(Cause::OtherMinor))
+    }
+
+    /// Its pods move elsewhere before a kubelet of another minor version takes over:
+    /// <https://kubernetes.io/releases/version-skew-policy/#kubelet-1>. A kubelet that does not serve ends no pod, however it is asked to.
+    pub(crate) fn why_drained(&self) -> Option<Cause> {
+        let kubelet_runs = || self.units_with(Health::Node).any(|kubelet| self.runs(kubelet));
+        let other_minor = self.node.other_minor.as_ref().filter(|_| !self.has_node_down() && kubelet_runs());
+        other_minor.cloned().map(Cause::OtherMinor)
     }
 }

@@ -1,8 +1,8 @@
 //! Worker nodes. New ones join many at a time; what runs on nodes that are there changes a few at a time, fewer where others are down
-//! already; nodes that leave are drained first.
+//! already; nodes that leave are drained first, and so are those whose kubelet becomes another minor version.
 
 use crate::host::{Work, pushes, stage, stop};
-use crate::{Gate, HostState, NodeStatus, Refusal, Step};
+use crate::{CordonedBy, Gate, HostState, NodeStatus, Refusal, Step};
 use bundle::{Health, HostName};
 use std::collections::BTreeSet;
 
@@ -31,12 +31,15 @@ pub fn plan(hosts: &[HostState], bounds: Bounds) -> Result<Vec<Step>, Refusal> {
     let leaving: Vec<&HostState> = hosts.iter().filter(|host| host.leaves()).collect();
 
     let mut steps = labelled(hosts, bounds.joining);
-    steps.extend(update(&still));
+    let has_turn = |host: &HostState| still.iter().chain(&stale).any(|work| work.host.name == host.name);
+    steps.extend(uncordoned(hosts.iter().filter(|host| is_left_cordoned(host) && !has_turn(host))));
+    steps.extend(turn(&still));
     for group in joining.chunks(bounds.joining.max(1)) {
         steps.extend(join(group));
     }
+    let is_drained = |work: &&Work| work.host.why_drained().is_some();
+    steps.extend(cordon(&leaving).filter(|_| leaving.len() > 1 || stale.iter().any(is_drained)));
     steps.extend(roll(stale, &Turns::of(hosts, &works, bounds.max_unavailable.max(1))));
-    steps.extend(cordon(&leaving));
     for group in leaving.chunks(bounds.max_unavailable.max(1)) {
         steps.extend(leave(group));
     }
@@ -87,17 +90,43 @@ impl Turns {
 fn roll(mut works: Vec<&Work>, turns: &Turns) -> Vec<Step> {
     let is_partly_down = |work: &Work| work.first_down_tier().is_some();
     let serves = |work: &Work| !work.host.has_node_down() && !is_partly_down(work);
-    works.sort_by_key(|work| (!is_partly_down(work), !is_left_behind(work), serves(work), !work.host.node.is_cordoned));
+    works.sort_by_key(|work| (!is_partly_down(work), !is_left_behind(work), serves(work), work.host.node.cordoned_by.is_none()));
     let mut steps = Vec::new();
     for alike in works.chunk_by(|one, other| serves(one) == serves(other)) {
         let serve = alike.iter().all(|work| serves(work));
         for group in alike.chunks(if serve { turns.at_a_time } else { turns.max_unavailable }) {
             let gates = group.iter().filter(|_| serve).filter_map(|work| turns.gate(work));
             steps.extend(Step::parallel(gates.collect()));
-            steps.extend(update(group));
+            steps.extend(turn(group));
         }
     }
     steps
+}
+
+/// Pods leave the node, where they have to, before another program is there: systemd would start that after a crash. They are scheduled on
+/// the node again when it is Ready.
+fn turn(works: &[&Work]) -> Vec<Step> {
+    let drain = |work: &&Work| Some(Step::Drain { host: work.name(), because: Some(work.host.why_drained()?) });
+    let mut steps: Vec<Step> = Step::parallel(works.iter().filter_map(drain).collect()).into_iter().collect();
+    steps.extend(pushes(works));
+    steps.extend(staged(works));
+    steps.extend(ready(works.iter().filter(|work| !work.needs.is_empty())));
+    let hosts = works.iter().map(|work| work.host);
+    steps.extend(uncordoned(hosts.filter(|host| is_left_cordoned(host) || is_cordoned_by_its_drain(host))));
+    steps
+}
+
+fn uncordoned<'a>(hosts: impl Iterator<Item = &'a HostState>) -> Option<Step> {
+    Step::parallel(hosts.map(|host| Step::Uncordon { host: host.name.clone() }).collect())
+}
+
+/// By an apply that ended early. What somebody else cordoned stays so.
+fn is_left_cordoned(host: &HostState) -> bool {
+    !host.leaves() && host.node.cordoned_by == Some(CordonedBy::Provider)
+}
+
+fn is_cordoned_by_its_drain(host: &HostState) -> bool {
+    host.why_drained().is_some() && host.node.cordoned_by.is_none()
 }
 
 /// Something that was started here was not seen healthy, whether it still runs or not.
@@ -105,10 +134,9 @@ fn is_left_behind(work: &Work) -> bool {
     work.unproven().any(|unit| unit.enabled)
 }
 
-/// All of them before the first is drained, so that no pod moves to one that leaves next. A drain of one cordons it anyway.
+/// All of them before the first drain of any node, so that no pod moves to one that leaves next; also those that SSH does not reach.
 fn cordon(leaving: &[&HostState]) -> Option<Step> {
-    let answering = leaving.iter().filter(|host| leaving.len() > 1 && host.answers());
-    Step::parallel(answering.map(|host| Step::Cordon { host: host.name.clone() }).collect())
+    Step::parallel(leaving.iter().map(|host| Step::Cordon { host: host.name.clone() }).collect())
 }
 
 /// Not in the state yet and no node that serves, or without a kubelet that was ever started, or with one that can no longer identify
@@ -131,19 +159,13 @@ fn join(works: &[&Work]) -> Vec<Step> {
     steps
 }
 
-fn update(works: &[&Work]) -> Vec<Step> {
-    let mut steps: Vec<Step> = pushes(works).into_iter().chain(staged(works)).collect();
-    steps.extend(ready(works.iter().filter(|work| !work.needs.is_empty())));
-    steps
-}
-
 /// The pods are gone when the kubelet stops, and the kubelet has stopped when its node is deleted: it would register it again.
 /// Of a node that does not answer only the object is left to delete.
 fn leave(hosts: &[&HostState]) -> Vec<Step> {
     let each = |step: &dyn Fn(&HostState) -> Option<Step>| Step::parallel(hosts.iter().filter_map(|host| step(host)).collect());
     let if_it_answers = |host: &HostState, step: Step| host.answers().then_some(step);
     let stages = [
-        each(&|host| if_it_answers(host, Step::Drain { host: host.name.clone() })),
+        each(&|host| if_it_answers(host, Step::Drain { host: host.name.clone(), because: None })),
         each(&stop),
         each(&|host| Some(Step::DeleteNode { host: host.name.clone() })),
         each(&|host| if_it_answers(host, Step::Remove { host: host.name.clone() })),

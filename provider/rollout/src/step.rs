@@ -50,9 +50,13 @@ pub enum Step {
     Cordon {
         host: HostName,
     },
+    /// Its pods move to other nodes, and it gets no new ones.
     Drain {
         host: HostName,
+        /// `None`: it leaves.
+        because: Option<Cause>,
     },
+    /// Pods are scheduled on the node again.
     Uncordon {
         host: HostName,
     },
@@ -200,7 +204,7 @@ impl Step {
             | Step::Stop { host, .. }
             | Step::HandOver { host }
             | Step::Cordon { host }
-            | Step::Drain { host }
+            | Step::Drain { host, .. }
             | Step::Uncordon { host }
             | Step::DeleteNode { host }
             | Step::SetLabelsAndTaints { host, .. }
@@ -231,6 +235,7 @@ impl Step {
             Step::Restart { host, units, disrupts, .. } => Step::Restart { host, units, because: vec![], disrupts },
             Step::Reload { host, units, .. } => Step::Reload { host, units, because: vec![] },
             Step::Push { host, .. } => return format!("{host}: write files"),
+            Step::Drain { host, .. } => Step::Drain { host, because: None },
             Step::SetLabelsAndTaints { host, .. } => Step::SetLabelsAndTaints { host, differences: vec![] },
             step => step,
         };
@@ -250,7 +255,7 @@ impl Step {
             | Step::HandOver { host: on }
             | Step::Cordon { host: on }
             | Step::SetLabelsAndTaints { host: on, .. }
-            | Step::Drain { host: on }
+            | Step::Drain { host: on, .. }
             | Step::Uncordon { host: on }
             | Step::DeleteNode { host: on }
             | Step::Join { host: on }
@@ -287,7 +292,8 @@ impl Step {
             Step::Gate { host, gate } => (host.as_ref(), format!("wait until {}", condition(gate))),
             Step::HandOver { host } => (Some(host), "hand the virtual addresses over to another host".into()),
             Step::Cordon { host } => (Some(host), "let no more pods be scheduled on the node".into()),
-            Step::Drain { host } => (Some(host), "drain the node".into()),
+            Step::Drain { host, because: None } => (Some(host), "drain the node".into()),
+            Step::Drain { host, because: Some(cause) } => (Some(host), format!("drain the node ({cause})")),
             Step::Uncordon { host } => (Some(host), "let pods be scheduled on the node again".into()),
             Step::DeleteNode { host } => (Some(host), "delete the node from the cluster".into()),
             Step::SetLabelsAndTaints { host, differences } => (Some(host), node_text(differences)),

@@ -7,7 +7,7 @@ use bundle::{Difference, HostName, Item, What};
 use proptest::prelude::*;
 use proptest::sample::select;
 use rollout::nodes::{self, Bounds};
-use rollout::{Cause, Step, disruption};
+use rollout::{Cause, CordonedBy, Step, disruption};
 use std::collections::BTreeSet;
 use world::{Found, Machine, World, bundle, config_of, host, node_units, single, unit};
 
@@ -61,6 +61,11 @@ fn apply(world: &mut World, bounds: Bounds, kills: &[usize]) -> bool {
     is_done
 }
 
+fn cordoned(world: &World, by: CordonedBy) -> BTreeSet<HostName> {
+    let cordoned = world.machines.iter().filter(|(_, machine)| machine.cordoned_by == Some(by));
+    cordoned.map(|(name, _)| name.clone()).collect()
+}
+
 /// What is found of one machine and its node.
 #[derive(Clone, Debug)]
 struct Surprise {
@@ -68,8 +73,9 @@ struct Surprise {
     kind: u8,
     is_deleted: bool,
     is_expired: bool,
-    is_cordoned: bool,
+    cordoned_by: Option<CordonedBy>,
     is_labelled: bool,
+    is_older_minor: bool,
     is_sick: bool,
 }
 
@@ -78,15 +84,17 @@ fn surprise() -> impl Strategy<Value = Surprise> {
     let units = prop::collection::vec((select(&Found::ALL[..]), any::<bool>()), 4);
     // Most machines run as they should: else there are few nodes that could be disturbed.
     let units = prop_oneof![3 => units, 2 => Just(vec![(Found::AsDeclared, false); 4]), 3 => Just(vec![(Found::Older, true); 4])];
-    (units, 0..5_u8, rarely(), rarely(), rarely(), any::<bool>(), prop::bool::weighted(0.1)).prop_map(
-        |(units, kind, is_deleted, is_expired, is_cordoned, is_labelled, is_sick)| Surprise {
+    let cordoned_by = || prop::option::weighted(0.3, select(&[CordonedBy::Provider, CordonedBy::SomebodyElse][..]));
+    (units, 0..5_u8, rarely(), rarely(), cordoned_by(), any::<bool>(), prop::bool::weighted(0.1), rarely()).prop_map(
+        |(units, kind, is_deleted, is_expired, cordoned_by, is_labelled, is_sick, is_older_minor)| Surprise {
             units,
             kind,
             is_deleted,
             is_expired,
-            is_cordoned,
+            cordoned_by,
             is_labelled,
             is_sick,
+            is_older_minor,
         },
     )
 }
@@ -104,7 +112,8 @@ fn surprised(found: &[Surprise]) -> World {
         machine.in_state = surprise.kind != 1;
         let has_joined = machine.in_state || !surprise.is_deleted;
         (machine.joined, machine.expired) = (has_joined, surprise.is_expired && has_joined);
-        (machine.cordoned, machine.is_labelled) = (surprise.is_cordoned, surprise.is_labelled);
+        (machine.cordoned_by, machine.is_labelled) = (surprise.cordoned_by, surprise.is_labelled);
+        machine.older_minor = surprise.is_older_minor;
         machine.sick = surprise.is_sick;
         if surprise.is_deleted {
             world.nodes.remove(name);
@@ -125,13 +134,21 @@ proptest! {
     ) {
         let mut world = surprised(&found);
         // A certificate that has expired is only found by asking; so is a node that is gone, or one that no state knows and that serves.
-        world.asked = asked || found.iter().any(|found| found.is_expired || found.is_deleted || !found.is_labelled || found.kind == 1);
+        let is_only_found_by_asking = |found: &Surprise| {
+            let of_node = found.is_older_minor || found.cordoned_by == Some(CordonedBy::Provider);
+            found.is_expired || found.is_deleted || !found.is_labelled || found.kind == 1 || of_node
+        };
+        world.asked = asked || found.iter().any(is_only_found_by_asking);
+        let others: BTreeSet<HostName> = cordoned(&world, CordonedBy::SomebodyElse);
         let is_done = apply(&mut world, Bounds { joining: 2, max_unavailable }, &kills);
         let is_sick = world.machines.values().any(|machine| machine.sick);
         prop_assert!(is_done || is_sick, "a gate never opens");
         if is_done {
             let registered = world.machines.keys().all(|name| world.nodes.contains(name));
-            prop_assert!(registered && world.machines.values().all(|machine| machine.is_labelled && !machine.expired));
+            let is_as_declared = |machine: &Machine| machine.is_labelled && !machine.expired && !machine.older_minor;
+            prop_assert!(registered && world.machines.values().all(is_as_declared));
+            prop_assert_eq!(cordoned(&world, CordonedBy::Provider), BTreeSet::new());
+            prop_assert!(others.iter().filter(|name| world.machines.contains_key(*name)).eq(&cordoned(&world, CordonedBy::SomebodyElse)));
         }
     }
 }
@@ -232,7 +249,7 @@ fn the_last_node_that_serves_stays_up_while_others_are_down() {
 fn nodes_that_are_down_come_first_and_then_those_without_new_pods() {
     let mut world = outdated(4);
     world.machine("w-3").sick = true;
-    world.machine("w-4").cordoned = true;
+    world.machine("w-4").cordoned_by = Some(CordonedBy::SomebodyElse);
     assert_eq!(restarted(&world, 1), ["w-3", "w-4", "w-1", "w-2"]);
     world.machine("w-2").observed.units.get_mut(&unit("kubelet.service")).unwrap().stamp = None;
     assert_eq!(restarted(&world, 1), ["w-2", "w-3", "w-4", "w-1"], "a roll that stopped goes on with another host");

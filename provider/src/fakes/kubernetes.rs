@@ -7,6 +7,7 @@ use crate::ports::Kubernetes;
 use async_trait::async_trait;
 use bundle::HostName;
 use machines::MachineError;
+use rollout::CordonedBy;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -84,7 +85,8 @@ impl Kubernetes for FakeKubernetes {
         Ok(self.world.change(|memory| {
             let known = |(name, node): (&String, &Node)| {
                 let not_ready = units::report(memory, name).and_then(|report| report.not_ready);
-                (name.clone(), KnownNode { object: node.object.clone(), not_ready, is_cordoned: node.unschedulable })
+                let (object, kubelet_version) = (node.object.clone(), node.kubelet_version.clone());
+                (name.clone(), KnownNode { object, not_ready, cordoned_by: node.cordoned_by, kubelet_version })
             };
             memory.cluster.nodes.iter().map(known).collect()
         }))
@@ -105,11 +107,17 @@ impl Kubernetes for FakeKubernetes {
         .await
     }
 
-    async fn set_unschedulable(&self, node: &str, unschedulable: bool) -> Result<bool, KubernetesError> {
-        let what = format!("{} {node}", if unschedulable { "cordon" } else { "uncordon" });
-        self.mutate(what, |cluster| {
-            let node = cluster.nodes.get_mut(node);
-            node.map(|node| node.unschedulable = unschedulable).is_some()
+    async fn cordon(&self, node: &str) -> Result<bool, KubernetesError> {
+        self.mutate(format!("cordon {node}"), |cluster| {
+            cluster.nodes.get_mut(node).map(|node| node.cordoned_by.get_or_insert(CordonedBy::Provider)).is_some()
+        })
+        .await
+    }
+
+    async fn uncordon(&self, node: &str) -> Result<(), KubernetesError> {
+        self.mutate(format!("uncordon {node}"), |cluster| {
+            let node = cluster.nodes.get_mut(node).filter(|node| node.cordoned_by == Some(CordonedBy::Provider));
+            node.into_iter().for_each(|node| node.cordoned_by = None);
         })
         .await
     }
@@ -117,7 +125,7 @@ impl Kubernetes for FakeKubernetes {
     async fn movable_pods(&self, node: &str) -> Result<Vec<MovablePod>, KubernetesError> {
         self.serves()?;
         let has_pod = self.world.change(|memory| memory.cluster.nodes.get(node).is_some_and(|node| node.has_pod));
-        let pod = MovablePod { namespace: "default".into(), name: "web-0".into(), is_terminating: false };
+        let pod = MovablePod { namespace: "default".into(), name: "web-0".into(), is_terminating: false, tolerations: vec![] };
         Ok(if has_pod { vec![pod] } else { vec![] })
     }
 

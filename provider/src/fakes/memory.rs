@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use machines::{Facts, Owner};
 use render::component::{API_SERVER, Component, ETCD};
 use render::node::BOOTSTRAP_KUBECONFIG;
+use rollout::CordonedBy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -53,6 +54,8 @@ pub struct HostMemory {
     pub files: BTreeMap<HostPath, FakeFile>,
     /// What is installed there, by `Binary::identity`.
     pub programs: BTreeMap<HostPath, Digest>,
+    /// Of the kubelet among them: `v1.36.3`.
+    pub kubelet_version: Option<String>,
     pub units: BTreeMap<UnitName, FakeUnit>,
     pub modules: BTreeSet<String>,
     pub sysctls: BTreeMap<Sysctl, String>,
@@ -119,7 +122,9 @@ pub struct Cluster {
 #[derive(Clone, Default)]
 pub struct Node {
     pub object: NodeObject,
-    pub unschedulable: bool,
+    pub cordoned_by: Option<CordonedBy>,
+    /// As its kubelet said when it started.
+    pub kubelet_version: Option<String>,
     /// It is not Ready, whatever its kubelet does.
     pub is_sick: bool,
     /// Of its kubelet, by `Memory::now`.
@@ -152,6 +157,7 @@ impl Default for HostMemory {
             is_blind: false,
             files: BTreeMap::new(),
             programs: BTreeMap::new(),
+            kubelet_version: None,
             units: BTreeMap::new(),
             modules: BTreeSet::new(),
             sysctls: BTreeMap::new(),
@@ -302,10 +308,9 @@ impl HostMemory {
 
 impl Cluster {
     fn lines(&self) -> BTreeMap<String, String> {
-        let nodes = self
-            .nodes
-            .iter()
-            .map(|(name, node)| (format!("node {name}"), format!("unschedulable={} {:?}", node.unschedulable, node.object)));
+        let nodes = self.nodes.iter().map(|(name, node)| {
+            (format!("node {name}"), format!("{:?} {:?} {:?}", node.cordoned_by, node.kubelet_version, node.object))
+        });
         let declared = self.declared.iter().map(|(name, text)| (format!("declared {name}"), text.clone()));
         let objects = self.objects.iter().map(|(name, object)| (format!("object {name}"), object.to_string()));
         let tokens = (!self.tokens.is_empty()).then(|| ("tokens".to_string(), self.tokens.len().to_string()));

@@ -43,6 +43,9 @@ pub(super) fn push(
         let identity = binary.identity();
         if observed.binaries.get(path).is_none_or(|found| found.identity.as_ref() != Some(&identity)) {
             host.programs.insert(path.clone(), identity.clone());
+            if path.as_str().ends_with("/kubelet") {
+                host.kubelet_version = binary.url.reveal().split('/').find(|part| part.starts_with("v1.")).map(str::to_string);
+            }
             host.records.entry(owner.name.clone()).or_default().installed.insert(path.clone(), identity);
         }
     }

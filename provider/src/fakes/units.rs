@@ -150,9 +150,10 @@ fn join(memory: &mut Memory, name: &HostName) -> Result<(), &'static str> {
     }
     let registration = host.files.get(&HostPath::literal(REGISTRATION));
     let object = registration.map(|file| registered(&String::from_utf8_lossy(&file.content))).unwrap_or_default();
-    let is_mute = host.is_mute;
+    let (is_mute, version) = (host.is_mute, host.kubelet_version.clone());
     if serves {
         let node = memory.cluster.nodes.entry(name.to_string()).or_insert_with(|| Node { object, ..Node::default() });
+        node.kubelet_version = version;
         // The tick after the one in which it was started.
         node.heartbeat = if is_mute { node.heartbeat } else { now + 1 };
     }
@@ -184,7 +185,8 @@ pub(super) fn report(memory: &Memory, node: &str) -> Option<NodeReport> {
     let host = memory.hosts.iter().find(|(name, _)| name.as_str() == node).map(|(_, host)| host);
     let is_ready = !known.is_sick && host.is_some_and(|host| runs_pods(host) && !has_expired(host, memory.now()));
     let not_ready = (!is_ready).then(|| "NotReady".to_string());
-    Some(NodeReport { not_ready, reported: Some(heartbeat), renewed: Some(heartbeat) })
+    let kubelet_version = known.kubelet_version.clone();
+    Some(NodeReport { not_ready, reported: Some(heartbeat), renewed: Some(heartbeat), kubelet_version })
 }
 
 fn runs_pods(host: &HostMemory) -> bool {

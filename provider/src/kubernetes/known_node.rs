@@ -1,8 +1,12 @@
 //! A node as the API server lists it, and a change of its labels and taints.
 
 use super::NodeReport;
+use super::node_report::kubelet_version;
+use super::objects::FIELD_MANAGER;
 use bundle::{Difference, Item, NodeObject, TaintKey};
 use k8s_openapi::api::core::v1::{Node, Taint};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use rollout::CordonedBy;
 use std::collections::BTreeMap;
 
 /// What matters of a node in a list of all.
@@ -11,7 +15,9 @@ pub struct KnownNode {
     pub object: NodeObject,
     /// Why it is not Ready; `None` when it is.
     pub not_ready: Option<String>,
-    pub is_cordoned: bool,
+    pub cordoned_by: Option<CordonedBy>,
+    /// As its kubelet says: `v1.36.3`.
+    pub kubelet_version: Option<String>,
 }
 
 /// Labels and taints with the values that they get; those without one are taken away.
@@ -27,7 +33,8 @@ impl KnownNode {
         KnownNode {
             object: NodeObject { labels: node.metadata.labels.clone().unwrap_or_default(), taints: taints.collect() },
             not_ready: NodeReport::of(node, None).not_ready,
-            is_cordoned: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false),
+            cordoned_by: cordoned_by(node),
+            kubelet_version: kubelet_version(node),
         }
     }
 }
@@ -57,6 +64,19 @@ impl NodeChange {
     }
 }
 
+/// Who set the field last that takes the node out of scheduling, as the API server keeps it in `managedFields`: `kubectl` is a manager of
+/// its own.
+pub(super) fn cordoned_by(node: &Node) -> Option<CordonedBy> {
+    node.spec.as_ref()?.unschedulable.filter(|is_unschedulable| *is_unschedulable)?;
+    let holds = |entry: &&ManagedFieldsEntry| {
+        let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+        fields.is_some_and(|fields| fields.pointer("/f:spec/f:unschedulable").is_some())
+    };
+    let managers = node.metadata.managed_fields.iter().flatten().filter(holds).map(|entry| entry.manager.as_deref());
+    let is_ours = managers.eq([Some(FIELD_MANAGER)]);
+    Some(if is_ours { CordonedBy::Provider } else { CordonedBy::SomebodyElse })
+}
+
 pub(super) fn taints_of(node: &Node) -> &[Taint] {
     node.spec.as_ref().and_then(|spec| spec.taints.as_deref()).unwrap_or_default()
 }
@@ -68,17 +88,21 @@ fn key_of(taint: &Taint) -> TaintKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn node() -> Node {
         let unreachable = json!({
             "key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "timeAdded": "2026-11-28T16:00:00Z"
         });
+        let node_info = json!({
+            "kubeletVersion": "v1.36.3", "kubeProxyVersion": "", "osImage": "", "kernelVersion": "", "architecture": "amd64",
+            "operatingSystem": "linux", "containerRuntimeVersion": "", "bootID": "", "machineID": "", "systemUUID": "",
+        });
         let condition = json!({ "type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting node status." });
         serde_json::from_value(json!({
             "metadata": { "name": "worker-1", "labels": { "pool": "general", "kubernetes.io/os": "linux" } },
             "spec": { "unschedulable": true, "taints": [unreachable, { "key": "dedicated", "effect": "NoSchedule", "value": "gpu" }] },
-            "status": { "conditions": [condition] },
+            "status": { "conditions": [condition], "nodeInfo": node_info },
         }))
         .unwrap()
     }
@@ -90,7 +114,29 @@ mod tests {
         let taints: Vec<String> = known.object.taints.iter().map(|(key, value)| format!("{key} {value}")).collect();
         assert_eq!(taints, ["dedicated:NoSchedule gpu", "node.kubernetes.io/unreachable:NoExecute "]);
         assert_eq!(known.not_ready.as_deref(), Some("Kubelet stopped posting node status."));
-        assert!(known.is_cordoned);
+        assert_eq!((known.cordoned_by, known.kubelet_version.as_deref()), (Some(CordonedBy::SomebodyElse), Some("v1.36.3")));
+    }
+
+    /// As an API server of version 1.36 keeps them.
+    #[track_caller]
+    fn check_cordon(unschedulable: Option<bool>, managers: &[&str], expect: Option<CordonedBy>) {
+        let fields = json!({ "f:spec": { "f:unschedulable": {} } });
+        let of_others = json!({ "f:spec": { "f:taints": {} }, "f:metadata": { "f:labels": {} } });
+        let entry = |manager: &str, fields: &Value| json!({ "manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields });
+        let others = [entry("kube-controller-manager", &of_others), entry(FIELD_MANAGER, &of_others)];
+        let entries: Vec<Value> = managers.iter().map(|manager| entry(manager, &fields)).chain(others).collect();
+        let node = json!({ "metadata": { "managedFields": entries }, "spec": { "unschedulable": unschedulable } });
+        assert_eq!(cordoned_by(&serde_json::from_value(node).unwrap()), expect, "{unschedulable:?} {managers:?}");
+    }
+
+    #[test]
+    fn a_cordon_is_of_whoever_set_the_field() {
+        check_cordon(Some(true), &[FIELD_MANAGER], Some(CordonedBy::Provider));
+        check_cordon(Some(true), &["kubectl-cordon"], Some(CordonedBy::SomebodyElse));
+        check_cordon(Some(true), &[FIELD_MANAGER, "kubectl-cordon"], Some(CordonedBy::SomebodyElse));
+        check_cordon(Some(true), &[], Some(CordonedBy::SomebodyElse));
+        check_cordon(Some(false), &[FIELD_MANAGER], None);
+        check_cordon(None, &[], None);
     }
 
     #[test]

@@ -13,11 +13,17 @@ pub struct NodeReport {
     pub reported: Option<i64>,
     /// When its kubelet last renewed the node's lease, to the microsecond.
     pub renewed: Option<i64>,
+    /// `v1.36.3`, as its kubelet said with the condition.
+    pub kubelet_version: Option<String>,
 }
 
 const SECOND: i64 = 1_000_000;
 /// A restarted kubelet reports within a second, a few tenths after its lease. All units have to stay up for this long anyway.
 const FIRST_REPORT: i64 = 2 * SECOND;
+
+pub(super) fn kubelet_version(node: &Node) -> Option<String> {
+    Some(node.status.as_ref()?.node_info.as_ref()?.kubelet_version.clone())
+}
 
 impl NodeReport {
     pub(super) fn of(node: &Node, lease: Option<&Lease>) -> NodeReport {
@@ -33,6 +39,7 @@ impl NodeReport {
             not_ready,
             reported: ready.and_then(|ready| ready.last_heartbeat_time.as_ref()).map(|at| at.0.as_microsecond()),
             renewed: renewed.map(|at| at.0.as_microsecond()),
+            kubelet_version: kubelet_version(node),
         }
     }
 

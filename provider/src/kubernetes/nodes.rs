@@ -15,6 +15,15 @@ const NAMESPACE: &str = "kube-system";
 /// Where kubelets renew their leases.
 const LEASES: &str = "kube-node-lease";
 
+pub(super) fn on_conflict() -> ExponentialBuilder {
+    ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(8)
+}
+
+/// Somebody else changed the object since it was read.
+pub(super) fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
 impl KubernetesApi {
     /// Merges into the entries of other nodes, which may be declared at the same time; `None` takes an entry out.
     pub async fn declare_nodes(&self, nodes: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError> {
@@ -52,13 +61,8 @@ impl KubernetesApi {
 
     /// Changes the labels and taints that are named, and no other. Nothing is done to a node that does not exist.
     pub async fn amend_node(&self, node: &str, change: &NodeChange) -> Result<(), KubernetesError> {
-        let retry = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(8);
         let refused = || self.refused(format!("set labels and taints of node {node}"));
-        (|| async { self.try_to_amend(node, change).await })
-            .retry(retry)
-            .when(|error| matches!(error, kube::Error::Api(status) if status.code == 409))
-            .await
-            .map_err(refused())
+        (|| async { self.try_to_amend(node, change).await }).retry(on_conflict()).when(is_conflict).await.map_err(refused())
     }
 
     /// Taints are one list, so that a patch of them must hold what somebody else has added meanwhile: 409 when it does not.

@@ -11,6 +11,7 @@ mod copies;
 mod coverage;
 mod cut_off;
 mod downloads;
+mod drains;
 mod engine;
 mod expired;
 mod first_look;

@@ -5,6 +5,7 @@ use super::rows::{Change, row, taints};
 use super::{Stage, complete};
 use crate::fakes::{CLIENT_CERTIFICATE_EXPIRES, Fault, Moment, Node};
 use bundle::{HostName, HostPath, NodeObject, TaintKey, UnitName};
+use rollout::CordonedBy;
 use schema::Value;
 
 const NODES: &str = "k8s_node_group";
@@ -129,7 +130,7 @@ async fn what_happens_to_a_node_is_drift_of_its_host_and_is_repaired() {
 async fn a_cordon_and_what_others_set_are_no_drift() {
     let (mut stage, state) = created().await;
     change_node(&stage, "worker-1", |node| {
-        node.unschedulable = true;
+        node.cordoned_by = Some(CordonedBy::SomebodyElse);
         node.object.taints.insert(taint("node.kubernetes.io/unschedulable:NoSchedule"), String::new());
         node.object.labels.insert("of/others".into(), String::new());
     });
@@ -375,7 +376,8 @@ async fn pods_that_can_move_are_waited_for_until_the_limit() {
         let (mut stage, state) = created().await;
         change_node(&stage, "worker-1", |node| node.has_pod = true);
         stage.world.change(|memory| {
-            let node = Node { unschedulable: is_cordoned, ..Node::default() };
+            let cordoned_by = is_cordoned.then_some(CordonedBy::SomebodyElse);
+            let node = Node { cordoned_by, ..Node::default() };
             memory.cluster.nodes.insert("other-1".into(), node);
             let running = memory.hosts[&HostName::literal("worker-2")].units.clone();
             memory.host(&HostName::literal("other-1")).units = running;

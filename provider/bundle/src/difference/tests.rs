@@ -78,6 +78,7 @@ fn a_line_that_is_no_difference_is_refused() {
         "sysctl a.b: 1",
         "x: missing",
         "node: missing",
+        "kubelet: missing",
         "label a: 1",
         "taint a: missing",
     ] {
@@ -113,6 +114,8 @@ fn any_difference() -> impl Strategy<Value = Difference> {
     let taint = (key, effect).prop_map(|(key, effect)| TaintKey { key, effect: effect.into() });
     prop_oneof![
         Just(difference((Item::Node, What::NotRegistered))),
+        Just(difference((Item::Node, What::LeftCordoned))),
+        instead("1[.][0-9]{1,2}[.][0-9]{1,2}").prop_map(move |instead| difference((Item::Kubelet, What::Value(instead)))),
         (key.prop_map(Item::Label), of_node.clone()).prop_map(difference),
         (taint.prop_map(Item::Taint), of_node).prop_map(difference),
         (path.clone().prop_map(Item::File), prop_oneof![Just(What::Missing), of_file]).prop_map(difference),

@@ -5,7 +5,7 @@ use bundle::{
     Bundle, Digest, Disruption, File, Health, HostName, HostPath, Manifest, Observed, ObservedUnit, OnChange, Sysctl, Unit,
     UnitName, UnitTraits,
 };
-use rollout::{Gate, HostState, Proof, Step};
+use rollout::{CordonedBy, Gate, HostState, Proof, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 mod nodes;
@@ -144,7 +144,9 @@ pub struct Machine {
     /// Of units that were started or reloaded: the stamp of what they read then.
     took_up: BTreeMap<UnitName, Option<Digest>>,
     pub drained: bool,
-    pub cordoned: bool,
+    pub cordoned_by: Option<CordonedBy>,
+    /// Its kubelet is of the minor version before.
+    pub older_minor: bool,
     pub joined: bool,
     /// A bootstrap kubeconfig that its kubelet has not used yet.
     pub has_token: bool,
@@ -168,7 +170,8 @@ impl Machine {
             settling: BTreeSet::new(),
             took_up: BTreeMap::new(),
             drained: false,
-            cordoned: false,
+            cordoned_by: None,
+            older_minor: false,
             joined: true,
             has_token: false,
             expired: false,
@@ -358,16 +361,19 @@ impl World {
             }
             // The API server does it, whether the host answers or not.
             Step::SetLabelsAndTaints { host, .. } => self.machines.get_mut(host).unwrap().is_labelled = true,
-            Step::Cordon { host } => self.at(host).cordoned = true,
-            Step::Drain { host } => {
-                let leaving = self.machines.iter().filter(|(name, machine)| machine.answers && machine.leaves && *name != host);
+            Step::Cordon { host } => self.machines.get_mut(host).unwrap().cordon(),
+            Step::Drain { host, .. } => {
+                let leaving = self.machines.iter().filter(|(name, machine)| machine.leaves && *name != host);
                 assert!(
-                    leaving.into_iter().all(|(_, machine)| machine.cordoned),
+                    leaving.into_iter().all(|(_, machine)| machine.cordoned_by.is_some()),
                     "pods of {host} move to a node that leaves next"
                 );
-                self.at(host).drained = true;
+                assert!(self.is_ready(host) || self.machines[host].leaves, "the kubelet of {host} ends no pod");
+                let machine = self.at(host);
+                machine.cordon();
+                machine.drained = true;
             }
-            Step::Uncordon { host } => self.at(host).drained = false,
+            Step::Uncordon { host } => self.uncordon(host),
             Step::DeleteNode { host } => drop(self.nodes.remove(host)),
             Step::Join { host } => {
                 let machine = self.at(host);

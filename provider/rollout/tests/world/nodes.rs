@@ -1,8 +1,14 @@
 //! Nodes of the simulated hosts, as the API server sees them.
 
 use super::{Machine, World, node_units};
-use bundle::{Difference, HostName, Item, UnitName, What};
-use rollout::{Gate, NodeFacts, NodeStatus, Step, may_restart};
+use bundle::{Difference, HostName, Instead, Item, UnitName, What};
+use rollout::{CordonedBy, Gate, NodeFacts, NodeStatus, Step, may_restart};
+
+impl Machine {
+    pub(super) fn cordon(&mut self) {
+        self.cordoned_by.get_or_insert(CordonedBy::Provider);
+    }
+}
 
 impl World {
     /// As an apply asks for it; nothing where nobody asks.
@@ -17,7 +23,21 @@ impl World {
         };
         let label = Difference { item: Item::Label("pool".into()), what: What::Missing };
         let differences = if machine.is_labelled { vec![] } else { vec![label] };
-        NodeFacts { status: Some(status), is_cordoned: machine.cordoned, has_expired: machine.expired, differences }
+        let kubelet = Instead { found: "1.35.8".into(), declared: "1.36.3".into() };
+        NodeFacts {
+            status: Some(status),
+            cordoned_by: machine.cordoned_by,
+            other_minor: (machine.older_minor && self.nodes.contains(name)).then_some(kubelet),
+            has_expired: machine.expired,
+            differences,
+        }
+    }
+
+    /// Of a node whose host may not answer.
+    pub(super) fn uncordon(&mut self, host: &HostName) {
+        let machine = self.machines.get_mut(host).unwrap();
+        assert_eq!(machine.cordoned_by, Some(CordonedBy::Provider), "{host} was cordoned by somebody else, or by nobody");
+        (machine.cordoned_by, machine.drained) = (None, false);
     }
 
     /// Its node is registered, and everything that it needs runs.
@@ -50,10 +70,14 @@ impl World {
 
     /// A kubelet registers its node when it starts, and only then; it needs a certificate for that.
     pub(super) fn start(&mut self, host: &HostName, unit: &UnitName, again: bool) {
+        let was_ready = self.is_ready(host);
         let machine = self.at(host);
         let starts = again || !machine.runs(unit);
         machine.start(unit, again);
         if starts && unit.as_str() == "kubelet.service" {
+            let runs_pods = was_ready && !machine.drained;
+            assert!(!(runs_pods && machine.older_minor), "{host} has pods while its kubelet becomes another minor version");
+            machine.older_minor = false;
             machine.expired &= !std::mem::take(&mut machine.has_token);
             if machine.joined && !machine.expired {
                 self.nodes.insert(host.clone());

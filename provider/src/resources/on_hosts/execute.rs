@@ -26,7 +26,8 @@ pub trait Actions: Send + Sync {
     async fn cordon(&self, _fleet: &Fleet, _host: &HostName) -> Result<(), StepError> {
         Ok(())
     }
-    async fn drain(&self, _fleet: &Fleet, _host: &HostName) -> Result<(), StepError> {
+    /// `leaves`: for good.
+    async fn drain(&self, _fleet: &Fleet, _host: &HostName, _leaves: bool) -> Result<(), StepError> {
         Ok(())
     }
     async fn set_labels_and_taints(
@@ -231,7 +232,7 @@ impl<'a> Execution<'a> {
             Step::Gate { host, gate } => self.gate(host.as_ref(), gate).await,
             Step::Join { host } => actions.join(fleet, host).await,
             Step::Cordon { host } => actions.cordon(fleet, host).await,
-            Step::Drain { host } => actions.drain(fleet, host).await,
+            Step::Drain { host, because } => actions.drain(fleet, host, because.is_none()).await,
             Step::SetLabelsAndTaints { host, differences } => actions.set_labels_and_taints(fleet, host, differences).await,
             Step::Uncordon { host } => actions.uncordon(fleet, host).await,
             Step::DeleteNode { host } => actions.delete_node(fleet, host).await,

@@ -274,7 +274,7 @@ impl<R: HostResource> OnHosts<R> {
         let ((fleet, mut drift), Looked { drift: also, warnings }) = (hosts?, looked?);
         for (host, differences) in also {
             let is_absent = fleet.absent.contains_key(&host);
-            let can_be_repaired = |difference: &Difference| !is_absent || difference.item.is_set_by_api();
+            let can_be_repaired = |difference: &Difference| !is_absent || difference.is_set_by_api();
             drift.entry(host).or_default().extend(differences.into_iter().filter(can_be_repaired));
         }
         let mut diagnostics = fleet.absent_of(fleet.absent.keys()).read_warnings(&fleet.owner);

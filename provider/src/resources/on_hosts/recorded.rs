@@ -123,6 +123,17 @@ pub fn after_read(
     state
 }
 
+/// The state with more drift of hosts than it has.
+pub fn add_drift(state: &mut Value, more: &BTreeMap<HostName, Vec<Difference>>) {
+    let Ok(recorded) = decode::<Recorded>(state) else { return };
+    let mut drift = recorded.drift.unwrap_or_default();
+    for (host, differences) in more.iter().filter(|(_, differences)| !differences.is_empty()) {
+        let lines = drift.entry(host.to_string()).or_default();
+        lines.extend(differences.iter().map(ToString::to_string));
+    }
+    state.set("drift", encode(&drift));
+}
+
 /// The state that still names what could not be removed; `None` when nothing is left.
 pub fn left_behind(mut prior: Value, left: &BTreeMap<HostName, Manifest>) -> Result<Option<Value>, Diagnostic> {
     if left.is_empty() {

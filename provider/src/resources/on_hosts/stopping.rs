@@ -122,7 +122,7 @@ async fn certificates_that_are_not_served() {
 async fn a_node_that_is_not_ready() {
     stops(async |fleet, world| {
         let api = world.host("cp-1").kubernetes().await?;
-        wait_until_ready(fleet.waiter(), &*api, fleet.machine(&host())?).await
+        wait_until_ready(fleet.waiter(), &*api, fleet.machine(&host())?, "1.36.3").await
     })
     .await;
 }
@@ -131,9 +131,9 @@ async fn a_node_that_is_not_ready() {
 async fn a_drain() {
     let memory = stops(async |fleet, world| {
         let api = world.host("cp-1").kubernetes().await?;
-        drain(fleet.waiter(), &*api, "worker-1", Duration::from_secs(300)).await.map(drop)
+        drain(fleet.waiter(), &*api, "worker-1", Duration::from_secs(300), |_, _| true).await.map(drop)
     });
-    assert!(memory.await.cluster.nodes["worker-1"].unschedulable);
+    assert!(memory.await.cluster.nodes["worker-1"].cordoned_by.is_some());
 }
 
 #[tokio::test]

@@ -4,12 +4,12 @@
 use super::cluster::Cluster;
 use super::config::Config;
 use super::drain::{Drained, drain};
-use super::facts::{self, Facts};
+use super::facts::{self, Declared, Facts};
 use super::others::{Disturbance, Nodes};
 use super::ready::wait_until_ready;
 use super::{certificate, skew, whose};
 use crate::configuration::Shared;
-use crate::kubernetes::{BootstrapToken, KubernetesError, NodeChange};
+use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesError, NodeChange};
 use crate::ports::{Clock, Host, Instant, Kubernetes, World};
 use crate::progress::Progress;
 use crate::resources::on_hosts::absence::Why;
@@ -20,12 +20,12 @@ use crate::resources::on_hosts::hardway_cluster::{Join, coverage};
 use crate::resources::on_hosts::recorded::Recorded;
 use crate::wait::Waiter;
 use async_trait::async_trait;
-use bundle::{Content, Difference, HostName, HostPath, NodeObject, TaintKey};
+use bundle::{Content, Difference, HostName, HostPath, TaintKey};
 use protocol::Call;
 use render::control_plane::{API_SERVER_CERTIFICATE, KUBE_PROXY_KUBECONFIG};
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
 use render::spec::NodeGroupSpec;
-use rollout::Gate;
+use rollout::{CordonedBy, Gate};
 use schema::{AttributePath, Diagnostic, Diagnostics, Field, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,6 +35,9 @@ use tokio_util::sync::CancellationToken;
 
 /// So long an answer about all nodes is good for others that ask.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// For a question that an apply can do without.
+const LEFT_LIMIT: Duration = Duration::from_secs(10);
 
 pub struct NodeActions {
     world: Arc<dyn World>,
@@ -51,7 +54,7 @@ pub struct NodeActions {
     seen: Mutex<Option<(Instant, Nodes)>>,
     spec: NodeGroupSpec,
     /// Of each node object.
-    declared: NodeObject,
+    declared: Declared,
     startup_taints: BTreeSet<TaintKey>,
     drain_limit: Duration,
     cancelled: CancellationToken,
@@ -62,7 +65,7 @@ impl NodeActions {
     pub async fn connect(shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, Diagnostic> {
         // What the API is asked for needs no kubeconfig of kube-proxy.
         let spec = config.spec(Content::new([])).ok_or_else(unknown_at_apply)?;
-        let declared = config.node_object().ok_or_else(unknown_at_apply)?;
+        let declared = Declared::by(config).ok_or_else(unknown_at_apply)?;
         let Cluster { control_plane, api, version } = Cluster::connect(shared, config).await?;
         Ok(NodeActions {
             world: shared.world.clone(),
@@ -138,7 +141,7 @@ impl NodeActions {
         let known = Recorded::of(prior)?.manifests()?;
         let is_known = |host: &&HostName| known.contains_key(*host) || nodes.contains_key(host.as_str());
         self.declare(self.spec.hosts.keys().filter(is_known)).await.map_err(refused)?;
-        let before = facts::before(prior, &self.startup_taints)?;
+        let before = Declared::before(prior, &self.startup_taints)?;
         let mut facts = facts::found(self.spec.hosts.keys(), &nodes, (&self.declared, &before));
         let machines = fleet.machines.values().filter(|machine| facts.contains_key(machine.name()));
         let asked = machines.map(|machine| async move { (machine.name().clone(), certificate::has_expired(&**machine).await) });
@@ -147,6 +150,13 @@ impl NodeActions {
             facts.entry(host).or_default().has_expired = has_expired.unwrap_or(false);
         }
         Ok(facts)
+    }
+
+    /// What the API server says of the nodes after an apply that failed: what their hosts do not show, and a next plan has to know.
+    pub async fn left(&self, state: &Value) -> Option<facts::Drift> {
+        let waiter = Waiter { clock: &*self.clock, cancelled: &self.cancelled };
+        let nodes = waiter.within(LEFT_LIMIT, self.api.nodes()).await?.ok()?;
+        facts::left(state, &nodes).ok()
     }
 
     /// Gates that ask at the same time share one answer.
@@ -182,7 +192,7 @@ impl NodeActions {
     pub async fn leave_all(&self) -> Diagnostics {
         let mut diagnostics = Diagnostics::default();
         for host in self.spec.hosts.keys() {
-            if let Err(error) = self.api.set_unschedulable(host.as_str(), true).await {
+            if let Err(error) = self.api.cordon(host.as_str()).await {
                 self.progress.line(&format!("{host}: not cordoned: {error}"));
             }
         }
@@ -191,7 +201,7 @@ impl NodeActions {
                 return diagnostics;
             }
             let phase = self.progress.phase(format!("{host}: drain"));
-            if let Err(error) = phase.finish(self.drain_node(host).await) {
+            if let Err(error) = phase.finish(self.drain_node(host, true).await) {
                 diagnostics.push(
                     Diagnostic::warning(format!("node {host} was not drained"))
                         .detail(format!("{error}\n\nIts host is cleaned all the same.")),
@@ -210,10 +220,16 @@ impl NodeActions {
         diagnostics
     }
 
-    async fn drain_node(&self, host: &HostName) -> Result<(), StepError> {
+    /// Nodes that leave are all cordoned by now, and take nothing. One that another group drains for its turn takes pods again after it.
+    async fn drain_node(&self, host: &HostName, leaves: bool) -> Result<(), StepError> {
         let waiter = Waiter { clock: &*self.clock, cancelled: &self.cancelled };
-        if drain(waiter, &*self.api, host.as_str(), self.drain_limit).await? == Drained::NowhereToGo {
-            self.progress.line(&format!("{host}: no other node takes pods, so its pods end with it"));
+        let takes_pods = |name: &str, known: &KnownNode| match known.cordoned_by {
+            None => true,
+            Some(CordonedBy::Provider) => !leaves && !self.spec.hosts.keys().any(|host| host.as_str() == name),
+            Some(CordonedBy::SomebodyElse) => false,
+        };
+        if drain(waiter, &*self.api, host.as_str(), self.drain_limit, takes_pods).await? == Drained::NowhereToGo {
+            self.progress.line(&format!("{host}: no other node takes its pods, so they stay on it"));
         }
         Ok(())
     }
@@ -235,7 +251,7 @@ impl Actions for NodeActions {
         match gate {
             Gate::NodeReady { host } => {
                 *self.seen.lock().await = None;
-                wait_until_ready(fleet.waiter(), &*self.api, fleet.machine(host)?).await?;
+                wait_until_ready(fleet.waiter(), &*self.api, fleet.machine(host)?, &self.spec.kubernetes_version).await?;
                 if let Some(machine) = fleet.machines.get(host) {
                     machine.run(&format!("rm -f {BOOTSTRAP_KUBECONFIG}")).await?;
                     self.joined.lock().await.retain(|joined| joined.name() != host);
@@ -266,29 +282,30 @@ impl Actions for NodeActions {
         Ok(machine.write_secret(&path, text.reveal().as_bytes()).await?)
     }
 
-    async fn cordon(&self, _fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
-        Ok(self.api.set_unschedulable(host.as_str(), true).await.map(drop)?)
+    async fn cordon(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
+        if is_of_another_life(fleet, host) { Ok(()) } else { Ok(self.api.cordon(host.as_str()).await.map(drop)?) }
     }
 
-    async fn drain(&self, _fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
-        self.drain_node(host).await
+    async fn drain(&self, _fleet: &Fleet, host: &HostName, leaves: bool) -> Result<(), StepError> {
+        self.drain_node(host, leaves).await
     }
 
     async fn set_labels_and_taints(&self, _fleet: &Fleet, host: &HostName, differences: &[Difference]) -> Result<(), StepError> {
-        Ok(self.api.amend_node(host.as_str(), &NodeChange::of(differences, &self.declared)).await?)
+        Ok(self.api.amend_node(host.as_str(), &NodeChange::of(differences, &self.declared.object)).await?)
     }
 
     async fn uncordon(&self, _fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
-        Ok(self.api.set_unschedulable(host.as_str(), false).await.map(drop)?)
+        Ok(self.api.uncordon(host.as_str()).await?)
     }
 
-    /// The node of a host of another life is of that life too.
     async fn delete_node(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
-        if fleet.absent.get(host).is_some_and(|absence| matches!(absence.why, Why::OtherLife(_))) {
-            return Ok(());
-        }
-        Ok(self.api.delete_node(host.as_str()).await?)
+        if is_of_another_life(fleet, host) { Ok(()) } else { Ok(self.api.delete_node(host.as_str()).await?) }
     }
+}
+
+/// The node of such a host is of that life too.
+fn is_of_another_life(fleet: &Fleet, host: &HostName) -> bool {
+    fleet.absent.get(host).is_some_and(|absence| matches!(absence.why, Why::OtherLife(_)))
 }
 
 fn refused(error: KubernetesError) -> Diagnostic {

@@ -69,6 +69,11 @@ impl Config {
         self.taints.known().into_iter().flatten().filter_map(|taint| startup(taint.known()?)).collect()
     }
 
+    /// `1.36.3`; `None` while it is unknown.
+    pub fn kubernetes_version(&self) -> Option<String> {
+        self.cluster.known()?.kubernetes_version.known().cloned()
+    }
+
     /// `None` while something is unknown.
     pub fn spec(&self, kube_proxy_kubeconfig: Content) -> Option<NodeGroupSpec> {
         let join = self.cluster.known()?;

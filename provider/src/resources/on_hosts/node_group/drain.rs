@@ -1,6 +1,6 @@
 //! A drain: cordon, evict what can move, wait until it is gone. Disruption budgets are honoured until the time is up.
 
-use crate::kubernetes::{KubernetesError, MovablePod};
+use crate::kubernetes::{KnownNode, MovablePod};
 use crate::ports::Kubernetes;
 use crate::resources::on_hosts::execute::StepError;
 use crate::wait::{Ended, Pace, Waiter};
@@ -15,13 +15,21 @@ const LOOKS: usize = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
     Moved,
-    /// There is no other node, or all are cordoned: they end with their host, and waiting moves none.
+    /// No other node takes one of them: waiting moves none.
     NowhereToGo,
 }
 
 /// Nothing is done to a node that does not exist.
-pub async fn drain(waiter: Waiter<'_>, api: &dyn Kubernetes, node: &str, limit: Duration) -> Result<Drained, StepError> {
-    if !api.set_unschedulable(node, true).await? {
+///
+/// `takes_pods` says of another node whether it takes pods, now or before the limit.
+pub async fn drain(
+    waiter: Waiter<'_>,
+    api: &dyn Kubernetes,
+    node: &str,
+    limit: Duration,
+    takes_pods: impl Fn(&str, &KnownNode) -> bool,
+) -> Result<Drained, StepError> {
+    if !api.cordon(node).await? {
         return Ok(Drained::Moved);
     }
     let what = format!("the pods of node {node} have moved");
@@ -31,8 +39,12 @@ pub async fn drain(waiter: Waiter<'_>, api: &dyn Kubernetes, node: &str, limit: 
         if pods.is_empty() {
             break;
         }
-        if look % LOOKS == 0 && !wait.ask(has_room(api, node)).await?? {
-            return Ok(Drained::NowhereToGo);
+        // Those that end already have left: where to is not asked of them.
+        if look % LOOKS == 0 && !pods.iter().any(|pod| pod.is_terminating) {
+            let others = wait.ask(api.nodes()).await??;
+            if !others.iter().any(|(name, known)| name != node && takes_pods(name, known) && takes_one(known, &pods)) {
+                return Ok(Drained::NowhereToGo);
+            }
         }
         let mut reason = String::new();
         for pod in &pods {
@@ -49,10 +61,9 @@ pub async fn drain(waiter: Waiter<'_>, api: &dyn Kubernetes, node: &str, limit: 
     Ok(Drained::Moved)
 }
 
-/// There is another node that is not cordoned; one that is not Ready may be so again before the limit. Nodes that are about to leave are
-/// cordoned by then.
-async fn has_room(api: &dyn Kubernetes, node: &str) -> Result<bool, KubernetesError> {
-    Ok(api.nodes().await?.iter().any(|(name, known)| name != node && !known.is_cordoned))
+/// One of the pods tolerates its taints. A node that is not Ready may be so again before the limit.
+fn takes_one(known: &KnownNode, pods: &[MovablePod]) -> bool {
+    pods.iter().any(|pod| pod.tolerates(&known.object.taints))
 }
 
 /// `Some` says why it is still there.
@@ -68,8 +79,8 @@ fn late(node: &str, pods: &[MovablePod], reason: &str, limit: Duration) -> StepE
     StepError::Gate {
         summary: format!("node {node} still has pods after {} s", limit.as_secs()),
         detail: format!(
-            "{}: {reason}\n\nThe node stays cordoned, and so do those that were to leave with it: `kubectl uncordon` lets one that is to stay \
-             take pods again. Make room for them on other nodes, relax their disruption budgets or raise \
+            "{}: {reason}\n\nThe node stays cordoned, and so do those that were to leave with it, until the next apply: it goes on with the \
+             drain, or lets those that stay take pods again. Make room for them on other nodes, relax their disruption budgets or raise \
              `drain_timeout_seconds`; running apply again is safe.",
             names.join(", ")
         ),

@@ -2,36 +2,40 @@
 //! at apply. Pure.
 
 use super::config::Config;
+use super::skew;
 use crate::kubernetes::KnownNode;
 use crate::resources::on_hosts::recorded::Recorded;
-use bundle::{Difference, HostName, Item, NodeObject, TaintKey, What};
-use rollout::{NodeFacts, NodeStatus};
+use bundle::{Difference, HostName, Instead, Item, NodeObject, TaintKey, What};
+use rollout::{CordonedBy, NodeFacts, NodeStatus};
 use schema::{Diagnostic, Value, decode};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub type Facts = BTreeMap<HostName, NodeFacts>;
 
-type Drift = BTreeMap<HostName, Vec<Difference>>;
+pub type Drift = BTreeMap<HostName, Vec<Difference>>;
 
 /// What follows from a changed declaration and from the drift that the last refresh found. Of hosts that are new nothing does: their
 /// nodes register with what is declared.
 pub fn assumed(config: &Config, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
-    let (Some(prior), Some(declared)) = (prior, config.node_object()) else { return Ok(Facts::new()) };
+    let (Some(prior), Some(declared)) = (prior, Declared::by(config)) else { return Ok(Facts::new()) };
     let recorded = Recorded::of(Some(prior))?;
-    let before = before(Some(prior), &config.startup_taints())?;
-    let (changed, mut drift) = (declared.differences(&before, &before), of_nodes(recorded.differences()?));
-    if changed.is_empty() && drift.is_empty() {
-        return Ok(Facts::new());
-    }
+    let before = Declared::before(Some(prior), &config.startup_taints())?;
+    let changed = declared.object.differences(&before.object, &before.object);
+    let known: BTreeSet<String> = changed.iter().map(|difference| difference.item.to_string()).collect();
+    let mut drift = of_nodes(recorded.differences()?);
     let assume = |host: HostName| {
         let found = drift.remove(&host).unwrap_or_default();
-        let is_registered = !found.iter().any(|difference| difference.what == What::NotRegistered);
-        let status = (!is_registered).then_some(NodeStatus::NotRegistered);
-        let mut differences = if is_registered { changed.clone() } else { Vec::new() };
-        let known: BTreeSet<String> = changed.iter().map(|difference| difference.item.to_string()).collect();
-        differences
-            .extend(found.into_iter().filter(|found| found.item != Item::Node && !known.contains(&found.item.to_string())));
-        (host, NodeFacts { status, differences, ..NodeFacts::default() })
+        let has = |what: &What| found.iter().any(|difference| difference.what == *what);
+        if has(&What::NotRegistered) {
+            return (host, NodeFacts { status: Some(NodeStatus::NotRegistered), ..NodeFacts::default() });
+        }
+        let kubelet = found.iter().find_map(kubelet_found).or(before.kubelet_version.as_deref());
+        let other_minor = skew::other_minor(kubelet, declared.kubelet_version.as_deref());
+        let cordoned_by = has(&What::LeftCordoned).then_some(CordonedBy::Provider);
+        let is_set = |found: &Difference| matches!(found.item, Item::Label(_) | Item::Taint(_));
+        let also = found.iter().filter(|found| is_set(found) && !known.contains(&found.item.to_string())).cloned();
+        let differences = changed.iter().cloned().chain(also).collect();
+        (host, NodeFacts { differences, cordoned_by, other_minor, ..NodeFacts::default() })
     };
     let facts = recorded.manifests()?.into_keys().map(assume);
     Ok(facts.filter(|(_, facts)| *facts != NodeFacts::default()).collect())
@@ -41,7 +45,7 @@ pub fn assumed(config: &Config, prior: Option<&Value>) -> Result<Facts, Diagnost
 pub fn found<'a>(
     hosts: impl Iterator<Item = &'a HostName>,
     nodes: &BTreeMap<String, KnownNode>,
-    (declared, before): (&NodeObject, &NodeObject),
+    (declared, before): (&Declared, &Declared),
 ) -> Facts {
     let fact = |host: &HostName| {
         let Some(node) = nodes.get(host.as_str()) else {
@@ -49,9 +53,10 @@ pub fn found<'a>(
         };
         NodeFacts {
             status: Some(if node.not_ready.is_none() { NodeStatus::Ready } else { NodeStatus::NotReady }),
-            is_cordoned: node.is_cordoned,
+            cordoned_by: node.cordoned_by,
+            other_minor: declared.other_minor(node),
             has_expired: false,
-            differences: declared.differences(before, &node.object),
+            differences: declared.object.differences(&before.object, &node.object),
         }
     };
     hosts.map(|host| (host.clone(), fact(host))).collect()
@@ -59,13 +64,21 @@ pub fn found<'a>(
 
 /// What a refresh says of the nodes that there should be.
 pub fn drift(prior: &Value, nodes: &BTreeMap<String, KnownNode>) -> Result<Drift, Diagnostic> {
-    let (declared, hosts) = (declared_in(Some(prior))?, Recorded::of(Some(prior))?.manifests()?);
+    let (declared, hosts) = (Declared::in_state(prior)?, Recorded::of(Some(prior))?.manifests()?);
     let differences = |host: &HostName| match nodes.get(host.as_str()) {
         None => vec![Difference { item: Item::Node, what: What::NotRegistered }],
-        Some(node) => declared.differences(&NodeObject::default(), &node.object),
+        Some(node) => declared.differences(node),
     };
     let all = hosts.into_keys().map(|host| (host.clone(), differences(&host)));
     Ok(all.filter(|(_, differences)| !differences.is_empty()).collect())
+}
+
+/// The part of it that an apply which failed leaves: cordons, and kubelets of another minor version.
+pub fn left(state: &Value, nodes: &BTreeMap<String, KnownNode>) -> Result<Drift, Diagnostic> {
+    let mut drift = drift(state, nodes)?;
+    let is_left = |difference: &Difference| difference.item == Item::Kubelet || difference.what == What::LeftCordoned;
+    drift.values_mut().for_each(|all| all.retain(is_left));
+    Ok(drift)
 }
 
 /// Labels and taints that nodes may have after an apply that failed: those of before, and those that it was about to set. Of a key in both
@@ -97,16 +110,49 @@ pub fn known_drift(prior: &Value) -> Result<Drift, Diagnostic> {
     Ok(of_nodes(Recorded::of(Some(prior))?.differences()?))
 }
 
-/// What a state declares of its nodes, without what is a startup taint now: that is the agent's to take away, where it still is.
-pub fn before(state: Option<&Value>, startup_taints: &BTreeSet<TaintKey>) -> Result<NodeObject, Diagnostic> {
-    let mut before = declared_in(state)?;
-    before.taints.retain(|key, _| !startup_taints.contains(key));
-    Ok(before)
+/// What is declared of each node of a group.
+#[derive(Clone, Debug, Default)]
+pub struct Declared {
+    pub object: NodeObject,
+    /// `1.36.3`
+    pub kubelet_version: Option<String>,
 }
 
-fn declared_in(state: Option<&Value>) -> Result<NodeObject, Diagnostic> {
-    let Some(state) = state else { return Ok(NodeObject::default()) };
-    Ok(decode::<Config>(state)?.node_object().unwrap_or_default())
+impl Declared {
+    /// `None` while something about the nodes is unknown.
+    pub fn by(config: &Config) -> Option<Declared> {
+        Some(Declared { object: config.node_object()?, kubelet_version: config.kubernetes_version() })
+    }
+
+    /// By a state, without what is a startup taint now: that is the agent's to take away, where it still is.
+    pub fn before(state: Option<&Value>, startup_taints: &BTreeSet<TaintKey>) -> Result<Declared, Diagnostic> {
+        let mut before = state.map(Declared::in_state).transpose()?.unwrap_or_default();
+        before.object.taints.retain(|key, _| !startup_taints.contains(key));
+        Ok(before)
+    }
+
+    fn in_state(state: &Value) -> Result<Declared, Diagnostic> {
+        Ok(Declared::by(&decode::<Config>(state)?).unwrap_or_default())
+    }
+
+    fn other_minor(&self, node: &KnownNode) -> Option<Instead> {
+        skew::other_minor(node.kubelet_version.as_deref(), self.kubelet_version.as_deref())
+    }
+
+    fn differences(&self, node: &KnownNode) -> Vec<Difference> {
+        let of_kubelet = |instead| Difference { item: Item::Kubelet, what: What::Value(instead) };
+        let is_left_cordoned = node.cordoned_by == Some(CordonedBy::Provider);
+        let cordon = is_left_cordoned.then_some(Difference { item: Item::Node, what: What::LeftCordoned });
+        let of_object = self.object.differences(&NodeObject::default(), &node.object);
+        cordon.into_iter().chain(self.other_minor(node).map(of_kubelet)).chain(of_object).collect()
+    }
+}
+
+fn kubelet_found(difference: &Difference) -> Option<&str> {
+    match (&difference.item, &difference.what) {
+        (Item::Kubelet, What::Value(version)) => Some(&version.found),
+        _ => None,
+    }
 }
 
 fn of_nodes(mut drift: Drift) -> Drift {

@@ -20,6 +20,7 @@ use crate::resources::attributes;
 use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::hardway_cluster;
+use crate::resources::on_hosts::recorded;
 use crate::ssh;
 use crate::wait::Waiter;
 use actions::NodeActions;
@@ -53,7 +54,8 @@ impl HostResource for NodeGroup {
         Schema::new(
             "Nodes of a cluster on your own hosts: containerd, kubelet, kube-proxy and a routed dual-stack pod network.\n\n\
              Kubelets join by TLS bootstrap with a token that is valid for an hour. Control-plane hosts may be nodes as well.\n\n\
-             A host that is removed is drained, its node object is deleted, and everything on it is removed. Adding a host touches no other.",
+             A host that is removed is drained, its node object is deleted, and everything on it is removed. Adding a host touches no other. \
+             Another minor version of Kubernetes drains one node after the other, `max_unavailable` at a time.",
         )
         .attribute(attributes::id())
         .attribute(Attribute::string("name").optional_computed().default("nodes".into()).requires_replace().describe("Distinguishes the node groups of a cluster."))
@@ -92,7 +94,7 @@ impl HostResource for NodeGroup {
                 .optional_computed()
                 .default(Value::from(300))
                 .validator(schema::between(1, 86_400))
-                .describe("How long a drain may take before it fails; pod disruption budgets are respected."),
+                .describe("How long a drain may take before it fails; pod disruption budgets are respected. A node is drained before it leaves, and before its kubelet becomes another minor version. Pods that no controller owns and the data of `emptyDir` volumes end with it."),
         )
         .attribute(configuration::mirror_attribute())
         .attributes(downloads::attributes())
@@ -189,6 +191,9 @@ impl HostResource for NodeGroup {
             && let (Some(state), Some(prior)) = (&mut response.state, prior)
         {
             // Not set (yet) on every node, or set on some: the next plan, of whatever configuration, sees what differs and takes away the rest.
+            if let Some(left) = actions.left(state).await {
+                recorded::add_drift(state, &left);
+            }
             let (labels, taints) = facts::of_both(prior, state);
             state.set("labels", labels);
             state.set("taints", taints);

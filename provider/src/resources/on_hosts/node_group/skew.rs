@@ -1,5 +1,6 @@
 //! Which kubelets an API server works with. Pure.
 
+use bundle::Instead;
 use schema::{AttributePath, Diagnostic};
 
 /// <https://kubernetes.io/releases/version-skew-policy/>: since 1.25, and never newer than the API server.
@@ -25,6 +26,13 @@ pub fn check(kubelet: &str, api_server: &str) -> Result<(), Diagnostic> {
         .at(AttributePath::attribute("cluster").then("kubernetes_version")))
 }
 
+/// What a kubelet that runs (`v1.35.8`) is instead of the declared one (`1.36.3`), where its minor version is another. The difference
+/// between two patches needs no drain.
+pub fn other_minor(kubelet: Option<&str>, declared: Option<&str>) -> Option<Instead> {
+    let (found, declared) = (kubelet?.trim_start_matches('v'), declared?);
+    (minor(found)? != minor(declared)?).then(|| Instead { found: found.into(), declared: declared.into() })
+}
+
 fn minor(version: &str) -> Option<u64> {
     let mut parts = version.trim_start_matches('v').split('.');
     (parts.next()? == "1").then(|| parts.next()?.parse().ok())?
@@ -46,5 +54,14 @@ mod tests {
         check_minor("1.36.0", "v1.35.4", Some("kubelet 1.36.0 is newer than the API server, which is v1.35.4"));
         check_minor("1.32.9", "v1.36.1", Some("kubelet 1.32.9 is too old for the API server, which is v1.36.1"));
         check_minor("1.36.0", "something else", None);
+    }
+
+    #[test]
+    fn another_patch_is_the_same_minor_version() {
+        let other = |kubelet, declared| other_minor(kubelet, declared).map(|instead| instead.to_string());
+        assert_eq!(other(Some("v1.36.1"), Some("1.36.3")), None);
+        assert_eq!(other(Some("v1.35.8"), Some("1.36.3")).as_deref(), Some("1.35.8 instead of 1.36.3"));
+        assert_eq!(other(Some("v1.36.3"), Some("1.35.8")).as_deref(), Some("1.36.3 instead of 1.35.8"));
+        assert_eq!((other(None, Some("1.36.3")), other(Some("v0.0.0-master"), Some("1.36.3"))), (None, None));
     }
 }
