@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         the_loss_of_a_load_balancer_is_a_gap_of_less_than_two_seconds,
         the_api_survives_the_loss_of_a_control_plane_host_and_plan_says_which,
         certificates_that_expired_everywhere_are_renewed_by_one_apply,
+        a_snapshot_is_taken_before_etcd_restarts_and_brings_back_a_cluster_that_lost_two_of_three,
         no_secret_is_seen_in_logs_plans_progress_or_errors,
         destroy_leaves_the_hosts_as_they_were_and_a_second_destroy_is_fine,
     ];
@@ -284,6 +285,52 @@ fn certificates_that_expired_everywhere_are_renewed_by_one_apply(QuickStart(clus
         });
     }
     cluster.plan().is_empty();
+}
+
+/// By the commands of the guide.
+fn a_snapshot_is_taken_before_etcd_restarts_and_brings_back_a_cluster_that_lost_two_of_three(
+    QuickStart(cluster): &mut QuickStart,
+) {
+    cluster.kubectl(&["create", "configmap", "before", "--from-literal=is=kept"]).success();
+    let main = cluster.workspace.folder.join("main.tf");
+    let text = std::fs::read_to_string(&main).unwrap();
+    let endpoint = "  endpoint           = local.endpoint\n";
+    assert!(text.contains(endpoint), "{text}");
+    let etcd = "  etcd = { flags = { max-txn-ops = \"10000\" } }\n";
+    std::fs::write(&main, text.replace(endpoint, &format!("{endpoint}{etcd}"))).unwrap();
+    let plan = cluster.plan();
+    assert_eq!(plan.rollout("k8s_hardway_cluster.main")[0], "take a snapshot of etcd");
+    cluster.apply();
+    let snapshots = cluster.on("cp-1", "ls /var/lib/etcd-snapshots/*.db");
+    assert_eq!(snapshots.lines().count(), 1, "{snapshots}");
+
+    cluster.kubectl(&["create", "configmap", "after", "--from-literal=is=lost"]).success();
+    let [stop, restore, start] = commands_of("restore-etcd-from-a-snapshot.md");
+    CONTROL_PLANE.iter().for_each(|host| drop(cluster.on(host, &stop)));
+    ["cp-1", "cp-2"].iter().for_each(|host| drop(cluster.on(host, "rm -rf /var/lib/etcd/*")));
+    let snapshot = cluster.on("cp-1", &format!("gzip -c {snapshots} | base64 -w0"));
+    for host in CONTROL_PLANE {
+        for (place, part) in snapshot.as_bytes().chunks(60_000).enumerate() {
+            let begin = if place == 0 { ">" } else { ">>" };
+            cluster.on(host, &format!("echo {} {begin}/root/snapshot.b64", String::from_utf8_lossy(part)));
+        }
+        cluster.on(host, &format!("tr -d '\\n' </root/snapshot.b64 | base64 -d | gunzip >/root/snapshot.db && {{ {restore} }}"));
+    }
+    CONTROL_PLANE.iter().for_each(|host| drop(cluster.on(host, &start)));
+    cluster.apply();
+    cluster.plan().is_empty();
+    assert_eq!(cluster.get(&["configmap", "before"])["data"]["is"], "kept");
+    assert!(!cluster.kubectl(&["get", "configmap", "after"]).is_success(), "written after the snapshot");
+    cluster.wait_until_ready(&CONTROL_PLANE);
+    CONTROL_PLANE.iter().for_each(|host| drop(cluster.on(host, "rm -rf /root/snapshot.* /var/lib/etcd/member-before-*")));
+    cluster.kubectl(&["delete", "configmap", "before"]).success();
+}
+
+/// The blocks of shell commands in a guide.
+fn commands_of<const COUNT: usize>(guide: &str) -> [String; COUNT] {
+    let guide = std::fs::read_to_string(acceptance_tests::source_folder().join("../docs/guides").join(guide)).unwrap();
+    let blocks = guide.split("```sh\n").skip(1).map(|part| part.split("```").next().unwrap().to_string());
+    blocks.collect::<Vec<_>>().try_into().unwrap()
 }
 
 fn no_secret_is_seen_in_logs_plans_progress_or_errors(QuickStart(cluster): &mut QuickStart) {

@@ -1,7 +1,7 @@
 //! The doors to the world: hosts, etcd, the Kubernetes API, the cloud, the clock and published checksums. Resources reach out through these only,
 //! so that every resource can be held to the engine's contract on fakes. The real ones stand at the end.
 
-use crate::etcd::{Cluster, EtcdClient, EtcdError, Status};
+use crate::etcd::{Cluster, EtcdClient, EtcdError, Snapshot, SnapshotPlace, Status};
 use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesApi, KubernetesError, MovablePod, NodeChange, NodeReport};
 use async_trait::async_trait;
 use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
@@ -78,6 +78,7 @@ pub trait Etcd: Send + Sync {
     async fn cluster(&self) -> Result<Cluster, EtcdError>;
     async fn members(&self) -> Result<Cluster, EtcdError>;
     async fn status(&self) -> Result<Status, EtcdError>;
+    async fn snapshot(&self, place: &SnapshotPlace) -> Result<Snapshot, EtcdError>;
 }
 
 /// The API of one cluster. Contracts are those of `kubernetes::KubernetesApi`.
@@ -227,6 +228,9 @@ impl Etcd for EtcdClient {
     }
     async fn status(&self) -> Result<Status, EtcdError> {
         EtcdClient::status(self).await
+    }
+    async fn snapshot(&self, place: &SnapshotPlace) -> Result<Snapshot, EtcdError> {
+        EtcdClient::snapshot(self, place).await
     }
 }
 

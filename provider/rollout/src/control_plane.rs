@@ -5,8 +5,30 @@ use crate::host::{Need, Work, destroy, pushes, stage};
 use crate::{Cause, Gate, HostState, Membership, Refusal, Step, members};
 use bundle::{Health, HostName, UnitName, UnitTraits};
 
-/// Empty when every host that answers has and runs what it should. Hosts that do not answer get no step.
+/// When snapshots of etcd are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshots {
+    /// Before the first of the members that run is restarted.
+    pub before_restarts: bool,
+    /// The user asked for one.
+    pub is_requested: bool,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Snapshots { before_restarts: true, is_requested: false }
+    }
+}
+
+/// With a snapshot before members restart. Empty when every host that answers has and runs what it should. Hosts that do not answer get no
+/// step.
 pub fn plan(hosts: &[HostState]) -> Result<Vec<Step>, Refusal> {
+    plan_with(hosts, Snapshots::default())
+}
+
+/// The same with other rules for snapshots. One is taken before anything else is done; of a cluster that has lost its quorum, only one that
+/// was asked for, once it serves again.
+pub fn plan_with(hosts: &[HostState], snapshots: Snapshots) -> Result<Vec<Step>, Refusal> {
     if hosts.iter().all(HostState::leaves) {
         return Ok(destroy(&hosts.iter().collect::<Vec<_>>()));
     }
@@ -14,12 +36,17 @@ pub fn plan(hosts: &[HostState]) -> Result<Vec<Step>, Refusal> {
     members::refuse_empty(hosts)?;
     members::refuse_removed(hosts)?;
     let works: Vec<Work> = hosts.iter().filter_map(HostState::work).filter(|work| !work.is_idle()).collect();
-    if works.is_empty() {
-        return Ok(vec![]);
-    }
     let cluster = Cluster { hosts, works: &works };
-    let steps = if cluster.has_lost_quorum() { cluster.bring_up()? } else { cluster.repair_and_roll()? };
-    Ok(with_objects(steps, &works))
+    if cluster.has_lost_quorum() {
+        let mut steps = if works.is_empty() { vec![] } else { with_objects(cluster.bring_up()?, &works) };
+        steps.extend((snapshots.is_requested && !works.is_empty()).then_some(Step::SnapshotEtcd));
+        return Ok(steps);
+    }
+    let restarts = works.iter().any(|work| work.interrupts(|traits| traits.health == Health::EtcdMember));
+    let is_taken = snapshots.is_requested || (snapshots.before_restarts && restarts);
+    let mut steps: Vec<Step> = is_taken.then_some(Step::SnapshotEtcd).into_iter().collect();
+    steps.extend(with_objects(cluster.repair_and_roll()?, &works));
+    Ok(steps)
 }
 
 fn refuse_change_of_members(hosts: &[HostState]) -> Result<(), Refusal> {

@@ -137,6 +137,7 @@ impl Run {
             Step::SetLabelsAndTaints { .. } => "set_labels_and_taints",
             Step::Join { .. } => "join",
             Step::ApplyObjects => "apply_objects",
+            Step::SnapshotEtcd => "snapshot_etcd",
             Step::Remove { .. } => "remove",
             Step::Gate { gate, .. } => match gate {
                 Gate::UnitsHealthy { .. } => "wait_for_units",
@@ -174,6 +175,7 @@ impl Run {
             Step::Start { because, .. } | Step::Restart { because, .. } | Step::Reload { because, .. } => {
                 because.iter().map(|cause| text(cause)).collect()
             }
+            Step::Drain { because, .. } => because.iter().map(|cause| text(cause)).collect(),
             _ => Vec::new(),
         }
     }

@@ -74,6 +74,8 @@ pub enum Step {
     },
     /// Objects that every cluster needs, by server-side apply.
     ApplyObjects,
+    /// By the first member that answers, on its host; one that has just been started is waited for.
+    SnapshotEtcd,
     /// Deletes what was pushed and what the components made.
     Remove {
         host: HostName,
@@ -157,7 +159,8 @@ pub fn disruption(step: &Step) -> Disruption {
         | Step::Uncordon { .. }
         | Step::SetLabelsAndTaints { .. }
         | Step::Join { .. }
-        | Step::ApplyObjects => Disruption::None,
+        | Step::ApplyObjects
+        | Step::SnapshotEtcd => Disruption::None,
     }
 }
 
@@ -210,7 +213,7 @@ impl Step {
             | Step::SetLabelsAndTaints { host, .. }
             | Step::Join { host }
             | Step::Remove { host } => vec![host],
-            Step::Gate { .. } | Step::ApplyObjects => vec![],
+            Step::Gate { .. } | Step::ApplyObjects | Step::SnapshotEtcd => vec![],
         }
     }
 
@@ -261,7 +264,7 @@ impl Step {
             | Step::Join { host: on }
             | Step::Remove { host: on } => on.clone_from(host),
             Step::Gate { gate, .. } => step = Step::gate(gate.on(host)),
-            Step::ApplyObjects => {}
+            Step::ApplyObjects | Step::SnapshotEtcd => {}
         }
         step
     }
@@ -299,6 +302,7 @@ impl Step {
             Step::SetLabelsAndTaints { host, differences } => (Some(host), node_text(differences)),
             Step::Join { host } => (Some(host), "give the kubelet a bootstrap token".into()),
             Step::ApplyObjects => (None, "apply the cluster's own objects".into()),
+            Step::SnapshotEtcd => (None, "take a snapshot of etcd".into()),
             Step::Remove { host } => (Some(host), "remove everything that was installed".into()),
         };
         vec![(host.into_iter().collect(), text)]

@@ -6,6 +6,7 @@ mod world;
 use bundle::{Bundle, HostName, HostPath};
 use proptest::prelude::*;
 use proptest::sample::select;
+use rollout::control_plane::Snapshots;
 use rollout::{EtcdData, Gate, History, HostState, Membership, Refusal, Role, Step, control_plane};
 use std::collections::BTreeSet;
 use world::{
@@ -57,6 +58,8 @@ fn apply(world: &mut World, kills: &[usize]) -> Result<(), Refusal> {
     let was_healthy = if had_quorum { serving(world) } else { BTreeSet::new() };
     for limit in kills.iter().copied().chain([usize::MAX]) {
         let steps = control_plane::plan(&world.states())?;
+        let members = world.machines.values().filter(|machine| !machine.answers || machine.runs(&unit("etcd.service")));
+        world.owes_snapshot = members.count() > hosts / 2;
         world.run(&steps, &mut { limit }, &mut |world, step| {
             let serving = serving(world);
             let down: Vec<&HostName> = was_healthy.difference(&serving).collect();
@@ -177,6 +180,42 @@ fn a_drifted_sysctl_or_a_file_that_nothing_reads_gives_a_push_alone() {
         matches!(&steps[..], [Step::Parallel(pushes)] if pushes.iter().all(|step| matches!(step, Step::Push { .. }))),
         "{steps:?}"
     );
+}
+
+#[test]
+fn a_snapshot_comes_before_members_restart_and_when_it_is_asked_for() {
+    let taken = |world: &World, before_restarts, is_requested| {
+        let steps = control_plane::plan_with(&world.states(), Snapshots { before_restarts, is_requested }).unwrap();
+        let places: Vec<usize> = (0..steps.len()).filter(|place| steps[*place] == Step::SnapshotEtcd).collect();
+        match places[..] {
+            [] => Taken::Not,
+            [0] => Taken::First,
+            [place] if place + 1 == steps.len() => Taken::Last,
+            _ => panic!("{steps:?}"),
+        }
+    };
+    let mut without_etcd = running(3);
+    without_etcd.machine("cp-1").find(&unit("kube-apiserver.service"), Found::Older);
+    let mut down = to_update(3);
+    down.machines.values_mut().for_each(|machine| machine.find(&unit("etcd.service"), Found::FailedWithOlder));
+    for (world, before, asked) in [
+        (&running(3), Taken::Not, Taken::First),
+        (&without_etcd, Taken::Not, Taken::First),
+        (&to_update(1), Taken::First, Taken::First),
+        (&to_update(3), Taken::First, Taken::First),
+        (&down, Taken::Not, Taken::Last),
+    ] {
+        assert_eq!((taken(world, true, false), taken(world, false, true)), (before, asked));
+        assert_eq!(taken(world, false, false), Taken::Not);
+    }
+    assert_eq!(taken(&new(3), true, false), Taken::Not);
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Taken {
+    Not,
+    First,
+    Last,
 }
 
 #[test]

@@ -219,6 +219,7 @@ fn a_host_that_was_cut_off_with_another_to_update() {
     check(
         control_plane::plan(&states),
         r"
+take a snapshot of etcd
 cp-2: wait until the etcd member is healthy
 cp-2: wait until the API server is ready
 cp-2: start kube-scheduler.service (failed)

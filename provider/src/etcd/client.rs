@@ -11,9 +11,9 @@ const LIMITS: &str = "--dial-timeout=2s --command-timeout=3s";
 
 /// The member of one host, through which all are asked about.
 pub struct EtcdClient {
-    machine: Machine,
+    pub(super) machine: Machine,
     /// `https://192.0.2.11:2379`
-    endpoint: String,
+    pub(super) endpoint: String,
 }
 
 impl EtcdClient {
@@ -84,7 +84,7 @@ impl EtcdClient {
         Err(EtcdError::NoAnswer { host: self.host(), reason })
     }
 
-    fn parse<T: DeserializeOwned>(&self, output: &Output) -> Result<T, EtcdError> {
+    pub(super) fn parse<T: DeserializeOwned>(&self, output: &Output) -> Result<T, EtcdError> {
         serde_json::from_slice(&output.stdout).map_err(|error| self.unreadable(error.to_string()))
     }
 
@@ -92,7 +92,7 @@ impl EtcdClient {
         EtcdError::Unreadable { host: self.host(), reason }
     }
 
-    fn host(&self) -> String {
+    pub(super) fn host(&self) -> String {
         self.machine.target().name.to_string()
     }
 }
@@ -133,6 +133,8 @@ struct StatusResponse {
     raft_index: u64,
     #[serde(default)]
     raft_applied_index: u64,
+    #[serde(default)]
+    db_size: u64,
 }
 
 #[derive(Deserialize)]
@@ -153,6 +155,7 @@ impl From<StatusResponse> for Status {
             leader: Some(status.leader).filter(|leader| *leader != 0),
             raft_index: status.raft_index,
             applied_index: status.raft_applied_index,
+            size: status.db_size,
         }
     }
 }
@@ -173,7 +176,10 @@ mod tests {
         assert_eq!((members[1].id, members[1].name.as_str(), members[1].is_learner), (13455796455940752356, "", true));
         let statuses: Vec<EndpointStatus> = serde_json::from_str(STATUSES).unwrap();
         let status = Status::from(statuses.into_iter().next().unwrap().status);
-        assert_eq!(status, Status { member: members[0].id, leader: Some(members[0].id), raft_index: 4, applied_index: 4 });
+        assert_eq!(
+            status,
+            Status { member: members[0].id, leader: Some(members[0].id), raft_index: 4, applied_index: 4, size: 20480 }
+        );
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //! neither a route to the hosts' network nor a certificate in the state is needed.
 
 mod client;
+mod snapshot;
 
 pub use client::EtcdClient;
+pub use snapshot::{Snapshot, SnapshotPlace};
 
 use bundle::HostName;
 use machines::MachineError;
@@ -32,6 +34,8 @@ pub struct Status {
     pub raft_index: u64,
     /// Of the newest entry that it has worked off.
     pub applied_index: u64,
+    /// Bytes of its database.
+    pub size: u64,
 }
 
 /// All members, and the status of those that answer.
@@ -46,6 +50,9 @@ pub struct Cluster {
 pub enum EtcdError {
     #[error(transparent)]
     Machine(#[from] MachineError),
+    /// The text is what the programs said.
+    #[error("no snapshot of the etcd member of {host}: {reason}")]
+    Snapshot { host: String, reason: String },
     /// The text is what etcdctl said.
     #[error("the etcd member of {host} did not answer: {reason}")]
     NoAnswer { host: String, reason: String },
@@ -61,6 +68,11 @@ impl Cluster {
     /// Of how many votes the cluster needs to take a write.
     pub fn quorum(&self) -> usize {
         self.voters().count() / 2 + 1
+    }
+
+    /// Those with a vote that know the leader and are not behind.
+    pub fn healthy_voters(&self) -> impl Iterator<Item = &Member> {
+        self.voters().filter(|member| self.is_healthy(member.id))
     }
 
     /// Why there is no majority of healthy members, without the one of the host that is named; `None` when there is one.
@@ -118,7 +130,7 @@ mod tests {
 
     fn cluster(names: &[&str], healthy: &[u64]) -> Cluster {
         let member = |(id, name): (u64, &&str)| Member { id, name: name.to_string(), peer_urls: vec![], is_learner: false };
-        let status = |id: &u64| (*id, Status { member: *id, leader: Some(1), raft_index: 9, applied_index: 9 });
+        let status = |id: &u64| (*id, Status { member: *id, leader: Some(1), raft_index: 9, applied_index: 9, size: 20480 });
         Cluster { members: (1..).zip(names).map(member).collect(), statuses: healthy.iter().map(status).collect() }
     }
 

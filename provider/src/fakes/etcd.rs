@@ -2,7 +2,7 @@
 
 use super::FakeWorld;
 use super::memory::{HostMemory, Memory};
-use crate::etcd::{Cluster, EtcdError, Member, Status};
+use crate::etcd::{Cluster, EtcdError, Member, Snapshot, SnapshotPlace, Status};
 use crate::ports::Etcd;
 use async_trait::async_trait;
 use bundle::HostName;
@@ -50,6 +50,19 @@ impl Etcd for FakeEtcd {
         let own = cluster.members.iter().find(|member| member.name == self.host.as_str());
         own.and_then(|member| cluster.statuses.get(&member.id)).copied().ok_or_else(|| self.no_answer())
     }
+
+    async fn snapshot(&self, place: &SnapshotPlace) -> Result<Snapshot, EtcdError> {
+        self.status().await?;
+        let what = format!("{}: snapshot of etcd", self.host);
+        let path = format!("{}/{}-20261128T160000Z.db", place.folder, place.cluster);
+        let host = self.host.clone();
+        let taken = self.world.mutate(what, |memory, _| {
+            let is_full = memory.host(&host).has_no_room;
+            (!is_full).then_some(Snapshot { path, revision: 1, keys: 4, bytes: 20480 })
+        });
+        let no_room = || EtcdError::Snapshot { host: self.host.to_string(), reason: "0 KiB left".into() };
+        taken.await.ok_or_else(|| self.no_answer())?.ok_or_else(no_room)
+    }
 }
 
 /// The one that memory names leads, if it runs; else the last that runs.
@@ -68,7 +81,7 @@ fn cluster(memory: &Memory) -> Cluster {
         is_learner: false,
     };
     let status = |(id, _, runs): &(u64, &HostName, bool)| {
-        runs.then_some((*id, Status { member: *id, leader, raft_index: 1, applied_index: 1 }))
+        runs.then_some((*id, Status { member: *id, leader, raft_index: 1, applied_index: 1, size: 20480 }))
     };
     Cluster { members: numbered.iter().map(member).collect(), statuses: numbered.iter().filter_map(status).collect() }
 }

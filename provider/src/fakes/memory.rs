@@ -47,6 +47,8 @@ pub struct HostMemory {
     pub startings: u32,
     /// Its kubelet runs and reaches no API server.
     pub is_mute: bool,
+    /// Its disk is full.
+    pub has_no_room: bool,
     /// Its etcd member was removed from the cluster.
     pub is_no_member: bool,
     /// Its programs do not read again by themselves what they should.
@@ -153,6 +155,7 @@ impl Default for HostMemory {
             refusals: 0,
             startings: 0,
             is_mute: false,
+            has_no_room: false,
             is_no_member: false,
             is_blind: false,
             files: BTreeMap::new(),

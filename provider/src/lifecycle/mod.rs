@@ -29,6 +29,7 @@ mod rolls;
 mod rows;
 mod secrets;
 mod sizes;
+mod snapshots;
 mod unknowns;
 mod versions;
 mod whole;

@@ -1,7 +1,7 @@
 //! etcd: one member per control-plane host, with an authority for its clients and one for its peers.
 
 use super::files::{ETCD_PKI, Reader};
-use super::{Context, joined, tls_address, url};
+use super::{Context, SNAPSHOTS, joined, tls_address, url};
 use crate::component::{ETCD, shown_at};
 use crate::spec::{ClusterSpec, Host, RenderError};
 use crate::systemd::{Flags, SANDBOX};
@@ -49,6 +49,11 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     bundle.files.insert(HostPath::literal(BOOTSTRAP_ENVIRONMENT), File::public(bootstrap_environment(context)));
     add_etcdctl_credentials(context, bundle)?;
     bundle.data_directories.insert(HostPath::literal(DATA_DIRECTORY), Directory::data(0o700));
+    bundle.data_directories.insert(HostPath::literal(SNAPSHOTS), Directory::shared(0o700));
+    // Also of a directory that was there before the first push, as after a snapshot on a host that an earlier version set up.
+    bundle
+        .cleanup
+        .push(format!("rm -f {SNAPSHOTS}/{}-*T*Z.db {SNAPSHOTS}/.lock; rmdir {SNAPSHOTS} 2>/dev/null; true", context.spec.name));
     bundle.identity.insert(WAL.into(), wal_directory(&context.spec.etcd_flags));
     Ok(())
 }

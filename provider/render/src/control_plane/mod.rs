@@ -46,6 +46,10 @@ pub const API_SERVER_CERTIFICATE: &str = "/etc/kubernetes/pki/apiserver.crt";
 pub const KUBECTL: &str = "/usr/local/bin/kubectl";
 /// The client of etcd, which the gates ask.
 pub const ETCDCTL: &str = "/usr/local/bin/etcdctl";
+/// Reads snapshots back and restores them.
+pub const ETCDUTL: &str = "/usr/local/bin/etcdutl";
+/// Where snapshots of etcd stand on control-plane hosts. They hold all that the cluster does: Secrets are encrypted in them.
+pub const SNAPSHOTS: &str = "/var/lib/etcd-snapshots";
 /// Flags of etcdctl for the credentials that every control-plane host has for it.
 pub const ETCD_CREDENTIALS: &str = "--cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/client.crt --key=/etc/etcd/pki/client.key";
 

@@ -274,6 +274,8 @@ pub struct World {
     pub holder: Option<HostName>,
     pub nodes: BTreeSet<HostName>,
     pub objects_applied: bool,
+    /// No running member may restart before the plan has taken a snapshot.
+    pub owes_snapshot: bool,
     /// Whether what the API server says of nodes is known.
     pub asked: bool,
 }
@@ -341,7 +343,12 @@ impl World {
                 machine.observed = Observed { units, ..machine.manifest().as_observed() };
             }
             Step::Start { host, units, .. } => units.iter().for_each(|unit| self.start(host, unit, false)),
-            Step::Restart { host, units, .. } => units.iter().for_each(|unit| self.start(host, unit, true)),
+            Step::Restart { host, units, .. } => {
+                let restarts =
+                    units.iter().any(|name| *name == unit("etcd.service")) && self.machines[host].runs(&unit("etcd.service"));
+                assert!(!restarts || !self.owes_snapshot, "{host}: etcd restarts, and nobody took a snapshot");
+                units.iter().for_each(|unit| self.start(host, unit, true));
+            }
             Step::Reload { host, units, .. } => units.iter().for_each(|unit| self.at(host).take_up(unit)),
             Step::Stop { host, units } => {
                 for unit in units {
@@ -378,6 +385,11 @@ impl World {
             Step::Join { host } => {
                 let machine = self.at(host);
                 (machine.joined, machine.has_token) = (true, true);
+            }
+            Step::SnapshotEtcd => {
+                // One that an apply started that was cut off is waited for.
+                assert!(self.settle_etcd(None) > 0, "no member gives a snapshot");
+                self.owes_snapshot = false;
             }
             Step::ApplyObjects => {
                 assert!(self.machines.values().any(|machine| machine.serves(&unit("kube-apiserver.service"))), "no API server");

@@ -47,6 +47,9 @@ pub trait Actions: Send + Sync {
     async fn apply_objects(&self, _fleet: &Fleet) -> Result<(), StepError> {
         Ok(())
     }
+    async fn snapshot_etcd(&self, _fleet: &Fleet) -> Result<(), StepError> {
+        Ok(())
+    }
     /// Moves the virtual addresses away from a host that is about to be worked on.
     async fn hand_over(&self, _fleet: &Fleet, _host: &HostName) -> Result<(), StepError> {
         Ok(())
@@ -237,6 +240,7 @@ impl<'a> Execution<'a> {
             Step::Uncordon { host } => actions.uncordon(fleet, host).await,
             Step::DeleteNode { host } => actions.delete_node(fleet, host).await,
             Step::ApplyObjects => actions.apply_objects(fleet).await,
+            Step::SnapshotEtcd => actions.snapshot_etcd(fleet).await,
             Step::HandOver { host } => actions.hand_over(fleet, host).await,
         }
     }

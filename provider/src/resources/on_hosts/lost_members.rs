@@ -50,8 +50,9 @@ enum Known {
 
 const FOUNDING: &str =
     "An empty member that starts as one of a new cluster can found a second, empty one: nothing was started or changed.";
-const RESTORING: &str = "restore it from a snapshot with `etcdutl snapshot restore` on every host; or, if nobody needs it, destroy the \
-                         cluster and create it again (`-replace`).";
+const RESTORING: &str = "restore it from a snapshot with `etcdutl snapshot restore` on every host, as the guide \"Restore etcd from a \
+                         snapshot\" shows (the last ones are in /var/lib/etcd-snapshots); or, if nobody needs it, destroy the cluster and \
+                         create it again (`-replace`).";
 
 /// As etcd's documentation replaces a failed machine: the member goes by its id, and comes back under a new one.
 fn replacing(lost: &Place, known: Known, healthy: &Place) -> String {

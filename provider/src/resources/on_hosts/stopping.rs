@@ -8,6 +8,7 @@ use super::node_group::drain::drain;
 use super::node_group::others::Disturbance;
 use super::node_group::ready::wait_until_ready;
 use super::{health, served};
+use crate::etcd::SnapshotPlace;
 use crate::fakes::{FakeClock, FakeFile, FakeUnit, FakeWorld, Memory, Node, Record};
 use crate::ports::Clock;
 use crate::progress::Progress;
@@ -17,6 +18,7 @@ use machines::{Incarnation, Owner, Uid};
 use render::component::{API_SERVER, CONTAINERD, ETCD, KUBELET, VIRTUAL_ADDRESSES};
 use render::control_plane::{ADMIN_KUBECONFIG, Endpoints};
 use rollout::Gate;
+use schema::Field;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,30 +74,40 @@ async fn stops(wait: impl AsyncFnOnce(&Fleet, &FakeWorld) -> Result<(), StepErro
     world.memory()
 }
 
-async fn control_plane(gate: Gate) {
+async fn control_plane(gate: Option<Gate>) {
     let endpoints = Endpoints {
         etcd: "https://192.0.2.1:2379".into(),
         etcd_peer: "https://192.0.2.1:2380".into(),
         api_server: "https://127.0.0.1:6443".into(),
     };
-    let actions = ControlPlaneActions { endpoints: BTreeMap::from([(host(), endpoints)]), objects: Vec::new() };
-    stops(async |fleet, _| actions.gate(fleet, &gate).await).await;
+    let snapshots = SnapshotPlace { folder: HostPath::literal("/var/lib/etcd-snapshots"), cluster: "demo".into(), kept: 3 };
+    let endpoints = BTreeMap::from([(host(), endpoints)]);
+    let actions = ControlPlaneActions { endpoints, objects: Vec::new(), snapshots, snapshot_trigger: Field::Null };
+    match gate {
+        Some(gate) => stops(async |fleet, _| actions.gate(fleet, &gate).await).await,
+        None => stops(async |fleet, _| actions.snapshot_etcd(fleet).await).await,
+    };
+}
+
+#[tokio::test]
+async fn a_member_that_gives_a_snapshot() {
+    control_plane(None).await;
 }
 
 #[tokio::test]
 async fn a_quorum() {
-    control_plane(Gate::EtcdQuorum).await;
-    control_plane(Gate::QuorumWithout { host: host() }).await;
+    control_plane(Some(Gate::EtcdQuorum)).await;
+    control_plane(Some(Gate::QuorumWithout { host: host() })).await;
 }
 
 #[tokio::test]
 async fn a_member_of_etcd() {
-    control_plane(Gate::EtcdMemberHealthy { host: host() }).await;
+    control_plane(Some(Gate::EtcdMemberHealthy { host: host() })).await;
 }
 
 #[tokio::test]
 async fn an_api_server() {
-    control_plane(Gate::ApiServerReady { host: host() }).await;
+    control_plane(Some(Gate::ApiServerReady { host: host() })).await;
 }
 
 #[tokio::test]

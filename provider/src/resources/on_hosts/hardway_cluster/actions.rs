@@ -1,6 +1,6 @@
 //! What the planner's steps and gates mean for a control plane.
 
-use crate::etcd::{Cluster, EtcdError};
+use crate::etcd::{Cluster, EtcdError, Snapshot, SnapshotPlace};
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::health::last_words;
@@ -10,16 +10,24 @@ use bundle::HostName;
 use render::component::{API_SERVER, Component, ETCD};
 use render::control_plane::{ADMIN_KUBECONFIG, Endpoints, KUBECTL};
 use rollout::{Gate, Membership};
+use schema::Field;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 pub struct ControlPlaneActions {
     /// Where each host reaches its own etcd member and API server.
     pub endpoints: BTreeMap<HostName, Endpoints>,
     pub objects: Vec<serde_json::Value>,
+    pub snapshots: SnapshotPlace,
+    pub snapshot_trigger: Field<String>,
 }
 
+/// A database of 8 GiB, the most that is allowed, on a slow disk.
+const SNAPSHOT_LIMIT: Duration = Duration::from_secs(300);
+/// A member that starts answers within this.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 const LIMIT: Duration = Duration::from_secs(120);
 /// For a question that an apply can do without.
 const MEMBERS_LIMIT: Duration = Duration::from_secs(3);
@@ -51,6 +59,65 @@ impl Actions for ControlPlaneActions {
         let Some(machine) = fleet.first() else { return Ok(()) };
         Ok(machine.kubernetes().await?.apply(&self.objects).await?)
     }
+
+    /// By the first member that has a vote, knows the leader and all entries, and gives one.
+    async fn snapshot_etcd(&self, fleet: &Fleet) -> Result<(), StepError> {
+        let mut reasons = Vec::new();
+        for host in self.healthy_members(fleet).await? {
+            let (Some(machine), Some(endpoints)) = (fleet.machines.get(&host), self.endpoints.get(&host)) else { continue };
+            let member = machine.etcd(&endpoints.etcd);
+            match fleet.waiter().within(SNAPSHOT_LIMIT, member.snapshot(&self.snapshots)).await {
+                Some(Ok(snapshot)) => {
+                    fleet.progress.line(&taken(&host, &snapshot));
+                    return Ok(());
+                }
+                Some(Err(error)) => reasons.push(error.to_string()),
+                None if fleet.waiter().cancelled.is_cancelled() => {
+                    return Err(StepError::Cancelled("a snapshot of etcd is taken".into()));
+                }
+                None => reasons.push(format!("{host}: it took longer than {} s", SNAPSHOT_LIMIT.as_secs())),
+            }
+        }
+        Err(self.no_snapshot(&reasons.join("\n")))
+    }
+}
+
+impl ControlPlaneActions {
+    /// Hosts whose members have what a quorum has. An apply that was cut off may have started them just now: they are waited for.
+    async fn healthy_members(&self, fleet: &Fleet) -> Result<Vec<HostName>, StepError> {
+        let healthy = Mutex::new(Vec::new());
+        let lacks = async || {
+            let cluster = match self.cluster(fleet).await? {
+                Ok(cluster) => cluster,
+                Err(reason) => return Ok(Some(reason)),
+            };
+            let mut found = healthy.lock().await;
+            *found = cluster.healthy_voters().filter_map(|member| HostName::parse(member.name.as_str()).ok()).collect();
+            found.retain(|host| fleet.machines.contains_key(host));
+            Ok::<_, StepError>(found.is_empty().then(|| "no member on a host that answers has caught up".to_string()))
+        };
+        let wait = fleet.waiter().until("a healthy member of etcd", ANSWER_LIMIT, PACE);
+        match wait.until_nothing_lacks(lacks).await? {
+            None => Ok(healthy.into_inner()),
+            Some(reason) => Err(self.no_snapshot(&reason)),
+        }
+    }
+
+    fn no_snapshot(&self, reasons: &str) -> StepError {
+        let SnapshotPlace { folder, .. } = &self.snapshots;
+        StepError::Gate {
+            summary: "no snapshot of etcd was taken".into(),
+            detail: format!(
+                "{reasons}\n\nSnapshots are written to {folder} of the first healthy member. To go on without one, set etcd.snapshots_kept = 0, and \
+                 etcd.snapshot_trigger back to what it was."
+            ),
+        }
+    }
+}
+
+fn taken(host: &HostName, snapshot: &Snapshot) -> String {
+    let Snapshot { path, revision, keys, bytes } = snapshot;
+    format!("{host}: snapshot of etcd in {path}: revision {revision}, {keys} keys, {} KiB", bytes >> 10)
 }
 
 impl ControlPlaneActions {

@@ -15,6 +15,7 @@ pub const DEFAULT_NODE_MASK_IPV6: u8 = 64;
 /// Prefix lengths that a node's network may have: an IPv4 network of /30 has two addresses.
 pub const NODE_MASKS_IPV4: (i64, i64) = (9, 30);
 pub const NODE_MASKS_IPV6: (i64, i64) = (17, 124);
+pub const DEFAULT_SNAPSHOTS_KEPT: usize = 3;
 const DEFAULT_API_PORT: u16 = 6443;
 
 #[derive(Deserialize)]
@@ -25,7 +26,7 @@ pub struct Config {
     pub endpoint: Field<String>,
     pub hosts: Field<HostConfigs>,
     pub network: Field<NetworkConfig>,
-    pub etcd: Field<Component>,
+    pub etcd: Field<Etcd>,
     pub api_server: Field<ApiServer>,
     pub controller_manager: Field<Component>,
     pub scheduler: Field<Component>,
@@ -50,6 +51,14 @@ pub struct Component {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
+pub struct Etcd {
+    pub flags: Flags,
+    pub snapshots_kept: Field<usize>,
+    pub snapshot_trigger: Field<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub struct ApiServer {
     pub flags: Flags,
     pub audit_policy: Field<String>,
@@ -58,6 +67,21 @@ pub struct ApiServer {
 type Flags = Field<BTreeMap<String, Field<String>>>;
 
 impl Config {
+    /// Unknown counts as the default: it is only how many stay.
+    pub fn snapshots_kept(&self) -> usize {
+        let given = self.etcd.known().and_then(|etcd| etcd.snapshots_kept.known());
+        given.copied().unwrap_or(DEFAULT_SNAPSHOTS_KEPT)
+    }
+
+    /// Any other text than before asks for a snapshot.
+    pub fn snapshot_trigger(&self) -> Field<String> {
+        match &self.etcd {
+            Field::Known(etcd) => etcd.snapshot_trigger.clone(),
+            Field::Unknown => Field::Unknown,
+            Field::Null => Field::Null,
+        }
+    }
+
     /// `None` while something is unknown.
     pub fn spec(&self) -> Option<ClusterSpec> {
         Some(ClusterSpec {

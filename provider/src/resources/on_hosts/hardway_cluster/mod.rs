@@ -14,6 +14,7 @@ pub use join::Join;
 use super::errors::render_error;
 use super::{Declared, Desired, HostResource, plan::Rollout};
 use crate::configuration::{self, Shared};
+use crate::etcd::SnapshotPlace;
 use crate::hosts;
 use crate::resources::attributes;
 use crate::resources::on_hosts::addresses::Moves;
@@ -25,15 +26,20 @@ use crate::resources::pki;
 use crate::ssh;
 use actions::ControlPlaneActions;
 use async_trait::async_trait;
-use bundle::{Bundle, Health, HostName, UnitName};
+use bundle::{Bundle, Health, HostName, HostPath, UnitName};
 use config::Config;
 use credentials::Credentials;
-use protocol::{Call, IdentityAttribute};
+use protocol::{ApplyResponse, Call, IdentityAttribute};
 use render::component::{CONTROL_PLANE, Component};
+use render::control_plane::SNAPSHOTS;
 use render::spec::ClusterSpec;
+use rollout::control_plane::Snapshots;
 use rollout::{HostState, Membership};
-use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, ValueAt, decode, encode};
+use schema::{Attribute, Diagnostic, Diagnostics, Field, Nesting, Schema, Type, Value, ValueAt, decode, encode};
 use std::collections::BTreeMap;
+
+const ETCD_ATTRIBUTE: &str = "etcd";
+const TRIGGER: &str = "snapshot_trigger";
 
 pub struct HardwayCluster;
 
@@ -41,8 +47,7 @@ pub struct HardwayCluster;
 impl HostResource for HardwayCluster {
     type Config = Config;
     type Actions = ControlPlaneActions;
-    /// What etcd says of the member of each host; none of them where it did not answer.
-    type Facts = BTreeMap<HostName, Membership>;
+    type Facts = Facts;
 
     fn name(&self) -> &'static str {
         "k8s_hardway_cluster"
@@ -84,7 +89,7 @@ impl HostResource for HardwayCluster {
             .required()
             .describe("Networks of pods and services."),
         )
-        .attribute(component("etcd", "etcd", vec![]))
+        .attribute(component("etcd", "etcd", snapshots()))
         .attribute(component(
             "api_server",
             "kube-apiserver",
@@ -154,23 +159,24 @@ impl HostResource for HardwayCluster {
         Ok(Desired { bundles: Some(bundles), warnings })
     }
 
-    fn rollout<'a>(&self, _config: &'a Config, members: &'a Self::Facts) -> Rollout<'a> {
-        let plan = |hosts: &[HostState]| {
-            let membership = |host: &HostState| members.get(&host.name).copied().unwrap_or_default();
+    fn rollout<'a>(&self, config: &'a Config, facts: &'a Facts) -> Rollout<'a> {
+        let snapshots = Snapshots { before_restarts: config.snapshots_kept() > 0, is_requested: facts.is_snapshot_requested };
+        let plan = move |hosts: &[HostState]| {
+            let membership = |host: &HostState| facts.members.get(&host.name).copied().unwrap_or_default();
             let known: Vec<HostState> = hosts.iter().map(|host| host.clone().with_membership(membership(host))).collect();
-            rollout::control_plane::plan(&known)
+            rollout::control_plane::plan_with(&known, snapshots)
         };
         Rollout { plan: Box::new(plan), is_settled: true }
     }
 
-    async fn observe(
-        &self,
-        actions: &ControlPlaneActions,
-        fleet: &Fleet,
-        prior: Option<&Value>,
-    ) -> Result<Self::Facts, Diagnostic> {
+    fn assume(&self, config: &Config, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
+        Ok(Facts { is_snapshot_requested: is_snapshot_requested(&config.snapshot_trigger(), prior), ..Facts::default() })
+    }
+
+    async fn observe(&self, actions: &ControlPlaneActions, fleet: &Fleet, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
         // A cluster that is created has no members yet.
-        Ok(if prior.is_some() { actions.members(fleet).await } else { BTreeMap::new() })
+        let members = if prior.is_some() { actions.members(fleet).await } else { BTreeMap::new() };
+        Ok(Facts { members, is_snapshot_requested: is_snapshot_requested(&actions.snapshot_trigger, prior) })
     }
 
     async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<ControlPlaneActions, Diagnostic> {
@@ -179,7 +185,26 @@ impl HostResource for HardwayCluster {
         Ok(ControlPlaneActions {
             endpoints: spec.hosts.keys().filter_map(endpoints).collect(),
             objects: render::objects::bootstrap_objects(&spec).map_err(render_error)?,
+            snapshots: SnapshotPlace {
+                folder: HostPath::literal(SNAPSHOTS),
+                cluster: spec.name.clone(),
+                kept: config.snapshots_kept(),
+            },
+            snapshot_trigger: config.snapshot_trigger(),
         })
+    }
+
+    /// A snapshot that was not taken is still asked for.
+    async fn settle(&self, _actions: &ControlPlaneActions, _call: &Call, prior: Option<&Value>, response: &mut ApplyResponse) {
+        if response.diagnostics.has_errors()
+            && let (Some(state), Some(prior)) = (&mut response.state, prior)
+        {
+            let (mut etcd, before) = (state.get(ETCD_ATTRIBUTE).clone(), prior.get(ETCD_ATTRIBUTE).get(TRIGGER).clone());
+            if etcd.is_set() {
+                etcd.set(TRIGGER, before);
+                state.set(ETCD_ATTRIBUTE, etcd);
+            }
+        }
     }
 
     fn moves(&self) -> Moves {
@@ -197,7 +222,7 @@ impl HostResource for HardwayCluster {
     fn plan_destroy(&self, prior: &Value) -> Diagnostics {
         let name = prior.get("name").as_str().unwrap_or_default();
         Diagnostic::warning(format!("destroying cluster {name} deletes all that is stored in its etcd"))
-            .detail("Every object of the cluster is lost. Take a snapshot first if any of it is still needed.")
+            .detail("Every object of the cluster is lost, and so are the snapshots on its hosts. Copy one elsewhere first if any of it is still needed.")
             .into()
     }
 
@@ -210,6 +235,39 @@ impl HostResource for HardwayCluster {
     fn instead_of_import(&self) -> &'static str {
         "Declare it and apply: hosts that this provider set up before are left as they are, and only what differs is changed."
     }
+}
+
+/// What is known of a cluster beside what is on its hosts.
+#[derive(Default)]
+pub struct Facts {
+    /// What etcd says of the member of each host; none of them where it did not answer.
+    members: BTreeMap<HostName, Membership>,
+    is_snapshot_requested: bool,
+}
+
+/// Never while a cluster is created. A text that is not known yet is another one.
+fn is_snapshot_requested(trigger: &Field<String>, prior: Option<&Value>) -> bool {
+    let before = |prior: &Value| prior.get(ETCD_ATTRIBUTE).get(TRIGGER).as_str().map(str::to_string);
+    let is_another = |prior: &Value| trigger.known().is_some_and(|text| Some(text.clone()) != before(prior));
+    prior.is_some_and(|prior| trigger.is_unknown() || is_another(prior))
+}
+
+fn snapshots() -> Vec<Attribute> {
+    vec![
+        Attribute::number("snapshots_kept")
+            .optional()
+            .validator(schema::between(0, 100))
+            .describe(format!(
+                "How many snapshots of etcd stay on a host, in `{SNAPSHOTS}`. Before an apply restarts members of etcd, the first healthy one gives a \
+                 snapshot on its host, which is read back once; an apply that cannot take it ends before anything changes. With 0, none is taken then, \
+                 and none is deleted."
+            ))
+            .defaults_to("`3`"),
+        Attribute::string(TRIGGER).optional().describe(
+            "Any text, such as `before moving the databases`. An apply with another one than the last takes a snapshot of etcd: before anything else, or, \
+             where etcd has lost its quorum, once it serves again.",
+        ),
+    ]
 }
 
 async fn resolve(config: &Config, declared: &Declared<'_, HardwayCluster>) -> Result<Option<Resolved>, Diagnostic> {
