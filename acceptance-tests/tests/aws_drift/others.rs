@@ -43,7 +43,10 @@ pub fn copy_of_instance(account: &Account, object: &str) -> String {
         ("Action".to_owned(), "RunInstances".to_owned()),
         ("ImageId".to_owned(), instance.value("imageId").to_owned()),
         ("InstanceType".to_owned(), instance.value("instanceType").to_owned()),
-        ("SubnetId".to_owned(), instance.value("subnetId").to_owned()),
+        // It goes with the instance, as the first one of every instance does that AWS launches without a word about it.
+        ("NetworkInterface.1.DeviceIndex".to_owned(), "0".to_owned()),
+        ("NetworkInterface.1.SubnetId".to_owned(), instance.value("subnetId").to_owned()),
+        ("NetworkInterface.1.DeleteOnTermination".to_owned(), "true".to_owned()),
         ("MinCount".to_owned(), "1".to_owned()),
         ("MaxCount".to_owned(), "1".to_owned()),
         ("TagSpecification.1.ResourceType".to_owned(), "instance".to_owned()),

@@ -92,7 +92,7 @@ fn forget_tables(api: &Api) {
     }
 }
 
-/// Of what was just made, and of what is described.
+/// Of what was just made, and of what is described. The interfaces in subnets that were added later belong to it as well.
 pub fn complete(call: &Call, answer: &mut Element, _: &Api, memory: &mut Memory) {
     if let Some(endpoint) = answer.at("vpcEndpoint") {
         let id = endpoint.value("vpcEndpointId").to_string();
@@ -100,8 +100,12 @@ pub fn complete(call: &Call, answer: &mut Element, _: &Api, memory: &mut Memory)
     }
     for path in ["vpcEndpoint", "vpcEndpointSet/item"] {
         for endpoint in answer.all_mut(path) {
-            let known = memory.endpoints.get(endpoint.value("vpcEndpointId"));
-            complete_one(endpoint, known.unwrap_or(&Parameters::new()));
+            let id = endpoint.value("vpcEndpointId").to_string();
+            complete_one(endpoint, memory.endpoints.get(&id).unwrap_or(&Parameters::new()));
+            let own = endpoint.values("networkInterfaceIdSet/item").into_iter().map(str::to_string);
+            let interfaces = own.chain(memory.endpoint_interfaces.get(&id).into_iter().flatten().cloned());
+            let items = interfaces.map(|interface| Element::leaf("item", &interface)).collect();
+            endpoint.replace(Element::new("networkInterfaceIdSet", items));
         }
     }
 }
