@@ -94,6 +94,7 @@ impl ControlPlaneActions {
             let mut found = healthy.lock().await;
             *found = cluster.healthy_voters().filter_map(|member| HostName::parse(member.name.as_str()).ok()).collect();
             found.retain(|host| fleet.machines.contains_key(host));
+            found.sort();
             Ok::<_, StepError>(found.is_empty().then(|| "no member on a host that answers has caught up".to_string()))
         };
         let wait = fleet.waiter().until("a healthy member of etcd", ANSWER_LIMIT, PACE);
