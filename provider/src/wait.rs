@@ -2,6 +2,7 @@
 //! A loop asks through [`Wait::ask`] and pauses through [`Wait::pause`]; both end at once when the user stops (Ctrl-C).
 
 use crate::ports::Clock;
+use futures::TryFutureExt;
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
@@ -122,13 +123,25 @@ impl Wait<'_> {
 
     /// Asks until nothing is lacking any more; otherwise what was, when the time was up.
     pub async fn until_nothing_lacks<L, E: From<Ended>, F: Future<Output = Result<Option<L>, E>>>(
-        mut self,
+        self,
         lacks: impl Fn() -> F,
     ) -> Result<Option<L>, E> {
+        let question = || lacks().map_ok(|lacking| lacking.map_or(Ok(()), Err));
+        Ok(self.until_answered(question).await?.err())
+    }
+
+    /// Asks until there is an answer; otherwise what was lacking when the time was up.
+    pub async fn until_answered<T, L, E: From<Ended>, F: Future<Output = Result<Result<T, L>, E>>>(
+        mut self,
+        question: impl Fn() -> F,
+    ) -> Result<Result<T, L>, E> {
         loop {
-            let Some(lacking) = self.ask(lacks()).await?? else { return Ok(None) };
+            let lacking = match self.ask(question()).await?? {
+                Ok(answer) => return Ok(Ok(answer)),
+                Err(lacking) => lacking,
+            };
             match self.pause().await {
-                Err(Ended::TimedOut { .. }) => return Ok(Some(lacking)),
+                Err(Ended::TimedOut { .. }) => return Ok(Err(lacking)),
                 ended => ended?,
             }
         }

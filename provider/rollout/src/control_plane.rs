@@ -14,21 +14,9 @@ pub struct Snapshots {
     pub is_requested: bool,
 }
 
-impl Default for Snapshots {
-    fn default() -> Self {
-        Snapshots { before_restarts: true, is_requested: false }
-    }
-}
-
-/// With a snapshot before members restart. Empty when every host that answers has and runs what it should. Hosts that do not answer get no
-/// step.
-pub fn plan(hosts: &[HostState]) -> Result<Vec<Step>, Refusal> {
-    plan_with(hosts, Snapshots::default())
-}
-
-/// The same with other rules for snapshots. One is taken before anything else is done; of a cluster that has lost its quorum, only one that
-/// was asked for, once it serves again.
-pub fn plan_with(hosts: &[HostState], snapshots: Snapshots) -> Result<Vec<Step>, Refusal> {
+/// Empty when every host that answers has and runs what it should, and no snapshot is asked for. Hosts that do not answer get no step. A
+/// snapshot is taken before anything else is done; of a cluster that has lost its quorum, only one that was asked for, once it serves again.
+pub fn plan(hosts: &[HostState], snapshots: Snapshots) -> Result<Vec<Step>, Refusal> {
     if hosts.iter().all(HostState::leaves) {
         return Ok(destroy(&hosts.iter().collect::<Vec<_>>()));
     }

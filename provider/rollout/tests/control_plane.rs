@@ -10,7 +10,8 @@ use rollout::control_plane::Snapshots;
 use rollout::{EtcdData, Gate, History, HostState, Membership, Refusal, Role, Step, control_plane};
 use std::collections::BTreeSet;
 use world::{
-    Found, Machine, World, bundle, certificate_of, config_of, control_plane_units, host, single, unit, with_certificates,
+    Found, Machine, World, bundle, certificate_of, config_of, control_plane_units, host, plan_cluster, single, unit,
+    with_certificates,
 };
 
 const CRITICAL: [&str; 2] = ["etcd.service", "kube-apiserver.service"];
@@ -57,7 +58,7 @@ fn apply(world: &mut World, kills: &[usize]) -> Result<(), Refusal> {
     let had_quorum = world.etcd_serving() > hosts / 2;
     let was_healthy = if had_quorum { serving(world) } else { BTreeSet::new() };
     for limit in kills.iter().copied().chain([usize::MAX]) {
-        let steps = control_plane::plan(&world.states())?;
+        let steps = plan_cluster(&world.states())?;
         let members = world.machines.values().filter(|machine| !machine.answers || machine.runs(&unit("etcd.service")));
         world.owes_snapshot = members.count() > hosts / 2;
         world.run(&steps, &mut { limit }, &mut |world, step| {
@@ -67,7 +68,7 @@ fn apply(world: &mut World, kills: &[usize]) -> Result<(), Refusal> {
             assert!(hosts < 3 || !had_quorum || world.etcd_serving() > hosts / 2, "after {step}: etcd has lost its quorum");
         });
     }
-    let left = control_plane::plan(&world.states())?;
+    let left = plan_cluster(&world.states())?;
     assert_eq!(left, [], "a second plan is not empty");
     let answering = world.machines.values().filter(|machine| machine.answers);
     let mut running = answering.flat_map(|machine| machine.observed.units.values()).filter(|unit| unit.is_running());
@@ -139,7 +140,7 @@ proptest! {
 fn every_kill_of_a_create_and_of_an_update_is_resumed() {
     for (name, start) in [("create", new as fn(usize) -> World), ("update", to_update)] {
         for hosts in [1, 3, 5] {
-            let count = single(&control_plane::plan(&start(hosts).states()).unwrap()).len();
+            let count = single(&plan_cluster(&start(hosts).states()).unwrap()).len();
             for first in 0..=count {
                 for second in [0, 1, count / 2] {
                     let mut world = start(hosts);
@@ -160,7 +161,7 @@ fn a_stopped_unit_starts_without_touching_other_hosts() {
     for stopped in control_plane_units() {
         let mut world = running(3);
         world.machine("cp-2").find(&stopped.0, Found::Failed);
-        let steps = control_plane::plan(&world.states()).unwrap();
+        let steps = plan_cluster(&world.states()).unwrap();
         let is_on_this_host = |step: &&Step| match step {
             Step::Start { host: started, units, .. } => *started == host("cp-2") && *units == [stopped.0.clone()],
             Step::Gate { host: waited_for, .. } => *waited_for == Some(host("cp-2")),
@@ -175,7 +176,7 @@ fn a_drifted_sysctl_or_a_file_that_nothing_reads_gives_a_push_alone() {
     let mut world = running(3);
     world.machine("cp-2").observed.sysctls.clear();
     world.machine("cp-3").outdate(&HostPath::literal("/etc/motd"));
-    let steps = control_plane::plan(&world.states()).unwrap();
+    let steps = plan_cluster(&world.states()).unwrap();
     assert!(
         matches!(&steps[..], [Step::Parallel(pushes)] if pushes.iter().all(|step| matches!(step, Step::Push { .. }))),
         "{steps:?}"
@@ -185,7 +186,7 @@ fn a_drifted_sysctl_or_a_file_that_nothing_reads_gives_a_push_alone() {
 #[test]
 fn a_snapshot_comes_before_members_restart_and_when_it_is_asked_for() {
     let taken = |world: &World, before_restarts, is_requested| {
-        let steps = control_plane::plan_with(&world.states(), Snapshots { before_restarts, is_requested }).unwrap();
+        let steps = control_plane::plan(&world.states(), Snapshots { before_restarts, is_requested }).unwrap();
         let places: Vec<usize> = (0..steps.len()).filter(|place| steps[*place] == Step::SnapshotEtcd).collect();
         match places[..] {
             [] => Taken::Not,
@@ -220,26 +221,26 @@ enum Taken {
 
 #[test]
 fn a_plan_that_reaches_no_host_assumes_what_the_last_apply_left() {
-    assert_eq!(control_plane::plan(&running(3).states()), Ok(vec![]));
+    assert_eq!(plan_cluster(&running(3).states()), Ok(vec![]));
 }
 
 #[test]
 fn a_host_that_does_not_answer_is_a_reason_to_refuse_only_when_another_has_to_go_down() {
     let mut idle = running(3);
     idle.machine("cp-3").answers = false;
-    assert_eq!(control_plane::plan(&idle.states()), Ok(vec![]));
+    assert_eq!(plan_cluster(&idle.states()), Ok(vec![]));
 
     let mut world = to_update(3);
     world.machine("cp-3").answers = false;
     assert_eq!(
-        control_plane::plan(&world.states()).unwrap_err().to_string(),
+        plan_cluster(&world.states()).unwrap_err().to_string(),
         "cp-1 has to restart, but cp-3 does not answer: Of 3 members of etcd that vote, 2 have to stay up. Bring cp-3 back. Then apply again."
     );
     let mut five = to_update(5);
     five.machine("cp-3").answers = false;
-    assert!(control_plane::plan(&five.states()).is_ok(), "five hosts survive the loss of two");
+    assert!(plan_cluster(&five.states()).is_ok(), "five hosts survive the loss of two");
     five.machine("cp-4").answers = false;
-    assert!(control_plane::plan(&five.states()).is_err());
+    assert!(plan_cluster(&five.states()).is_err());
 }
 
 #[test]
@@ -247,7 +248,7 @@ fn a_cluster_that_cannot_get_a_quorum_says_which_hosts_it_needs() {
     let mut new = new(3);
     new.machine("cp-2").answers = false;
     assert_eq!(
-        control_plane::plan(&new.states()).unwrap_err().to_string(),
+        plan_cluster(&new.states()).unwrap_err().to_string(),
         "cp-2 does not answer: The first etcd cluster forms from all of its hosts. Make every host reachable over SSH, then apply again."
     );
     let mut stopped = running(5);
@@ -255,15 +256,15 @@ fn a_cluster_that_cannot_get_a_quorum_says_which_hosts_it_needs() {
         stopped.machine(name).find(&unit("etcd.service"), Found::Failed);
     }
     stopped.machine("cp-4").answers = false;
-    assert!(control_plane::plan(&stopped.states()).is_ok());
+    assert!(plan_cluster(&stopped.states()).is_ok());
     stopped.machine("cp-2").answers = false;
     stopped.machine("cp-3").answers = false;
-    assert!(control_plane::plan(&stopped.states()).is_ok(), "the three may well run: what is down starts");
+    assert!(plan_cluster(&stopped.states()).is_ok(), "the three may well run: what is down starts");
     let mut two = running(2);
     two.machine("cp-1").find(&unit("etcd.service"), Found::Failed);
     two.machine("cp-2").answers = false;
     assert_eq!(
-        control_plane::plan(&two.states()).unwrap_err().to_string(),
+        plan_cluster(&two.states()).unwrap_err().to_string(),
         "etcd has no quorum and cannot get one: cp-2 does not answer. Bring enough of the hosts back, \
          or restore the cluster from a snapshot."
     );
@@ -274,12 +275,12 @@ fn members_neither_join_nor_leave() {
     let mut world = running(3);
     world.machine("cp-2").in_state = false;
     assert_eq!(
-        control_plane::plan(&world.states()).unwrap_err().to_string(),
+        plan_cluster(&world.states()).unwrap_err().to_string(),
         "cp-2 cannot join: The control-plane hosts of an existing cluster do not change yet. Declare the hosts that it was created with."
     );
     let mut world = running(3);
     world.machine("cp-3").leaves = true;
-    assert!(matches!(control_plane::plan(&world.states()), Err(Refusal::HostsLeave { hosts }) if hosts == [host("cp-3")]));
+    assert!(matches!(plan_cluster(&world.states()), Err(Refusal::HostsLeave { hosts }) if hosts == [host("cp-3")]));
 }
 
 #[test]
@@ -287,7 +288,7 @@ fn a_destroy_leaves_no_host_and_passes_by_the_one_that_does_not_answer() {
     let mut world = running(3);
     world.machines.values_mut().for_each(|machine| machine.leaves = true);
     world.machine("cp-2").answers = false;
-    let steps = control_plane::plan(&world.states()).unwrap();
+    let steps = plan_cluster(&world.states()).unwrap();
     assert!(world.run(&steps, &mut 100, &mut |_, _| ()));
     assert_eq!(world.machines.keys().collect::<Vec<_>>(), [&host("cp-2")]);
 }
@@ -304,7 +305,7 @@ fn a_host_that_did_not_come_up_is_the_next_one_that_a_plan_touches() {
                 machine.outdate(&config_of(&scheduler));
             }
         }
-        let steps = control_plane::plan(&world.states()).unwrap();
+        let steps = plan_cluster(&world.states()).unwrap();
         let first = single(&steps).into_iter().find_map(|step| step.changes().first().map(|host| host.as_str().to_string()));
         assert_eq!(first.as_deref(), Some(failed));
     }
@@ -315,7 +316,7 @@ fn no_host_is_changed_before_the_controllers_of_the_others_are_seen_to_stay_up()
     let scheduler = unit("kube-scheduler.service");
     let mut world = running(3);
     world.machine("cp-3").find(&scheduler, Found::Older);
-    let steps = control_plane::plan(&world.states()).unwrap();
+    let steps = plan_cluster(&world.states()).unwrap();
     let before = single(&steps).into_iter().take_while(|step| step.changes().is_empty());
     let seen = |step: &Step| match step {
         Step::Gate { gate: Gate::UnitsHealthy { host, units }, .. } => units.contains(&scheduler).then(|| host.clone()),
@@ -345,11 +346,11 @@ fn an_empty_member_of_a_cluster_that_stored_data_is_never_started() {
             world.machines.values_mut().for_each(|machine| machine.answers = true);
             away.into_iter().for_each(|name| world.machine(name).answers = false);
             let empty: Vec<HostName> = emptied.iter().filter(|name| Some(**name) != away).map(|name| host(name)).collect();
-            let refusal = control_plane::plan(&with_etcd(&world, emptied)).unwrap_err();
+            let refusal = plan_cluster(&with_etcd(&world, emptied)).unwrap_err();
             assert!(matches!(&refusal, Refusal::EmptyMembers { empty: found, .. } if *found == empty), "{refusal}");
         }
     }
-    assert_eq!(control_plane::plan(&with_etcd(&running(3), &[])), Ok(vec![]));
+    assert_eq!(plan_cluster(&with_etcd(&running(3), &[])), Ok(vec![]));
 }
 
 #[test]
@@ -357,11 +358,11 @@ fn an_empty_member_is_started_in_a_new_cluster_and_where_it_was_prepared_to_join
     for history in [History::Begun, History::Missing] {
         let states: Vec<HostState> =
             new(3).states().into_iter().map(|state| state.with_etcd(EtcdData::Absent, history)).collect();
-        assert!(!control_plane::plan(&states).unwrap().is_empty());
+        assert!(!plan_cluster(&states).unwrap().is_empty());
     }
     let joining: Vec<HostState> =
         to_update(3).states().into_iter().map(|state| state.with_etcd(EtcdData::Joining, History::Served)).collect();
-    assert!(control_plane::plan(&joining).is_ok());
+    assert!(plan_cluster(&joining).is_ok());
 }
 
 /// A create that was cut off leaves a record on one host at least; when the state knows hosts and none has one, they are others.
@@ -369,9 +370,9 @@ fn an_empty_member_is_started_in_a_new_cluster_and_where_it_was_prepared_to_join
 fn hosts_that_the_state_knows_and_that_have_no_record_any_more_have_lost_their_data() {
     let mut states: Vec<HostState> =
         running(3).states().into_iter().map(|state| state.with_etcd(EtcdData::Absent, History::Missing)).collect();
-    assert!(matches!(control_plane::plan(&states), Err(Refusal::EmptyMembers { .. })));
+    assert!(matches!(plan_cluster(&states), Err(Refusal::EmptyMembers { .. })));
     states[0].history = History::Begun;
-    assert!(control_plane::plan(&states).is_ok());
+    assert!(plan_cluster(&states).is_ok());
 }
 
 /// What etcd says of the members of `cp-1`, `cp-2` and so on.
@@ -391,21 +392,21 @@ fn waits_for_quorum(steps: &[Step]) -> bool {
 fn a_learner_has_no_vote() {
     let two_voters = [member(1, Role::Follower), member(2, Role::Leader), member(3, Role::Learner)];
     assert_eq!(
-        control_plane::plan(&with_members(&to_update(3), &two_voters)).unwrap_err().to_string(),
+        plan_cluster(&with_members(&to_update(3), &two_voters)).unwrap_err().to_string(),
         "cp-1 has to restart, but the etcd member of cp-3 has no vote: Of 2 members of etcd that vote, 2 have to stay up. Promote the \
          learner of cp-3 (`etcdctl member promote`). Then apply again."
     );
     let mut only_the_learner = running(3);
     only_the_learner.machine("cp-3").find(&unit("etcd.service"), Found::Older);
-    assert!(control_plane::plan(&with_members(&only_the_learner, &two_voters)).is_ok(), "both voters stay up");
+    assert!(plan_cluster(&with_members(&only_the_learner, &two_voters)).is_ok(), "both voters stay up");
 
     // A voter is down, and of two voters that is the quorum: with the learner counted, two of three would be up.
     let mut down = running(3);
     down.machine("cp-1").find(&unit("etcd.service"), Found::Failed);
-    let steps = control_plane::plan(&with_members(&down, &two_voters)).unwrap();
+    let steps = plan_cluster(&with_members(&down, &two_voters)).unwrap();
     assert!(waits_for_quorum(&steps), "{steps:?}");
     let three_voters = [1, 2, 3].map(|id| member(id, Role::Follower));
-    let steps = control_plane::plan(&with_members(&down, &three_voters)).unwrap();
+    let steps = plan_cluster(&with_members(&down, &three_voters)).unwrap();
     assert!(!waits_for_quorum(&steps), "{steps:?}");
 }
 
@@ -415,10 +416,10 @@ fn hosts_whose_members_were_removed_count_for_nothing() {
     let mut world = to_update(5);
     ["cp-4", "cp-5"].into_iter().for_each(|name| world.machine(name).answers = false);
     let (there, gone) = ([1, 2, 3].map(|id| member(id, Role::Follower)), [Membership::Missing; 2]);
-    assert!(control_plane::plan(&with_members(&world, &[there.as_slice(), &gone].concat())).is_ok());
-    assert!(control_plane::plan(&with_members(&world, &[Membership::Unknown; 5])).is_err(), "two of five would be left");
+    assert!(plan_cluster(&with_members(&world, &[there.as_slice(), &gone].concat())).is_ok());
+    assert!(plan_cluster(&with_members(&world, &[Membership::Unknown; 5])).is_err(), "two of five would be left");
     world.machine("cp-3").answers = false;
-    let refusal = control_plane::plan(&with_members(&world, &[there.as_slice(), &gone].concat())).unwrap_err();
+    let refusal = plan_cluster(&with_members(&world, &[there.as_slice(), &gone].concat())).unwrap_err();
     assert!(
         matches!(&refusal, Refusal::QuorumAtRisk { unavailable, voters: 3, .. } if *unavailable == [host("cp-3")]),
         "{refusal}"
@@ -430,11 +431,11 @@ fn a_member_that_was_removed_is_not_started() {
     let mut world = running(3);
     world.machine("cp-2").find(&unit("etcd.service"), Found::Failed);
     let members = [member(1, Role::Leader), Membership::Missing, member(3, Role::Follower)];
-    let refusal = control_plane::plan(&with_members(&world, &members)).unwrap_err();
+    let refusal = plan_cluster(&with_members(&world, &members)).unwrap_err();
     let expect = Refusal::RemovedMembers { removed: vec![host("cp-2")], members: vec![host("cp-1"), host("cp-3")] };
     assert_eq!(refusal, expect);
     world.machine("cp-2").answers = false;
-    assert_eq!(control_plane::plan(&with_members(&world, &members)), Ok(vec![]), "nothing of it is started");
+    assert_eq!(plan_cluster(&with_members(&world, &members)), Ok(vec![]), "nothing of it is started");
 }
 
 #[test]
@@ -442,7 +443,7 @@ fn an_empty_member_is_named_by_its_id() {
     let states = with_etcd(&running(3), &["cp-2"]);
     let members = [member(1, Role::Leader), member(0xabc, Role::Follower), member(3, Role::Follower)];
     let states: Vec<HostState> = states.into_iter().zip(members).map(|(state, member)| state.with_membership(member)).collect();
-    let refusal = control_plane::plan(&states).unwrap_err();
+    let refusal = plan_cluster(&states).unwrap_err();
     assert!(matches!(refusal, Refusal::EmptyMembers { member: Some(0xabc), .. }), "{refusal:?}");
 }
 
@@ -463,7 +464,7 @@ fn where_most_certificates_have_expired_new_ones_go_to_all_hosts_before_any_gate
         world.machines.values_mut().for_each(|machine| machine.outdate(&certificate_of(&unit)));
     }
     let first_gate = |states: &[HostState]| {
-        let steps = control_plane::plan(states).unwrap();
+        let steps = plan_cluster(states).unwrap();
         let before = single(&steps).into_iter().take_while(|step| step.gates().is_empty());
         before.flat_map(Step::changes).collect::<BTreeSet<_>>().len()
     };
@@ -477,7 +478,7 @@ fn where_most_certificates_have_expired_new_ones_go_to_all_hosts_before_any_gate
 #[test]
 fn a_host_whose_certificates_have_expired_comes_first_and_no_gate_waits_for_it_before() {
     let world = to_update(5);
-    let steps = control_plane::plan(&expired(&world, &["cp-3", "cp-4"])).unwrap();
+    let steps = plan_cluster(&expired(&world, &["cp-3", "cp-4"])).unwrap();
     let mut changed = BTreeSet::new();
     for step in single(&steps) {
         changed.extend(step.changes().into_iter().cloned());
@@ -498,8 +499,8 @@ fn an_empty_member_with_a_record_of_an_older_version_starts_only_in_a_create() {
         world.states().into_iter().map(|state| state.with_etcd(EtcdData::Absent, History::Unrecorded)).collect()
     };
     for hosts in [1, 3] {
-        let refused = control_plane::plan(&emptied(&running(hosts)));
+        let refused = plan_cluster(&emptied(&running(hosts)));
         assert!(matches!(refused, Err(Refusal::EmptyMembers { .. })), "{refused:?}");
-        assert!(!control_plane::plan(&emptied(&new(hosts))).unwrap().is_empty());
+        assert!(!plan_cluster(&emptied(&new(hosts))).unwrap().is_empty());
     }
 }

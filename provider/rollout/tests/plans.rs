@@ -4,9 +4,10 @@
 mod world;
 
 use bundle::{Bundle, Disruption, HostPath};
-use rollout::{HostState, Membership, Role, Step, control_plane, load_balancer, nodes};
+use rollout::{HostState, Membership, Role, Step, load_balancer, nodes};
 use world::{
-    Found, Machine, World, bundle, certificate_of, config_of, control_plane_units, host, load_balancer_units, node_units, unit,
+    Found, Machine, World, bundle, certificate_of, config_of, control_plane_units, host, load_balancer_units, node_units,
+    plan_cluster, unit,
 };
 
 fn world(prefix: &str, machine: &Machine, count: usize) -> World {
@@ -48,7 +49,7 @@ fn check(steps: Result<Vec<Step>, rollout::Refusal>, expect: &str) {
 fn a_new_control_plane() {
     let world = world("cp", &Machine::empty(control_plane_bundle()), 3);
     check(
-        control_plane::plan(&world.states()),
+        plan_cluster(&world.states()),
         r"
 cp-1, cp-2, cp-3: write /etc/etcd.service.conf (missing), /etc/k8s-csr-approver.service.conf (missing), /etc/kube-apiserver.service.conf (missing) and 9 more
 cp-1, cp-2, cp-3: start etcd.service
@@ -74,7 +75,7 @@ fn certificates_that_programs_read_again_by_themselves() {
         machine.outdate(&certificate_of(&unit("etcd.service")));
         machine.outdate(&certificate_of(&unit("kube-apiserver.service")));
     });
-    let steps = control_plane::plan(&states);
+    let steps = plan_cluster(&states);
     assert!(steps.iter().flatten().all(|step| rollout::disruption(step) == Disruption::None));
     check(
         steps,
@@ -104,7 +105,7 @@ fn certificates_that_are_read_again_take_turns_beside_other_needs() {
     };
     scheduler(&mut states[2]);
     check(
-        control_plane::plan(&states),
+        plan_cluster(&states),
         r"
 cp-3: write /etc/etcd.service.crt (content differs)
 cp-3: wait until the etcd member is healthy
@@ -131,7 +132,7 @@ cp-2: wait until k8s-csr-approver.service, kube-controller-manager.service, kube
 fn a_certificate_that_was_written_and_not_seen_to_be_served() {
     let mut states = with_certificates(|_| {});
     states[1].observed.as_mut().unwrap().units.get_mut(&unit("kube-apiserver.service")).unwrap().unread = true;
-    check(control_plane::plan(&states), "\ncp-2: wait until kube-apiserver.service serves its new certificate");
+    check(plan_cluster(&states), "\ncp-2: wait until kube-apiserver.service serves its new certificate");
 }
 
 /// The API server starts with what is there; etcd goes on, and reads its own again.
@@ -142,7 +143,7 @@ fn a_new_certificate_of_a_unit_that_restarts_anyway() {
         machine.outdate(&certificate_of(&unit("etcd.service")));
         machine.outdate(&certificate_of(&unit("kube-apiserver.service")));
     });
-    let steps = control_plane::plan(&states[..1]);
+    let steps = plan_cluster(&states[..1]);
     check(
         steps,
         r"
@@ -156,7 +157,7 @@ cp-1: wait until the API server is ready",
 
 /// The hosts in the order of their turns.
 fn turns(states: &[HostState]) -> Vec<String> {
-    let steps = control_plane::plan(states).unwrap();
+    let steps = plan_cluster(states).unwrap();
     let mut turns: Vec<String> = steps.iter().flat_map(Step::changes).map(ToString::to_string).collect();
     turns.dedup();
     turns
@@ -192,7 +193,7 @@ fn an_update_of_the_api_server() {
     let states =
         control_plane_world(|world| world.machines.values_mut().for_each(|machine| outdate(machine, "kube-apiserver.service")));
     check(
-        control_plane::plan(&states),
+        plan_cluster(&states),
         r"
 cp-2, cp-3: wait until the etcd member is healthy; cp-2, cp-3: wait until the API server is ready; cp-2, cp-3: wait until k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service are healthy
 cp-1: write /etc/kube-apiserver.service.conf (content differs)
@@ -217,7 +218,7 @@ fn a_host_that_was_cut_off_with_another_to_update() {
         world.machine("cp-2").find(&unit("kube-scheduler.service"), Found::Failed);
     });
     check(
-        control_plane::plan(&states),
+        plan_cluster(&states),
         r"
 take a snapshot of etcd
 cp-2: wait until the etcd member is healthy
@@ -238,7 +239,7 @@ fn drift_that_no_unit_reads() {
         world.machine("cp-3").outdate(&HostPath::literal("/etc/motd"));
     });
     check(
-        control_plane::plan(&states),
+        plan_cluster(&states),
         r"
 cp-1: write sysctl net.ipv4.ip_forward (missing); cp-3: write /etc/motd (content differs)",
     );
@@ -248,7 +249,7 @@ cp-1: write sysctl net.ipv4.ip_forward (missing); cp-3: write /etc/motd (content
 fn a_control_plane_that_goes() {
     let states = control_plane_world(|world| world.machines.values_mut().for_each(|machine| machine.leaves = true));
     check(
-        control_plane::plan(&states),
+        plan_cluster(&states),
         r"
 cp-1, cp-2, cp-3: stop k8s-csr-approver.service, kube-controller-manager.service, kube-scheduler.service, kube-apiserver.service, etcd.service
 cp-1, cp-2, cp-3: remove everything that was installed",

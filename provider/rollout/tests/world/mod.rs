@@ -5,10 +5,16 @@ use bundle::{
     Bundle, Digest, Disruption, File, Health, HostName, HostPath, Manifest, Observed, ObservedUnit, OnChange, Sysctl, Unit,
     UnitName, UnitTraits,
 };
-use rollout::{CordonedBy, Gate, HostState, Proof, Step};
+use rollout::control_plane::{self, Snapshots};
+use rollout::{CordonedBy, Gate, HostState, Proof, Refusal, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 mod nodes;
+
+/// As a cluster is planned whose user says nothing of snapshots.
+pub fn plan_cluster(hosts: &[HostState]) -> Result<Vec<Step>, Refusal> {
+    control_plane::plan(hosts, Snapshots { before_restarts: true, is_requested: false })
+}
 
 pub fn host(name: &str) -> HostName {
     HostName::literal(name)

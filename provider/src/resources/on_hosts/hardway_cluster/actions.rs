@@ -1,6 +1,7 @@
 //! What the planner's steps and gates mean for a control plane.
 
 use crate::etcd::{Cluster, EtcdError, Snapshot, SnapshotPlace};
+use crate::ports::Host;
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::health::last_words;
@@ -13,8 +14,8 @@ use rollout::{Gate, Membership};
 use schema::Field;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
 
 pub struct ControlPlaneActions {
     /// Where each host reaches its own etcd member and API server.
@@ -60,15 +61,14 @@ impl Actions for ControlPlaneActions {
         Ok(machine.kubernetes().await?.apply(&self.objects).await?)
     }
 
-    /// By the first member that has a vote, knows the leader and all entries, and gives one.
+    /// By the first host, in the order of their names, whose member has a vote, knows the leader and all entries, and gives one.
     async fn snapshot_etcd(&self, fleet: &Fleet) -> Result<(), StepError> {
         let mut reasons = Vec::new();
-        for host in self.healthy_members(fleet).await? {
-            let (Some(machine), Some(endpoints)) = (fleet.machines.get(&host), self.endpoints.get(&host)) else { continue };
-            let member = machine.etcd(&endpoints.etcd);
+        for (host, machine) in self.healthy_members(fleet).await? {
+            let member = machine.etcd(&self.endpoints(host)?.etcd);
             match fleet.waiter().within(SNAPSHOT_LIMIT, member.snapshot(&self.snapshots)).await {
                 Some(Ok(snapshot)) => {
-                    fleet.progress.line(&taken(&host, &snapshot));
+                    fleet.progress.line(&taken(host, &snapshot));
                     return Ok(());
                 }
                 Some(Err(error)) => reasons.push(error.to_string()),
@@ -82,30 +82,26 @@ impl Actions for ControlPlaneActions {
     }
 }
 
+fn taken(host: &HostName, snapshot: &Snapshot) -> String {
+    let Snapshot { path, revision, keys, bytes } = snapshot;
+    format!("{host}: snapshot of etcd in {path}: revision {revision}, {keys} keys, {} KiB", bytes >> 10)
+}
+
 impl ControlPlaneActions {
     /// Hosts whose members have what a quorum has. An apply that was cut off may have started them just now: they are waited for.
-    async fn healthy_members(&self, fleet: &Fleet) -> Result<Vec<HostName>, StepError> {
-        let healthy = Mutex::new(Vec::new());
-        let lacks = async || {
-            let cluster = match self.cluster(fleet).await? {
-                Ok(cluster) => cluster,
-                Err(reason) => return Ok(Some(reason)),
-            };
-            let mut found = healthy.lock().await;
-            *found = cluster.healthy_voters().filter_map(|member| HostName::parse(member.name.as_str()).ok()).collect();
-            found.retain(|host| fleet.machines.contains_key(host));
-            found.sort();
-            Ok::<_, StepError>(found.is_empty().then(|| "no member on a host that answers has caught up".to_string()))
+    async fn healthy_members<'a>(&self, fleet: &'a Fleet) -> Result<Vec<(&'a HostName, &'a Arc<dyn Host>)>, StepError> {
+        let healthy = |cluster: Cluster| {
+            let is_healthy = |host: &HostName| cluster.healthy_voters().any(|member| member.name == host.as_str());
+            let found: Vec<_> = fleet.machines.iter().filter(|(host, _)| is_healthy(host)).collect();
+            if found.is_empty() { Err("no member on a host that answers has caught up".to_string()) } else { Ok(found) }
         };
-        let wait = fleet.waiter().until("a healthy member of etcd", ANSWER_LIMIT, PACE);
-        match wait.until_nothing_lacks(lacks).await? {
-            None => Ok(healthy.into_inner()),
-            Some(reason) => Err(self.no_snapshot(&reason)),
-        }
+        let question = async || Ok::<_, StepError>(self.cluster(fleet).await?.and_then(healthy));
+        let wait = fleet.waiter().until("a member of etcd is healthy", ANSWER_LIMIT, PACE);
+        wait.until_answered(question).await?.map_err(|reason| self.no_snapshot(&reason))
     }
 
     fn no_snapshot(&self, reasons: &str) -> StepError {
-        let SnapshotPlace { folder, .. } = &self.snapshots;
+        let folder = &self.snapshots.folder;
         StepError::Gate {
             summary: "no snapshot of etcd was taken".into(),
             detail: format!(
@@ -114,14 +110,7 @@ impl ControlPlaneActions {
             ),
         }
     }
-}
 
-fn taken(host: &HostName, snapshot: &Snapshot) -> String {
-    let Snapshot { path, revision, keys, bytes } = snapshot;
-    format!("{host}: snapshot of etcd in {path}: revision {revision}, {keys} keys, {} KiB", bytes >> 10)
-}
-
-impl ControlPlaneActions {
     /// Without the named host's member, whether that runs or not.
     async fn wait_for_quorum(&self, fleet: &Fleet, without: Option<&HostName>) -> Result<(), StepError> {
         let what = without.map(|host| format!(" without {host}")).unwrap_or_default();

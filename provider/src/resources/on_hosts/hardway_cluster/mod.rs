@@ -164,19 +164,19 @@ impl HostResource for HardwayCluster {
         let plan = move |hosts: &[HostState]| {
             let membership = |host: &HostState| facts.members.get(&host.name).copied().unwrap_or_default();
             let known: Vec<HostState> = hosts.iter().map(|host| host.clone().with_membership(membership(host))).collect();
-            rollout::control_plane::plan_with(&known, snapshots)
+            rollout::control_plane::plan(&known, snapshots)
         };
         Rollout { plan: Box::new(plan), is_settled: true }
     }
 
     fn assume(&self, config: &Config, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
-        Ok(Facts { is_snapshot_requested: is_snapshot_requested(&config.snapshot_trigger(), prior), ..Facts::default() })
+        Ok(Facts { is_snapshot_requested: is_snapshot_requested(&config.snapshot_trigger(), prior)?, ..Facts::default() })
     }
 
     async fn observe(&self, actions: &ControlPlaneActions, fleet: &Fleet, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
         // A cluster that is created has no members yet.
         let members = if prior.is_some() { actions.members(fleet).await } else { BTreeMap::new() };
-        Ok(Facts { members, is_snapshot_requested: is_snapshot_requested(&actions.snapshot_trigger, prior) })
+        Ok(Facts { members, is_snapshot_requested: is_snapshot_requested(&actions.snapshot_trigger, prior)? })
     }
 
     async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<ControlPlaneActions, Diagnostic> {
@@ -246,10 +246,9 @@ pub struct Facts {
 }
 
 /// Never while a cluster is created. A text that is not known yet is another one.
-fn is_snapshot_requested(trigger: &Field<String>, prior: Option<&Value>) -> bool {
-    let before = |prior: &Value| prior.get(ETCD_ATTRIBUTE).get(TRIGGER).as_str().map(str::to_string);
-    let is_another = |prior: &Value| trigger.known().is_some_and(|text| Some(text.clone()) != before(prior));
-    prior.is_some_and(|prior| trigger.is_unknown() || is_another(prior))
+fn is_snapshot_requested(trigger: &Field<String>, prior: Option<&Value>) -> Result<bool, Diagnostic> {
+    let Some(prior) = prior else { return Ok(false) };
+    Ok(!trigger.is_null() && *trigger != decode::<Config>(prior)?.snapshot_trigger())
 }
 
 fn snapshots() -> Vec<Attribute> {
