@@ -106,11 +106,6 @@ pub fn after_read(
     drift: &BTreeMap<HostName, Vec<Difference>>,
     unreachable: &BTreeMap<HostName, String>,
 ) -> Value {
-    let drift: BTreeMap<String, Vec<String>> = drift
-        .iter()
-        .filter(|(_, differences)| !differences.is_empty())
-        .map(|(host, differences)| (host.to_string(), differences.iter().map(ToString::to_string).collect()))
-        .collect();
     let unreachable: BTreeMap<String, String> =
         unreachable.iter().map(|(host, reason)| (host.to_string(), reason.clone())).collect();
     // Those of a change that is over: the next plan shows its own steps only.
@@ -118,7 +113,7 @@ pub fn after_read(
         state.set("rollout", Value::List(Vec::new()));
         state.set(STEPS, Value::List(Vec::new()));
     }
-    state.set("drift", encode(&drift));
+    state.set("drift", encode(&drift_lines(drift)));
     state.set("unreachable", encode(&unreachable));
     state
 }
@@ -127,11 +122,15 @@ pub fn after_read(
 pub fn add_drift(state: &mut Value, more: &BTreeMap<HostName, Vec<Difference>>) {
     let Ok(recorded) = decode::<Recorded>(state) else { return };
     let mut drift = recorded.drift.unwrap_or_default();
-    for (host, differences) in more.iter().filter(|(_, differences)| !differences.is_empty()) {
-        let lines = drift.entry(host.to_string()).or_default();
-        lines.extend(differences.iter().map(ToString::to_string));
-    }
+    drift_lines(more).into_iter().for_each(|(host, lines)| drift.entry(host).or_default().extend(lines));
     state.set("drift", encode(&drift));
+}
+
+/// As `drift` has them: without hosts on which nothing differs.
+fn drift_lines(drift: &BTreeMap<HostName, Vec<Difference>>) -> BTreeMap<String, Vec<String>> {
+    let differing = drift.iter().filter(|(_, differences)| !differences.is_empty());
+    let lines = |differences: &[Difference]| differences.iter().map(ToString::to_string).collect();
+    differing.map(|(host, differences)| (host.to_string(), lines(differences))).collect()
 }
 
 /// The state that still names what could not be removed; `None` when nothing is left.
