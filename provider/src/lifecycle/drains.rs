@@ -1,9 +1,7 @@
 //! Nodes are drained before a kubelet of another minor version takes over, and what an apply cordoned does not stay cordoned.
 
-use super::engine::Outcome;
 use super::rows::row;
-use super::{Stage, complete};
-use crate::fakes::Node;
+use super::{Stage, complete, texts};
 use bundle::HostName;
 use rollout::CordonedBy;
 use schema::Value;
@@ -29,27 +27,9 @@ async fn created(version: &str) -> (Stage, Value) {
     (stage, state)
 }
 
-async fn apply(stage: &mut Stage, state: &Value, config: &Value) -> Outcome {
-    let planned = stage.engine.plan(NODES, state, config).await.planned;
-    stage.world.arm(None);
-    stage.engine.apply(NODES, state, config, &planned).await
-}
-
-fn change_node<T>(stage: &Stage, name: &str, change: impl FnOnce(&mut Node) -> T) -> T {
-    stage.world.change(|memory| change(memory.cluster.nodes.get_mut(name).unwrap()))
-}
-
 fn cordoned(stage: &Stage) -> Vec<String> {
     let nodes = stage.world.memory().cluster.nodes;
     nodes.into_iter().filter(|(_, node)| node.cordoned_by.is_some()).map(|(name, _)| name).collect()
-}
-
-async fn rollout(stage: &mut Stage, state: &Value, config: &Value) -> Vec<String> {
-    texts(stage.engine.plan(NODES, state, config).await.planned.get("rollout"))
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    value.as_list().unwrap_or_default().iter().filter_map(Value::as_str).map(str::to_string).collect()
 }
 
 /// The places of calls that begin so, in their order.
@@ -62,10 +42,10 @@ fn places(stage: &Stage, prefix: &str) -> Vec<usize> {
 async fn pods_leave_a_node_while_its_kubelet_becomes_another_minor_version() {
     let (mut stage, state) = created(BEFORE).await;
     let config = of_version(&stage, AFTER);
-    let lines = rollout(&mut stage, &state, &config).await;
+    let lines = stage.rollout(&state, &config).await;
     let drain = "cp-1, worker-1, worker-2, one at a time (2 of 6): drain the node (kubelet 1.35.4 instead of 1.36.2)";
     assert!(lines.iter().any(|line| line == drain), "{lines:#?}");
-    let applied = apply(&mut stage, &state, &config).await;
+    let applied = stage.attempt(&state, &config).await;
     assert_eq!(applied.errors, Vec::<String>::new());
     let mut last = 0;
     for name in ["cp-1", "worker-1", "worker-2"] {
@@ -87,7 +67,7 @@ async fn pods_leave_a_node_while_its_kubelet_becomes_another_minor_version() {
 async fn another_patch_drains_nobody() {
     let (mut stage, state) = created("1.36.1").await;
     let config = of_version(&stage, AFTER);
-    let lines = rollout(&mut stage, &state, &config).await;
+    let lines = stage.rollout(&state, &config).await;
     assert!(lines.iter().any(|line| line.contains("restart")) && !lines.iter().any(|line| line.contains("drain")), "{lines:#?}");
 }
 
@@ -95,8 +75,8 @@ async fn another_patch_drains_nobody() {
 async fn an_upgrade_that_a_disruption_budget_holds_up_goes_on_where_it_stopped() {
     let (mut stage, state) = created(BEFORE).await;
     let config = of_version(&stage, AFTER);
-    change_node(&stage, "worker-1", |node| node.has_pod = true);
-    let applied = apply(&mut stage, &state, &config).await;
+    stage.change_node("worker-1", |node| node.has_pod = true);
+    let applied = stage.attempt(&state, &config).await;
     assert!(applied.errors[0].contains("ode worker-1 still has pods after 300 s"), "{:?}", applied.errors);
     assert!(places(&stage, "worker-1: Restart ").is_empty() && places(&stage, "worker-2: ").is_empty());
     assert_eq!(cordoned(&stage), ["worker-1"]);
@@ -110,21 +90,21 @@ async fn an_upgrade_that_a_disruption_budget_holds_up_goes_on_where_it_stopped()
         on_worker.contains(&"node: left cordoned by an apply that ended early".into()) && on_worker.contains(&older.into()),
         "{on_worker:?}"
     );
-    let lines = rollout(&mut stage, &refreshed, &config).await;
+    let lines = stage.rollout(&refreshed, &config).await;
     assert!(
         lines.iter().any(|line| line.starts_with("worker-1, worker-2, one at a time (2 of 6): drain the node (kubelet ")),
         "{lines:#?}"
     );
 
-    change_node(&stage, "worker-1", |node| node.has_pod = false);
-    let applied = apply(&mut stage, &refreshed, &config).await;
+    stage.change_node("worker-1", |node| node.has_pod = false);
+    let applied = stage.attempt(&refreshed, &config).await;
     assert_eq!((applied.errors, cordoned(&stage)), (vec![], vec![]));
     let refreshed = stage.engine.refresh(NODES, &applied.state).await.state;
     stage.settled(&refreshed, &config, "after the second apply").await;
 
     // The way back, too.
     let before = of_version(&stage, BEFORE);
-    let back = rollout(&mut stage, &refreshed, &before).await;
+    let back = stage.rollout(&refreshed, &before).await;
     assert!(back.iter().any(|line| line.ends_with("drain the node (kubelet 1.36.2 instead of 1.35.4)")), "{back:#?}");
 }
 
@@ -132,13 +112,13 @@ async fn an_upgrade_that_a_disruption_budget_holds_up_goes_on_where_it_stopped()
 async fn a_node_that_an_apply_left_cordoned_takes_pods_again() {
     let (mut stage, state) = created(AFTER).await;
     let config = of_version(&stage, AFTER);
-    change_node(&stage, "worker-1", |node| node.cordoned_by = Some(CordonedBy::Provider));
-    change_node(&stage, "worker-2", |node| node.cordoned_by = Some(CordonedBy::SomebodyElse));
+    stage.change_node("worker-1", |node| node.cordoned_by = Some(CordonedBy::Provider));
+    stage.change_node("worker-2", |node| node.cordoned_by = Some(CordonedBy::SomebodyElse));
     let refreshed = stage.engine.refresh(NODES, &state).await.state;
     assert_eq!(refreshed.get("drift").as_map().unwrap().len(), 1);
-    let lines = rollout(&mut stage, &refreshed, &config).await;
+    let lines = stage.rollout(&refreshed, &config).await;
     assert_eq!(lines, ["worker-1: let pods be scheduled on the node again"]);
-    let applied = apply(&mut stage, &refreshed, &config).await;
+    let applied = stage.attempt(&refreshed, &config).await;
     assert_eq!((applied.errors, cordoned(&stage)), (vec![], vec!["worker-2".to_string()]));
     stage.settled(&applied.state, &config, "uncordoned").await;
 }
@@ -149,7 +129,7 @@ async fn a_kubelet_that_says_it_is_another_version_is_not_taken_for_the_declared
     let mut config = of_version(&stage, AFTER);
     config.set("kubelet_config", "{\"maxPods\":200}".into());
     stage.world.change(|memory| memory.host(&HostName::literal("cp-1")).kubelet_version = Some("v1.35.9".into()));
-    let applied = apply(&mut stage, &state, &config).await;
+    let applied = stage.attempt(&state, &config).await;
     assert!(applied.errors[0].contains("ode cp-1 is not Ready after 180 s"), "{:?}", applied.errors);
     assert!(applied.errors[0].contains("says that it is version 1.35.9 instead of 1.36.2"), "{:?}", applied.errors);
     assert!(places(&stage, "worker-1: Restart ").is_empty(), "the roll went on");

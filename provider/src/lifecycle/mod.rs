@@ -34,9 +34,9 @@ mod unknowns;
 mod versions;
 mod whole;
 
-use crate::fakes::{FakeWorld, Memory};
+use crate::fakes::{FakeWorld, Memory, Node};
 use crate::provider::K8s;
-use engine::Engine;
+use engine::{Engine, Outcome};
 use protocol::Provider;
 use rows::{ROWS, Row, States};
 use schema::Value;
@@ -78,6 +78,23 @@ impl Stage {
         let applied = self.engine.apply(name, prior, config, &planned).await;
         assert_eq!(applied.errors, Vec::<String>::new(), "apply of {name}");
         applied.state
+    }
+
+    /// Plans and applies after the faults that are armed have gone, whatever comes of it.
+    async fn attempt(&mut self, prior: &Value, config: &Value) -> Outcome {
+        let name = self.row.name;
+        let planned = self.engine.plan(name, prior, config).await.planned;
+        self.world.arm(None);
+        self.engine.apply(name, prior, config, &planned).await
+    }
+
+    /// The lines of the plan's rollout.
+    async fn rollout(&mut self, state: &Value, config: &Value) -> Vec<String> {
+        texts(self.engine.plan(self.row.name, state, config).await.planned.get("rollout"))
+    }
+
+    fn change_node<T>(&self, name: &str, change: impl FnOnce(&mut Node) -> T) -> T {
+        self.world.change(|memory| change(memory.cluster.nodes.get_mut(name).unwrap()))
     }
 
     async fn create(&mut self) -> Value {
@@ -122,6 +139,11 @@ impl Stage {
     fn is_on_hosts(&self) -> bool {
         self.engine.schema(self.row.name).get("host_contents").is_some()
     }
+}
+
+/// Of a list of strings.
+fn texts(value: &Value) -> Vec<String> {
+    value.as_list().unwrap_or_default().iter().filter_map(Value::as_str).map(str::to_string).collect()
 }
 
 /// `host_contents` host by host: item to line, null where that is unknown. Read with another eye than the provider's.

@@ -1,8 +1,7 @@
 //! Nodes as the API server knows them: their labels and taints follow what is declared, and what happened to a node is seen and repaired.
 
-use super::engine::Outcome;
 use super::rows::{Change, row, taints};
-use super::{Stage, complete};
+use super::{Stage, complete, texts};
 use crate::fakes::{CLIENT_CERTIFICATE_EXPIRES, Fault, Moment, Node};
 use bundle::{HostName, HostPath, NodeObject, TaintKey, UnitName};
 use rollout::CordonedBy;
@@ -23,26 +22,12 @@ fn changed(stage: &Stage, changes: &[Change]) -> Value {
     complete(stage.engine.schema(NODES), &config)
 }
 
-async fn apply(stage: &mut Stage, state: &Value, config: &Value) -> Outcome {
-    let planned = stage.engine.plan(NODES, state, config).await.planned;
-    stage.world.arm(None);
-    stage.engine.apply(NODES, state, config, &planned).await
-}
-
-fn change_node<T>(stage: &Stage, name: &str, change: impl FnOnce(&mut Node) -> T) -> T {
-    stage.world.change(|memory| change(memory.cluster.nodes.get_mut(name).unwrap()))
-}
-
 fn object(stage: &Stage, name: &str) -> NodeObject {
-    change_node(stage, name, |node| node.object.clone())
+    stage.change_node(name, |node| node.object.clone())
 }
 
 fn taint(text: &str) -> TaintKey {
     text.parse().unwrap()
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    value.as_list().unwrap_or_default().iter().filter_map(Value::as_str).map(str::to_string).collect()
 }
 
 fn restarts(stage: &Stage) -> Vec<String> {
@@ -56,7 +41,7 @@ const TAINTS: Change = ("taints", || taints(&[("dedicated", "NoSchedule"), ("ded
 async fn changed_labels_and_taints_are_set_on_running_nodes_and_restart_nothing() {
     let (mut stage, state) = created().await;
     for name in ["cp-1", "worker-1", "worker-2"] {
-        change_node(&stage, name, |node| {
+        stage.change_node(name, |node| {
             node.object.labels.insert("of/others".into(), "stays".into());
             node.object.taints.insert(taint("node.kubernetes.io/memory-pressure:NoSchedule"), String::new());
         });
@@ -70,7 +55,7 @@ async fn changed_labels_and_taints_are_set_on_running_nodes_and_restart_nothing(
     assert!(rollout.iter().all(|line| !line.contains("start ")), "{rollout:#?}");
     assert!(plan.warnings.len() == 1 && plan.warnings[0].contains(expect), "a taint that evicts: {:?}", plan.warnings);
 
-    let applied = apply(&mut stage, &state, &config).await;
+    let applied = stage.attempt(&state, &config).await;
     assert_eq!((applied.errors, restarts(&stage)), (vec![], vec![]));
     for name in ["cp-1", "worker-1", "worker-2"] {
         let found = object(&stage, name);
@@ -86,7 +71,7 @@ async fn changed_labels_and_taints_are_set_on_running_nodes_and_restart_nothing(
     assert_eq!(text, "NODE_LABELS=node.example/tier=gold\nNODE_TAINTS=dedicated=:NoSchedule,dedicated=:NoExecute\n");
 
     let config = stage.config.clone();
-    let applied = apply(&mut stage, &applied.state, &config).await;
+    let applied = stage.attempt(&applied.state, &config).await;
     assert_eq!((applied.errors, restarts(&stage)), (vec![], vec![]));
     assert_eq!(object(&stage, "worker-1").taints.len(), 1);
 }
@@ -111,7 +96,7 @@ async fn what_happens_to_a_node_is_drift_of_its_host_and_is_repaired() {
         ),
     ];
     for (damage, expect) in damages {
-        change_node(&stage, "worker-1", |node| damage(&mut node.object));
+        stage.change_node("worker-1", |node| damage(&mut node.object));
         let refreshed = stage.engine.refresh(NODES, &state).await;
         assert_eq!((refreshed.errors, refreshed.warnings), (vec![], vec![]));
         let drift = refreshed.state.get("drift").as_map().unwrap();
@@ -119,7 +104,7 @@ async fn what_happens_to_a_node_is_drift_of_its_host_and_is_repaired() {
         let plan = stage.engine.plan(NODES, &refreshed.state, &config).await.planned;
         let rollout = texts(plan.get("rollout"));
         assert!(rollout.len() == 1 && rollout[0].starts_with("worker-1: set ") && rollout[0].contains(expect), "{rollout:?}");
-        let applied = apply(&mut stage, &refreshed.state, &config).await;
+        let applied = stage.attempt(&refreshed.state, &config).await;
         assert_eq!((applied.errors, restarts(&stage)), (vec![], vec![]));
         stage.world_is(&whole, &format!("after the repair of {expect}"));
         stage.settled(&applied.state, &config, &format!("after the repair of {expect}")).await;
@@ -129,7 +114,7 @@ async fn what_happens_to_a_node_is_drift_of_its_host_and_is_repaired() {
 #[tokio::test]
 async fn a_cordon_and_what_others_set_are_no_drift() {
     let (mut stage, state) = created().await;
-    change_node(&stage, "worker-1", |node| {
+    stage.change_node("worker-1", |node| {
         node.cordoned_by = Some(CordonedBy::SomebodyElse);
         node.object.taints.insert(taint("node.kubernetes.io/unschedulable:NoSchedule"), String::new());
         node.object.labels.insert("of/others".into(), String::new());
@@ -148,7 +133,7 @@ async fn a_node_that_somebody_deleted_registers_again() {
     let config = stage.config.clone();
     let plan = stage.engine.plan(NODES, &refreshed.state, &config).await.planned;
     assert_eq!(texts(plan.get("rollout"))[0], "worker-2: restart kubelet.service (its node is not registered)");
-    let applied = apply(&mut stage, &refreshed.state, &config).await;
+    let applied = stage.attempt(&refreshed.state, &config).await;
     assert_eq!((applied.errors, restarts(&stage)), (vec![], vec!["worker-2: Restart kubelet.service".to_string()]));
     stage.world_is(&whole, "after it registered again");
     stage.settled(&applied.state, &config, "after it registered again").await;
@@ -160,7 +145,7 @@ async fn an_apply_sees_by_itself_what_no_refresh_said() {
     let (mut stage, state) = created().await;
     stage.world.change(|memory| memory.cluster.nodes.remove("worker-2"));
     let config = changed(&stage, &[("labels", || Value::object([("node.example/tier", "gold".into())]))]);
-    let applied = apply(&mut stage, &state, &config).await;
+    let applied = stage.attempt(&state, &config).await;
     assert_eq!((applied.errors, restarts(&stage)), (vec![], vec!["worker-2: Restart kubelet.service".to_string()]));
     assert_eq!(object(&stage, "worker-2").labels.keys().collect::<Vec<_>>(), ["node.example/tier"]);
     stage.settled(&applied.state, &config, "after it").await;
@@ -182,7 +167,7 @@ async fn a_kubelet_whose_certificate_has_expired_gets_a_token_and_joins_again() 
         let tokens = stage.world.memory().cluster.tokens_made.len();
         let refreshed = stage.engine.refresh(NODES, &state).await.state;
         let config = changed(&stage, &[LABELS]);
-        let applied = apply(&mut stage, &refreshed, &config).await;
+        let applied = stage.attempt(&refreshed, &config).await;
         assert_eq!(applied.errors, Vec::<String>::new(), "{is_running}");
         let memory = stage.world.memory();
         assert_eq!((memory.cluster.tokens_made.len(), memory.cluster.tokens.len()), (tokens + 1, 0));
@@ -197,7 +182,7 @@ async fn a_kubelet_that_the_api_server_does_not_work_with_is_refused_before_anyt
         stage.world.change(|memory| memory.api_server_version = Some(version.into()));
         let before = stage.world.memory();
         let config = stage.config.clone();
-        let refused = apply(&mut stage, &Value::Null, &config).await;
+        let refused = stage.attempt(&Value::Null, &config).await;
         assert!(refused.errors.len() == 1 && refused.errors[0].contains(expect), "{:?}", refused.errors);
         assert!(refused.state.is_null());
         stage.world_is(&before, "after the refusal");
@@ -208,7 +193,7 @@ async fn a_kubelet_that_the_api_server_does_not_work_with_is_refused_before_anyt
 async fn a_refresh_that_reaches_no_api_server_warns_and_keeps_what_it_knew() {
     let (mut stage, state) = created().await;
     let healthy = stage.world.memory();
-    change_node(&stage, "worker-1", |node| node.object.labels.clear());
+    stage.change_node("worker-1", |node| node.object.labels.clear());
     let refreshed = stage.engine.refresh(NODES, &state).await.state;
     stage.world.change(|memory| {
         for name in ["cp-2", "cp-3"] {
@@ -266,7 +251,7 @@ async fn labels_that_were_not_set_are_set_and_taken_away_by_the_next_apply() {
     // Whoever goes back to what was declared before takes away what the failed apply has set.
     let (left, without) = (stage.world.memory(), stage.config.clone());
     stage.world.arm(None);
-    let back = apply(&mut stage, &failed.state, &without).await;
+    let back = stage.attempt(&failed.state, &without).await;
     assert_eq!(back.errors, Vec::<String>::new());
     for node in ["cp-1", "worker-1", "worker-2"] {
         assert_eq!(object(&stage, node), begin.cluster.nodes[node].object, "{node}");
@@ -274,7 +259,7 @@ async fn labels_that_were_not_set_are_set_and_taken_away_by_the_next_apply() {
     stage.settled(&back.state, &without, "after going back").await;
     stage.world.restore(&left);
 
-    let applied = apply(&mut stage, &failed.state, &config).await;
+    let applied = stage.attempt(&failed.state, &config).await;
     assert_eq!(applied.errors, Vec::<String>::new());
     assert_eq!(object(&stage, "worker-1").labels.keys().collect::<Vec<_>>(), ["node.example/tier"]);
     stage.settled(&applied.state, &config, "after a second apply").await;
@@ -292,10 +277,10 @@ async fn a_startup_taint_is_given_once() {
     let config = changed(&stage, &[startup]);
     let state = stage.apply(&Value::Null, &config).await;
     assert_eq!(object(&stage, "worker-1").taints.len(), 1);
-    change_node(&stage, "worker-1", |node| node.object.taints.clear());
+    stage.change_node("worker-1", |node| node.object.taints.clear());
     stage.settled(&state, &config, "after its agent took the taint away").await;
     let without = stage.config.clone();
-    let applied = apply(&mut stage, &state, &without).await;
+    let applied = stage.attempt(&state, &without).await;
     assert_eq!((applied.errors, restarts(&stage)), (vec![], vec![]));
     assert_eq!(object(&stage, "worker-2").taints.len(), 1, "that is for the agent to do");
 }
@@ -310,7 +295,7 @@ async fn a_taint_that_becomes_a_startup_taint_stays_where_its_agent_is_not_ready
     let Value::List(mut items) = config.get("taints").clone() else { unreachable!() };
     items[0].set("startup", true.into());
     startup.set("taints", Value::List(items));
-    let applied = apply(&mut stage, &state, &startup).await;
+    let applied = stage.attempt(&state, &startup).await;
     assert_eq!((applied.errors, restarts(&stage)), (vec![], vec![]));
     assert_eq!(object(&stage, "worker-1").taints.len(), 1);
     stage.settled(&applied.state, &startup, "with a startup taint").await;
@@ -320,27 +305,27 @@ async fn a_taint_that_becomes_a_startup_taint_stays_where_its_agent_is_not_ready
 async fn a_roll_takes_no_healthy_node_down_while_as_many_are_down_already() {
     let setting: Change = ("kubelet_config", || "{\"maxPods\":200}".into());
     let (mut stage, state) = created().await;
-    change_node(&stage, "worker-2", |node| node.is_sick = true);
+    stage.change_node("worker-2", |node| node.is_sick = true);
     let config = changed(&stage, &[setting]);
-    let applied = apply(&mut stage, &state, &config).await;
+    let applied = stage.attempt(&state, &config).await;
     // It has something to do and so its turn first; it does not come up.
     assert!(applied.errors.len() == 1 && applied.errors[0].contains("worker-2 is not Ready"), "{:?}", applied.errors);
     assert!(restarts(&stage).iter().all(|call| call.starts_with("worker-2: ")), "{:?}", restarts(&stage));
 
     let (mut stage, state) = created().await;
     let config = changed(&stage, &[setting]);
-    change_node(&stage, "worker-2", |node| node.is_sick = true);
+    stage.change_node("worker-2", |node| node.is_sick = true);
     stage.world.change_host("worker-2", |host| host.answers = false);
-    let applied = apply(&mut stage, &state, &config).await;
+    let applied = stage.attempt(&state, &config).await;
     let error = &applied.errors[0];
     for part in ["nothing is restarted on cp-1 while node worker-2 is not Ready", "worker-2: NotReady", "max_unavailable", "safe"]
     {
         assert!(error.to_lowercase().contains(&part.to_lowercase()), "{part} is not in {error}");
     }
     assert_eq!(restarts(&stage), Vec::<String>::new());
-    change_node(&stage, "worker-2", |node| node.is_sick = false);
+    stage.change_node("worker-2", |node| node.is_sick = false);
     stage.world.change_host("worker-2", |host| host.answers = true);
-    let applied = apply(&mut stage, &applied.state, &config).await;
+    let applied = stage.attempt(&applied.state, &config).await;
     assert_eq!(applied.errors, Vec::<String>::new());
     let refreshed = stage.engine.refresh(NODES, &applied.state).await.state;
     stage.settled(&refreshed, &config, "once it is back").await;
@@ -352,13 +337,13 @@ async fn pods_that_can_go_nowhere_are_not_waited_for() {
     for is_destroy in [true, false] {
         let (mut stage, state) = created().await;
         for name in ["cp-1", "worker-1", "worker-2"] {
-            change_node(&stage, name, |node| node.has_pod = true);
+            stage.change_node(name, |node| node.has_pod = true);
         }
         let begin = clock(&stage);
         let none = changed(&stage, &[("hosts", || Value::Map(std::collections::BTreeMap::new()))]);
         let outcome = match is_destroy {
             true => stage.engine.destroy(NODES, &state).await,
-            false => apply(&mut stage, &state, &none).await,
+            false => stage.attempt(&state, &none).await,
         };
         assert_eq!((outcome.errors, outcome.warnings), (vec![], vec![]), "{is_destroy}");
         assert!((clock(&stage) - begin).as_secs() < 60, "{is_destroy}: it waited for pods that nobody takes");
@@ -374,7 +359,7 @@ async fn pods_that_can_go_nowhere_are_not_waited_for() {
 async fn pods_that_can_move_are_waited_for_until_the_limit() {
     for (is_cordoned, is_waited_for) in [(false, true), (true, false)] {
         let (mut stage, state) = created().await;
-        change_node(&stage, "worker-1", |node| node.has_pod = true);
+        stage.change_node("worker-1", |node| node.has_pod = true);
         stage.world.change(|memory| {
             let cordoned_by = is_cordoned.then_some(CordonedBy::SomebodyElse);
             let node = Node { cordoned_by, ..Node::default() };

@@ -1,6 +1,5 @@
 //! A snapshot of etcd before its members restart, and one that is asked for.
 
-use super::engine::Outcome;
 use super::rows::row;
 use super::{Stage, complete};
 use bundle::HostName;
@@ -25,17 +24,6 @@ fn flags() -> (&'static str, Value) {
     ("flags", Value::object([("max-txn-ops", "10000".into())]))
 }
 
-async fn apply(stage: &mut Stage, state: &Value, config: &Value) -> Outcome {
-    let planned = stage.engine.plan(CLUSTER, state, config).await.planned;
-    stage.world.arm(None);
-    stage.engine.apply(CLUSTER, state, config, &planned).await
-}
-
-async fn rollout(stage: &mut Stage, state: &Value, config: &Value) -> Vec<String> {
-    let planned = stage.engine.plan(CLUSTER, state, config).await.planned;
-    planned.get("rollout").as_list().unwrap_or_default().iter().filter_map(Value::as_str).map(str::to_string).collect()
-}
-
 fn fill_disks(stage: &Stage, is_full: bool) {
     for name in ["cp-1", "cp-2", "cp-3"] {
         stage.world.change(|memory| memory.host(&HostName::literal(name)).has_no_room = is_full);
@@ -47,15 +35,15 @@ async fn etcd_gives_a_snapshot_before_its_first_member_restarts() {
     let (mut stage, state) = created().await;
     assert!(!stage.world.calls().iter().any(|call| call.contains("snapshot")), "a create takes one");
     let config = with_etcd(&stage, &[flags()]);
-    assert_eq!(rollout(&mut stage, &state, &config).await[0], "take a snapshot of etcd");
-    let applied = apply(&mut stage, &state, &config).await;
+    assert_eq!(stage.rollout(&state, &config).await[0], "take a snapshot of etcd");
+    let applied = stage.attempt(&state, &config).await;
     assert_eq!(applied.errors, Vec::<String>::new());
     assert_eq!(stage.world.calls()[0], "cp-1: snapshot of etcd");
     let state = stage.engine.refresh(CLUSTER, &applied.state).await.state;
     let without = with_etcd(&stage, &[flags(), ("snapshots_kept", 0.into())]);
-    assert_eq!(rollout(&mut stage, &state, &without).await, Vec::<String>::new());
+    assert_eq!(stage.rollout(&state, &without).await, Vec::<String>::new());
     let other = with_etcd(&stage, &[("snapshots_kept", 0.into())]);
-    assert!(!rollout(&mut stage, &state, &other).await.contains(&"take a snapshot of etcd".to_string()));
+    assert!(!stage.rollout(&state, &other).await.contains(&"take a snapshot of etcd".to_string()));
 }
 
 #[tokio::test]
@@ -63,7 +51,7 @@ async fn the_next_member_gives_it_when_the_first_cannot_and_without_one_nothing_
     let (mut stage, state) = created().await;
     let config = with_etcd(&stage, &[flags()]);
     fill_disks(&stage, true);
-    let applied = apply(&mut stage, &state, &config).await;
+    let applied = stage.attempt(&state, &config).await;
     let error = &applied.errors[0];
     for part in [
         "o snapshot of etcd was taken",
@@ -76,7 +64,7 @@ async fn the_next_member_gives_it_when_the_first_cannot_and_without_one_nothing_
     }
     assert_eq!(stage.world.calls().iter().filter(|call| !call.contains("snapshot")).collect::<Vec<_>>(), Vec::<&String>::new());
     stage.world.change(|memory| memory.host(&HostName::literal("cp-2")).has_no_room = false);
-    let applied = apply(&mut stage, &applied.state, &config).await;
+    let applied = stage.attempt(&applied.state, &config).await;
     assert_eq!((applied.errors, stage.world.calls()[1].as_str()), (vec![], "cp-2: snapshot of etcd"));
 }
 
@@ -84,15 +72,15 @@ async fn the_next_member_gives_it_when_the_first_cannot_and_without_one_nothing_
 async fn another_trigger_asks_for_one_until_it_was_taken() {
     let (mut stage, state) = created().await;
     let config = with_etcd(&stage, &[("snapshot_trigger", "before the move".into())]);
-    assert_eq!(rollout(&mut stage, &state, &config).await, ["take a snapshot of etcd"]);
+    assert_eq!(stage.rollout(&state, &config).await, ["take a snapshot of etcd"]);
     fill_disks(&stage, true);
-    let failed = apply(&mut stage, &state, &config).await;
+    let failed = stage.attempt(&state, &config).await;
     assert_eq!(failed.errors.len(), 1, "{:?}", failed.errors);
-    assert_eq!(rollout(&mut stage, &failed.state, &config).await, ["take a snapshot of etcd"]);
+    assert_eq!(stage.rollout(&failed.state, &config).await, ["take a snapshot of etcd"]);
     fill_disks(&stage, false);
-    let applied = apply(&mut stage, &failed.state, &config).await;
+    let applied = stage.attempt(&failed.state, &config).await;
     assert_eq!(applied.errors, Vec::<String>::new());
     stage.settled(&applied.state, &config, "with a trigger").await;
     let unknown = with_etcd(&stage, &[("snapshot_trigger", Value::Unknown)]);
-    assert_eq!(rollout(&mut stage, &applied.state, &unknown).await, ["take a snapshot of etcd"]);
+    assert_eq!(stage.rollout(&applied.state, &unknown).await, ["take a snapshot of etcd"]);
 }
