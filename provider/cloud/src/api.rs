@@ -197,6 +197,18 @@ pub struct Leftover {
     pub name: String,
 }
 
+/// `load balancer k8s-web (arn:…)`.
+impl fmt::Display for Leftover {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.kind.replace('_', " "), named(&self.name, &self.id))
+    }
+}
+
+/// A name with the id behind it, where it says more.
+fn named(name: &str, id: &str) -> String {
+    if name.is_empty() || name == id { id.to_owned() } else { format!("{name} ({id})") }
+}
+
 /// What stands in a VPC or is attached to it. While it does, AWS does not delete the VPC.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Occupant {
@@ -235,6 +247,13 @@ pub struct Volume {
     pub name: String,
     /// Attached to an instance.
     pub is_in_use: bool,
+}
+
+/// `pvc-1 (vol-1)`.
+impl fmt::Display for Volume {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&named(&self.name, &self.id))
+    }
 }
 
 /// A quota of the account, and how much of it is used.

@@ -1,6 +1,7 @@
 //! What stands in a VPC when it is about to be destroyed, and is not its resource's own. What Kubernetes or GuardDuty left is deleted where
 //! the user asks for it; everything else is named while all is still there, egress of those who still work in the VPC included.
 
+use super::lines;
 use crate::resources::on_cloud::retry::PACE;
 use crate::resources::on_cloud::{failed, stopped};
 use crate::wait::{Ended, Waiter};
@@ -85,7 +86,7 @@ async fn delete_all(cloud: &dyn Cloud, leftovers: &[Leftover], waiter: Waiter<'_
         }
         match cloud.delete_leftover(leftover).await {
             Err(error) if !matches!(error.class, NotFound | Dependency | Throttled | Ambiguous) => {
-                return Err(failed(format!("cannot delete {}, which Kubernetes created", text(leftover)), &error));
+                return Err(failed(format!("cannot delete {leftover}, which Kubernetes created"), &error));
             }
             _ => {}
         }
@@ -112,7 +113,7 @@ fn named(network: &Network<'_>, others: &Others) -> Diagnostic {
     let of_kubernetes = format!(
         "{}\n\nDelete the services that they belong to while the cluster is there, or delete the objects. Or set destroy_leftovers = true \
          and apply, then destroy: that deletes them.",
-        lines(others.leftovers.iter().map(text))
+        lines(&others.leftovers)
     );
     if staying == 0 {
         let many = others.leftovers.len();
@@ -124,7 +125,7 @@ fn named(network: &Network<'_>, others: &Others) -> Diagnostic {
         "{}\n\nNothing was deleted. AWS deletes no VPC while they are there, and they would lose their way out before. Delete or detach \
          them, then destroy again; a service's network interfaces (those of a Lambda function, a database, a file system) go some minutes \
          after it.",
-        lines(others.occupants.iter().map(ToString::to_string))
+        lines(&others.occupants)
     );
     if !others.leftovers.is_empty() {
         detail.push_str(&format!("\n\nKubernetes or GuardDuty created these:\n{of_kubernetes}"));
@@ -134,21 +135,7 @@ fn named(network: &Network<'_>, others: &Others) -> Diagnostic {
 
 fn still_there(vpc_id: &str, leftovers: &[Leftover]) -> Diagnostic {
     Diagnostic::error(format!("what Kubernetes created in {vpc_id} still exists after {} s", LIMIT.as_secs()))
-        .detail(format!("{}\n\nRunning destroy again is safe: it continues from here.", lines(leftovers.iter().map(text))))
-}
-
-fn lines(texts: impl Iterator<Item = String>) -> String {
-    texts.collect::<Vec<_>>().join("\n")
-}
-
-/// `load balancer k8s-web (arn:…)`.
-fn text(leftover: &Leftover) -> String {
-    let kind = leftover.kind.replace('_', " ");
-    match leftover.name.as_str() {
-        "" => format!("{kind} {}", leftover.id),
-        name if name == leftover.id => format!("{kind} {name}"),
-        name => format!("{kind} {name} ({})", leftover.id),
-    }
+        .detail(format!("{}\n\nRunning destroy again is safe: it continues from here.", lines(leftovers)))
 }
 
 #[cfg(test)]

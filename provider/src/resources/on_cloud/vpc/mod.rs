@@ -135,6 +135,11 @@ fn keep(prior: Option<&Value>, planned: &mut Value) {
     }
 }
 
+/// For an error: one a line.
+fn lines<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
+    all.into_iter().map(|one| one.to_string()).collect::<Vec<_>>().join("\n")
+}
+
 /// The plan of addresses.
 fn record(spec: Option<&VpcSpec>, planned: &mut Value) {
     let addresses = |spec: &VpcSpec| {

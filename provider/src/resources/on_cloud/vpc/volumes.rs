@@ -1,6 +1,7 @@
 //! Volumes that were made for claims of the cluster. A volume is in no VPC, and only its tag says whose it is: another cluster of the same
 //! name in the region has the same one. So they stop no destroy, and go only where the user says so.
 
+use super::lines;
 use crate::resources::on_cloud::retry::PACE;
 use crate::resources::on_cloud::{failed, stopped};
 use crate::wait::{Ended, Waiter};
@@ -37,7 +38,7 @@ pub async fn clear(
             return Err(stopped(Diagnostic::error));
         }
         let deleted = cloud.delete_volume(&volume.id).await;
-        deleted.map_err(|error| failed(format!("cannot delete volume {}", text(volume)), &error))?;
+        deleted.map_err(|error| failed(format!("cannot delete volume {volume}"), &error))?;
     }
     Ok(None)
 }
@@ -53,7 +54,7 @@ fn stay(cluster: &str, volumes: &[Volume]) -> Diagnostic {
     Diagnostic::warning(format!("{} volumes with the tag of cluster {cluster} stay", volumes.len())).detail(format!(
         "{}\n\nThe tag kubernetes.io/cluster/{cluster} is all that says whose they are: another cluster of this name in the region has the \
          same one. If they are this one's and their data is not needed, delete them. With destroy_volumes = true, a destroy deletes them.",
-        lines(volumes.iter())
+        lines(volumes)
     ))
 }
 
@@ -65,15 +66,6 @@ fn of_another(cluster: &str, volumes: &[Volume]) -> Diagnostic {
         lines(volumes.iter().filter(|volume| volume.is_in_use))
     ))
     .at(AttributePath::attribute("destroy_volumes"))
-}
-
-fn lines<'a>(volumes: impl Iterator<Item = &'a Volume>) -> String {
-    volumes.map(text).collect::<Vec<_>>().join("\n")
-}
-
-/// `pvc-1 (vol-1)`.
-fn text(volume: &Volume) -> String {
-    if volume.name.is_empty() { volume.id.clone() } else { format!("{} ({})", volume.name, volume.id) }
 }
 
 #[cfg(test)]
