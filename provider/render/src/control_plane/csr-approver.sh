@@ -2,6 +2,7 @@
 # Approves the serving certificate requests of kubelets (signer kubernetes.io/kubelet-serving), which Kubernetes leaves to the
 # owner of the cluster. A request is approved when all of this holds; otherwise it stays pending and the journal says why:
 #   - it was made by a node, and its subject is that node's;
+#   - it is one request in the form in which kubelets write it, with nothing else in it, so that whoever signs it reads the same;
 #   - it asks for the usages of a server and no others;
 #   - each of its names and addresses is among those that were declared for the node, in the ConfigMap k8s-hardway-nodes of
 #     namespace kube-system (node: "name address …").
@@ -63,7 +64,14 @@ function groups(text,    parts, count, i, result) {
   for (i = 1; i <= count; i++) result = result substr("0000" parts[i], length(parts[i]) + 1)
   return result
 }
-/:X509v3 Subject Alternative Name *$/ { found++; wanted = 1; next }
+# Of the attributes there is one, the requested extensions, and of these one list. A decoy in another attribute is read by none but us.
+{ match($0, /:d=[0-9]+/); depth = substr($0, RSTART + 3, RLENGTH - 3) + 0 }
+depth == 1 { in_attributes = 0 }
+depth == 2 && /cons: cont \[ 0 \]/ { in_attributes = 1; next }
+in_attributes && depth == 3 { if (attributes++ || $0 !~ /cons: SEQUENCE *$/) refuse("it has other attributes than the extensions that it asks for") }
+in_attributes && depth == 4 && /prim:/ { if ($0 !~ /prim: OBJECT +:Extension Request *$/) refuse("it has other attributes than the extensions that it asks for") }
+in_attributes && depth == 5 { if (lists++ || $0 !~ /cons: SEQUENCE *$/) refuse("it has more than one list of extensions") }
+/:X509v3 Subject Alternative Name *$/ { if (!in_attributes || depth != 7) refuse("its names stand where no names stand"); found++; wanted = 1; next }
 wanted && /prim: BOOLEAN/ { next }
 wanted { wanted = 0; if ($0 ~ /OCTET STRING +\[HEX DUMP\]:[0-9A-F]+$/) { hex = $0; sub(/.*:/, "", hex) } }
 END {
@@ -135,7 +143,14 @@ objection() {
   declared=$(kubectl get configmap k8s-hardway-nodes --namespace=kube-system \
     --output=go-template="{{with .data}}{{with index . \"$node\"}}{{.}}{{end}}{{end}}" 2>"$state/lookup-error")
   if [ -z "$declared" ]; then echo "node $node is not declared. $(cat "$state/lookup-error")" && return 1; fi
-  openssl req -in "$state/request.pem" -outform DER 2>/dev/null | openssl asn1parse -inform DER >"$state/request.txt" 2>/dev/null
+  # Programs read PEM and what follows a request by rules of their own: it must be what openssl itself writes.
+  if [ "$(openssl req -in "$state/request.pem" -outform PEM 2>/dev/null)" != "$(cat "$state/request.pem")" ]; then
+    echo "it is not one certificate request in PEM and nothing else" && return 1
+  fi
+  if ! { openssl req -in "$state/request.pem" -outform DER -out "$state/request.der" 2>/dev/null &&
+    openssl asn1parse -inform DER -in "$state/request.der" >"$state/request.txt" 2>/dev/null; }; then
+    echo "it cannot be read to its end" && return 1
+  fi
   awk -v declared="$declared" "$names_are_declared" "$state/request.txt"
 }
 

@@ -3,7 +3,7 @@
 
 use super::{Context, KUBE_PROXY_KUBECONFIG, KUBECTL};
 use crate::component::POD_ROUTES;
-use crate::node::POD_NETWORK_SCRIPT;
+use crate::node::{POD_NETWORK_SCRIPT, shares};
 use bundle::{Bundle, File, HostPath};
 
 const SCRIPT_PATH: &str = "/usr/local/lib/k8s-hardway/pod-routes";
@@ -18,7 +18,7 @@ Wants=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart={SCRIPT_PATH} {} {KUBECTL} {KUBE_PROXY_KUBECONFIG}
+ExecStart={SCRIPT_PATH} {} {KUBECTL} {KUBE_PROXY_KUBECONFIG} {}
 Restart=always
 RestartSec=2
 RuntimeDirectory=k8s-pod-routes
@@ -33,7 +33,8 @@ CapabilityBoundingSet=CAP_NET_ADMIN
 [Install]
 WantedBy=multi-user.target
 ",
-        context.name
+        context.name,
+        shares(&context.spec.network)
     );
     let reads = [SCRIPT_PATH, KUBECTL, KUBE_PROXY_KUBECONFIG].map(HostPath::literal);
     POD_ROUTES.add(bundle, unit_file, reads);

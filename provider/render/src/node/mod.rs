@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 pub use kubelet::{BOOTSTRAP_KUBECONFIG, CLIENT_CERTIFICATE, KUBELET_KUBECONFIG, bootstrap_kubeconfig};
-pub(crate) use pod_network::SCRIPT as POD_NETWORK_SCRIPT;
 pub use pod_network::{CNI_CONFIGURATION, KUBECTL};
+pub(crate) use pod_network::{SCRIPT as POD_NETWORK_SCRIPT, shares};
 
 /// The authority of API server certificates: kubelet's kubeconfigs name this file, so that a rotation reaches them.
 const API_SERVER_AUTHORITY: &str = "/etc/kubernetes/node/apiserver-ca.crt";

@@ -3,7 +3,7 @@
 
 use super::{Context, ENVIRONMENT, KUBE_PROXY_KUBECONFIG, LIBRARY, NODE_NAME, add_file};
 use crate::component::POD_NETWORK;
-use crate::spec::{NodeGroupSpec, ProxyMode};
+use crate::spec::{Network, NodeGroupSpec, ProxyMode};
 use bundle::{Bundle, File, HostPath};
 use ipnet::IpNet;
 
@@ -18,7 +18,10 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     let script = format!("{LIBRARY}/pod-network");
     // portmap otherwise takes iptables where that is installed.
     let portmap_backend = if context.spec.proxy_mode == ProxyMode::Nftables { "nftables" } else { "iptables" };
-    let command_line = format!("{script} ${{{NODE_NAME}}} {KUBECTL} {KUBE_PROXY_KUBECONFIG} {NFT_FILE} {portmap_backend}");
+    let command_line = format!(
+        "{script} ${{{NODE_NAME}}} {KUBECTL} {KUBE_PROXY_KUBECONFIG} {} {NFT_FILE} {portmap_backend}",
+        shares(&context.spec.network)
+    );
     let reads = [
         HostPath::literal(KUBECTL),
         HostPath::literal(KUBE_PROXY_KUBECONFIG),
@@ -30,6 +33,13 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     bundle.needs.routed.extend(&context.spec.network.pod_cidrs);
     bundle.packages.insert("ip".into(), "iproute2".into());
     bundle.packages.insert("nft".into(), "nftables".into());
+}
+
+/// Each pod CIDR with the prefix length of a node's share: `172.18.0.0/16=24,fd00:18::/56=64`.
+pub(crate) fn shares(network: &Network) -> String {
+    let mask = |cidr: &IpNet| if cidr.addr().is_ipv4() { network.node_mask_ipv4 } else { network.node_mask_ipv6 };
+    let shares: Vec<String> = network.pod_cidrs.iter().map(|cidr| format!("{cidr}={}", mask(cidr))).collect();
+    shares.join(",")
 }
 
 fn masquerade_rules(spec: &NodeGroupSpec) -> String {

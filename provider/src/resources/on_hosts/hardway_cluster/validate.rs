@@ -27,6 +27,7 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     for component in ["etcd", "api_server", "controller_manager", "scheduler"] {
         validate_flags(&config.get(component).get("flags"), found);
     }
+    validate_shares(&config.get("controller_manager").get("flags"), found);
     validate_audit_policy(&config.get("api_server").get("audit_policy"), found);
     configuration::validate_mirror(&config.get("mirror"), found);
     downloads::validate(&config.get("checksums"), found);
@@ -192,6 +193,20 @@ fn validate_flags(flags: &ValueAt<'_>, found: &mut Diagnostics) {
             let detail = "A flag is one line of a systemd unit.";
             found.push(flag.error(format!("the value of flag {name:?} has a line break"), detail));
         }
+    }
+}
+
+/// Hosts route to pods by `network`: what nodes get by other flags would have no route.
+fn validate_shares(flags: &ValueAt<'_>, found: &mut Diagnostics) {
+    for (name, flag) in flags.entries() {
+        let attribute = match name {
+            "cluster-cidr" => "pod_cidrs",
+            "node-cidr-mask-size-ipv6" => "node_mask_ipv6",
+            "node-cidr-mask-size" | "node-cidr-mask-size-ipv4" => "node_mask_ipv4",
+            _ => continue,
+        };
+        let detail = format!("Set network.{attribute} instead: hosts route to the networks of nodes by it.");
+        found.push(flag.error(format!("flag {name:?} is not the cluster's network"), detail));
     }
 }
 
@@ -376,6 +391,10 @@ mod tests {
     fn flags_and_policies() {
         let at = |name: &str| format!("api_server.flags[{name:?}]");
         check("api_server", flags("v", "4"), &[]);
+        let mask = "controller_manager.flags[\"node-cidr-mask-size-ipv4\"]";
+        let error = "flag \"node-cidr-mask-size-ipv4\" is not the cluster's network";
+        check("controller_manager", flags("node-cidr-mask-size-ipv4", "25"), &[(mask, error)]);
+        check("controller_manager", flags("v", "4"), &[]);
         check("api_server", flags("--v", "4"), &[(&at("--v"), "flag \"--v\" is written with its dashes")]);
         check("api_server", flags("a b", "4"), &[(&at("a b"), "\"a b\" is not the name of a flag")]);
         check("api_server", flags("v", "4\nExecStart=x"), &[(&at("v"), "the value of flag \"v\" has a line break")]);
