@@ -3,12 +3,16 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+#[path = "cluster/settings.rs"]
+mod settings;
+
 use acceptance_tests::lab::{CONTROL_PLANE, HOSTS, VIRTUAL_ADDRESSES, WORKER, WORKER_ADDRESSES};
 use acceptance_tests::probe::{Answers, median};
 use acceptance_tests::secrets::Secrets;
 use acceptance_tests::suite::{Scenario, Shared, main as run};
 use acceptance_tests::{Cluster, Engine, assert_same, eventually, scenarios};
 use serde_json::json;
+use settings::a_setting_that_a_program_refuses_touches_no_unit_and_no_file;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         drift_is_named_by_host_and_path_and_repaired_alone,
         a_node_that_an_apply_left_cordoned_takes_pods_again_and_another_stays_cordoned,
         a_worker_that_comes_and_goes_touches_no_other_host,
+        a_setting_that_a_program_refuses_touches_no_unit_and_no_file,
         a_changed_flag_restarts_api_servers_one_after_the_other_and_no_client_notices,
         the_loss_of_nginx_is_a_gap_of_less_than_two_seconds,
         the_loss_of_a_load_balancer_is_a_gap_of_less_than_two_seconds,

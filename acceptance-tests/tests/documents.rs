@@ -1,5 +1,5 @@
 //! What people copy: every block of HCL in the guides and in the README is part of a configuration that the engines accept, and the
-//! pages are what the registry takes, by the tool of its publisher. Needs no hosts.
+//! pages are what the registry takes, by the tool of its publisher. And what the renderer says of programs is what they do. Needs no hosts.
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
             every_configuration_in_the_guides_is_valid_for_every_engine,
             the_configuration_in_the_readme_is_valid,
             the_pages_are_what_the_registry_takes,
+            programs_take_what_is_rendered_and_refuse_what_is_wrong,
         ],
     )
 }
@@ -83,6 +84,23 @@ fn the_pages_are_what_the_registry_takes(documents: &mut Documents) {
     validate.args(["--allowed-resource-subcategories", "Hosts,AWS,Certificates"]);
     run(&mut validate).success();
     workspace.remove();
+}
+
+/// The tests of crate `render` that need the programs of a release, which the lab has.
+fn programs_take_what_is_rendered_and_refuse_what_is_wrong(documents: &mut Documents) {
+    const UNPACK: &str = r#"
+        rm -rf "$2" && mkdir -p "$2" && cd "$1"
+        find . -path '*linux/amd64/kube*' -type f ! -name '*.sha256' -exec install -m 755 {} "$2" \;
+        find . -name 'etcd-v*linux-amd64.tar.gz' -exec tar -xzf {} --strip-components=1 -C "$2" \;
+        find . -name 'containerd-*linux-amd64.tar.gz' -exec tar -xzf {} --strip-components=1 -C "$2" \;"#;
+    let build = source_folder().join("lab/mirror/build.sh");
+    let folders = run(Command::new(build).args(["etcd", "containerd", "kubernetes"])).success().stdout;
+    let programs = lab::folder().join("programs");
+    run(Command::new("sh").args(["-euc", UNPACK, "sh", folders.lines().next().unwrap()]).arg(&programs)).success();
+    let mut tests = Command::new(env!("CARGO"));
+    tests.current_dir(&documents.root).args(["test", "-q", "-p", "render", "--test", "dry_runs"]);
+    let output = run(tests.env("PROGRAMS", &programs)).success();
+    assert!(output.stdout.contains("4 passed"), "{}", output.stdout);
 }
 
 /// The blocks of a document by file: `main.tf`, or the one that a comment on the first line names.

@@ -4,7 +4,7 @@
 use crate::etcd::{Cluster, EtcdClient, EtcdError, Snapshot, SnapshotPlace, Status};
 use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesApi, KubernetesError, MovablePod, NodeChange, NodeReport};
 use async_trait::async_trait;
-use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, UnitName};
+use bundle::{Bundle, Check, Digest, HostName, HostPath, Manifest, Observed, UnitName};
 use cloud::{Cloud, Connection, Connector};
 use machines::{
     Facts, Incarnation, Inventory, JumpHosts, Machine, MachineError, Output, Progress, Question, Target, Wanted, with_causes,
@@ -56,6 +56,7 @@ pub trait Host: Send + Sync {
         observed: &Observed,
         progress: &Progress,
     ) -> Result<(), MachineError>;
+    async fn check(&self, owner: &Incarnation, checks: &[(UnitName, Check)]) -> Result<(), MachineError>;
     async fn prune(&self, owner: &Incarnation, keep: &Manifest, progress: &Progress) -> Result<(), MachineError>;
     async fn remove(&self, owner: &Incarnation, manifest: &Manifest, progress: &Progress) -> Result<(), MachineError>;
     async fn start(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError>;
@@ -179,6 +180,9 @@ impl Host for Machine {
         progress: &Progress,
     ) -> Result<(), MachineError> {
         Machine::push(self, owner, bundle, observed, progress).await
+    }
+    async fn check(&self, owner: &Incarnation, checks: &[(UnitName, Check)]) -> Result<(), MachineError> {
+        Machine::check(self, owner, checks).await
     }
     async fn prune(&self, owner: &Incarnation, keep: &Manifest, progress: &Progress) -> Result<(), MachineError> {
         Machine::prune(self, owner, keep, progress).await

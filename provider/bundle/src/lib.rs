@@ -21,7 +21,7 @@ pub use names::{Digest, HostName, HostPath, NameError, Sysctl, UnitName};
 pub use needs::{Kernel, Needs, collide};
 pub use node::{NodeObject, TaintKey};
 pub use observed::{Observed, ObservedBinary, ObservedFile, ObservedUnit};
-pub use unit::{Disruption, Health, OnChange, Unit, UnitTraits};
+pub use unit::{Check, Disruption, Health, OnChange, Unit, UnitTraits};
 
 use credentials::Url;
 use std::collections::{BTreeMap, BTreeSet};

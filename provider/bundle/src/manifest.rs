@@ -237,7 +237,7 @@ mod tests {
         );
         let traits = UnitTraits { tier: 0, restart: Disruption::RestartsNodeComponent, health: Health::StaysUp };
         let reads = [config, program].map(|path| (path, OnChange::Restart)).into();
-        let unit = Unit { reads, traits, serves: BTreeMap::new(), health_check: None };
+        let unit = Unit { reads, traits, serves: BTreeMap::new(), health_check: None, check: None };
         bundle.add_unit(UnitName::literal("kubelet.service"), "[Service]\n".into(), unit);
         bundle.modules.insert("br_netfilter".into());
         bundle.sysctls.insert(Sysctl::literal("net.ipv4.ip_forward"), "1".into());

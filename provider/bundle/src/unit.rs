@@ -17,6 +17,17 @@ pub struct Unit {
     /// A command that succeeds on the host while the program is healthy. `None` where the program has no health endpoint, the user's
     /// flags switched it off, or `Health` names a better witness.
     pub health_check: Option<String>,
+    /// How the program checks what it reads, on the host, before the unit is touched. `None` where it cannot without serving.
+    pub check: Option<Check>,
+}
+
+/// A command by which a program reads its flags and files, says what is wrong with them, and ends before it does anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// For a POSIX shell, as root. It succeeds when the program takes what it read.
+    pub command: String,
+    /// Where the command cannot succeed: what it says when it got past everything that it reads.
+    pub got_past: Option<&'static str>,
 }
 
 impl Unit {

@@ -61,6 +61,7 @@ pub enum MachineError {
     Download { host: String, url: Url, host_reason: String, own_reason: String },
     Binary { host: String, path: String, url: Url, reason: String },
     Unit { host: String, verb: String, unit: String, reason: String, journal: String },
+    Settings { host: String, unit: String, said: String },
     Locked { host: String, lock: String },
     Filled { host: String, path: String, reason: String },
     Remove { host: String, object: String, reason: String },
@@ -108,6 +109,7 @@ impl MachineError {
             E::Download { host, url, .. } => format!("cannot download {url} for {host}"),
             E::Binary { host, path, url, .. } => format!("cannot install {path} on {host} from {url}"),
             E::Unit { host, verb, unit, .. } => format!("cannot {verb} {unit} on {host}"),
+            E::Settings { host, unit, .. } => format!("{unit} on {host} would not start with its new settings"),
             E::Locked { host, .. } => format!("another run of this provider works on {host} for the same resource"),
             E::Filled { host, path, .. } => format!("{path} on {host} has content that is not this provider's"),
             E::Remove { host, object, .. } => format!("cannot remove {object} from {host}"),
@@ -230,6 +232,10 @@ impl MachineError {
             E::Unit { reason, journal, .. } => {
                 format!("{reason}\nRunning apply again is safe. The last lines of its journal:\n{journal}")
             }
+            E::Settings { said, .. } => format!(
+                "Its program says:\n{said}\nThe unit was not touched: what ran goes on running, and the files that it reads are as they were. Correct \
+                 what the program names, then apply again"
+            ),
             E::Locked { lock, .. } => format!("It holds {lock}. Wait for it to end, then apply again"),
             E::Filled { path, reason, .. } => format!(
                 "{reason}. Nothing was changed on this host. If nobody needs it, move it away there (mv {path} {path}.before), then apply \

@@ -5,6 +5,7 @@
 
 mod archive;
 mod binaries;
+mod check;
 mod connection;
 mod download;
 mod error;
@@ -19,6 +20,7 @@ mod machine;
 mod push;
 mod read;
 mod remove;
+mod said;
 mod script;
 mod target;
 mod units;
@@ -33,4 +35,5 @@ pub use jump_hosts::JumpHosts;
 pub use known_hosts::KnownHosts;
 pub use machine::{Machine, Output, Owner, OwnerError};
 pub use push::{Progress, RECORD_VERSION};
+pub use said::lines_that_matter;
 pub use target::{Authentication, Target};

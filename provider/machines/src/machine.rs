@@ -166,6 +166,7 @@ impl Machine {
             "locked" => MachineError::Locked { host, lock: object },
             "remove" => MachineError::Remove { host, object, reason },
             "binary" => MachineError::Binary { host, path: object, url: "".into(), reason },
+            "settings" => self.settings_refused(&object, &answer),
             "unit" => self.unit_failure(&object, &answer, reason),
             _ => MachineError::Script { host, operation, status: output.status, reason },
         }

@@ -78,6 +78,7 @@ fn render_archive((host, uid): (&HostName, &Uid), bundle: &Bundle, observed: &Ob
     plan("files", paths().map(|path| format!("{path}\n")).collect());
     plan("places", numbers.iter().map(|(directory, number)| format!("{number} {directory}\n")).collect());
     plan("owners", render_owners(bundle));
+    plan("replaced", render_replaced(bundle, observed));
     plan("unread", render_unread(bundle, observed));
     plan("units", bundle.units.keys().map(|unit| format!("{unit}\n")).collect());
     plan("packages", bundle.packages.iter().map(|(program, package)| format!("{program} {package}\n")).collect());
@@ -128,6 +129,20 @@ fn render_unread(bundle: &Bundle, observed: &Observed) -> String {
     let is_new = |path: &HostPath| bundle.files.get(path).is_some_and(|file| !is_as_declared(path, file, observed));
     let reads_again = |unit: &Unit| unit.reads.iter().any(|(path, change)| *change == OnChange::ReadAgain && is_new(path));
     bundle.units.iter().filter(|(_, unit)| reads_again(unit)).map(|(name, _)| format!("{name}\n")).collect()
+}
+
+/// What is new of all that units with a check read: the host keeps what is there, until they took it.
+fn render_replaced(bundle: &Bundle, observed: &Observed) -> String {
+    let is_new = |path: &&HostPath| match (bundle.files.get(*path), bundle.binaries.get(*path)) {
+        (Some(file), _) => !is_as_declared(path, file, observed),
+        (None, Some(binary)) => {
+            observed.binaries.get(*path).is_none_or(|found| found.identity.as_ref() != Some(&binary.identity()))
+        }
+        (None, None) => false,
+    };
+    let checked = bundle.units.values().filter(|unit| unit.check.is_some());
+    let paths: BTreeSet<&HostPath> = checked.flat_map(Unit::stamped).filter(is_new).collect();
+    paths.into_iter().map(|path| format!("{path}\n")).collect()
 }
 
 fn render_sysctls(bundle: &Bundle, observed: &Observed) -> String {

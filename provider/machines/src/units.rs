@@ -1,5 +1,6 @@
 //! Starts, restarts, reloads and stops systemd units, and notes with which configuration they run.
 
+use crate::said::lines_that_matter;
 use crate::script::{END, Script};
 use crate::{Incarnation, Machine, MachineError};
 use bundle::{Digest, UnitName};
@@ -60,10 +61,15 @@ impl Machine {
 
     /// The script adds journal lines to its report of a unit that failed.
     pub(crate) fn unit_failure(&self, unit: &str, answer: &str, reason: String) -> MachineError {
-        let lines: Vec<&str> = answer.lines().filter_map(|line| line.strip_prefix("journal\t")).collect();
-        let journal = if lines.is_empty() { "(it has none)".to_string() } else { lines.join("\n") };
+        let journal = lines_that_matter(&lines_after(answer, "journal\t"));
+        let journal = if journal.is_empty() { "(it has none)".to_string() } else { journal };
         MachineError::Unit { host: self.target.to_string(), verb: "handle".into(), unit: unit.into(), reason, journal }
     }
+}
+
+/// What a script reports of the words of a program, each line after a mark.
+pub(crate) fn lines_after(answer: &str, mark: &str) -> String {
+    answer.lines().filter_map(|line| line.strip_prefix(mark)).flat_map(|line| [line, "\n"]).collect()
 }
 
 fn render_names(units: &[UnitName]) -> String {

@@ -2,8 +2,9 @@
 //! names, paths and ports from it; planners and gates read the same through the bundle; and of a host that leaves, which has no
 //! bundle any more, `Component::of` tells what its units are.
 
+use crate::dry_run::{self, DryRun};
 use crate::systemd::Flags;
-use bundle::{Bundle, Disruption, Health, HostPath, NameError, OnChange, Unit, UnitName, UnitTraits};
+use bundle::{Bundle, Check, Disruption, Health, HostPath, NameError, OnChange, Unit, UnitName, UnitTraits};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -23,6 +24,8 @@ pub struct Component {
     pub health_path: &'static str,
     /// Certificates that it reads again by itself, with their keys, when the files change. Whatever else it reads needs a restart.
     pub reads_again: &'static [Pair],
+    /// How the program checks what it reads before its unit is touched; `None` also where its renderer has a command of its own.
+    pub dry_run: Option<DryRun>,
 }
 
 /// A certificate and its key, by the flags that name their files.
@@ -55,6 +58,7 @@ const PLAIN: Component = Component {
     port: 0,
     health_path: "",
     reads_again: &[],
+    dry_run: None,
 };
 
 const fn serving(certificate: &'static str, key: &'static str) -> Pair {
@@ -74,6 +78,7 @@ pub const ETCD: Component = Component {
     program: "/usr/local/bin/etcd",
     port: 2379,
     reads_again: &[serving("cert-file", "key-file"), serving("peer-cert-file", "peer-key-file")],
+    dry_run: Some(dry_run::ETCD),
     ..PLAIN
 };
 
@@ -97,6 +102,7 @@ pub const API_SERVER: Component = Component {
         client("kubelet-client-certificate", "kubelet-client-key"),
         client("proxy-client-cert-file", "proxy-client-key-file"),
     ],
+    dry_run: Some(dry_run::API_SERVER),
     ..PLAIN
 };
 
@@ -110,6 +116,7 @@ pub const CONTROLLER_MANAGER: Component = Component {
     port: 10257,
     health_path: "/healthz",
     reads_again: &[serving("tls-cert-file", "tls-private-key-file")],
+    dry_run: Some(dry_run::CONTROLLER_MANAGER),
 };
 
 /// Port: `KubeSchedulerPort` of kubeadm (cmd/kubeadm/app/constants/constants.go).
@@ -120,6 +127,7 @@ pub const SCHEDULER: Component = Component {
     kubeconfig_user: "scheduler",
     port: 10259,
     health_path: "/healthz",
+    dry_run: Some(dry_run::SCHEDULER),
     ..PLAIN
 };
 
@@ -153,6 +161,7 @@ pub const KUBELET: Component = Component {
     program: "/usr/local/bin/kubelet",
     port: 10248,
     health_path: "/healthz",
+    dry_run: Some(dry_run::KUBELET),
     ..PLAIN
 };
 
@@ -164,6 +173,7 @@ pub const KUBE_PROXY: Component = Component {
     program: "/usr/local/bin/kube-proxy",
     port: 10256,
     health_path: "/livez",
+    dry_run: Some(dry_run::KUBE_PROXY),
     ..PLAIN
 };
 
@@ -230,15 +240,15 @@ impl Component {
         bundle.add_unit(self.unit(), unit_file, self.describe(reads, OnChange::Restart));
     }
 
-    /// Like `add`, with a command that succeeds while it is healthy.
-    pub(crate) fn add_with_health_check(
+    /// Like `add`, with a command that succeeds while it is healthy, and with how it checks what it reads.
+    pub(crate) fn add_with_checks(
         &self,
         bundle: &mut Bundle,
         unit_file: String,
         reads: impl IntoIterator<Item = HostPath>,
-        health_check: Option<String>,
+        (health_check, check): (Option<String>, Option<Check>),
     ) {
-        bundle.add_unit(self.unit(), unit_file, Unit { health_check, ..self.describe(reads, OnChange::Restart) });
+        bundle.add_unit(self.unit(), unit_file, Unit { health_check, check, ..self.describe(reads, OnChange::Restart) });
     }
 
     /// Adds a unit of this component under its own name.
@@ -258,7 +268,7 @@ impl Component {
     /// A unit of this component, with the traits of its row.
     pub fn describe(&self, reads: impl IntoIterator<Item = HostPath>, on_change: OnChange) -> Unit {
         let reads = reads.into_iter().map(|path| (path, on_change)).collect();
-        Unit { reads, traits: self.traits, serves: BTreeMap::new(), health_check: None }
+        Unit { reads, traits: self.traits, serves: BTreeMap::new(), health_check: None, check: None }
     }
 
     /// A unit that is restarted for a change of what it reads, but for the pairs of `reads_again`. A file that another flag names too

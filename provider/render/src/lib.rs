@@ -5,6 +5,7 @@ pub mod aws;
 pub mod catalogue;
 pub mod component;
 pub mod control_plane;
+mod dry_run;
 pub mod kubeconfig;
 pub mod load_balancer;
 pub mod node;

@@ -57,6 +57,21 @@ impl Flags {
         self.0.iter().filter(move |(_, set)| matches!(set, FlagValue::Text(set) if set == value)).map(|(name, _)| name.as_str())
     }
 
+    /// Whether it is set.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(ours, _)| ours == name)
+    }
+
+    /// `program '--name=value' …` for a shell; variables are looked up in these files, which are the unit's `EnvironmentFile=`.
+    pub fn shell_command(&self, program: &str, environment: &[&str]) -> String {
+        let files = environment.join(" ");
+        let flags = self.0.iter().map(|(name, value)| match value {
+            FlagValue::Text(value) => shell_word(&format!("--{name}={value}")),
+            FlagValue::Variable(variable) => format!("\"--{name}=$(sed -n 's/^{variable}=//p' {files})\""),
+        });
+        std::iter::once(program.to_string()).chain(flags).collect::<Vec<_>>().join(" ")
+    }
+
     /// `program \`, then one `--name=value \` per line, as a value of `ExecStart=`.
     pub fn command_line(&self, program: &str) -> String {
         let flags = self.0.iter().map(|(name, value)| match value {
@@ -73,6 +88,11 @@ pub fn quote_argument(argument: &str) -> String {
     let escaped = argument.replace('\\', "\\\\").replace('%', "%%").replace('$', "$$");
     let plain = !escaped.is_empty() && escaped.chars().all(|c| !c.is_whitespace() && !"\"'\\;".contains(c));
     if plain { escaped } else { format!("\"{}\"", escaped.replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t")) }
+}
+
+/// One word for a POSIX shell.
+fn shell_word(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// For services that only read their files, write to the paths they name themselves, and talk over the network.

@@ -43,7 +43,7 @@ pub(super) fn run(memory: &mut Memory, name: &HostName, script: &str) -> Output 
             answer(true, &format!("{}{}\n", String::from_utf8_lossy(&held.unwrap_or_default()), memory.now()))
         }
         ["ip", "-o", "addr", "show"] => answer(true, &addresses(memory, name)),
-        ["journalctl", ..] => answer(true, "Error: unknown flag: --no-such-flag\n"),
+        ["journalctl", ..] => answer(true, "I1129 09:15:02.0 1 a.go:1] it runs\nError: it cannot bear --deadly-flag\n"),
         [KUBECTL, .., "get", "--raw=/readyz"] => answer(memory.serves_api(name), ""),
         [KUBECTL | node::KUBECTL, .., "get", "--raw=/healthz" | "--raw=/livez"] => answer(true, ""),
         _ => panic!("the fake host does not know this command: {script}"),

@@ -8,7 +8,9 @@ use super::{FakeFile, FakeWorld, commands, inventory, push, units};
 use crate::kubernetes::KubernetesError;
 use crate::ports::{Etcd, Host, Kubernetes};
 use async_trait::async_trait;
-use bundle::{Bundle, Digest, HostName, HostPath, Manifest, Observed, ObservedBinary, ObservedFile, ObservedUnit, UnitName};
+use bundle::{
+    Bundle, Check, Digest, HostName, HostPath, Manifest, Observed, ObservedBinary, ObservedFile, ObservedUnit, UnitName,
+};
 use machines::{Facts, FoundUnit, Incarnation, Inventory, MachineError, Output, Owner, Progress, Question, Wanted};
 use render::control_plane::ADMIN_KUBECONFIG;
 use std::sync::Arc;
@@ -138,6 +140,21 @@ impl Host for FakeHost {
         self.refuse_other(owner)?;
         progress("writing files");
         self.mutate("push", |host, extent| push::push(host, &self.name, owner, (bundle, observed), extent)).await
+    }
+
+    async fn check(&self, owner: &Incarnation, checks: &[(UnitName, Check)]) -> Result<(), MachineError> {
+        self.refuse_other(owner)?;
+        self.mutate("check", |host, extent| {
+            if extent == super::Extent::Half {
+                return Ok(());
+            }
+            let refused = checks.iter().find(|(unit, _)| units::refuses_in_a_check(host, &owner.name, unit));
+            push::end_check(host, &owner.name, refused.is_none());
+            let Some((unit, _)) = refused else { return Ok(()) };
+            let said = "Error: unknown flag: --no-such-flag".to_string();
+            Err(MachineError::Settings { host: self.name.to_string(), unit: unit.to_string(), said })
+        })
+        .await
     }
 
     async fn prune(&self, owner: &Incarnation, keep: &Manifest, _progress: &Progress) -> Result<(), MachineError> {

@@ -105,6 +105,8 @@ pub struct Record {
     pub kept: BTreeMap<HostPath, BTreeSet<HostPath>>,
     pub identity: BTreeMap<String, String>,
     pub cleanup: BTreeSet<String>,
+    /// Files that a push replaced, and programs, until they are checked; `None` where there was none.
+    pub replaced: BTreeMap<HostPath, (Option<FakeFile>, Option<Digest>)>,
     /// Not in the real record: what each unit reads, from which the fake knows which files a unit runs with.
     pub reads: BTreeMap<UnitName, BTreeMap<HostPath, OnChange>>,
 }

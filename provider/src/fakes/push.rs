@@ -25,6 +25,7 @@ pub(super) fn push(
     }
     note(host, name, owner, bundle);
     mark_unread(host, &owner.name, &doomed);
+    keep_replaced(host, &owner.name, bundle);
     host.modules.extend(bundle.modules.iter().cloned());
     for (key, value) in &bundle.sysctls {
         if observed.sysctls.get(key) != Some(value) {
@@ -50,6 +51,37 @@ pub(super) fn push(
         }
     }
     Ok(())
+}
+
+/// Also what is not replaced: it is the same then.
+fn keep_replaced(host: &mut HostMemory, owner: &Owner, bundle: &Bundle) {
+    let checked = bundle.units.values().filter(|unit| unit.check.is_some());
+    for path in checked.flat_map(bundle::Unit::stamped) {
+        let there = (host.files.get(path).cloned(), host.programs.get(path).cloned());
+        host.records.entry(owner.clone()).or_default().replaced.entry(path.clone()).or_insert(there);
+    }
+}
+
+/// What was kept goes; where a program does not take its settings, it is put back first.
+pub(super) fn end_check(host: &mut HostMemory, owner: &Owner, is_good: bool) {
+    let record = host.records.entry(owner.clone()).or_default();
+    let replaced = std::mem::take(&mut record.replaced);
+    for (path, (file, program)) in replaced.into_iter().filter(|_| !is_good) {
+        match &program {
+            Some(program) => drop(record.installed.insert(path.clone(), program.clone())),
+            None => drop(record.installed.remove(&path)),
+        }
+        put_back(&mut host.files, &path, file);
+        put_back(&mut host.programs, &path, program);
+    }
+    host.notice_files();
+}
+
+fn put_back<T>(map: &mut BTreeMap<HostPath, T>, path: &HostPath, value: Option<T>) {
+    match value {
+        Some(value) => drop(map.insert(path.clone(), value)),
+        None => drop(map.remove(path)),
+    }
 }
 
 /// Units with a stamp that read again by themselves what is about to be written.

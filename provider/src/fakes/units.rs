@@ -11,8 +11,10 @@ use render::component::{API_SERVER, CONTAINERD, ETCD, KUBELET};
 use render::node::{BOOTSTRAP_KUBECONFIG, CLIENT_CERTIFICATE, KUBELET_KUBECONFIG};
 use std::collections::BTreeMap;
 
-/// A flag and a field that no program takes.
+/// A flag and a field that no program takes, of which a check tells.
 const NO_SUCH_SETTINGS: [&str; 2] = ["--no-such-flag=", "noSuchField"];
+/// A flag and a field that a program takes, with which it ends when it runs.
+const DEADLY_SETTINGS: [&str; 2] = ["--deadly-flag=", "deadlyField"];
 const REGISTRATION: &str = "/etc/kubernetes/node/registration.env";
 /// What a member makes at its first start.
 pub const ETCD_LOG: &str = "/var/lib/etcd/member/wal/0.wal";
@@ -90,8 +92,17 @@ fn start(memory: &mut Memory, name: &HostName, verb: Verb, owner: &Owner, unit: 
 
 /// A program of `Type=simple`: systemd takes it for active when it is forked, and then starts it again and again.
 fn refuses_its_settings(host: &HostMemory, reads: &BTreeMap<HostPath, OnChange>) -> bool {
+    has_any(host, reads, &NO_SUCH_SETTINGS) || has_any(host, reads, &DEADLY_SETTINGS)
+}
+
+pub(super) fn refuses_in_a_check(host: &HostMemory, owner: &Owner, unit: &UnitName) -> bool {
+    let reads = host.records.get(owner).and_then(|record| record.reads.get(unit));
+    reads.is_some_and(|reads| has_any(host, reads, &NO_SUCH_SETTINGS))
+}
+
+fn has_any(host: &HostMemory, reads: &BTreeMap<HostPath, OnChange>, settings: &[&str]) -> bool {
     let texts = reads.keys().filter_map(|path| host.files.get(path)).map(|file| String::from_utf8_lossy(&file.content));
-    texts.into_iter().any(|text| NO_SUCH_SETTINGS.iter().any(|setting| text.contains(setting)))
+    texts.into_iter().any(|text| settings.iter().any(|setting| text.contains(setting)))
 }
 
 /// What keepalived takes from its configuration: the words with a prefix length are the virtual addresses.

@@ -28,6 +28,7 @@ mod replacements;
 mod rolls;
 mod rows;
 mod secrets;
+mod settings;
 mod sizes;
 mod snapshots;
 mod unknowns;

@@ -35,13 +35,13 @@ async fn three_hosts() -> (Stage, Value) {
 #[tokio::test]
 async fn a_controller_manager_that_refuses_its_flags_stops_the_roll_at_the_first_host() {
     let (mut stage, state) = three_hosts().await;
-    let applied = change(&mut stage, &state, "controller_manager", flags("no-such-flag")).await;
+    let applied = change(&mut stage, &state, "controller_manager", flags("deadly-flag")).await;
     assert_eq!(applied.errors.len(), 1, "{:?}", applied.errors);
     let error = &applied.errors[0];
     for part in [
         "kube-controller-manager.service on cp-1 is not healthy",
         "systemd has started it 12 times",
-        "unknown flag: --no-such-flag",
+        "Error: it cannot bear --deadly-flag",
         "0 of 3 hosts are done; cp-2, cp-3 were not touched.",
     ] {
         assert!(error.contains(part), "{part} is not in {error}");
@@ -51,7 +51,7 @@ async fn a_controller_manager_that_refuses_its_flags_stops_the_roll_at_the_first
     assert_eq!((touched(&stage, "cp-2"), touched(&stage, "cp-3")), (vec![], vec![]));
 
     stage.world.arm(None);
-    let again = change(&mut stage, &applied.state, "controller_manager", flags("no-such-flag")).await;
+    let again = change(&mut stage, &applied.state, "controller_manager", flags("deadly-flag")).await;
     assert!(again.errors.len() == 1 && again.errors[0].contains("on cp-1 is not healthy"), "{:?}", again.errors);
     assert_eq!((touched(&stage, "cp-2"), touched(&stage, "cp-3")), (vec![], vec![]));
 
@@ -76,11 +76,11 @@ async fn the_leader_of_etcd_restarts_last() {
 #[tokio::test]
 async fn a_roll_that_stopped_goes_no_further_when_etcd_has_another_leader() {
     let (mut stage, state) = three_hosts().await;
-    let stopped = change(&mut stage, &state, "controller_manager", flags("no-such-flag")).await;
+    let stopped = change(&mut stage, &state, "controller_manager", flags("deadly-flag")).await;
     assert_eq!((stopped.errors.len(), restarts(&stage)), (1, vec!["cp-1".to_string()]));
     stage.world.arm(None);
     stage.world.change(|memory| memory.leader = Some(HostName::literal("cp-1")));
-    let again = change(&mut stage, &stopped.state, "controller_manager", flags("no-such-flag")).await;
+    let again = change(&mut stage, &stopped.state, "controller_manager", flags("deadly-flag")).await;
     assert!(again.errors.len() == 1 && again.errors[0].contains("on cp-1 is not healthy"), "{:?}", again.errors);
     assert_eq!((touched(&stage, "cp-2"), touched(&stage, "cp-3")), (vec![], vec![]));
 }
@@ -91,7 +91,7 @@ async fn a_kubelet_that_crash_loops_stops_the_roll_at_the_first_nodes() {
     stage.config.set("max_unavailable", 1.into());
     let state = stage.create().await;
     stage.world.arm(None);
-    let applied = change(&mut stage, &state, "kubelet_config", "{\"noSuchField\":1}".into()).await;
+    let applied = change(&mut stage, &state, "kubelet_config", "{\"deadlyField\":1}".into()).await;
     assert!(
         applied.errors.len() == 1 && applied.errors[0].contains("kubelet.service on cp-1 is not healthy"),
         "{:?}",

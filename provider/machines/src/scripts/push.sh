@@ -30,6 +30,26 @@ back_up() {
   } || fail file "$1"
 }
 
+# What a running unit reads, or a reboot would start it with, until check.sh knows that the program takes what comes in its place. What an
+# earlier push kept, which nobody checked, is what still runs.
+keep_replaced() {
+  [ -s plan/replaced ] || return 0
+  kept=$(own replaced | cut -d ' ' -f 2-)
+  new=
+  while read -r path; do
+    contains "$kept" "$path" && continue
+    what=absent
+    if [ -f "$path" ] || [ -L "$path" ]; then
+      what=there
+      old=$record/old$path
+      { mkdir -p "${old%/*}" && rm -f "$old" && { ln "$path" "$old" 2>/dev/null || cp -a -- "$path" "$old"; }; } || fail file "$old"
+    fi
+    new="$new${new:+$newline}$what $path"
+  done <plan/replaced
+  [ -n "$kept" ] || [ ! -f "$record/binaries" ] || cp -p "$record/binaries" "$record/old.binaries" || fail file "$record/old.binaries"
+  add_lines replaced "$new"
+}
+
 # A file that is in no record was there before us: keep it, so that remove can put it back.
 record_files() {
   mine=$(own files)
@@ -266,5 +286,6 @@ install_packages
 load_modules
 set_sysctls
 make_directories
+keep_replaced
 mark_unread
 place_files

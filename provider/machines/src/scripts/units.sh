@@ -48,7 +48,7 @@ fail_unit() {
     echo
     sed '/^$/d' "$record/systemctl"
   } >&2
-  journalctl -u "$1" -n 15 --no-pager -o cat 2>/dev/null | sed "s/^/journal$tab/" >&3
+  journalctl -u "$1" -n 60 --no-pager -o cat 2>/dev/null | sed "s/^/journal$tab/" >&3
   rm -f "$record/systemctl"
   fail unit "$1"
 }

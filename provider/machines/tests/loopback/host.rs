@@ -215,7 +215,7 @@ fn write_stand_ins(bin: &Path, fake: &Path) {
 /// A unit that restarts when the file changes.
 pub fn unit_that_reads(path: HostPath) -> Unit {
     let traits = UnitTraits { tier: 0, restart: Disruption::None, health: Health::StaysUp };
-    Unit { reads: [(path, OnChange::Restart)].into(), traits, serves: [].into(), health_check: None }
+    Unit { reads: [(path, OnChange::Restart)].into(), traits, serves: [].into(), health_check: None, check: None }
 }
 
 /// A file, a unit `a.service` that reads another, and a data directory.

@@ -1,6 +1,7 @@
 //! Against real sshd processes on 127.0.0.1, with records, caches and files below a temporary folder.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod checks;
 mod clean_scripts;
 mod connecting;
 mod cut_off;

@@ -5,7 +5,7 @@ use super::{Context, SNAPSHOTS, joined, tls_address, url};
 use crate::component::{ETCD, shown_at};
 use crate::spec::{ClusterSpec, Host, RenderError};
 use crate::systemd::{Flags, SANDBOX};
-use bundle::{Bundle, Directory, File, HostPath};
+use bundle::{Bundle, Directory, File, HostPath, Unit};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -41,7 +41,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     let unit_file = unit_file(&flags.command_line(&reader.program(ETCD.program)));
     let reads = reader.reads;
     let unit = ETCD.describe_with_flags(reads, &flags, &shown(context, &flags));
-    ETCD.add_unit(bundle, unit_file, unit);
+    ETCD.add_unit(bundle, unit_file, Unit { check: ETCD.check(&flags, &[]), ..unit });
     for urls in ["listen-peer-urls", "listen-client-urls", "listen-metrics-urls"].map(|flag| flags.get(flag).unwrap_or_default())
     {
         urls.split(',').for_each(|url| bundle.needs.listen(&ETCD.unit(), address_of(url)));

@@ -5,7 +5,7 @@ use super::{Context, audit, binds, encryption, joined, tls_address, url};
 use crate::component::{API_SERVER, ETCD, shown_at};
 use crate::spec::RenderError;
 use crate::systemd::{Flags, SANDBOX};
-use bundle::{Bundle, Directory, File, HostPath};
+use bundle::{Bundle, Directory, File, HostPath, Unit};
 
 const LOG_DIRECTORY: &str = "/var/log/kubernetes";
 const AUTHENTICATION: &str = "/etc/kubernetes/authentication.yaml";
@@ -42,7 +42,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     let reads = reader.reads;
     let shown = tls_address(&context.local_server()).map(|address| shown_at(address, None));
     let unit = API_SERVER.describe_with_flags(reads, &flags, &[("tls-cert-file", shown)]);
-    API_SERVER.add_unit(bundle, unit_file, unit);
+    API_SERVER.add_unit(bundle, unit_file, Unit { check: API_SERVER.check(&flags, &[]), ..unit });
     bundle.needs.listen(&API_SERVER.unit(), binds(&API_SERVER, &flags));
     bundle.data_directories.insert(HostPath::literal(LOG_DIRECTORY), Directory::shared(0o700));
     Ok(())

@@ -42,7 +42,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     let unit = CONTROLLER_MANAGER.describe_with_flags(reads, &flags, &[("tls-cert-file", shown)]);
     let health_check = health_check(&CONTROLLER_MANAGER, &flags);
     bundle.needs.listen(&CONTROLLER_MANAGER.unit(), binds(&CONTROLLER_MANAGER, &flags));
-    CONTROLLER_MANAGER.add_unit(bundle, unit_file, Unit { health_check, ..unit });
+    CONTROLLER_MANAGER.add_unit(bundle, unit_file, Unit { health_check, check: CONTROLLER_MANAGER.check(&flags, &[]), ..unit });
     Ok(())
 }
 

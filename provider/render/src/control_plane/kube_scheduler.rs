@@ -24,9 +24,9 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .overridden_by(&context.spec.scheduler_flags);
     let unit_file = unit_file(&flags.command_line(&reader.program(SCHEDULER.program)));
     let reads = reader.reads;
-    let health = health_check(&SCHEDULER, &flags);
+    let checks = (health_check(&SCHEDULER, &flags), SCHEDULER.check(&flags, &[]));
     bundle.needs.listen(&SCHEDULER.unit(), binds(&SCHEDULER, &flags));
-    SCHEDULER.add_with_health_check(bundle, unit_file, reads, health);
+    SCHEDULER.add_with_checks(bundle, unit_file, reads, checks);
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! keepalived 2.2: unicast VRRP version 3 between the hosts. No host preempts another; the address moves when its host or its nginx
 //! is gone, and moves back only for the same reason.
 
-use super::{config_folder, config_path, run_folder};
+use super::{config_folder, config_path, elsewhere, in_own_folder, run_folder};
 use crate::component::VIRTUAL_ADDRESSES;
 use crate::{LoadBalancerSpec, RenderError};
-use bundle::{Bundle, File, HostName, OnChange};
+use bundle::{Bundle, Check, File, HostName, OnChange, Unit};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -27,11 +27,30 @@ pub(super) fn render(spec: &LoadBalancerSpec, host: &HostName) -> Result<Bundle,
     bundle.add_unit(
         VIRTUAL_ADDRESSES.unit_of(&spec.name)?,
         render_unit(spec, &instances),
-        VIRTUAL_ADDRESSES.describe(reads, OnChange::Reload),
+        Unit { check: Some(settings_check(spec, &instances)), ..VIRTUAL_ADDRESSES.describe(reads, OnChange::Reload) },
     );
     bundle.cleanup.push(render_cleanup(spec));
     bundle.needs.receives.insert("VRRP (IP protocol 112)".into());
     Ok(bundle)
+}
+
+/// Keywords, values, and that the interface is there.
+fn settings_check(spec: &LoadBalancerSpec, instances: &[Instance]) -> Check {
+    let find = match spec.interface {
+        None => format!("{} && ", find_interface(spec, instances, "\"$run\"")),
+        Some(_) => String::new(),
+    };
+    let commands = format!(
+        "{find}{} && /usr/sbin/keepalived --config-test --use-file=\"$run/keepalived.conf\"",
+        elsewhere(spec, "keepalived.conf")
+    );
+    Check { command: in_own_folder(&commands), got_past: None }
+}
+
+/// Writes `interface.conf` into the folder.
+fn find_interface(spec: &LoadBalancerSpec, instances: &[Instance], run: &str) -> String {
+    let pairs: String = instances.iter().map(|i| format!(" {}={}", i.family, i.source)).collect();
+    format!("{}/find-interface {run}/interface.conf{pairs}", config_folder(spec))
 }
 
 /// A VRRP instance speaks one family: a packet of version 3 carries addresses of the family that it travels in.
@@ -182,9 +201,8 @@ fn priority(spec: &LoadBalancerSpec, host: &HostName) -> u8 {
 fn render_unit(spec: &LoadBalancerSpec, instances: &[Instance]) -> String {
     let (name, config, run) = (&spec.name, config_folder(spec), run_folder(spec));
     let addresses = virtual_addresses(spec);
-    let pairs: String = instances.iter().map(|i| format!(" {}={}", i.family, i.source)).collect();
     let find = match spec.interface {
-        None => format!("{config}/find-interface {run}/interface.conf{pairs}\n"),
+        None => find_interface(spec, instances, &run) + "\n",
         Some(_) => String::new(),
     };
     let line = |key: &str| if find.is_empty() { String::new() } else { format!("{key}={find}") };

@@ -45,6 +45,16 @@ fn config_path(spec: &LoadBalancerSpec, file: &str) -> Result<HostPath, NameErro
     HostPath::parse(format!("{}/{file}", config_folder(spec)))
 }
 
+/// Commands with a folder `$run` that goes with them.
+fn in_own_folder(commands: &str) -> String {
+    format!("run=$(mktemp -d) && trap 'rm -rf \"$run\"' EXIT && {commands}")
+}
+
+/// Writes a configuration into `$run` as if that were the folder of the running programs.
+fn elsewhere(spec: &LoadBalancerSpec, file: &str) -> String {
+    format!("sed \"s|{}/|$run/|g\" {}/{file} >\"$run/{file}\"", run_folder(spec), config_folder(spec))
+}
+
 /// Nothing that the user wrote may end a line, a statement or a path of the files that it goes into.
 fn check_names(spec: &LoadBalancerSpec) -> Result<(), NameError> {
     UnitName::parse(format!("{}.service", spec.name))?;

@@ -1,9 +1,9 @@
 //! nginx as a TCP proxy with a configuration that holds only `stream`. Which backends get traffic is the business of `health`.
 
-use super::{config_folder, config_path, health, run_folder};
+use super::{config_folder, config_path, elsewhere, health, in_own_folder, run_folder};
 use crate::component::PROXY;
 use crate::{Listener, LoadBalancerSpec, RenderError};
-use bundle::{Bundle, File, OnChange, UnitName};
+use bundle::{Bundle, Check, File, OnChange, Unit, UnitName};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const WELCOME_PAGE: &str = "nginx.service";
@@ -23,8 +23,22 @@ pub(super) fn render(spec: &LoadBalancerSpec) -> Result<Bundle, RenderError> {
     if displaces_welcome_page(spec) {
         bundle.needs.displaces.insert(UnitName::literal(WELCOME_PAGE));
     }
-    bundle.add_unit(unit, render_unit(spec), PROXY.describe(reads, OnChange::Reload));
+    bundle.add_unit(
+        unit,
+        render_unit(spec),
+        Unit { check: Some(settings_check(spec)), ..PROXY.describe(reads, OnChange::Reload) },
+    );
     Ok(bundle)
+}
+
+/// Apart from the folder that the running nginx includes files from. Addresses in use are no error to it (`ngx_open_listening_sockets`).
+fn settings_check(spec: &LoadBalancerSpec) -> Check {
+    let config = config_folder(spec);
+    let commands = format!(
+        "{config}/prepare-nginx {config} \"$run\" && {} && /usr/sbin/nginx -t -q -c \"$run/nginx.conf\"",
+        elsewhere(spec, "nginx.conf")
+    );
+    Check { command: in_own_folder(&commands), got_past: None }
 }
 
 fn render_config(spec: &LoadBalancerSpec) -> String {

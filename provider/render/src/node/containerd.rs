@@ -4,7 +4,7 @@ use super::{Context, add_file};
 use crate::catalogue;
 use crate::component::CONTAINERD;
 use crate::spec::RenderError;
-use bundle::{Bundle, Directory, File, HostPath};
+use bundle::{Bundle, Check, Directory, File, HostPath};
 use std::collections::BTreeMap;
 
 const CONFIGURATION: &str = "/etc/containerd/config.toml";
@@ -23,7 +23,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         let path = HostPath::parse(format!("{REGISTRIES}/{registry}/hosts.toml"))?;
         bundle.files.insert(path, File::public(text));
     }
-    CONTAINERD.add(bundle, unit_file(), reads);
+    CONTAINERD.add_with_checks(bundle, unit_file(), reads, (None, Some(settings_check())));
     for (path, mode) in [("/var/lib/containerd", 0o711), ("/var/lib/cni", 0o700)] {
         bundle.data_directories.insert(HostPath::literal(path), Directory::data(mode));
     }
@@ -58,6 +58,11 @@ state = '/run/containerd'
   SystemdCgroup = true
 "
     )
+}
+
+/// Every plugin's part of the configuration is decoded; what it names is not looked at (cmd/containerd/command/config.go).
+fn settings_check() -> Check {
+    Check { command: format!("exec {} --config={CONFIGURATION} config dump >/dev/null", CONTAINERD.program), got_past: None }
 }
 
 /// One hosts.toml per registry: the mirror first, then the registry itself.

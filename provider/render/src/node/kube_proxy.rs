@@ -22,7 +22,9 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
         add_file(bundle, CONFIGURATION, File::public(to_yaml(&configuration))),
     ];
     add_needs(&configuration, bundle);
-    KUBE_PROXY.add_with_health_check(bundle, unit_file(&command_line(&configuration)), reads, check_of(&configuration));
+    let flags = flags(&configuration);
+    let checks = (check_of(&configuration), KUBE_PROXY.check(&flags, &[ENVIRONMENT]));
+    KUBE_PROXY.add_with_checks(bundle, unit_file(&flags.command_line(KUBE_PROXY.program)), reads, checks);
     let programs: &[(&str, &str)] = match context.spec.proxy_mode {
         ProxyMode::Nftables => &[("nft", "nftables")],
         ProxyMode::Iptables => &[("iptables", "iptables")],
@@ -81,11 +83,10 @@ fn check_of(configuration: &Value) -> Option<String> {
 
 /// The flag wins over the file, so it is left out where the user's configuration has a name.
 /// Source: `processHostnameOverrideFlag` in cmd/kube-proxy/app/options.go, which runs after the file is loaded.
-fn command_line(configuration: &Value) -> String {
+fn flags(configuration: &Value) -> Flags {
     let flags = Flags::new().set("config", CONFIGURATION);
     let is_named = configuration.get("hostnameOverride").is_some_and(|name| !name.is_null());
-    let flags = if is_named { flags } else { flags.set_from("hostname-override", NODE_NAME) };
-    flags.command_line(KUBE_PROXY.program)
+    if is_named { flags } else { flags.set_from("hostname-override", NODE_NAME) }
 }
 
 fn unit_file(command_line: &str) -> String {

@@ -55,9 +55,9 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     ];
     let before_start = format!("{script} ${{{NODE_ADDRESS}}} {RESOLV_CONF}");
     let flags = flags(context);
-    let health = check_of(&configuration, &flags);
+    let checks = (check_of(&configuration, &flags), KUBELET.check(&flags, &[ENVIRONMENT, REGISTRATION]));
     add_needs(context, &configuration, &flags, bundle);
-    KUBELET.add_with_health_check(bundle, unit_file(&before_start, &flags.command_line(KUBELET.program)), reads, health);
+    KUBELET.add_with_checks(bundle, unit_file(&before_start, &flags.command_line(KUBELET.program)), reads, checks);
     bundle.packages.insert("mount".into(), "mount".into());
     bundle.data_directories.insert(HostPath::literal("/var/lib/kubelet"), Directory::data(0o750));
     for path in ["/var/log/pods", "/var/log/containers"] {

@@ -72,7 +72,7 @@ pub fn bundle(units: &[(UnitName, OnChange, UnitTraits)], version: &str) -> Bund
         let config = config_of(unit);
         bundle.files.insert(config.clone(), File::public(version));
         let reads = [(config, *on_change)].into();
-        let described = Unit { reads, traits: *traits, serves: BTreeMap::new(), health_check: None };
+        let described = Unit { reads, traits: *traits, serves: BTreeMap::new(), health_check: None, check: None };
         bundle.add_unit(unit.clone(), "[Service]\n".into(), described);
     }
     bundle.files.insert(HostPath::literal("/etc/motd"), File::public("kept by hand"));

@@ -2,7 +2,7 @@
 //! once, timed, and stopped at the next safe point when the engine asks for it.
 
 use super::fleet::Fleet;
-use super::{health, served};
+use super::{health, served, settings};
 use crate::kubernetes::KubernetesError;
 use crate::wait::Ended;
 use async_trait::async_trait;
@@ -126,6 +126,8 @@ pub struct Execution<'a> {
 struct Log {
     touched: BTreeSet<HostName>,
     removed: BTreeSet<HostName>,
+    /// Hosts on which programs were asked whether they take their settings.
+    checked: BTreeSet<HostName>,
     proof: Proof,
 }
 
@@ -219,14 +221,17 @@ impl<'a> Execution<'a> {
             Step::Parallel(_) => Ok(()),
             Step::Push { host, .. } => self.push(host).await,
             Step::Start { host, units, .. } => {
+                self.check(host).await?;
                 fleet.machine(host)?.start(&fleet.owner, units).await?;
                 self.started(host, step).await
             }
             Step::Restart { host, units, .. } => {
+                self.check(host).await?;
                 fleet.machine(host)?.restart(&fleet.owner, units).await?;
                 self.started(host, step).await
             }
             Step::Reload { host, units, .. } => {
+                self.check(host).await?;
                 fleet.machine(host)?.reload(&fleet.owner, units).await?;
                 self.started(host, step).await
             }
@@ -309,8 +314,21 @@ impl<'a> Execution<'a> {
         let progress = self.fleet.progress.clone();
         let report = move |text: &str| progress.line(text);
         machine.push(&self.fleet.owner, bundle, observed, &report).await?;
+        self.check(host).await?;
         // What an older version of the bundle brought and this one does not name any more.
         Ok(machine.prune(&self.fleet.owner, &bundle.manifest(), &report).await?)
+    }
+
+    /// Once for each host: when its files are there, and before anything goes or a unit is touched. Those of an apply that was cut off in
+    /// between are there already.
+    async fn check(&self, host: &HostName) -> Result<(), StepError> {
+        let is_first = self.note(|log| log.checked.insert(host.clone())).unwrap_or(true);
+        let Some(bundle) = self.desired.get(host).filter(|_| is_first) else { return Ok(()) };
+        let due = settings::due(bundle, self.observed.get(host));
+        if due.is_empty() {
+            return Ok(());
+        }
+        Ok(self.fleet.machine(host)?.check(&self.fleet.owner, &due).await?)
     }
 
     async fn remove(&self, host: &HostName) -> Result<(), StepError> {

@@ -6,6 +6,7 @@ use super::fleet::Fleet;
 use crate::ports::Host;
 use crate::wait::{Ended, Pace};
 use bundle::{Bundle, HostName, UnitName};
+use machines::lines_that_matter;
 use std::time::Duration;
 use time::PrimitiveDateTime;
 use time::format_description::BorrowedFormatItem;
@@ -193,10 +194,10 @@ fn capitalised(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The last lines that the program itself wrote, without what systemd says of it.
+/// The lines that matter of the last that the program itself wrote, without what systemd says of it.
 pub async fn last_words(machine: &dyn Host, unit: &UnitName) -> String {
-    let lines = match machine.run(&format!("journalctl --no-pager -q -n 3 -o cat _SYSTEMD_UNIT={unit}")).await {
-        Ok(output) => output.stdout_text().trim().to_string(),
+    let lines = match machine.run(&format!("journalctl --no-pager -q -n 60 -o cat _SYSTEMD_UNIT={unit}")).await {
+        Ok(output) => lines_that_matter(&output.stdout_text()),
         Err(_) => String::new(),
     };
     if lines.is_empty() { String::new() } else { format!(" Its last lines:\n{lines}") }

@@ -27,6 +27,7 @@ mod plan;
 pub mod preflight;
 mod recorded;
 mod served;
+mod settings;
 mod steps;
 #[cfg(test)]
 mod stopping;
