@@ -45,12 +45,21 @@ pub struct Bundle {
     pub kept_stamps: BTreeMap<UnitName, Digest>,
     /// Units of which it is unknown whether their stamps stand as they are recorded, because something that they read is unknown.
     pub undecided_stamps: BTreeSet<UnitName>,
-    /// Shell commands that undo what the components did to the kernel (links, rules, mounts), run on destroy after units stopped.
-    pub cleanup: Vec<String>,
+    /// What undoes what the components did to the kernel (links, rules, mounts), run in this order on destroy after units stopped.
+    pub cleanup: Vec<Cleanup>,
     /// What tells the owner from another of the same name, such as the hosts that it works with; the record keeps it. One line each.
     pub identity: BTreeMap<String, String>,
     /// What its components need of the host around them.
     pub needs: Needs,
+}
+
+/// A shell command of a destroy. On a host it takes the place of the one that was declared there before of the same; one that is
+/// declared no more stays until the destroy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cleanup {
+    /// What it undoes, in words of lower-case letters joined by dashes; one bundle has it once.
+    pub of: &'static str,
+    pub command: String,
 }
 
 /// A file with its content. Content may hold secrets: it is never printed.
@@ -118,6 +127,11 @@ pub struct Binary {
 }
 
 impl Bundle {
+    /// Adds a command that undoes `of` on destroy.
+    pub fn clean_up(&mut self, of: &'static str, command: impl Into<String>) {
+        self.cleanup.push(Cleanup { of, command: command.into() });
+    }
+
     /// Adds a unit with its unit file, which is added to what the unit reads.
     pub fn add_unit(&mut self, name: UnitName, unit_file: String, mut unit: Unit) {
         let path = name.path();

@@ -32,6 +32,7 @@ impl fmt::Display for ShownKey {
 
 /// Every error has a summary (the operation, the object and the host) and a detail (why, and the way out). A connection `may_pass` that
 /// nobody took, or that broke off, as while a host boots; `Stopped` is one that the user did not want to wait for any longer.
+/// `Removed` is what another run did while this one waited for it; `Unrecorded` are files that a state names, with another content and without a record.
 #[derive(Clone, Debug)]
 pub enum MachineError {
     Connect { host: String, reason: String, may_pass: bool },
@@ -65,6 +66,8 @@ pub enum MachineError {
     Locked { host: String, lock: String },
     Filled { host: String, path: String, reason: String },
     Remove { host: String, object: String, reason: String },
+    Removed { host: String, owner: String },
+    Unrecorded { host: String, path: String },
     Forward { host: String, destination: String, reason: String },
     Answer { host: String, operation: String, answer: String },
 }
@@ -113,6 +116,8 @@ impl MachineError {
             E::Locked { host, .. } => format!("another run of this provider works on {host} for the same resource"),
             E::Filled { host, path, .. } => format!("{path} on {host} has content that is not this provider's"),
             E::Remove { host, object, .. } => format!("cannot remove {object} from {host}"),
+            E::Removed { host, owner } => format!("{owner} was removed from {host} while this run waited for that"),
+            E::Unrecorded { host, .. } => format!("nothing on {host} is known to be of this resource"),
             E::Forward { host, destination, .. } => format!("cannot reach {destination} through {host}"),
             E::Answer { host, operation, .. } => {
                 format!("provider bug: {operation} on {host} gave an answer that cannot be read")
@@ -244,6 +249,14 @@ impl MachineError {
             E::Remove { reason, .. } => {
                 format!("{reason}. The record of what is left is kept there; running destroy again is safe")
             }
+            E::Removed { .. } => {
+                "Another run destroyed it. Nothing was changed on this host. If it is to be there, apply again".into()
+            }
+            E::Unrecorded { path, .. } => format!(
+                "The record there is lost, and of the files that the state names none has the content that was written: {path} has another. \
+                 Nothing was removed. If nobody needs these files, delete them there and run this again; if what is there now is somebody \
+                 else's, take the resource out of the state (`terraform state rm` or `tofu state rm`)"
+            ),
             E::NoContent { .. } => {
                 "Its content is not at hand: it is made of what the configuration gives, such as pki, which ignore_changes \
                                    takes away. Apply once without ignore_changes"

@@ -35,5 +35,6 @@ pub use jump_hosts::JumpHosts;
 pub use known_hosts::KnownHosts;
 pub use machine::{Machine, Output, Owner, OwnerError};
 pub use push::{Progress, RECORD_VERSION};
+pub use remove::REMOVE_PROGRAM;
 pub use said::lines_that_matter;
 pub use target::{Authentication, Target};

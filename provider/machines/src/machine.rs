@@ -161,6 +161,8 @@ impl Machine {
             "file" => MachineError::File { host, path: object, reason },
             "other-host" => MachineError::OtherHost { host, found: object },
             "other-uid" => MachineError::other_uid(host, &object),
+            "removed" => MachineError::Removed { host, owner: object },
+            "unrecorded" => MachineError::Unrecorded { host, path: object },
             "cut-off" => MachineError::Lost { host, operation, reason: format!("{object}: {reason}") },
             "filled" => MachineError::Filled { host, path: object, reason },
             "locked" => MachineError::Locked { host, lock: object },

@@ -4,8 +4,8 @@ use crate::archive::{self, Archive};
 use crate::inventory::{HOST, UID};
 use crate::read::{module_words, sysctl_path, sysctl_value};
 use crate::script::Script;
-use crate::{Incarnation, Machine, MachineError, Uid};
-use bundle::{Bundle, Directory, File, HostName, HostPath, IfFilled, Observed, OnChange, Unit};
+use crate::{Incarnation, Machine, MachineError, Uid, remove};
+use bundle::{Bundle, Cleanup, Directory, File, HostName, HostPath, IfFilled, Observed, OnChange, Unit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -70,10 +70,10 @@ fn render_archive((host, uid): (&HostName, &Uid), bundle: &Bundle, observed: &Ob
         let bytes = file.content.bytes().ok_or_else(|| Unpackable::NoContent(path.clone()))?;
         archive.add(&name, file.mode, &file.owner, bytes);
     }
-    for (index, command) in bundle.cleanup.iter().enumerate() {
-        let digest = bundle::Digest::of(command.as_bytes());
-        archive.add(&format!("cleanup/{index:03}-{}", &digest.as_str()[..16]), 0o600, "root:root", command.as_bytes());
+    for (index, Cleanup { of, command }) in bundle.cleanup.iter().enumerate() {
+        archive.add(&format!("cleanup/{index:03}-{of}"), 0o600, "root:root", command.as_bytes());
     }
+    archive.add("remove", 0o700, "root:root", remove::for_root().as_bytes());
     let mut plan = |name: &str, text: String| archive.add(&format!("plan/{name}"), 0o600, "root:root", text.as_bytes());
     plan("files", paths().map(|path| format!("{path}\n")).collect());
     plan("places", numbers.iter().map(|(directory, number)| format!("{number} {directory}\n")).collect());

@@ -1,12 +1,21 @@
 //! Takes away what was pushed: everything on destroy, or just what is declared no more.
 
-use crate::script::{END, Script};
+use crate::script::{COMMON, END, Script};
 use crate::{Incarnation, Machine, MachineError, Progress};
 use bundle::{Digest, Manifest};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(900);
+const SCRIPT: &str = include_str!("scripts/remove.sh");
+/// What every push leaves on its host, and what a refusal names to who wants to clean a host without its state: `remove OWNER`. It goes
+/// with the last owner there.
+pub const REMOVE_PROGRAM: &str = "/var/lib/k8s-hardway/remove";
+
+/// The content of `REMOVE_PROGRAM`.
+pub(crate) fn for_root() -> String {
+    format!("#!/bin/sh\n{COMMON}\n{}\n{SCRIPT}", include_str!("scripts/remove_here.sh"))
+}
 
 impl Machine {
     /// Stops and disables the units, runs the cleanup commands, deletes files, programs and data directories, gives back the files and
@@ -17,7 +26,7 @@ impl Machine {
     }
 
     /// Takes away what an earlier push brought and `keep` does not name: files, programs, units, sysctls. Data directories, packages
-    /// and cleanup commands stay until `remove`.
+    /// and cleanup commands stay until `remove`; units that another owner has too stay.
     pub async fn prune(&self, owner: &Incarnation, keep: &Manifest, progress: &Progress<'_>) -> Result<(), MachineError> {
         self.run_removal(owner, "rest", "removing what is no longer declared", keep, progress).await
     }
@@ -36,7 +45,7 @@ impl Machine {
             }
         };
         let arguments = [&self.arguments(owner)[..], &[mode]].concat();
-        let script = Script::new(operation, include_str!("scripts/remove.sh"), &arguments, TIMEOUT).on_line(&told);
+        let script = Script::new(operation, SCRIPT, &arguments, TIMEOUT).on_line(&told);
         self.succeed(&script, render_names(manifest).as_bytes()).await.map(drop)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::AsyncRead;
 
 /// What every script of this crate begins with.
-const COMMON: &str = include_str!("scripts/common.sh");
+pub(crate) const COMMON: &str = include_str!("scripts/common.sh");
 /// What the login shell says before the script begins, from its start-up files, is not the script's.
 const BEGIN: &str = "begin k8s-hardway script";
 

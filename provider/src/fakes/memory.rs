@@ -104,7 +104,7 @@ pub struct Record {
     /// Directories with content from before, and that content.
     pub kept: BTreeMap<HostPath, BTreeSet<HostPath>>,
     pub identity: BTreeMap<String, String>,
-    pub cleanup: BTreeSet<String>,
+    pub cleanup: BTreeMap<&'static str, String>,
     /// Files that a push replaced, and programs, until they are checked; `None` where there was none.
     pub replaced: BTreeMap<HostPath, (Option<FakeFile>, Option<Digest>)>,
     /// Not in the real record: what each unit reads, from which the fake knows which files a unit runs with.

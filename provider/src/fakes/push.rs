@@ -143,7 +143,7 @@ fn note(host: &mut HostMemory, name: &HostName, Incarnation { name: owner, uid }
     record.identity.extend(
         [("version", version), ("host", name.to_string()), ("uid", uid.to_string())].map(|(key, value)| (key.into(), value)),
     );
-    record.cleanup.extend(bundle.cleanup.iter().cloned());
+    record.cleanup.extend(bundle.cleanup.iter().map(|cleanup| (cleanup.of, cleanup.command.clone())));
 }
 
 /// Takes away what the record names and `keep` does not.
@@ -183,7 +183,7 @@ pub(super) fn remove(host: &mut HostMemory, owner: &Owner, manifest: &Manifest, 
     };
     stop_for_good(host, &units.into_iter().collect::<Vec<_>>());
     let record = recorded.unwrap_or_default();
-    record.cleanup.iter().for_each(|command| clean_up(host, command));
+    record.cleanup.values().for_each(|command| clean_up(host, command));
     delete(host, owner, &files[..extent.of(files.len())]);
     if extent == Extent::Half {
         return;

@@ -365,7 +365,7 @@ async fn a_node_that_joined_the_cluster_before_is_not_taken_for_one_of_this() {
     let refused = stage.engine.apply(NODES, &Value::Null, &config, &planned).await;
     says(
         &refused.errors,
-        &["worker-1 is a node of another cluster", &uid, "rm -rf /var/lib/k8s-hardway/k8s_node_group.demo.nodes"],
+        &["worker-1 is a node of another cluster", &uid, "sh /var/lib/k8s-hardway/remove k8s_node_group.demo.nodes"],
     );
     assert!(refused.state.is_null());
     stage.world_is(&before, "after a create that was refused");

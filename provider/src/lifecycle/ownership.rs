@@ -76,7 +76,7 @@ async fn a_cluster_whose_state_was_lost_is_not_overwritten_with_other_authoritie
         &[
             "workspace",
             "destroy it with the state",
-            "rm -rf /var/lib/k8s-hardway/k8s_hardway_cluster.demo",
+            "sh /var/lib/k8s-hardway/remove k8s_hardway_cluster.demo",
             "Nothing was changed",
         ],
     );

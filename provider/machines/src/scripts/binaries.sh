@@ -3,6 +3,7 @@
 # Answers `need DIGEST REASON` for what this host cannot fetch itself, `wrong DIGEST ACTUAL` for what is not what it should be.
 read_list
 open_record "$1" "$2" "$3"
+make_record
 exec 1>&2
 work=$record/programs
 trap 'rm -rf "$work"' EXIT

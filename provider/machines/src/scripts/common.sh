@@ -5,7 +5,7 @@ LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH
 umask 077
-# The tests set these two.
+# The tests set these two, and K8S_HARDWAY_ROOT.
 state=${K8S_HARDWAY_STATE:-/var/lib/k8s-hardway}
 cache=${K8S_HARDWAY_CACHE:-/var/cache/k8s-hardway}
 newline='
@@ -77,6 +77,7 @@ refuse_other() {
 }
 
 # open_record OWNER HOST UID: one script at a time works on an owner's record, if it is that of this host and this life of the owner.
+# Makes none: see make_record.
 open_record() {
   owner=$1
   record=$state/$1
@@ -86,15 +87,24 @@ open_record() {
   mkdir -p "$state" || fail file "$state"
   exec 9>"$lock" || fail file "$lock"
   take_lock 9 "$lock"
+  # Who waited for a removal has nothing to go on with: it would install what was just destroyed.
+  is_at 9 "$lock" || fail removed "$owner"
   refuse_other "$2" "$3"
-  mkdir -p "$record/backup" "$record/units" "$record/cleanup" || fail file "$record"
 }
+
+make_record() { mkdir -p "$record/backup" "$record/units" "$record/cleanup" || fail file "$record"; }
 
 # One script at a time looks at what other owners' records name and changes its own accordingly.
 lock_host() {
-  exec 8>"$state/.lock" || fail file "$state/.lock"
-  take_lock 8 "$state/.lock"
+  while :; do
+    exec 8>"$state/.lock" || fail file "$state/.lock"
+    take_lock 8 "$state/.lock"
+    is_at 8 "$state/.lock" && return
+  done
 }
+
+# is_at DESCRIPTOR FILE: what is open is still there. A removal deletes the locks that it holds.
+is_at() { [ "$(stat -L -c %d:%i "/proc/self/fd/$1" 2>/dev/null)" = "$(stat -c %d:%i "$2" 2>/dev/null)" ]; }
 
 # take_lock DESCRIPTOR FILE: held until the script ends; the kernel lets go of it even when the script is killed.
 take_lock() {
@@ -114,10 +124,15 @@ elsewhere() {
 
 own() { if [ -f "$record/$1" ]; then cat "$record/$1"; fi; }
 
+# flush FILE: a power cut may leave a file empty that was renamed before its content was written.
+flush() { sync "$1" 2>/dev/null || sync; }
+
 # add_lines LIST LINES: at once or not at all, because a path that is cut off is another path.
 add_lines() {
   [ -n "$2" ] || return 0
-  { { own "$1" && printf '%s\n' "$2"; } | cat >"$record/$1.part" && mv -f "$record/$1.part" "$record/$1"; } || fail file "$record/$1"
+  {
+    { own "$1" && printf '%s\n' "$2"; } | cat >"$record/$1.part" && flush "$record/$1.part" && mv -f "$record/$1.part" "$record/$1"
+  } || fail file "$record/$1"
 }
 
 # write_stamp UNIT STAMP: as a whole or not at all.
@@ -152,6 +167,23 @@ make_parents() {
   for parent in $missing; do
     (umask 022 && mkdir "$parent") || [ -d "$parent" ] || fail file "$parent"
   done
+}
+
+# Debian starts what it installs, before its configuration is there, unless this program says no. It says so no longer than a push may
+# take, should nobody take it away.
+policy=${K8S_HARDWAY_ROOT:-}/usr/sbin/policy-rc.d
+policy_mark='# made by terraform-provider-k8s while it installs a package'
+
+keep_from_starting() {
+  [ ! -e "$policy" ] || return 0
+  # shellcheck disable=SC2016 # for the program
+  printf '#!/bin/sh\n%s\n[ "$(date +%%s)" -lt %s ] || exit 0\nexit 101\n' "$policy_mark" "$(($(date +%s) + 900))" >"$policy" &&
+    chmod 755 "$policy"
+}
+
+# Also what an earlier push left that was killed: who holds the host's lock is the only one that installs.
+let_start() {
+  if grep -qsF "$policy_mark" "$policy"; then rm -f "$policy"; fi
 }
 
 # module_present NAME SYSFS_NAME PATTERN TRACE: loaded or built in. A kernel without a list of its built-in modules still shows what

@@ -1,7 +1,10 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# push.sh OWNER HOST UID: standard input is an archive: plan/* say what to do, files/* are new contents, cleanup/* undo things on destroy.
+# push.sh OWNER HOST UID: standard input is an archive: plan/* say what to do, files/* are new contents, cleanup/* undo things on destroy,
+# and `remove` is what root may run there in place of a destroy.
 open_record "$1" "$2" "$3"
 lock_host
+make_record
+let_start
 exec 1>&2
 stage=$record/staging
 rm -rf "$stage"
@@ -26,6 +29,7 @@ back_up() {
   {
     mkdir -p "$record/backup${1%/*}" &&
       cp -a -- "$1" "$record/backup$1.part" &&
+      flush "$record/backup$1.part" &&
       mv -fT -- "$record/backup$1.part" "$record/backup$1"
   } || fail file "$1"
 }
@@ -98,8 +102,8 @@ note_started() {
 record_identity() {
   {
     { cat plan/identity && if [ -s /etc/machine-id ]; then echo "machine-id $(cat /etc/machine-id)"; fi; } >"$record/identity.part" &&
-      # A power cut may leave a file empty that was renamed before its content was written, and a record without a uid is of another life.
-      { sync "$record/identity.part" 2>/dev/null || sync; } &&
+      # A record without a uid is of another life.
+      flush "$record/identity.part" &&
       mv -f "$record/identity.part" "$record/identity"
   } || fail file "$record/identity"
 }
@@ -108,8 +112,30 @@ record_rest() {
   while read -r unit; do
     [ -e "$record/units/$unit" ] || : >"$record/units/$unit" || fail file "$record/units/$unit"
   done <plan/units
+  record_cleanup
+  { cp remove "$state/remove.part" && chmod 700 "$state/remove.part" && flush "$state/remove.part" && mv -f "$state/remove.part" "$state/remove"; } ||
+    fail file "$state/remove"
+}
+
+# A command is named NUMBER-WHAT, by what it undoes: the one that is declared now takes the place of the one from before, which would
+# years later undo what is somebody else's by then. One that is declared no more stays: what it undoes may be there. Versions before
+# named commands by their digests and kept them all.
+record_cleanup() {
+  for file in "$record"/cleanup/*; do
+    case ${file##*/} in
+    [0-9][0-9][0-9]-[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f])
+      [ -e "cleanup/${file##*/}" ] || rm -f "$file"
+      ;;
+    esac
+  done
   for file in cleanup/*; do
-    [ ! -f "$file" ] || cp "$file" "$record/$file" || fail file "$record/$file"
+    [ -f "$file" ] || continue
+    for before in "$record"/cleanup/[0-9][0-9][0-9]-"${file#cleanup/???-}"; do
+      [ "${before##*/}" = "${file##*/}" ] || rm -f "$before"
+    done
+    # Half a command is another command.
+    { cp "$file" "$record/cleanup.part" && flush "$record/cleanup.part" && mv -f "$record/cleanup.part" "$record/$file"; } ||
+      fail file "$record/$file"
   done
 }
 
@@ -129,7 +155,7 @@ set_sysctls() {
 # keep_directory PATH: what is in it now is not ours, nor is the directory.
 keep_directory() {
   contains "$(own kept)" "$1" && return
-  add_lines kept-entries "$(find "$1" -mindepth 1 -maxdepth 1)"
+  add_lines kept-entries "$(find "$1/" -mindepth 1 -maxdepth 1)"
   add_lines kept "$1"
 }
 
@@ -152,7 +178,7 @@ make_directories() {
       mv -T "$path.k8s-hardway" "$path" || fail file "$path"
     else
       # Somebody made it, empty: a removal leaves it as it was.
-      contains "$theirs" "$path" || add_lines found "$(stat -c '%a %u:%g %n' "$path")"
+      contains "$theirs" "$path" || add_lines found "$(stat -L -c '%a %u:%g %n' "$path")"
       chown "$user" "$path" || fail owner "$user"
       chmod "$mode" "$path" || fail file "$path"
       add_lines directories "$path"
@@ -212,19 +238,6 @@ place_files() {
 
 # --- packages
 
-policy=/usr/sbin/policy-rc.d
-policy_mark='# made by terraform-provider-k8s while it installs a package'
-
-# Debian starts what it installs, before its configuration is there.
-keep_from_starting() {
-  [ ! -e "$policy" ] || return 0
-  printf '#!/bin/sh\n%s\nexit 101\n' "$policy_mark" >"$policy" && chmod 755 "$policy"
-}
-
-let_start() {
-  if grep -qsF "$policy_mark" "$policy"; then rm -f "$policy"; fi
-}
-
 apt_get() {
   DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold "$@" </dev/null
 }
@@ -238,6 +251,8 @@ install_by_apt() {
   keep_from_starting
   apt_get install --no-install-recommends "$1" || fail package "$1"
   let_start
+  # shellcheck disable=SC2086 # one word for each
+  add_lines packages-manual "$(apt-mark showmanual $new)"
   # The distribution's own services stay off at boot too; a bundle that wants one enables it.
   for package in $new; do
     for file in $(dpkg -L "$package" | grep -E '^(/usr)?/lib/systemd/system/[^@/]*\.(service|socket|timer)$'); do
@@ -258,7 +273,10 @@ install_packages() {
   theirs=$(elsewhere packages)
   while read -r program package; do
     if present "$program"; then
-      if contains "$theirs" "$package" && ! contains "$(own packages)" "$package"; then add_lines packages "$package"; fi
+      if contains "$theirs" "$package" && ! contains "$(own packages)" "$package"; then
+        add_lines packages "$package"
+        if contains "$(elsewhere packages-manual)" "$package"; then add_lines packages-manual "$package"; fi
+      fi
       continue
     fi
     progress "installing package $package"

@@ -3,9 +3,11 @@
 # all: takes away what the record names, and what only standard input names if it is unchanged; then the record itself.
 # rest: takes away what the record names and standard input does not.
 read_list
-[ -d "$state/$1" ] && recorded=yes || recorded=no
 open_record "$1" "$2" "$3"
 lock_host
+has_record && recorded=yes || recorded=no
+make_record
+let_start
 mode=$4
 exec 1>&2
 named=$record/named
@@ -34,7 +36,17 @@ recorded_units() { for file in "$record"/units/*; do [ ! -f "$file" ] || printf 
 
 # --- units
 
+units_elsewhere() {
+  for file in "$state"/*/units/*; do
+    [ "${file%/units/*}" = "$record" ] || [ ! -f "$file" ] || printf '%s\n' "${file##*/}"
+  done
+}
+
 list_units() {
+  lines_without "$(list_own_units | sort -u)" "$(units_elsewhere)"
+}
+
+list_own_units() {
   case $mode in
   all)
     recorded_units
@@ -45,7 +57,7 @@ list_units() {
     done
     ;;
   rest) lines_without "$(recorded_units)" "$(names unit)" ;;
-  esac | sort -u
+  esac
 }
 
 stop_units() {
@@ -88,63 +100,119 @@ remove_files() {
   done <"$work"
 }
 
-# files that are ours by the record, or, when there is none, by their content
+# files that are ours by the record, or, when it names none, by their content
 list_files() {
   doomed 'file|binary' files
-  if [ "$mode" = all ] && [ "$recorded" = no ]; then
+  if [ "$mode" = all ] && [ ! -s "$record/files" ]; then
     sed -n 's/^file \([^ ]*\) \(.*\)/\2  \1/p' "$named" | sha256sum -c 2>/dev/null | sed -n 's/: OK$//p'
   fi
 }
 
+# Neither the record nor the content says that anything is ours, and most of what the state names is there. After a removal that was
+# done before, little is: what was there before us.
+refuse_unknown() {
+  if [ "$mode" != all ] || [ -s "$record/files" ] || [ -s "$work" ]; then return 0; fi
+  theirs=$(elsewhere files)
+  there=$(names file | while read -r path; do
+    [ ! -e "$path" ] || contains "$theirs" "$path" || echo "$path"
+  done)
+  all=$(names file | wc -l)
+  [ -n "$there" ] && [ "$(printf '%s\n' "$there" | wc -l)" -gt $((all / 2)) ] || return 0
+  [ "$recorded" = yes ] || rm -rf "$record" "$lock"
+  fail unrecorded "${there%%"$newline"*}"
+}
+
+# --- directories
+
+# Where something is mounted, in the order in which it was.
+mounts() {
+  while read -r _ _ _ _ point _; do
+    case $point in *\\*) point=$(printf %b "$point") ;; esac
+    printf '%s\n' "$point"
+  done </proc/self/mountinfo
+}
+
+# mounted_below DIRECTORY: the last first. DIRECTORY is its real path, because mounts have theirs.
+mounted_below() {
+  mounts | while IFS= read -r point; do
+    case $point in "$1"/*) printf '%s\n' "$point" ;; esac
+  done | tac
+}
+
+# unmount_below DIRECTORY: fails when anything is mounted there still, and then nothing in it may be deleted: a volume's data is its
+# user's, and one that is mounted from the same disk looks to rm like any other directory.
 unmount_below() {
-  sed -n 's/^[^ ]* \([^ ]*\) .*/\1/p' /proc/self/mounts | sort -r | while read -r mount; do
-    case $mount in "$1"/*) umount "$(printf %b "$mount")" || umount -l "$(printf %b "$mount")" ;; esac
+  for _ in 1 2 3; do
+    points=$(mounted_below "$1")
+    [ -n "$points" ] || return 0
+    printf '%s\n' "$points" | while IFS= read -r point; do
+      timeout 30 umount -- "$point" || timeout 30 umount -l -- "$point"
+    done 2>"$record/said"
   done
+  points=$(mounted_below "$1")
+  [ -z "$points" ] || ! echo "${points%%"$newline"*} is mounted there and cannot be unmounted, so nothing in it was deleted" >"$record/said"
+}
+
+# delete_tree PATH: of a link, just that.
+delete_tree() {
+  if [ -d "$1" ] && [ ! -L "$1" ]; then unmount_below "$(readlink -f -- "$1")" || return; fi
+  rm -rf --one-file-system -- "$1" 2>"$record/said"
 }
 
 # found DIRECTORY: `MODE OWNER` of one that was there before, empty.
 found() { own found | while read -r was by path; do [ "$path" != "$1" ] || echo "$was $by"; done | head -n 1; }
 
-# give_back DIRECTORY `MODE OWNER`: empty again, as it was.
+# give_back DIRECTORY REAL `MODE OWNER`: empty again, as it was.
 give_back() {
-  find "$1/" -xdev -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf --one-file-system -- {} + 2>"$record/said"
-  if is_filled "$1"; then
+  find "$2/" -xdev -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf --one-file-system -- {} + 2>"$record/said"
+  if is_filled "$2"; then
     problem "$1" "$(tail -n 1 "$record/said")"
-  else
-    { chmod "${2% *}" "$1" && chown "${2#* }" "$1"; } || problem "$1"
+    return
   fi
+  # Earlier versions noted the mode of a link in place of the directory's.
+  if [ -L "$1" ] && [ "${3% *}" = 777 ]; then return; fi
+  { chmod "${3% *}" "$2" && chown "${3#* }" "$2"; } || problem "$1"
 }
 
-# Of a directory that was there before with content, what came later.
+# Of a directory that was there before with content, what came later, but for what is mounted in it.
 empty_kept() {
   theirs=$(elsewhere kept && elsewhere directories)
   before=$(own kept-entries)
+  mounted=$(mounts)
   own kept >"$work"
   while read -r path; do
     contains "$theirs" "$path" && continue
+    # Earlier versions saw nothing in a directory behind a link.
+    case $before in *"$path/"*) ;; *) progress "$path keeps what is in it: its record does not say what was there before" && continue ;; esac
     for entry in "$path"/* "$path"/.[!.]* "$path"/..?*; do
-      { [ ! -e "$entry" ] && [ ! -L "$entry" ]; } || contains "$before" "$entry" ||
-        rm -rf --one-file-system -- "$entry" || problem "$entry"
+      if [ ! -e "$entry" ] && [ ! -L "$entry" ]; then continue; fi
+      if contains "$before" "$entry" || { [ ! -L "$entry" ] && contains "$mounted" "$(readlink -f -- "$entry")"; }; then continue; fi
+      delete_tree "$entry" || problem "$entry" "$(tail -n 1 "$record/said")"
     done
   done <"$work"
 }
 
-# Never into what is mounted below: a volume's data is its user's.
+# Never into what is mounted below.
 remove_directories() {
   theirs=$(elsewhere directories)
   own directories >"$work"
   while read -r path; do
     if contains "$theirs" "$path" || [ ! -e "$path" ]; then continue; fi
-    unmount_below "$path"
     before=$(found "$path")
-    if [ -n "$before" ]; then
-      give_back "$path" "$before"
-      continue
+    real=$(readlink -f -- "$path")
+    if [ -L "$path" ] && [ -z "$before" ]; then
+      # Somebody moved it.
+      progress "$real stays with all that is in it: $path was made a link to it"
+      rm -f -- "$path" || problem "$path"
+    elif ! unmount_below "$real"; then
+      problem "$path" "$(cat "$record/said")"
+    elif [ -n "$before" ]; then
+      give_back "$path" "$real" "$before"
+    elif ! rm -rf --one-file-system -- "$real" 2>"$record/said"; then
+      # A disk of its own that is mounted here stays, empty.
+      left=$(find "$real" -mindepth 1 -maxdepth 1 ! -name lost+found | head -n 1)
+      if [ -n "$left" ] || ! contains "$(mounts)" "$real"; then problem "$path" "$(tail -n 1 "$record/said")"; fi
     fi
-    rm -rf --one-file-system -- "$path" 2>"$record/said" && continue
-    # A disk of its own that is mounted here stays, empty.
-    left=$(find "$path" -mindepth 1 -maxdepth 1 ! -name lost+found | head -n 1)
-    if [ -n "$left" ] || [ "$(stat -c %m "$path")" != "$path" ]; then problem "$path" "$(tail -n 1 "$record/said")"; fi
   done <"$work"
 }
 
@@ -162,17 +230,68 @@ restore_sysctls() {
   done <"$work"
 }
 
+# Packages of ours that something needs by now which is not, or that somebody has asked for since, stay.
 remove_packages() {
-  packages=$(lines_without "$(own packages)" "$(elsewhere packages)" | tr '\n' ' ')
-  [ -n "${packages% }" ] || return 0
-  progress "removing packages $packages"
+  packages=$(lines_without "$(own packages)" "$(elsewhere packages)")
+  [ -n "$packages" ] || return 0
+  if command -v apt-get >/dev/null; then purge_by_apt; else remove_by_dnf; fi
+}
+
+stays() { progress "package $1 stays: $2"; }
+
+# What a purge of this package by itself would take away.
+apt_takes() { apt-get -s purge "$1" </dev/null 2>/dev/null | sed -nE 's/^(Purg|Remv) ([^ ]*).*/\2/p'; }
+
+purge_by_apt() {
   # shellcheck disable=SC2086 # one word for each
-  if command -v apt-get >/dev/null; then
-    present=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $packages 2>/dev/null | sed -n 's/ \(installed\|config-files\|unpacked\|half-installed\|half-configured\)$//p')
-    [ -z "$present" ] || DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 purge $present </dev/null || problem "packages $packages"
-  else
-    dnf -y remove --noautoremove $packages </dev/null || problem "packages $packages"
-  fi
+  packages=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $packages 2>/dev/null |
+    sed -n 's/ \(installed\|config-files\|unpacked\|half-installed\|half-configured\)$//p')
+  # shellcheck disable=SC2086
+  [ -z "$packages" ] || asked_for=$(lines_without "$(apt-mark showmanual $packages 2>/dev/null)" "$(own packages-manual)")
+  # A record of an earlier version does not say what was asked for by us.
+  [ -f "$record/packages-manual" ] || asked_for=
+  for package in $packages; do
+    contains "$asked_for" "$package" || continue
+    stays "$package" "somebody has installed it since"
+    packages=$(lines_without "$packages" "$package")
+  done
+  changed=yes
+  while [ "$changed" = yes ]; do
+    changed=no
+    for package in $packages; do
+      others=$(lines_without "$(apt_takes "$package")" "$packages")
+      [ -n "$others" ] || continue
+      stays "$package" "$(echo "$others" | tr '\n' ' ')would go with it"
+      packages=$(lines_without "$packages" "$package")
+      changed=yes
+    done
+  done
+  [ -n "$packages" ] || return 0
+  packages=$(printf '%s\n' "$packages" | tr '\n' ' ')
+  progress "removing packages $packages"
+  # shellcheck disable=SC2086
+  DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 purge $packages </dev/null || problem "packages $packages"
+}
+
+# rpm says whether anything needs a package; dnf would take it along.
+remove_by_dnf() {
+  changed=yes
+  while [ "$changed" = yes ]; do
+    changed=no
+    for package in $packages; do
+      if rpm -q "$package" >/dev/null 2>&1; then
+        rpm -e --test "$package" >/dev/null 2>"$record/needed" || continue
+        progress "removing package $package"
+        dnf -y remove --noautoremove "$package" </dev/null || problem "package $package"
+      fi
+      packages=$(lines_without "$packages" "$package")
+      changed=yes
+    done
+  done
+  for package in $packages; do
+    rpm -e --test "$package" >/dev/null 2>"$record/needed"
+    stays "$package" "$(tail -n 1 "$record/needed" | sed 's/^[[:space:]]*//')"
+  done
 }
 
 # Deepest first; what holds anything else stays.
@@ -189,12 +308,13 @@ keep_in_record() { # kind list
   [ ! -f "$record/$2" ] || {
     own "$2" | while IFS= read -r line; do
       if contains "$(names "$1")" "${line%%"$tab"*}"; then printf '%s\n' "$line"; fi
-    done >"$record/$2.part" && mv -f "$record/$2.part" "$record/$2"
+    done >"$record/$2.part" && flush "$record/$2.part" && mv -f "$record/$2.part" "$record/$2"
   }
 }
 
 work=$record/work
 list_files | sort -u >"$work"
+refuse_unknown
 stop_units
 [ -z "$units" ] || rest_units=$units
 [ "$mode" != all ] || clean_up
@@ -217,7 +337,8 @@ if [ "$mode" = rest ]; then
   keep_in_record 'file|binary' files
   keep_in_record binary binaries
   keep_in_record sysctl sysctls
-  for unit in ${rest_units:-}; do rm -f "$record/units/$unit"; done
+  # Also of those that another owner has, who stops them then.
+  for unit in $(list_own_units); do rm -f "$record/units/$unit"; done
   rm -f "$named" "$work" "$record/said"
   exit 0
 fi
@@ -227,6 +348,6 @@ mv -T "$record" "$state/.gone.$owner" && rm -rf "$state/.gone.$owner"
 rm -f "$lock"
 set -- "$state"/*/
 if [ ! -d "$1" ]; then
-  rm -f "$state/.lock"
+  rm -f "$state/.lock" "$state/remove"
   if rmdir "$state" 2>/dev/null; then rm -rf "$cache"; fi
 fi

@@ -11,6 +11,8 @@ while read -r unit stamp; do
 done
 [ "$ended" = yes ] || refuse_cut_off "the list of units"
 [ -n "$units" ] || exit 0
+# To stop what runs needs no record. An empty one would say that there is one.
+[ "$verb" = stop ] || make_record
 # Unit names hold nothing that a shell interprets.
 # shellcheck disable=SC2086
 set -- $units
@@ -46,10 +48,9 @@ fail_unit() {
   {
     systemctl show -p ActiveState,SubState,Result,ExecMainStatus -- "$1" | tr '\n' ' '
     echo
-    sed '/^$/d' "$record/systemctl"
+    printf '%s\n' "$complaint" | sed '/^$/d'
   } >&2
   journalctl -u "$1" -n 60 --no-pager -o cat 2>/dev/null | sed "s/^/journal$tab/" >&3
-  rm -f "$record/systemctl"
   fail unit "$1"
 }
 
@@ -101,7 +102,7 @@ down() { printf '%s\n' "$seen" | sed -nE '/^[^ ]+ [^ ]+ (active|reloading) /!s/ 
 act() {
   command=$1
   shift
-  systemctl "$command" -- "$@" 2>"$record/systemctl"
+  complaint=$(systemctl "$command" -- "$@" 2>&1 >/dev/null)
   status=$?
   seen=$(look "$@")
   failed=$(printf '%s\n' "$seen" | while read -r unit _ active _ result type _; do
@@ -118,7 +119,7 @@ act() {
 }
 
 stop() {
-  systemctl stop -- "$@" 2>"$record/systemctl"
+  complaint=$(systemctl stop -- "$@" 2>&1 >/dev/null)
   running=$(look "$@" | sed -nE 's/ [^ ]* (active|activating|deactivating|reloading) .*//p' | head -n 1)
   [ -z "$running" ] || fail_unit "$running"
 }
@@ -148,4 +149,3 @@ reload)
   act "$verb" "$@"
   ;;
 esac
-rm -f "$record/systemctl"

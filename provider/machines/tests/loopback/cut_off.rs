@@ -8,13 +8,18 @@ use std::process::{Command, Output, Stdio};
 const COMMON: &str = include_str!("../../src/scripts/common.sh");
 
 /// Runs a script as `Machine` does, with this much of its input.
-fn run(host: &Host, shell: &[&str], script: &str, arguments: &str, input: &[u8]) -> Output {
+pub fn run(host: &Host, shell: &[&str], script: &str, arguments: &str, input: &[u8]) -> Output {
     let folder = host.folder.path().display();
     let path = format!("{folder}/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     let mut command = Command::new(shell[0]);
     command.args(&shell[1..]).arg("-c").arg(format!("set -- {arguments}\n{COMMON}\n{script}")).env("PATH", path);
     command.env("K8S_HARDWAY_STATE", host.path("state")).env("K8S_HARDWAY_CACHE", host.path("cache"));
-    command.env("FAKE", host.path("fake")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env("FAKE", host.path("fake"))
+        .env("K8S_HARDWAY_ROOT", host.path("root"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // A script that stops early reads no further.
     let _ = child.stdin.take().unwrap().write_all(input);

@@ -3,16 +3,23 @@
 
 mod checks;
 mod clean_scripts;
+mod cleanup;
 mod connecting;
 mod cut_off;
 mod directories;
 mod facts;
 mod forwarding;
+mod gone_meanwhile;
 mod host;
+mod lost_records;
+mod mounts;
 mod older_records;
 mod other_host;
 mod other_life;
+mod other_owners;
+mod packages;
 mod programs;
 mod pushing;
+mod remove_program;
 mod removing;
 mod units;

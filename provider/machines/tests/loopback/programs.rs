@@ -1,4 +1,4 @@
-//! Downloads, archives, digests, hosts without a way out, packages.
+//! Downloads, archives, digests, hosts without a way out.
 
 use crate::host::{Host, apply, owner, push_error, quiet, run};
 use bundle::{Binary, Bundle, Digest, HostPath, differences};
@@ -196,44 +196,4 @@ async fn a_member_that_the_archive_lacks_is_named() {
         push_error(&machine, &bundle([(host.host_path("p"), binary(server.url("/a.tgz"), &packed, Some("bin/three")))])).await;
     assert!(matches!(&error, MachineError::Binary { url, .. } if url.to_string().ends_with("/a.tgz")), "{error}");
     assert!(error.to_string().contains("bin/three"), "{error}");
-}
-
-/// Stands in for apt: knows `frob`, which brings a library, a program and a service.
-const APT: &str = r#"#!/bin/sh
-echo "apt-get $*" >>"$FAKE/packages"
-case "$*" in
-*install\ -s*frob) echo 'Inst libfrob (1 Debian)'; echo 'Inst libc6 [1] (2 Debian)'; echo 'Inst frob (1 Debian)' ;;
-*install*frob) [ -x /usr/sbin/policy-rc.d ] || exit 1; printf '#!/bin/sh\n' >"$FAKE/../bin/frob"; chmod 755 "$FAKE/../bin/frob" ;;
-*purge*) rm -f "$FAKE/../bin/frob" ;;
-*update*) exit 100 ;;
-*) echo "E: Unable to locate package" >&2; exit 100 ;;
-esac
-"#;
-
-#[tokio::test]
-async fn packages_are_installed_without_starting_anything_recorded_and_purged() {
-    let host = Host::start();
-    let machine = host.connect().await;
-    host.write_program("bin/apt-get", APT);
-    host.write_program("bin/dpkg", "#!/bin/sh\necho /lib/systemd/system/$2.service\n");
-    host.write_program("bin/dpkg-query", "#!/bin/sh\nprintf 'frob installed\\nlibfrob installed\\n'\n");
-    let policy = fs::read("/usr/sbin/policy-rc.d").ok();
-    let frob = Bundle { packages: [("frob".into(), "frob".into()), ("sh".into(), "dash".into())].into(), ..Bundle::default() };
-    let told = Mutex::new(Vec::new());
-    let progress = |sentence: &str| told.lock().unwrap().push(sentence.to_string());
-    machine.push(&owner(), &frob, &Default::default(), &progress).await.unwrap();
-    machine.push(&owner(), &frob, &Default::default(), &progress).await.unwrap();
-    assert_eq!(*told.lock().unwrap(), ["installing package frob"]);
-    assert_eq!(host.text("state/k8s_test.loopback/packages"), "libfrob\nfrob\n");
-    assert_eq!(host.systemctl_calls(), ["disable -q libfrob.service", "disable -q frob.service"]);
-    assert_eq!(fs::read("/usr/sbin/policy-rc.d").ok(), policy);
-    machine.remove(&owner(), &frob.manifest(), &quiet).await.unwrap();
-    let last = host.text("fake/packages").lines().last().unwrap().to_string();
-    assert!(last.ends_with("purge frob libfrob"), "{last}");
-    assert!(!host.path("bin/frob").exists() && host.tree().is_empty());
-
-    let unknown = Bundle { packages: [("zork".into(), "zork-tools".into())].into(), ..Bundle::default() };
-    let error = push_error(&machine, &unknown).await;
-    assert!(matches!(&error, MachineError::Package { package, .. } if package == "zork-tools"), "{error}");
-    assert!(error.to_string().contains("Unable to locate"), "{error}");
 }

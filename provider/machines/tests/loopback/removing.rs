@@ -14,8 +14,8 @@ fn everything(host: &Host) -> Bundle {
     bundle.files.insert(host.host_path("etc/there-before.conf"), File::public("ours"));
     bundle.units.insert(UnitName::literal("a.service"), unit_that_reads(unit_file));
     bundle.data_directories.insert(host.host_path("data/etcd"), Directory::data(0o700));
-    bundle.cleanup.push(format!("echo \"it's clean\" >>{}", host.path("cleaned").display()));
-    bundle.cleanup.push("false".into());
+    bundle.clean_up("words", format!("echo \"it's clean\" >>{}", host.path("cleaned").display()));
+    bundle.clean_up("nothing", "false");
     bundle
 }
 

@@ -51,11 +51,16 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     bundle.data_directories.insert(HostPath::literal(DATA_DIRECTORY), Directory::data(0o700));
     bundle.data_directories.insert(HostPath::literal(SNAPSHOTS), Directory::shared(0o700));
     // Also of a directory that was there before the first push, as after a snapshot on a host that an earlier version set up.
-    bundle
-        .cleanup
-        .push(format!("rm -f {SNAPSHOTS}/{}-*T*Z.db {SNAPSHOTS}/.lock; rmdir {SNAPSHOTS} 2>/dev/null; true", context.spec.name));
+    bundle.clean_up("snapshots", delete_snapshots(&context.spec.name));
     bundle.identity.insert(WAL.into(), wal_directory(&context.spec.etcd_flags));
     Ok(())
+}
+
+/// Those of this cluster: the name of another may begin with its name.
+fn delete_snapshots(cluster: &str) -> String {
+    let digits = |count| "[0-9]".repeat(count);
+    let of_cluster = format!("{SNAPSHOTS}/{cluster}-{}T{}Z.db", digits(8), digits(6));
+    format!("rm -f {of_cluster} {SNAPSHOTS}/.lock; rmdir {SNAPSHOTS} 2>/dev/null; true")
 }
 
 fn etcd_flags(context: &Context) -> Flags {

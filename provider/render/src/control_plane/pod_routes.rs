@@ -38,6 +38,6 @@ WantedBy=multi-user.target
     );
     let reads = [SCRIPT_PATH, KUBECTL, KUBE_PROXY_KUBECONFIG].map(HostPath::literal);
     POD_ROUTES.add(bundle, unit_file, reads);
-    bundle.cleanup.push("ip -4 route flush proto 77; ip -6 route flush proto 77; true".into());
+    bundle.clean_up("pod-routes", "ip -4 route flush proto 77; ip -6 route flush proto 77; true");
     bundle.packages.insert("ip".into(), "iproute2".into());
 }

@@ -29,7 +29,7 @@ pub(super) fn render(spec: &LoadBalancerSpec, host: &HostName) -> Result<Bundle,
         render_unit(spec, &instances),
         Unit { check: Some(settings_check(spec, &instances)), ..VIRTUAL_ADDRESSES.describe(reads, OnChange::Reload) },
     );
-    bundle.cleanup.push(render_cleanup(spec));
+    bundle.clean_up("virtual-addresses", render_cleanup(spec));
     bundle.needs.receives.insert("VRRP (IP protocol 112)".into());
     Ok(bundle)
 }

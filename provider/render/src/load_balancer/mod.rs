@@ -27,7 +27,7 @@ pub fn render(spec: &LoadBalancerSpec, host: &HostName) -> Result<Bundle, Render
     for folder in [config_folder(spec), run_folder(spec)] {
         bundle.data_directories.insert(HostPath::parse(folder)?, Directory::data(0o755));
     }
-    bundle.cleanup.push(format!("rm -rf {}", run_folder(spec)));
+    bundle.clean_up("run-folder", format!("rm -rf {}", run_folder(spec)));
     let hosts = spec.hosts.iter().map(|(name, host)| format!("{name}={}", host.address));
     bundle.identity.insert(HOSTS.into(), hosts.collect::<Vec<_>>().join(" "));
     Ok(bundle)

@@ -76,7 +76,10 @@ fn describe(bundle: &Bundle) -> String {
     all += &format!("==> packages {:?}\n", bundle.packages);
     all += &format!("==> data directories {:?}\n", bundle.data_directories.keys().map(HostPath::as_str).collect::<Vec<_>>());
     all += &format!("==> listens {:?}, receives {:?}\n", bundle.needs.listens.keys(), bundle.needs.receives);
-    all + &format!("==> cleanup\n{}\n", bundle.cleanup.join("\n"))
+    all + &format!(
+        "==> cleanup\n{}\n",
+        bundle.cleanup.iter().map(|cleanup| cleanup.command.as_str()).collect::<Vec<_>>().join("\n")
+    )
 }
 
 /// Compares with `tests/golden_lb/<name>`. `UPDATE=1` rewrites it and fails, so that a rewrite never passes unseen.

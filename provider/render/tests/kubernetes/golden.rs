@@ -52,7 +52,12 @@ fn summary(bundle: &Bundle) -> String {
         lines.push(format!("data directory {path} {:04o} {} {:?}", directory.mode, directory.owner, directory.if_filled));
     }
     lines.extend(bundle.identity.iter().map(|(key, value)| format!("identity {key} {value}")));
-    lines.extend(bundle.cleanup.iter().map(|command| format!("cleanup {command}")));
+    lines.extend(
+        bundle
+            .cleanup
+            .iter()
+            .map(|cleanup| format!("cleanup {}: {}", cleanup.of, cleanup.command.lines().next().unwrap_or_default())),
+    );
     lines.extend(needs(&bundle.needs));
     lines.join("\n") + "\n"
 }

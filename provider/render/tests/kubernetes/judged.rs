@@ -65,7 +65,7 @@ fn scripts_are_posix_shell_without_findings() {
             run(path, &script, &["sh", "-n", "/dev/stdin"]);
             run(path, &script, &["shellcheck", "--shell=sh", "-"]);
         }
-        for command in &bundle.cleanup {
+        for bundle::Cleanup { command, .. } in &bundle.cleanup {
             run(&HostPath::literal("/cleanup"), command, &["sh", "-n", "/dev/stdin"]);
         }
     }

@@ -283,7 +283,7 @@ fn another_pod_network_leaves_ours_out() {
     let spec = render::NodeGroupSpec { pod_network: PodNetwork::External, ..DUAL.node_group() };
     let bundle = node_bundle(&spec, &HostName::literal("worker-1"));
     assert!(!bundle.units.keys().any(|name| name.as_str() == "k8s-pod-network.service"));
-    assert!(!bundle.cleanup.iter().any(|command| command.contains("cni0")));
+    assert!(!bundle.cleanup.iter().any(|cleanup| cleanup.command.contains("cni0")));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::absence::Absence;
 use super::lives;
 use super::ownership::Claim;
 use bundle::{HostName, HostPath};
-use machines::{Incarnation, Owner, Record};
+use machines::{Incarnation, Owner, REMOVE_PROGRAM, Record};
 use schema::{AttributePath, Diagnostic};
 use time::OffsetDateTime;
 
@@ -172,12 +172,9 @@ fn filled(paths: &[&str], owner: &Incarnation) -> String {
     )
 }
 
-/// By what the record names.
+/// By what the record names, with all the care of a destroy: volumes are mounted in data directories, and others use some of the files.
 pub(super) fn cleaning(owner: &Owner) -> String {
-    format!(
-        "  cd /var/lib/k8s-hardway/{owner} && systemctl disable --now $(ls units); xargs rm -f <files; xargs rm -rf <directories; \
-         rm -rf /var/lib/k8s-hardway/{owner}"
-    )
+    format!("  sh {REMOVE_PROGRAM} {owner}   # if it is missing, a version from before set the host up: install the host again")
 }
 
 fn since(record: &Record) -> String {
