@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(cache)/target
 as_root := $(if $(filter 0,$(shell id -u)),,sudo env PATH="$(PATH)" HOME="$(HOME)" K8S_LAB_CACHE="$(cache)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)")
 lab := acceptance-tests/lab
 
-.PHONY: help demo demo-down test quick acceptance lint docs bench bench-plan bench-aws setup lab-build provider checkout
+.PHONY: help demo demo-down test quick acceptance lint docs chaos bench bench-plan bench-aws setup lab-build provider checkout
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -26,6 +26,10 @@ quick: setup lint ## format, lints and the tests that need no hosts
 acceptance: lab-build provider ## the promises, with real engines, hosts and Kubernetes
 	cargo test --quiet --package acceptance-tests --no-run
 	$(as_root) cargo test --quiet --package acceptance-tests --no-fail-fast
+
+chaos: lab-build provider ## changes of a cluster while hosts, networks and programs fail: 45 minutes, or MINUTES; SEED repeats a run
+	cargo test --quiet --package acceptance-tests --no-run
+	$(as_root) LAB_KILLS=8 LAB_MINUTES=$(or $(MINUTES),45) $(if $(SEED),LAB_SEED=$(SEED)) cargo test --quiet --package acceptance-tests --test interrupted
 
 lint: checkout
 	cargo fmt --all --check

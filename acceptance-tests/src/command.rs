@@ -1,6 +1,9 @@
 //! Running other programs to their end.
 
+use std::io::Read;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const LINES: usize = 40;
 
@@ -49,4 +52,15 @@ impl Output {
         serde_json::from_str(&output.stdout)
             .unwrap_or_else(|error| panic!("{} printed no JSON: {error}\n{}", output.command, output.stdout))
     }
+}
+
+/// Becomes true when the standard input of this program ends: that is how its caller asks it to end.
+pub fn end_of_input() -> Arc<AtomicBool> {
+    let ended = Arc::new(AtomicBool::new(false));
+    let flag = ended.clone();
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        flag.store(true, Ordering::Relaxed);
+    });
+    ended
 }

@@ -54,6 +54,21 @@ impl Lab {
         run(script().args(["boot", host])).success();
     }
 
+    /// Pulls a host's cable.
+    pub fn unplug(&self, host: &str) {
+        run(script().args(["unplug", host])).success();
+    }
+
+    /// Lets no more through to a host than this, such as `512kbit`.
+    pub fn slow(&self, host: &str, rate: &str) {
+        run(script().args(["slow", host, rate])).success();
+    }
+
+    /// The cable is in again, and as quick as before.
+    pub fn plug(&self, host: &str) {
+        run(script().args(["plug", host])).success();
+    }
+
     /// The state of a host, one thing a line.
     pub fn snapshot(&self, host: &str) -> Vec<String> {
         run(script().args(["snapshot", host])).success().stdout.lines().map(str::to_string).collect()

@@ -1,13 +1,14 @@
 //! `acceptance-probe URL INTERVAL_MS PATIENCE_MS [AUTHORITY]`: asks for the URL over a new connection each time and prints a line
 //! for each answer: when it was asked, how long it took, and `ok` or an error. Ends when its standard input does.
 
+use acceptance_tests::command::end_of_input;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, Stream};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 type Failure = Box<dyn std::error::Error>;
@@ -46,16 +47,6 @@ fn probe(arguments: &[String]) -> Result<(), Failure> {
         std::thread::sleep(interval.saturating_sub(clock.elapsed()));
     }
     Ok(())
-}
-
-fn end_of_input() -> Arc<AtomicBool> {
-    let ended = Arc::new(AtomicBool::new(false));
-    let flag = ended.clone();
-    std::thread::spawn(move || {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        flag.store(true, Ordering::Relaxed);
-    });
-    ended
 }
 
 impl Question {

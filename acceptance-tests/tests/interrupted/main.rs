@@ -1,14 +1,21 @@
-//! The provider is killed while it makes a cluster, at random moments, again and again; then one apply ends what was begun.
-//! Variables: `LAB_KILLS` (how often, 3), `LAB_SEED` (the moments of an earlier run), `ENGINE`, `LAB_KEEP`.
+//! Applies are interrupted at random moments, again and again: the provider is killed while it makes a cluster and while it destroys
+//! it; changes of a running cluster meet hosts that lose their power, their network or their disk, and programs that hang. What follows
+//! must end what was begun, and no write that a client had acknowledged may be lost.
+//! Variables: `LAB_KILLS` (how often a create and a destroy are killed, 3), `LAB_ROUNDS` (changes, 2) or `LAB_MINUTES` (as many changes
+//! as fit), `LAB_SEED` (the moments of an earlier run), `ENGINE`, `LAB_KEEP`.
 
 #![allow(clippy::unwrap_used)] // a test may panic
+
+mod faults;
+mod rounds;
 
 use acceptance_tests::lab::CONTROL_PLANE;
 use acceptance_tests::secrets::Secrets;
 use acceptance_tests::suite::{Shared, main as run};
 use acceptance_tests::workspace::signal;
-use acceptance_tests::{Cluster, Engine, assert_same, scenarios};
+use acceptance_tests::{Cluster, Engine, Ledger, assert_same, scenarios};
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use rounds::Rounds;
 use std::process::{Child, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,8 +33,9 @@ fn main() -> ExitCode {
         ctrl_c_ends_an_apply_at_a_safe_point_with_what_was_done_in_the_state,
         apply_converges_after_kills_at_random_moments,
         nothing_is_there_twice_and_nothing_unfinished,
+        a_change_converges_whatever_fails_and_no_acknowledged_write_is_lost,
         no_secret_is_seen_in_what_the_killed_left,
-        destroy_leaves_the_hosts_as_they_were,
+        a_destroy_that_was_killed_is_ended_by_the_next_and_leaves_the_hosts_as_they_were,
     ];
     run::<Interrupted>(None, &scenarios)
 }
@@ -54,7 +62,7 @@ fn ctrl_c_ends_an_apply_at_a_safe_point_with_what_was_done_in_the_state(Interrup
     let progress = cluster.workspace.folder.join("progress.log");
     let _ = std::fs::remove_file(&progress); // of an earlier run, where it was kept
     let has_begun = || std::fs::read_to_string(&progress).is_ok_and(|lines| lines.contains("k8s_hardway_cluster.demo"));
-    let asked = interrupt_apply(cluster, "stopped", |apply, _| has_begun() && signal("-INT", &engine_of(apply)));
+    let asked = interrupt(start_apply(cluster, "stopped"), |apply, _| has_begun() && signal("-INT", &engine_of(apply)));
     assert!(asked, "the apply ended before it reached the cluster");
     let state = cluster.workspace.state().to_string();
     ["k8s_pki", "k8s_lb_vrrp"].iter().for_each(|done| assert!(state.contains(done), "{done} is not in the state"));
@@ -68,21 +76,23 @@ fn ctrl_c_ends_an_apply_at_a_safe_point_with_what_was_done_in_the_state(Interrup
 const LATEST: Duration = Duration::from_secs(15);
 
 fn apply_converges_after_kills_at_random_moments(Interrupted(cluster): &mut Interrupted) {
-    let kills = number("LAB_KILLS").unwrap_or(3);
-    let seed = number("LAB_SEED").unwrap_or_else(rand::random);
-    println!("    LAB_SEED={seed}");
-    let mut moments = StdRng::seed_from_u64(seed);
-    for _ in 0..kills {
-        let moment = LATEST.mul_f64(moments.random());
-        // Engines start a provider for each phase: the moment may fall between two, then the next is meant.
-        let killed = interrupt_apply(cluster, "killed", |_, since| since >= moment && cluster.workspace.kill_provider());
-        let progress = std::fs::read_to_string(cluster.workspace.folder.join("progress.log")).unwrap_or_default();
-        let phase = if killed { progress.lines().last().unwrap_or("planning") } else { "the apply had ended" };
-        println!("    after {:.1} s: {phase}", moment.as_secs_f64());
-    }
+    kill_at_random_moments(cluster, "apply");
     cluster.apply();
     cluster.wait_until_ready(&CONTROL_PLANE);
     cluster.plan().is_empty();
+}
+
+fn kill_at_random_moments(cluster: &Cluster, subcommand: &str) {
+    let mut moments = random();
+    for _ in 0..number("LAB_KILLS").unwrap_or(3) {
+        let moment = LATEST.mul_f64(moments.random());
+        // Engines start a provider for each phase: the moment may fall between two, then the next is meant.
+        let killed =
+            interrupt(start(cluster, subcommand, "killed"), |_, since| since >= moment && cluster.workspace.kill_provider());
+        let progress = std::fs::read_to_string(cluster.workspace.folder.join("progress.log")).unwrap_or_default();
+        let phase = if killed { progress.lines().last().unwrap_or("planning") } else { "it had ended" };
+        println!("    after {:.1} s: {phase}", moment.as_secs_f64());
+    }
 }
 
 fn nothing_is_there_twice_and_nothing_unfinished(Interrupted(cluster): &mut Interrupted) {
@@ -104,28 +114,54 @@ fn nothing_is_there_twice_and_nothing_unfinished(Interrupted(cluster): &mut Inte
     ["cp-2", "cp-3"].iter().for_each(|host| assert_eq!(files(host), first, "{host} has other files than cp-1"));
 }
 
+fn a_change_converges_whatever_fails_and_no_acknowledged_write_is_lost(Interrupted(cluster): &mut Interrupted) {
+    let minutes = number("LAB_MINUTES").map(|minutes| Duration::from_secs(60 * minutes));
+    let rounds = if minutes.is_some() { u64::MAX } else { number("LAB_ROUNDS").unwrap_or(2) };
+    let (random, began) = (random(), Instant::now());
+    let ledger = Ledger::start(&cluster.lab, &cluster.workspace.folder.join("kubeconfig"));
+    let mut all = Rounds::new(cluster, &ledger, random);
+    for round in (1..=rounds).take_while(|_| minutes.is_none_or(|minutes| began.elapsed() < minutes)) {
+        println!("    round {round}, {} s:", began.elapsed().as_secs());
+        all.one();
+    }
+    let written = ledger.finish();
+    println!(
+        "    {} writes were acknowledged, {} were not",
+        written.acknowledged(),
+        written.writes.len() - written.acknowledged()
+    );
+    assert_eq!(written.lost, Vec::<String>::new(), "acknowledged writes are lost");
+}
+
 fn no_secret_is_seen_in_what_the_killed_left(Interrupted(cluster): &mut Interrupted) {
     let secrets = Secrets::of(&cluster.workspace.attribute("k8s_pki.main", "bundle"));
     assert_eq!(secrets.found_below(&cluster.workspace.folder.join("logs"), &[".out", ".trace"]), Vec::<String>::new());
     assert_eq!(secrets.found_below(&cluster.workspace.folder, &["progress.log"]), Vec::<String>::new());
 }
 
-fn destroy_leaves_the_hosts_as_they_were(Interrupted(cluster): &mut Interrupted) {
+fn a_destroy_that_was_killed_is_ended_by_the_next_and_leaves_the_hosts_as_they_were(Interrupted(cluster): &mut Interrupted) {
+    kill_at_random_moments(cluster, "destroy");
     cluster.destroy();
     cluster.assert_hosts_are_as_before();
 }
 
-/// Begins an apply and interrupts it once, as soon as `interrupt` did. False when the apply was quicker.
-fn interrupt_apply(cluster: &Cluster, name: &str, interrupt: impl Fn(&Child, Duration) -> bool) -> bool {
-    let workspace = &cluster.workspace;
-    let mut command = workspace.command(Some(&cluster.lab), "apply");
+fn start_apply(cluster: &Cluster, name: &str) -> Child {
+    start(cluster, "apply", name)
+}
+
+fn start(cluster: &Cluster, subcommand: &str, name: &str) -> Child {
+    let mut command = cluster.workspace.command(Some(&cluster.lab), subcommand);
     command.args(["-auto-approve", "-input=false", "-no-color"]).stdout(Stdio::null()).stderr(Stdio::null());
-    workspace.traced(&mut command, name);
-    let mut apply = command.spawn().unwrap();
+    cluster.workspace.traced(&mut command, name);
+    command.spawn().unwrap()
+}
+
+/// Interrupts a run of an engine once, as soon as `interrupt` did. False when the run was quicker.
+fn interrupt(mut engine: Child, interrupt: impl Fn(&Child, Duration) -> bool) -> bool {
     let began = Instant::now();
     let mut interrupted = false;
-    while apply.try_wait().unwrap().is_none() {
-        interrupted = interrupted || interrupt(&apply, began.elapsed());
+    while engine.try_wait().unwrap().is_none() {
+        interrupted = interrupted || interrupt(&engine, began.elapsed());
         std::thread::sleep(Duration::from_millis(20));
     }
     interrupted
@@ -133,8 +169,15 @@ fn interrupt_apply(cluster: &Cluster, name: &str, interrupt: impl Fn(&Child, Dur
 
 /// What stands behind `timeout`, which would make an end of it by itself.
 fn engine_of(apply: &Child) -> Vec<String> {
-    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", apply.id())).unwrap();
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", apply.id())).unwrap_or_default();
     children.split_whitespace().map(str::to_string).collect()
+}
+
+/// The same for every scenario, so that one that runs by itself does what it did among the others.
+fn random() -> StdRng {
+    let seed = number("LAB_SEED").unwrap_or_else(rand::random);
+    println!("    LAB_SEED={seed}");
+    StdRng::seed_from_u64(seed)
 }
 
 fn number(variable: &str) -> Option<u64> {
