@@ -6,6 +6,7 @@
 mod code;
 mod schemas;
 mod sentences;
+mod situations;
 mod tree;
 mod waits;
 
