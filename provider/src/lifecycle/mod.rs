@@ -19,6 +19,7 @@ mod foundation;
 mod host_versions;
 mod lost_members;
 mod nodes;
+mod not_yet_known;
 mod other_host;
 mod other_life;
 mod others_on_cloud;

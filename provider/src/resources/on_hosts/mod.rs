@@ -4,6 +4,7 @@
 
 mod absence;
 mod addresses;
+mod alike;
 mod apply;
 mod booting;
 mod calls;
@@ -14,6 +15,7 @@ pub(crate) mod execute;
 mod expiry;
 pub(crate) mod fleet;
 mod foreign;
+mod guesses;
 pub mod hardway_cluster;
 mod health;
 pub(crate) mod lb_vrrp;
@@ -32,6 +34,7 @@ mod steps;
 #[cfg(test)]
 mod stopping;
 mod versions;
+mod whatever_comes;
 
 use self::addresses::{Addresses, Moves};
 use self::connect::Way;
@@ -232,13 +235,23 @@ impl<R: HostResource> OnHosts<R> {
         }
         let declared =
             Declared { shared: &self.shared, config: &config, with_secrets: &with_secrets, state: prior, prior, actions: None };
-        let Desired { bundles, warnings } = self.resource.desired(&declared, &mut planned).await?;
+        let Desired { mut bundles, warnings } = self.resource.desired(&declared, &mut planned).await?;
         diagnostics.extend(warnings);
+        let mut may_stay = false;
+        if bundles.is_none() {
+            bundles = self.whatever_comes(request, prior, &mut planned).await;
+            let is_known_to = |host: &HostName| before.manifests.contains_key(host);
+            let is_unknown = |bundle: &Bundle| bundle.unknown_files().next().is_some();
+            may_stay = bundles.iter().flatten().any(|(host, bundle)| is_known_to(host) && is_unknown(bundle));
+        }
         let bundles = bundles.map(|bundles| keeping_stamps(bundles, &before.manifests));
         // What depends on a value that is unknown: engines replace, and the value may turn out to be the one that it was.
         let is_settled = replaced.is_none() || requires_replace.iter().any(|path| planned.at(path).is_wholly_known());
         let facts = self.resource.assume(&config, prior)?;
-        let mut response = plan::plan(&before, planned, bundles.as_ref(), &self.resource.rollout(&config, &facts))?;
+        let mut rollout = self.resource.rollout(&config, &facts);
+        // A file of a host that exists may turn out to be as it is: then nothing follows from it.
+        rollout.is_settled &= !may_stay;
+        let mut response = plan::plan(&before, planned, bundles.as_ref(), &rollout)?;
         if !is_settled {
             ["rollout", steps::STEPS].into_iter().for_each(|name| response.planned.set(name, Value::Unknown));
         }

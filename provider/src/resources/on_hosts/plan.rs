@@ -42,7 +42,7 @@ pub fn plan(
         planned.set("rollout", if rollout.is_settled { lines } else { Value::Unknown });
         planned.set(STEPS, if rollout.is_settled { data } else { Value::Unknown });
         if state.is_some() {
-            diagnostics.extend(disruption(&runs));
+            diagnostics.extend(disruption(&runs, rollout.is_settled));
         }
     }
     Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() })
@@ -72,17 +72,23 @@ pub struct Rollout<'a> {
     pub is_settled: bool,
 }
 
-fn disruption(runs: &[Run]) -> Option<Diagnostic> {
+fn disruption(runs: &[Run], is_settled: bool) -> Option<Diagnostic> {
     let disruptive: Vec<&Run> = runs.iter().filter(|run| run.disruption() != Disruption::None).collect();
     if disruptive.is_empty() {
         return None;
     }
     let count: usize = disruptive.iter().map(|run| run.count()).sum();
     let lines: Vec<String> = disruptive.iter().map(ToString::to_string).collect();
-    Some(
-        Diagnostic::warning(format!("this change disrupts: {count} {}", if count == 1 { "step" } else { "steps" }))
-            .detail(format!("In this order, each after the one before is healthy:\n{}", lines.join("\n"))),
-    )
+    let steps = format!("{count} {}", if count == 1 { "step" } else { "steps" });
+    let (summary, condition) = match is_settled {
+        true => (format!("this change disrupts: {steps}"), ""),
+        false => (
+            format!("this change may disrupt: {steps}"),
+            "That depends on values that are not known yet: if they turn out as before, nothing follows from them. ",
+        ),
+    };
+    let detail = format!("{condition}In this order, each after the one before is healthy:\n{}", lines.join("\n"));
+    Some(Diagnostic::warning(summary).detail(detail))
 }
 
 /// What a plan assumes that hosts have: what the state says, less the drift that the last refresh found.
