@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
-const DEFAULT_PARALLEL_HOSTS: usize = 20;
+pub const DEFAULT_PARALLEL_HOSTS: usize = 20;
 
 /// What the user declares in `provider "k8s"`. Unknown values are carried: what needs none of them still plans.
 #[derive(Clone, Default, Deserialize)]

@@ -6,18 +6,21 @@ use serde_json::{Value, json};
 
 pub fn a_setting_that_a_program_refuses_touches_no_unit_and_no_file(QuickStart(cluster): &mut QuickStart) {
     let before = cluster.activity(&HOSTS);
+    let variables: Value = serde_json::from_str(&cluster.workspace.read("lab.auto.tfvars.json")).unwrap();
+    let mut kubelet_config: Value = serde_json::from_str(variables["kubelet_config"].as_str().unwrap()).unwrap();
+    kubelet_config["maxPods"] = json!(-1);
     for (variable, wrong, right, says) in [
         (
             "api_server_flags",
             json!({ "enable-admission-plugins": "NoSuch" }),
             json!({}),
-            ["kube-apiserver.service on cp-1", "plugin \"NoSuch\" is unknown"],
+            ["kube-apiserver.service on cp-", "plugin \"NoSuch\" is unknown"],
         ),
         (
             "kubelet_config",
-            json!({ "maxPods": -1 }).to_string().into(),
-            Value::Null,
-            ["kubelet.service on cp-1", "must not be a negative number"],
+            kubelet_config.to_string().into(),
+            variables["kubelet_config"].clone(),
+            ["kubelet.service on cp-", "must not be a negative number"],
         ),
     ] {
         cluster.workspace.set(variable, wrong);

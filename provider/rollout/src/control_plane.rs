@@ -135,9 +135,14 @@ impl Cluster<'_> {
         if unavailable.is_empty() && learners.is_empty() {
             return Ok(());
         }
-        let serves = |traits: &UnitTraits| matches!(traits.health, Health::EtcdMember | Health::ApiServer);
+        // An API server is no member: it comes up again while etcd has its quorum, of which another host serves meanwhile.
+        let up = self.voters().filter(|host| host.answers()).count();
         let left = |work: &Work| self.voters().filter(|host| host.answers() && host.name != work.host.name).count();
-        match rolling.iter().find(|work| work.interrupts(serves) && left(work) < self.quorum()) {
+        let is_a_risk = |work: &Work| {
+            let restarts = |health: Health| work.interrupts(|traits: &UnitTraits| traits.health == health);
+            (restarts(Health::EtcdMember) && left(work) < self.quorum()) || (restarts(Health::ApiServer) && up < self.quorum())
+        };
+        match rolling.iter().find(|work| is_a_risk(work)) {
             Some(work) => {
                 let voters = self.voters().count();
                 Err(Refusal::QuorumAtRisk { host: work.name(), unavailable, learners, voters })

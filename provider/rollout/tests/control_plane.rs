@@ -244,6 +244,20 @@ fn a_host_that_does_not_answer_is_a_reason_to_refuse_only_when_another_has_to_go
 }
 
 #[test]
+fn an_api_server_restarts_while_a_host_is_away_as_long_as_etcd_has_its_quorum() {
+    let api_server = unit("kube-apiserver.service");
+    let mut world = running(3);
+    world.machines.values_mut().for_each(|machine| machine.find(&api_server, Found::Older));
+    world.machine("cp-3").answers = false;
+    let steps = plan_cluster(&world.states()).unwrap();
+    assert!(steps.iter().any(|step| matches!(step, Step::Restart { .. })), "{steps:?}");
+    apply(&mut world, &[]).unwrap();
+    world.machine("cp-2").answers = false;
+    world.machine("cp-1").find(&api_server, Found::Older);
+    assert!(plan_cluster(&world.states()).is_err(), "etcd has lost its quorum, and no API server would come up");
+}
+
+#[test]
 fn a_cluster_that_cannot_get_a_quorum_says_which_hosts_it_needs() {
     let mut new = new(3);
     new.machine("cp-2").answers = false;

@@ -30,6 +30,10 @@ impl FakeClock {
         self.inside.lock().unwrap().jitter = jitter;
     }
 
+    pub fn advance(&self, by: Duration) {
+        self.inside.lock().unwrap().now += by;
+    }
+
     /// The user wants to stop in the middle of the next pause, which never ends by itself.
     pub fn stop_at_pause(&self, cancelled: &CancellationToken) {
         self.inside.lock().unwrap().stops = Some(cancelled.clone());

@@ -113,6 +113,9 @@ impl Host for FakeHost {
     }
 
     async fn facts(&self, wanted: &Wanted) -> Result<Facts, MachineError> {
+        if self.world.change(|memory| memory.counts_looks) {
+            self.world.mutate(format!("{}: look", self.name), |_, _| ()).await;
+        }
         self.ask(|host| {
             let mut facts = self.good_facts(host, wanted);
             (host.trouble)(&mut facts);

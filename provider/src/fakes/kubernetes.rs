@@ -2,7 +2,7 @@
 
 use super::memory::{Cluster, Node};
 use super::{FakeWorld, units};
-use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesError, MovablePod, NodeChange, NodeReport};
+use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesError, MovablePod, NodeChange, NodeReport, TOKEN_VALIDITY};
 use crate::ports::Kubernetes;
 use async_trait::async_trait;
 use bundle::HostName;
@@ -57,8 +57,9 @@ impl Kubernetes for FakeKubernetes {
     }
 
     async fn create_token(&self, token: &BootstrapToken, _now: OffsetDateTime) -> Result<(), KubernetesError> {
+        let end = self.world.change(|memory| memory.now()) + TOKEN_VALIDITY.as_secs() as i64;
         self.mutate("create a token".into(), |cluster| {
-            cluster.tokens.insert(token.text().reveal().to_string());
+            cluster.tokens.insert(token.text().reveal().to_string(), end);
             cluster.tokens_made.push(token.text().reveal().to_string());
         })
         .await
@@ -86,7 +87,8 @@ impl Kubernetes for FakeKubernetes {
             let known = |(name, node): (&String, &Node)| {
                 let not_ready = units::report(memory, name).and_then(|report| report.not_ready);
                 let (object, kubelet_version) = (node.object.clone(), node.kubelet_version.clone());
-                (name.clone(), KnownNode { object, not_ready, cordoned_by: node.cordoned_by, kubelet_version })
+                let (cordoned_by, addresses) = (node.cordoned_by, node.addresses.clone());
+                (name.clone(), KnownNode { object, not_ready, cordoned_by, kubelet_version, addresses })
             };
             memory.cluster.nodes.iter().map(known).collect()
         }))

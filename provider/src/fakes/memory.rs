@@ -32,6 +32,8 @@ pub struct Memory {
     pub api_server_version: Option<String>,
     /// The load-balancer host that has the virtual addresses.
     pub holder: Option<HostName>,
+    /// Looks at hosts count as calls, so that the user can stop at one.
+    pub counts_looks: bool,
 }
 
 #[derive(Clone)]
@@ -117,8 +119,8 @@ pub struct Cluster {
     pub nodes: BTreeMap<String, Node>,
     pub declared: BTreeMap<String, String>,
     pub objects: BTreeMap<String, serde_json::Value>,
-    /// Tokens that may be used.
-    pub tokens: BTreeSet<String>,
+    /// Tokens that may be used, with the end of their lives.
+    pub tokens: BTreeMap<String, i64>,
     /// Every token that ever was.
     pub tokens_made: Vec<String>,
 }
@@ -129,6 +131,8 @@ pub struct Node {
     pub cordoned_by: Option<CordonedBy>,
     /// As its kubelet said when it started.
     pub kubelet_version: Option<String>,
+    /// As its kubelet says.
+    pub addresses: BTreeSet<IpAddr>,
     /// It is not Ready, whatever its kubelet does.
     pub is_sick: bool,
     /// Of its kubelet, by `Memory::now`.
@@ -185,7 +189,7 @@ impl Memory {
         for (name, host) in &self.hosts {
             let is_dead = |file: &FakeFile| {
                 let text = String::from_utf8_lossy(&file.content);
-                !self.cluster.tokens.iter().any(|token| text.contains(token.as_str()))
+                !self.cluster.tokens.keys().any(|token| text.contains(token.as_str()))
             };
             let dead = host.files.get(&HostPath::literal(BOOTSTRAP_KUBECONFIG)).is_some_and(is_dead);
             let items = host.lines().into_iter().filter(|(item, _)| !(dead && item == BOOTSTRAP_KUBECONFIG));

@@ -28,6 +28,7 @@ use faults::{Extent, Faults};
 use host::FakeHost;
 use machines::{MachineError, Target};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 
@@ -49,6 +50,7 @@ struct Inside {
     clock: FakeClock,
     fetches: Mutex<Vec<String>>,
     stops: mpsc::UnboundedSender<Stop>,
+    call_takes: Mutex<Duration>,
 }
 
 impl FakeWorld {
@@ -64,6 +66,7 @@ impl FakeWorld {
             clock: FakeClock::default(),
             fetches: Mutex::default(),
             stops,
+            call_takes: Mutex::default(),
         };
         (FakeWorld { inside: Arc::new(inside) }, heard)
     }
@@ -76,6 +79,19 @@ impl FakeWorld {
     pub fn advance(&self, by: time::Duration) {
         *self.inside.now.lock().unwrap() += by;
         self.change(|memory| memory.ticks += by.whole_seconds());
+    }
+
+    /// From now on each mutating call takes so long.
+    pub fn slow_down(&self, call_takes: Duration) {
+        *self.inside.call_takes.lock().unwrap() = call_takes;
+    }
+
+    fn take_time(&self) {
+        let takes = *self.inside.call_takes.lock().unwrap();
+        if !takes.is_zero() {
+            self.inside.clock.advance(takes);
+            self.advance(time::Duration::seconds(takes.as_secs() as i64));
+        }
     }
 
     /// A copy of all that exists now.
@@ -123,6 +139,7 @@ impl FakeWorld {
 
     /// One mutating call. `None` when it was cut off; `effect` has then been done not at all, by half or wholly.
     async fn mutate<T>(&self, call: String, effect: impl FnOnce(&mut Memory, Extent) -> T) -> Option<T> {
+        self.take_time();
         let strike = self.inside.faults.lock().unwrap().strike(call);
         if strike == Some(Fault::Cancel) {
             let (heard, answer) = oneshot::channel();

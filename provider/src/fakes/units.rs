@@ -149,7 +149,7 @@ fn join(memory: &mut Memory, name: &HostName) -> Result<(), &'static str> {
         let bootstrap =
             host.files.get(&HostPath::literal(BOOTSTRAP_KUBECONFIG)).ok_or("it has neither credentials nor a token")?;
         let text = String::from_utf8_lossy(&bootstrap.content).into_owned();
-        if !serves || !tokens.iter().any(|token| text.contains(token.as_str())) {
+        if !serves || !tokens.iter().any(|(token, end)| now < *end && text.contains(token.as_str())) {
             return Err("the cluster does not know its token");
         }
         let pem = if now < CLIENT_CERTIFICATE_EXPIRES { CLIENT_CERTIFICATE_PEM } else { SECOND_CLIENT_CERTIFICATE_PEM };

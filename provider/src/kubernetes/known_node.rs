@@ -7,7 +7,8 @@ use bundle::{Difference, Item, NodeObject, TaintKey};
 use k8s_openapi::api::core::v1::{Node, Taint};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use rollout::CordonedBy;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// What matters of a node in a list of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct KnownNode {
     pub cordoned_by: Option<CordonedBy>,
     /// As its kubelet says: `v1.36.3`.
     pub kubelet_version: Option<String>,
+    /// Those of type `InternalIP`.
+    pub addresses: BTreeSet<IpAddr>,
 }
 
 /// Labels and taints with the values that they get; those without one are taken away.
@@ -35,8 +38,14 @@ impl KnownNode {
             not_ready: NodeReport::of(node, None).not_ready,
             cordoned_by: cordoned_by(node),
             kubelet_version: kubelet_version(node),
+            addresses: addresses(node),
         }
     }
+}
+
+fn addresses(node: &Node) -> BTreeSet<IpAddr> {
+    let all = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
+    all.filter(|address| address.type_ == "InternalIP").filter_map(|address| address.address.parse().ok()).collect()
 }
 
 impl NodeChange {
@@ -102,7 +111,10 @@ mod tests {
         serde_json::from_value(json!({
             "metadata": { "name": "worker-1", "labels": { "pool": "general", "kubernetes.io/os": "linux" } },
             "spec": { "unschedulable": true, "taints": [unreachable, { "key": "dedicated", "effect": "NoSchedule", "value": "gpu" }] },
-            "status": { "conditions": [condition], "nodeInfo": node_info },
+            "status": {
+                "conditions": [condition], "nodeInfo": node_info,
+                "addresses": [{ "type": "InternalIP", "address": "192.0.2.21" }, { "type": "Hostname", "address": "worker-1" }],
+            },
         }))
         .unwrap()
     }

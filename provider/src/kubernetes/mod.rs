@@ -13,7 +13,7 @@ pub use connection::KubernetesApi;
 pub use drain::MovablePod;
 pub use known_node::{KnownNode, NodeChange};
 pub use node_report::NodeReport;
-pub use token::BootstrapToken;
+pub use token::{BootstrapToken, TOKEN_VALIDITY};
 
 use machines::MachineError;
 

@@ -1,4 +1,4 @@
-//! Short-lived bootstrap tokens for TLS bootstrap. One is made for each join and deleted after it; none is ever stored.
+//! Short-lived bootstrap tokens for TLS bootstrap; none is ever stored.
 
 use super::objects::is_passing;
 use super::{KubernetesApi, KubernetesError};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-const VALIDITY: time::Duration = time::Duration::hours(1);
+pub const TOKEN_VALIDITY: Duration = Duration::from_secs(3600);
 
 /// `<id>.<secret>`. Neither `Debug` nor `Display`: the secret half lets a machine ask for a node's certificate.
 pub struct BootstrapToken {
@@ -37,7 +37,7 @@ impl BootstrapToken {
 
 impl KubernetesApi {
     pub async fn create_token(&self, token: &BootstrapToken, now: OffsetDateTime) -> Result<(), KubernetesError> {
-        let expiration = (now + VALIDITY).format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+        let expiration = (now + TOKEN_VALIDITY).format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
         let object = render::objects::bootstrap_token_secret(&token.id, &token.secret, &expiration);
         let secret: Secret = serde_json::from_value(object)
             .map_err(|error| self.refused("make a bootstrap token")(kube::Error::SerdeError(error)))?;

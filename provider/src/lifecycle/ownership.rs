@@ -4,7 +4,8 @@
 use super::rows::row;
 use super::{Stage, complete};
 use crate::fakes::{Fault, Moment};
-use bundle::HostPath;
+use bundle::{HostName, HostPath};
+use machines::Owner;
 use schema::Value;
 
 /// What a create from an empty state answers; it must change nothing.
@@ -313,4 +314,70 @@ fn issued_for(config: &Value, cluster: &str) -> Value {
     let mut pki = config.get("pki").clone();
     pki.set("cluster_name", cluster.into());
     pki
+}
+
+/// The machine of a node was set up again for another group: what the state knows of it says nothing about what it is now.
+#[tokio::test]
+async fn a_host_of_the_state_that_another_group_took_is_not_taken_back() {
+    let mut stage = Stage::of(row("k8s_node_group")).await;
+    let state = stage.create().await;
+    let gpu = Owner::parse("k8s_node_group.demo.gpu").unwrap();
+    stage.world.change_host("worker-2", |host| {
+        let (_, mut record) = host.records.pop_first().unwrap();
+        record.identity.insert("uid".into(), "11111111-1111-4111-8111-111111111111".into());
+        host.records.insert(gpu.clone(), record);
+    });
+    let before = stage.world.memory().lines();
+    let config = stage.config.clone();
+    let changed = stage.row.changed(&config, &("kubelet_config", || "{\"maxPods\":200}".into()));
+    let applied = stage.attempt(&state, &complete(stage.engine.schema("k8s_node_group"), &changed)).await;
+    assert!(applied.errors.iter().any(|error| error.contains("k8s_node_group.demo.gpu")), "{:?}", applied.errors);
+    assert_eq!(stage.world.memory().lines(), before);
+}
+
+#[tokio::test]
+async fn a_node_of_another_machine_is_not_joined_under_its_name() {
+    let mut stage = Stage::of(row("k8s_node_group")).await;
+    stage.create().await;
+    stage.change_node("worker-1", |node| node.addresses = ["192.0.2.21".parse().unwrap()].into());
+    let mut config = stage.config.clone();
+    config.set("name", "gpu".into());
+    config.set("hosts", Value::Map([("worker-1".to_string(), Value::object([("address", "192.0.2.99".into())]))].into()));
+    let config = complete(stage.engine.schema("k8s_node_group"), &config);
+    stage.world.change(|memory| drop(memory.routes.insert("192.0.2.99".into(), HostName::literal("box-9"))));
+    let before = stage.world.memory();
+    let applied = stage.attempt(&Value::Null, &config).await;
+    assert!(applied.errors[0].contains("ode worker-1 of the cluster is another machine"), "{:?}", applied.errors);
+    assert!(applied.state.is_null());
+    assert_eq!(stage.world.memory().lines(), before.lines());
+}
+
+/// Ctrl-C while hosts are looked at.
+#[tokio::test]
+async fn a_create_that_was_stopped_before_its_first_push_leaves_nothing_in_the_state() {
+    for name in ["k8s_hardway_cluster", "k8s_node_group", "k8s_lb_vrrp"] {
+        let mut stage = Stage::of(row(name)).await;
+        let config = stage.config.clone();
+        let planned = stage.engine.plan(name, &Value::Null, &config).await.planned;
+        stage.world.change(|memory| memory.counts_looks = true);
+        stage.world.arm(Some((Fault::Cancel, 1)));
+        let stopped = stage.engine.apply(name, &Value::Null, &config, &planned).await;
+        assert!(stopped.state.is_null() && stopped.errors[0].contains("topped on request"), "{name}: {:?}", stopped.errors);
+        stage.world.change(|memory| memory.counts_looks = false);
+        stage.engine.configure().await;
+        stage.create().await;
+    }
+}
+
+#[tokio::test]
+async fn a_create_whose_first_push_failed_leaves_nothing_in_the_state() {
+    let mut stage = Stage::of(row("k8s_hardway_cluster")).await;
+    let one = Value::object([("address", "192.0.2.11".into())]);
+    stage.config.set("hosts", Value::Map([("cp-1".to_string(), one)].into()));
+    let config = complete(stage.engine.schema("k8s_hardway_cluster"), &stage.config);
+    let planned = stage.engine.plan("k8s_hardway_cluster", &Value::Null, &config).await.planned;
+    stage.world.arm(Some((Fault::Fail(Moment::Before), 1)));
+    let failed = stage.engine.apply("k8s_hardway_cluster", &Value::Null, &config, &planned).await;
+    assert!(failed.state.is_null() && !failed.errors.is_empty(), "{:?}", failed.errors);
+    stage.apply(&Value::Null, &config).await;
 }

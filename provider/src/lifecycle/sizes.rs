@@ -4,7 +4,7 @@
 use super::rows::{Change, row};
 use super::{Stage, complete, without_steps};
 use schema::Value;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const NODES: &str = "k8s_node_group";
 const SETTING: Change = ("kubelet_config", || "{\"maxPods\":200}".into());
@@ -110,6 +110,18 @@ async fn an_apply_calls_each_host_equally_often() {
         calls.push(stage.world.calls().len());
     }
     assert_eq!(calls[2] - calls[1], calls[1] - calls[0], "{calls:?}");
+}
+
+/// At most ten at once, for hours.
+#[tokio::test]
+async fn three_hundred_hosts_join_in_more_time_than_a_token_lives() {
+    let mut stage = Stage::of(row(NODES)).await;
+    let config = config(&stage, 300);
+    stage.world.slow_down(Duration::from_secs(15));
+    stage.apply(&Value::Null, &config).await;
+    let cluster = stage.world.memory().cluster;
+    assert!(cluster.tokens_made.len() > 2, "{} tokens", cluster.tokens_made.len());
+    assert_eq!((cluster.tokens.len(), cluster.nodes.len()), (0, 300));
 }
 
 /// Of this process, simulated machines included.

@@ -37,6 +37,8 @@ struct Applied {
     diagnostics: Diagnostics,
     /// Ctrl-C: what was done is kept and the next apply goes on; not an error of the resource.
     cancelled: bool,
+    /// A step changed a host, or tried to.
+    touched: bool,
     /// A host had data of this resource before, although no state had the host.
     adopts: bool,
 }
@@ -49,6 +51,13 @@ impl Apply<'_> {
         let mut applied = self.roll(&mut fleet, &recorded).await;
         let failed = applied.diagnostics.has_errors();
         let created = request.prior.is_none();
+        if failed && created {
+            self.forget_untouched(&mut fleet, &mut applied).await;
+        }
+        if applied.cancelled && created && applied.manifests.is_empty() {
+            applied.diagnostics.push(stopped().detail("Nothing was changed on any host."));
+            return Ok(ApplyResponse { state: None, diagnostics: applied.diagnostics });
+        }
         if applied.manifests.is_empty() && failed {
             return Ok(ApplyResponse { state: request.prior, diagnostics: applied.diagnostics });
         }
@@ -69,10 +78,25 @@ impl Apply<'_> {
                     .detail("What was done is kept. Running apply again continues from here."),
             );
         } else if failed || applied.cancelled {
+            if let Some(prior) = request.prior.as_ref().filter(|_| !applied.touched) {
+                // No host was brought nearer to what was planned: the state does not say so either.
+                state = prior.clone();
+            }
             state = self.state_left(&mut fleet, state, request.prior.as_ref(), &applied.manifests).await?;
             applied.diagnostics.extend(applied.way_on(created));
         }
         Ok(ApplyResponse { state: Some(state), diagnostics: applied.diagnostics })
+    }
+
+    /// Hosts that answer and have nothing, because their first push failed, are as new as before: in a state they would be hosts that
+    /// lost all.
+    async fn forget_untouched(&self, fleet: &mut Fleet, applied: &mut Applied) {
+        let observed = fleet.observe(&applied.manifests).await;
+        let has_nothing =
+            |host: &HostName| observed.get(host).is_some_and(|found| found.files.is_empty() && found.units.is_empty());
+        if applied.manifests.keys().all(has_nothing) {
+            applied.manifests.clear();
+        }
     }
 
     /// What the hosts have now, so that the next plan goes on from there even without a refresh.
@@ -98,7 +122,13 @@ impl Apply<'_> {
         let observed = fleet.observe(&asked).await;
         let adopts =
             recorded.is_empty() && self.inventories.values().any(|found| ownership::has_own_data(&fleet.owner.name, found));
-        let mut applied = Applied { manifests: recorded.clone(), diagnostics: Diagnostics::default(), cancelled: false, adopts };
+        let mut applied = Applied {
+            manifests: recorded.clone(),
+            diagnostics: Diagnostics::default(),
+            cancelled: false,
+            touched: false,
+            adopts,
+        };
         let mut found = self.foreign(fleet, recorded);
         found.extend(self.preflight(fleet).await);
         if found.has_errors() {
@@ -153,7 +183,7 @@ impl Apply<'_> {
                 phase.finish(machine.push(&fleet.owner, bundle, observed, &|line: &str| fleet.progress.line(line)).await)
             })
         });
-        futures::future::try_join_all(pushes).await.map(drop)
+        fleet.on_each(pushes).await.into_iter().collect::<Result<Vec<()>, MachineError>>().map(drop)
     }
 
     fn host_states(
@@ -188,7 +218,7 @@ impl Apply<'_> {
             Some(async move { (name, bundle, host, found, machine.facts(&preflight::wanted(bundle)).await) })
         });
         let (mut diagnostics, mut seen) = (Diagnostics::default(), Vec::new());
-        for (name, bundle, host, found, facts) in futures::future::join_all(looks).await {
+        for (name, bundle, host, found, facts) in fleet.on_each(looks).await {
             match facts {
                 Ok(facts) => seen.push((name, bundle, host, found, facts)),
                 Err(error) => diagnostics.push(machine_error(&error)),
@@ -203,6 +233,7 @@ impl Apply<'_> {
 impl Applied {
     fn take(&mut self, fleet: &Fleet, manifests: &BTreeMap<HostName, Manifest>, outcome: Outcome, moves: Moves) {
         let is_create = self.manifests.is_empty();
+        self.touched = outcome.error.as_ref().is_none_or(|(_, reach)| reach.untouched.len() < reach.hosts);
         // Of a create that was cut off, hosts that answer belong to the state, and what they lack is drift for the next apply.
         let is_kept = |host: &HostName| {
             outcome.touched.contains(host) || (is_create && !outcome.touched.is_empty() && fleet.machines.contains_key(host))
@@ -253,12 +284,14 @@ impl Applied {
             ));
         }
         if self.cancelled {
-            ways.push(
-                Diagnostic::error("stopped on request").detail("What was done is kept. Running apply again continues from here."),
-            );
+            ways.push(stopped().detail("What was done is kept. Running apply again continues from here."));
         }
         ways
     }
+}
+
+fn stopped() -> Diagnostic {
+    Diagnostic::error("stopped on request")
 }
 
 fn nothing_in_the_state() -> Diagnostic {

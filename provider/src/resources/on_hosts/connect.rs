@@ -41,7 +41,7 @@ pub async fn connect(shared: &Shared, owner: Incarnation, way: &Way<'_>, call: &
     if answers.iter().any(|(_, answer)| matches!(answer, Err(MachineError::Stopped { .. }))) {
         return Err(Diagnostic::error("stopped on request").detail("Nothing was changed on any host. Run apply again to go on."));
     }
-    Ok(Fleet::new(owner, answers, progress, call.cancelled.clone(), shared.world.clock()))
+    Ok(Fleet::new(owner, answers, progress, call.cancelled.clone(), shared.world.clock()).at_once(configuration.parallel_hosts()))
 }
 
 fn targets(hosts: &HostConfigs, layers: &[&Field<Ssh>]) -> Result<Vec<Target>, Diagnostic> {

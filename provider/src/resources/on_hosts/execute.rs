@@ -208,7 +208,7 @@ impl<'a> Execution<'a> {
         }
         if let Step::Parallel(inner) = step {
             // Every branch is finished even when one fails, so that no host is left in the middle of a step.
-            let results = futures::future::join_all(inner.iter().map(|step| Box::pin(self.run_step(step)))).await;
+            let results = self.fleet.on_each(inner.iter().map(|step| Box::pin(self.run_step(step)))).await;
             return results.into_iter().collect();
         }
         let phase = self.fleet.progress.phase_of(step.to_string(), step.headline());

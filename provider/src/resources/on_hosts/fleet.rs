@@ -5,10 +5,13 @@ use super::absence::{Absence, Absent, Why};
 use super::errors::machine_error;
 use super::execute::StepError;
 use super::ownership;
+use crate::configuration::DEFAULT_PARALLEL_HOSTS;
 use crate::ports::{Clock, Host};
 use crate::progress::Progress;
 use crate::wait::Waiter;
 use bundle::{Difference, HostName, Manifest, Observed, UnitName};
+use futures::StreamExt;
+use futures::stream::{Buffered, Collect, Iter};
 use machines::{Incarnation, Inventory, MachineError, Question, Record, Uid};
 use schema::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
@@ -22,7 +25,11 @@ pub struct Fleet {
     pub progress: Progress,
     pub cancelled: CancellationToken,
     pub clock: Arc<dyn Clock>,
+    at_once: usize,
 }
+
+/// Without the iterator that made the futures: a closure in it would stand in the type of whoever waits.
+type OnEach<F> = Collect<Buffered<Iter<std::vec::IntoIter<F>>>, Vec<<F as Future>::Output>>;
 
 impl Fleet {
     /// Hosts that answered, and those that did not with the reason.
@@ -33,7 +40,15 @@ impl Fleet {
         cancelled: CancellationToken,
         clock: Arc<dyn Clock>,
     ) -> Fleet {
-        let mut fleet = Fleet { owner, machines: BTreeMap::new(), absent: BTreeMap::new(), progress, cancelled, clock };
+        let mut fleet = Fleet {
+            owner,
+            machines: BTreeMap::new(),
+            absent: BTreeMap::new(),
+            progress,
+            cancelled,
+            clock,
+            at_once: DEFAULT_PARALLEL_HOSTS,
+        };
         for (name, answer) in answers {
             match answer {
                 Ok(machine) => drop(fleet.machines.insert(name, machine)),
@@ -44,6 +59,15 @@ impl Fleet {
             }
         }
         fleet
+    }
+
+    pub fn at_once(self, at_once: usize) -> Fleet {
+        Fleet { at_once, ..self }
+    }
+
+    /// The same on many hosts, on no more at once than the provider block says. Answers come in the order of the questions.
+    pub fn on_each<F: Future>(&self, work: impl IntoIterator<Item = F>) -> OnEach<F> {
+        futures::stream::iter(work.into_iter().collect::<Vec<F>>()).buffered(self.at_once).collect()
     }
 
     pub fn waiter(&self) -> Waiter<'_> {
@@ -102,7 +126,7 @@ impl Fleet {
             async move { (machine.name().clone(), machine.read(&owner, &manifest).await) }
         });
         let mut all = BTreeMap::new();
-        for (host, result) in futures::future::join_all(reads).await {
+        for (host, result) in self.on_each(reads).await {
             match result {
                 Ok(observed) => drop(all.insert(host, observed)),
                 Err(error) => self.miss(host, &error),
@@ -117,7 +141,7 @@ impl Fleet {
             questions.into_iter().filter_map(|(host, question)| Some((self.machines.get(&host)?.clone(), host, question)));
         let looks = machines.map(|(machine, host, question)| async move { (host, machine.inventory(&question).await) });
         let mut all = BTreeMap::new();
-        for (host, result) in futures::future::join_all(looks).await {
+        for (host, result) in self.on_each(looks).await {
             match result {
                 Ok(inventory) => match ownership::other_host(&self.owner.name, &host, &inventory) {
                     None => drop(all.insert(host, inventory)),
@@ -144,7 +168,7 @@ impl Fleet {
         }
     }
 
-    /// Stops units on all hosts at once, for components that would wait for each other if their hosts were removed one by one.
+    /// Stops units on all hosts before any is removed, for components that would wait for each other if their hosts were removed one by one.
     /// What does not stop here is stopped again, and reported, by `remove`.
     pub async fn stop_everywhere(&self, units: &[UnitName]) {
         let stops = self.machines.iter().map(|(host, machine)| async move {
@@ -152,7 +176,7 @@ impl Fleet {
             let phase = self.progress.phase(format!("{host}: stop {}", names.join(", ")));
             phase.finish(machine.stop(&self.owner, units).await)
         });
-        futures::future::join_all(stops).await;
+        self.on_each(stops).await;
     }
 
     /// Removes everything that the state names from every host that answers; what is left is returned.
@@ -169,7 +193,7 @@ impl Fleet {
         });
         let mut left = manifests.clone();
         let mut diagnostics = Diagnostics::default();
-        for (host, result) in futures::future::join_all(removals).await {
+        for (host, result) in self.on_each(removals).await {
             match result {
                 Ok(()) => drop(left.remove(&host)),
                 Err(error) => diagnostics.push(machine_error(&error)),
@@ -183,5 +207,31 @@ impl Fleet {
     /// Any machine that answers, in the order of names.
     pub fn first(&self) -> Option<&Arc<dyn Host>> {
         self.machines.values().next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::FakeClock;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn no_more_hosts_are_worked_on_at_once_than_the_provider_block_says() {
+        let owner = Incarnation { name: machines::Owner::parse("k8s_lb_vrrp.api").unwrap(), uid: Uid::default() };
+        let fleet =
+            Fleet::new(owner, [], Progress::new(None), CancellationToken::new(), Arc::new(FakeClock::default())).at_once(3);
+        let (active, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = (0..50).map(|number| {
+            let (active, most) = (&active, &most);
+            async move {
+                most.fetch_max(active.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                active.fetch_sub(1, Ordering::Relaxed);
+                number
+            }
+        });
+        assert_eq!(fleet.on_each(work).await, (0..50).collect::<Vec<_>>());
+        assert_eq!(most.into_inner(), 3);
     }
 }

@@ -19,6 +19,8 @@ const PACE: Pace = Pace::every(Duration::from_millis(250));
 const STABLE: i64 = 2_000_000;
 /// Of a unit that systemd had to start again.
 const STABLE_AFTER_RESTART: i64 = 5_000_000;
+/// ... and one that has been started again as often as no healthy unit is.
+const STABLE_AFTER_MANY_RESTARTS: i64 = 120_000_000;
 /// Units start again after two seconds, for ever. One that has ended so often does not come up by itself.
 const MOST_RESTARTS: u32 = 10;
 const PROPERTIES: &str = "Id,ActiveState,SubState,Result,NRestarts,ActiveEnterTimestamp";
@@ -127,14 +129,17 @@ impl Seen {
         let Some(seen) = self.unit(unit) else {
             return sick("systemd does not know it".into(), false);
         };
-        if seen.restarts >= MOST_RESTARTS {
+        let age = seen.active_since.map(|since| self.now - since);
+        // Systemd does not forget restarts: one that ran for long enough since has had its trouble before.
+        let had_trouble_before = seen.not_active().is_none() && age.is_some_and(|age| age >= STABLE_AFTER_MANY_RESTARTS);
+        if seen.restarts >= MOST_RESTARTS && !had_trouble_before {
             return sick(format!("it does not stay up: systemd has started it {} times", seen.restarts), true);
         }
         if let Some(reason) = seen.not_active() {
             return sick(reason, false);
         }
         let stable = if seen.restarts == 0 { STABLE } else { STABLE_AFTER_RESTART };
-        match seen.active_since.map(|since| self.now - since) {
+        match age {
             Some(age) if age >= stable => None,
             age => sick(format!("it is up for {} s only", age.unwrap_or(0) / 1_000_000), false),
         }
@@ -238,6 +243,9 @@ mod tests {
         check("activating", 3, "Sat 2026-11-28 17:01:04.000000 UTC", Some((restarting, false)));
         let looping = "it does not stay up: systemd has started it 10 times";
         check("active", 10, "Sat 2026-11-28 17:01:04.000000 UTC", Some((looping, true)));
+        check("active", 10, "Sat 2026-11-28 16:59:10.500001 UTC", Some((looping, true)));
+        check("active", 10, "Sat 2026-11-28 16:59:10.500000 UTC", None);
+        check("activating", 10, "Sun 2026-11-01 00:00:00.000000 UTC", Some((looping, true)));
         assert!(Seen::parse("1795885270500000\n").sick(&UnitName::literal("a.service")).is_some());
     }
 }

@@ -105,7 +105,9 @@ fn unknown_authority(recorded: &Manifest, found: &Inventory) -> Option<(&'static
 pub fn check(claim: &Claim, found: &Inventory) -> Diagnostics {
     let findings = match other_authority(claim, found).map(Finding::OtherCluster) {
         Some(finding) => vec![finding],
-        None if claim.in_state => Vec::new(),
+        None if claim.in_state && found.records.contains_key(&claim.owner.name) => Vec::new(),
+        // Nobody says that it is still the one that the state means.
+        None if claim.in_state => taken_by_others(claim, found),
         None => unknown_to_the_state(claim, found),
     };
     findings.iter().map(|finding| finding.diagnostic(claim)).collect()
@@ -193,16 +195,20 @@ fn kind(owner: &Owner) -> &str {
 }
 
 /// Of a host that only the host itself can tell about.
-fn unknown_to_the_state(claim: &Claim, found: &Inventory) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let ours = found.records.get(&claim.owner.name);
-    if ONE_PER_HOST.contains(&kind(&claim.owner.name)) {
-        let others =
-            found.records.iter().filter(|(owner, _)| **owner != claim.owner.name && kind(owner) == kind(&claim.owner.name));
-        findings.extend(others.map(|(owner, record)| Finding::OtherOwner(owner.clone(), record.clone())));
-        let installations = INSTALLATIONS.iter().filter(|(path, _)| found.filled.contains(&HostPath::literal(path)));
-        findings.extend(installations.map(|(path, who)| Finding::Installation(path, who)));
+fn taken_by_others(claim: &Claim, found: &Inventory) -> Vec<Finding> {
+    if !ONE_PER_HOST.contains(&kind(&claim.owner.name)) {
+        return Vec::new();
     }
+    let is_other = |owner: &Owner| *owner != claim.owner.name && kind(owner) == kind(&claim.owner.name);
+    let others = found.records.iter().filter(|(owner, _)| is_other(owner));
+    let others = others.map(|(owner, record)| Finding::OtherOwner(owner.clone(), record.clone()));
+    let installations = INSTALLATIONS.iter().filter(|(path, _)| found.filled.contains(&HostPath::literal(path)));
+    others.chain(installations.map(|(path, who)| Finding::Installation(path, who))).collect()
+}
+
+fn unknown_to_the_state(claim: &Claim, found: &Inventory) -> Vec<Finding> {
+    let mut findings = taken_by_others(claim, found);
+    let ours = found.records.get(&claim.owner.name);
     let hosts = claim.bundle.identity.get(load_balancer::HOSTS);
     if let Some((hosts, recorded)) = hosts.zip(ours.and_then(|record| record.identity.get(load_balancer::HOSTS)))
         && hosts != recorded
@@ -290,7 +296,10 @@ mod tests {
         check_host(false, &found(&["/var/lib/etcd"], &[]), &["cp-1 has data that no record of this provider covers"]);
         check_host(false, &found(&[], &[("k8s_hardway_cluster.b", "/x")]), &["cp-1 belongs to k8s_hardway_cluster.b"]);
         check_host(false, &found(&["/var/lib/rancher"], &[]), &["cp-1 carries a cluster of k3s or RKE2"]);
-        check_host(true, &found(&["/var/lib/etcd", "/var/lib/rancher"], &[("k8s_hardway_cluster.b", "/x")]), &[]);
+        let (ours, theirs) = (("k8s_hardway_cluster.demo", "/var/lib/etcd"), ("k8s_hardway_cluster.b", "/x"));
+        check_host(true, &found(&["/var/lib/etcd", "/var/lib/rancher"], &[ours]), &[]);
+        check_host(true, &found(&["/var/lib/etcd"], &[]), &[]);
+        check_host(true, &found(&["/var/lib/etcd"], &[theirs]), &["cp-1 belongs to k8s_hardway_cluster.b"]);
     }
 
     #[test]

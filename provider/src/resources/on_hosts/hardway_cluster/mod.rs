@@ -3,6 +3,7 @@
 pub(super) mod actions;
 pub(crate) mod config;
 pub(super) mod coverage;
+mod flags;
 mod foundation;
 mod frozen;
 pub(crate) mod join;
@@ -58,12 +59,15 @@ impl HostResource for HardwayCluster {
             "etcd and the Kubernetes control plane as systemd units on your own hosts, with secrets encrypted at rest and an audit log.\n\n\
              Each host runs the API server, the controller manager, the scheduler, an etcd member and an approver of kubelet serving \
              certificates. The cluster starts with roles for TLS bootstrap and with CoreDNS.\n\n\
-             A change goes from host to host, each healthy before the next. A change that could lose etcd's quorum is an error at plan.",
+             A change goes from host to host, each healthy before the next. A change that could lose etcd's quorum is an error at plan. \
+             Hosts neither join nor leave a cluster that exists.\n\n\
+             What replaces a cluster is destroyed first, because both would need the same hosts: `create_before_destroy` has no place here, nor on \
+             what depends on it, from where engines pass it on.",
         )
         .attribute(attributes::id())
         .attribute(Attribute::string("name").required().requires_replace().describe("Name of the cluster."))
         .attribute(Attribute::string("kubernetes_version").required().describe(format!(
-            "Version of Kubernetes, such as `1.36.3`. Supported are {}. The provider's catalogue determines the version of etcd.",
+            "Version of Kubernetes, such as `1.36.3`. Supported are {}. A cluster that exists takes one minor version after the other, and none back. The provider's catalogue determines the version of etcd.",
             render::catalogue::known().unwrap_or_default()
         )))
         .attribute(
@@ -130,8 +134,11 @@ impl HostResource for HardwayCluster {
         if let (Some(prior), Some(pki)) = (declared.prior, declared.with_secrets.pki.known()) {
             foundation::refuse_change(prior, &pki.credentials)?;
         }
+        if let Some(prior) = declared.prior {
+            flags::refuse_change(prior, planned)?;
+        }
         if let (None, Some(prior)) = (declared.actions, declared.state) {
-            version::check_step(prior.get("kubernetes_version").as_str(), config.kubernetes_version.known().map(String::as_str))?;
+            version::check(prior, config.kubernetes_version.known().map(String::as_str))?;
         }
         if declared.prior.is_none() {
             coverage::check_name(&config.name, &declared.with_secrets.pki)?;

@@ -1,6 +1,7 @@
 //! What is wrong with a cluster, said at plan with the attribute and a value that would do. Pure.
 
 use super::config::{DEFAULT_NODE_MASK_IPV4, DEFAULT_NODE_MASK_IPV6, NODE_MASKS_IPV4, NODE_MASKS_IPV6, parse_endpoint};
+use super::flags;
 use crate::configuration;
 use crate::hosts;
 use crate::network;
@@ -24,10 +25,7 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     validate_endpoint(&config.get("endpoint"), found);
     validate_members(&hosts, found);
     validate_network(config, found);
-    for component in ["etcd", "api_server", "controller_manager", "scheduler"] {
-        validate_flags(&config.get(component).get("flags"), found);
-    }
-    validate_shares(&config.get("controller_manager").get("flags"), found);
+    flags::validate(config, found);
     validate_audit_policy(&config.get("api_server").get("audit_policy"), found);
     configuration::validate_mirror(&config.get("mirror"), found);
     downloads::validate(&config.get("checksums"), found);
@@ -174,40 +172,6 @@ fn fitting_masks(shortest: i64, longest: i64) -> String {
     }
     let middling = if shortest + 8 <= longest { shortest + 8 } else { i64::midpoint(shortest, longest) };
     format!("Choose a prefix length from {shortest} to {longest}, such as {middling}.")
-}
-
-fn validate_flags(flags: &ValueAt<'_>, found: &mut Diagnostics) {
-    for (name, flag) in flags.entries() {
-        if name.starts_with('-') {
-            found.push(flag.error(
-                format!("flag {name:?} is written with its dashes"),
-                format!("Write {:?}.", name.trim_start_matches('-')),
-            ));
-        } else if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-            found.push(flag.error(
-                format!("{name:?} is not the name of a flag"),
-                "Write it as the program's --help does, without dashes in front, such as \"v\".",
-            ));
-        }
-        if flag.as_str().is_some_and(|text| text.contains(['\n', '\r'])) {
-            let detail = "A flag is one line of a systemd unit.";
-            found.push(flag.error(format!("the value of flag {name:?} has a line break"), detail));
-        }
-    }
-}
-
-/// Hosts route to pods by `network`: what nodes get by other flags would have no route.
-fn validate_shares(flags: &ValueAt<'_>, found: &mut Diagnostics) {
-    for (name, flag) in flags.entries() {
-        let attribute = match name {
-            "cluster-cidr" => "pod_cidrs",
-            "node-cidr-mask-size-ipv6" => "node_mask_ipv6",
-            "node-cidr-mask-size" | "node-cidr-mask-size-ipv4" => "node_mask_ipv4",
-            _ => continue,
-        };
-        let detail = format!("Set network.{attribute} instead: hosts route to the networks of nodes by it.");
-        found.push(flag.error(format!("flag {name:?} is not the cluster's network"), detail));
-    }
 }
 
 fn validate_audit_policy(policy: &ValueAt<'_>, found: &mut Diagnostics) {
@@ -389,15 +353,8 @@ mod tests {
 
     #[test]
     fn flags_and_policies() {
-        let at = |name: &str| format!("api_server.flags[{name:?}]");
         check("api_server", flags("v", "4"), &[]);
-        let mask = "controller_manager.flags[\"node-cidr-mask-size-ipv4\"]";
-        let error = "flag \"node-cidr-mask-size-ipv4\" is not the cluster's network";
-        check("controller_manager", flags("node-cidr-mask-size-ipv4", "25"), &[(mask, error)]);
-        check("controller_manager", flags("v", "4"), &[]);
-        check("api_server", flags("--v", "4"), &[(&at("--v"), "flag \"--v\" is written with its dashes")]);
-        check("api_server", flags("a b", "4"), &[(&at("a b"), "\"a b\" is not the name of a flag")]);
-        check("api_server", flags("v", "4\nExecStart=x"), &[(&at("v"), "the value of flag \"v\" has a line break")]);
+        check("api_server", flags("--v", "4"), &[("api_server.flags[\"--v\"]", "flag \"--v\" is written with its dashes")]);
         let policy = Value::object([("audit_policy", "kind: Pod".into())]);
         check("api_server", policy, &[("api_server.audit_policy", "audit_policy is not an audit policy in YAML")]);
     }

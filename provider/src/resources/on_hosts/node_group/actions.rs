@@ -7,9 +7,10 @@ use super::drain::{Drained, drain};
 use super::facts::{self, Declared, Facts};
 use super::others::{Disturbance, Nodes};
 use super::ready::wait_until_ready;
+use super::tokens::Tokens;
 use super::{certificate, skew, whose};
 use crate::configuration::Shared;
-use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesError, NodeChange};
+use crate::kubernetes::{KnownNode, KubernetesError, NodeChange};
 use crate::ports::{Clock, Host, Instant, Kubernetes, World};
 use crate::progress::Progress;
 use crate::resources::on_hosts::absence::Why;
@@ -30,7 +31,7 @@ use schema::{AttributePath, Diagnostic, Diagnostics, Field, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// So long an answer about all nodes is good for others that ask.
@@ -46,8 +47,7 @@ pub struct NodeActions {
     api: Arc<dyn Kubernetes>,
     /// Of the API server.
     version: String,
-    /// One token for all joins of this apply, made when the first host needs it.
-    token: OnceCell<BootstrapToken>,
+    tokens: Tokens,
     /// Hosts that were given a bootstrap kubeconfig.
     joined: Mutex<Vec<Arc<dyn Host>>>,
     /// The last answer about all nodes.
@@ -73,7 +73,7 @@ impl NodeActions {
             control_plane,
             api,
             version,
-            token: OnceCell::new(),
+            tokens: Tokens::default(),
             joined: Mutex::default(),
             seen: Mutex::default(),
             spec,
@@ -139,13 +139,15 @@ impl NodeActions {
     pub async fn observe(&self, fleet: &Fleet, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
         let nodes = self.api.nodes().await.map_err(refused)?;
         let known = Recorded::of(prior)?.manifests()?;
+        let new = self.spec.hosts.iter().filter(|(name, _)| !known.contains_key(*name));
+        whose::refuse_nodes_of_other_machines(new, &nodes)?;
         let is_known = |host: &&HostName| known.contains_key(*host) || nodes.contains_key(host.as_str());
         self.declare(self.spec.hosts.keys().filter(is_known)).await.map_err(refused)?;
         let before = Declared::before(prior, &self.startup_taints)?;
         let mut facts = facts::found(self.spec.hosts.keys(), &nodes, (&self.declared, &before));
         let machines = fleet.machines.values().filter(|machine| facts.contains_key(machine.name()));
         let asked = machines.map(|machine| async move { (machine.name().clone(), certificate::has_expired(&**machine).await) });
-        for (host, has_expired) in futures::future::join_all(asked).await {
+        for (host, has_expired) in fleet.on_each(asked).await {
             // A host that is lost here is missed when it is observed.
             facts.entry(host).or_default().has_expired = has_expired.unwrap_or(false);
         }
@@ -179,11 +181,8 @@ impl NodeActions {
                 self.progress.line(&format!("{}: a worthless bootstrap kubeconfig is left: {error}", machine.name()));
             }
         }
-        if let Some(token) = self.token.get()
-            && let Err(error) = self.api.delete_token(token).await
-        {
-            self.progress
-                .line(&format!("the bootstrap token could not be deleted and expires by itself within an hour: {error}"));
+        for error in self.tokens.delete(&*self.api).await {
+            self.progress.line(&format!("a bootstrap token could not be deleted and expires by itself within an hour: {error}"));
         }
     }
 
@@ -233,16 +232,6 @@ impl NodeActions {
         }
         Ok(())
     }
-
-    async fn token(&self) -> Result<&BootstrapToken, StepError> {
-        self.token
-            .get_or_try_init(|| async {
-                let token = BootstrapToken::random();
-                self.api.create_token(&token, self.world.now()).await?;
-                Ok::<_, StepError>(token)
-            })
-            .await
-    }
 }
 
 #[async_trait]
@@ -275,8 +264,8 @@ impl Actions for NodeActions {
         if has_credentials && !certificate::has_expired(&**machine).await? {
             return Ok(());
         }
-        let token = self.token().await?;
-        let text = render::node::bootstrap_kubeconfig(&self.spec, &token.text());
+        let token = self.tokens.young(&*self.api, &*self.world).await?;
+        let text = render::node::bootstrap_kubeconfig(&self.spec, &token);
         let path = HostPath::literal(BOOTSTRAP_KUBECONFIG);
         self.joined.lock().await.push(machine.clone());
         Ok(machine.write_secret(&path, text.reveal().as_bytes()).await?)

@@ -9,6 +9,7 @@ mod facts;
 pub(super) mod others;
 pub(super) mod ready;
 mod skew;
+mod tokens;
 mod validate;
 pub(super) mod whose;
 
@@ -55,7 +56,8 @@ impl HostResource for NodeGroup {
             "Nodes of a cluster on your own hosts: containerd, kubelet, kube-proxy and a routed dual-stack pod network.\n\n\
              Kubelets join by TLS bootstrap with a token that is valid for an hour. Control-plane hosts may be nodes as well.\n\n\
              A host that is removed is drained, its node object is deleted, and everything on it is removed. Adding a host touches no other. \
-             Another minor version of Kubernetes drains one node after the other, `max_unavailable` at a time.",
+             Another minor version of Kubernetes drains one node after the other, `max_unavailable` at a time. What replaces a node group is destroyed \
+             first: do not set `create_before_destroy`.",
         )
         .attribute(attributes::id())
         .attribute(Attribute::string("name").optional_computed().default("nodes".into()).requires_replace().describe("Distinguishes the node groups of a cluster."))

@@ -1,14 +1,16 @@
 //! To which cluster the control-plane hosts belong that `cluster` names: another may have been created on them since, under its name or
 //! under another.
 
+use crate::kubernetes::KnownNode;
 use crate::ports::Host;
 use crate::resources::on_hosts::errors::machine_error;
 use crate::resources::on_hosts::hardway_cluster::Join;
 use crate::resources::on_hosts::ownership;
-use bundle::HostPath;
+use bundle::{HostName, HostPath};
 use machines::{Inventory, Owner, Question, Record, Uid};
 use render::control_plane::AUTHORITIES;
 use schema::{AttributePath, Diagnostic, Field};
+use std::collections::BTreeMap;
 
 /// In a node group's record: the uid of the cluster that its nodes have joined.
 pub const CLUSTER_UID: &str = "cluster-uid";
@@ -63,4 +65,28 @@ async fn compare(
             uid_of(join)
         ))
         .at(AttributePath::attribute("cluster").then("cluster_uid")))
+}
+
+/// A node whose name a new host has is that host's from an earlier life, or another machine's: one that would lose its name, its
+/// certificates and its pods.
+pub fn refuse_nodes_of_other_machines<'a>(
+    new: impl Iterator<Item = (&'a HostName, &'a render::Host)>,
+    nodes: &BTreeMap<String, KnownNode>,
+) -> Result<(), Diagnostic> {
+    for (name, host) in new {
+        let Some(node) = nodes.get(name.as_str()).filter(|node| !node.addresses.is_empty()) else { continue };
+        if host.addresses().iter().any(|address| node.addresses.contains(address)) {
+            continue;
+        }
+        let addresses: Vec<String> = node.addresses.iter().map(ToString::to_string).collect();
+        let detail = format!(
+            "The cluster has a node {name} with {}, and this host has {}. Give the host another name. If that node was this host at other \
+             addresses, delete it first: kubectl delete node {name}. Nothing was changed on any host.",
+            addresses.join(", "),
+            host.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        );
+        let path = AttributePath::attribute("hosts").key(name.as_str());
+        return Err(Diagnostic::error(format!("node {name} of the cluster is another machine")).detail(detail).at(path));
+    }
+    Ok(())
 }
