@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(cache)/target
 as_root := $(if $(filter 0,$(shell id -u)),,sudo env PATH="$(PATH)" HOME="$(HOME)" K8S_LAB_CACHE="$(cache)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)")
 lab := acceptance-tests/lab
 
-.PHONY: help demo demo-down test quick acceptance lint docs chaos bench bench-plan bench-aws setup lab-build provider checkout
+.PHONY: help demo demo-down test quick acceptance lint docs chaos bench bench-plan bench-aws fuzz-approver setup lab-build provider checkout
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -50,6 +50,9 @@ bench-plan: checkout ## plans of 5 to 1000 simulated machines: seconds, lines, b
 bench-aws: provider ## a network on AWS beside Ansible and kops, on an emulator: calls, time, memory; with the development build
 	cargo build --quiet --package acceptance-tests --bin acceptance-aws-proxy
 	acceptance-tests/bench-aws.sh $(CARGO_TARGET_DIR)/debug/terraform-provider-k8s $(CARGO_TARGET_DIR)/debug/acceptance-aws-proxy
+
+fuzz-approver: checkout ## mutated certificate requests, as the approver and as the signer read them: REQUESTS (10000), SEED (random)
+	FUZZ_REQUESTS=$(or $(REQUESTS),10000) FUZZ_SEED=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')) cargo test --quiet --package acceptance-tests --test certificate_requests nothing
 
 setup: ## installs missing Debian packages
 	acceptance-tests/setup.sh

@@ -2,7 +2,7 @@
 # build.sh [--any | PROGRAM...]: prints the paths of the engines which the tests use, one a line: `terraform`, if a version which is
 # recent enough is on the PATH, and OpenTofu, built from Go modules into the cache (8 minutes on two cores).
 #   --any        only one of them: terraform if there is one, so OpenTofu is built only where nothing else is
-#   PROGRAM...   instead: builds these and prints their paths: opentofu zlint tfplugindocs terraform-provider-tls kops
+#   PROGRAM...   instead: builds these and prints their paths: opentofu zlint tfplugindocs certificate-requests terraform-provider-tls kops
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
@@ -47,6 +47,13 @@ build_tfplugindocs() {
   printf '%s/tfplugindocs\n' "$folder"
 }
 
+# Says what the signer of certificate requests would read in mutated ones.
+build_certificate-requests() {
+  local folder
+  folder=$(go_programs certificate-requests "$here/go/certificate-requests" '' lab.local/certificate-requests)
+  printf '%s/certificate-requests\n' "$folder"
+}
+
 # Something to compare with.
 build_terraform-provider-tls() {
   local folder
@@ -76,7 +83,7 @@ case ${1:-} in
     ;;
   *)
     for program in "$@"; do
-      declare -F "build_$program" >/dev/null || die "there is no program '$program'; there are: opentofu zlint tfplugindocs terraform-provider-tls kops"
+      declare -F "build_$program" >/dev/null || die "there is no program '$program'; there are: opentofu zlint tfplugindocs certificate-requests terraform-provider-tls kops"
       "build_$program"
     done
     ;;

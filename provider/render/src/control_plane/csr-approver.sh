@@ -1,129 +1,98 @@
 #!/bin/sh
 # Approves the serving certificate requests of kubelets (signer kubernetes.io/kubelet-serving), which Kubernetes leaves to the
 # owner of the cluster. A request is approved when all of this holds; otherwise it stays pending and the journal says why:
-#   - it was made by a node, and its subject is that node's;
-#   - it is one request in the form in which kubelets write it, with nothing else in it, so that whoever signs it reads the same;
-#   - it asks for the usages of a server and no others;
-#   - each of its names and addresses is among those that were declared for the node, in the ConfigMap k8s-hardway-nodes of
-#     namespace kube-system (node: "name address …").
-# usage: csr-approver KUBECTL KUBECONFIG        RUNTIME_DIRECTORY is set by systemd
+#   - it was made by a node, for the usages of a server and no others;
+#   - it is byte for byte what a kubelet writes: a subject, a key, names and addresses, a signature that holds (READER says it in full);
+#   - its subject is that of the node that made it, and each of its names and addresses is among those that were declared for that node,
+#     in the ConfigMap k8s-hardway-nodes of namespace kube-system (node: "name address …").
+# What costs nothing is looked at first, and of one node only a few requests at each look, so that no node delays another.
+# usage: csr-approver KUBECTL KUBECONFIG READER        RUNTIME_DIRECTORY is set by systemd
 set -u
+LC_ALL=C
+export LC_ALL
 
 program=$1
 kubeconfig=$2
+reader=$3
 state=$RUNTIME_DIRECTORY
+# How many requests of one node are judged at each look, and of how many characters (a kubelet's has 900).
+most_of_a_node=5
+longest_request=8000
 mkdir -p "$state/refused"
 
-# Every text that a requester chooses is encoded by urlquery, so it is one word without separators.
-template='{{if and (ne .type "DELETED") (not .object.status.conditions)}}{{urlquery .object.metadata.name}} '
-template=$template'{{urlquery .object.spec.username}} '
-template=$template'groups:{{range .object.spec.groups}}{{urlquery .}},{{end}} '
-template=$template'usages:{{range .object.spec.usages}}{{urlquery .}},{{end}} '
-template=$template'{{.object.spec.request}}{{"\n"}}{{end}}'
-
-# Run by awk on the output of `openssl asn1parse`: exit 0 when the request has names and all of them are declared. The bytes of
-# the extension are read, because its text does not tell where a name ends.
-# shellcheck disable=SC2016 # awk's variables, not the shell's
-names_are_declared='
-function byte(at) { return 16 * index("123456789ABCDEF", substr(hex, at, 1)) + index("123456789ABCDEF", substr(hex, at + 1, 1)) }
-function refuse(why) { print why; refused = 1; exit 1 }
-# Sets `at` to the first digit of the content, returns the length of the content in bytes.
-function content_length(    length_bytes, total) {
-  total = byte(at); at += 2
-  if (total < 128) return total
-  length_bytes = total - 128; total = 0
-  if (length_bytes < 1 || length_bytes > 2) refuse("a name of the request cannot be read")
-  while (length_bytes-- > 0) { total = 256 * total + byte(at); at += 2 }
-  return total
-}
-function dns_name(from, count,    i, code, name) {
-  for (i = 0; i < count; i++) {
-    code = byte(from + 2 * i)
-    if (code < 33 || code > 126) refuse("a DNS name of the request holds a character that no name has")
-    name = name sprintf("%c", code)
-  }
-  return "dns " tolower(name)
-}
-# The form in which a declared word is compared: "dns <name>" or "ip <hexadecimal digits>".
-function canonical(word,    parts, count, i, halves, front, back, text) {
-  if (word ~ /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$/) {
-    split(word, parts, ".")
-    for (i = 1; i <= 4; i++) text = text sprintf("%02X", parts[i])
-    return "ip " text
-  }
-  if (word !~ /:/) return "dns " tolower(word)
-  count = split(word, halves, "::")
-  front = groups(halves[1])
-  back = count > 1 ? groups(halves[2]) : ""
-  while (length(front) + length(back) < 32) front = front "0"
-  return "ip " front back
-}
-function groups(text,    parts, count, i, result) {
-  if (text == "") return ""
-  count = split(toupper(text), parts, ":")
-  for (i = 1; i <= count; i++) result = result substr("0000" parts[i], length(parts[i]) + 1)
-  return result
-}
-# Of the attributes there is one, the requested extensions, and of these one list. A decoy in another attribute is read by none but us.
-{ match($0, /:d=[0-9]+/); depth = substr($0, RSTART + 3, RLENGTH - 3) + 0 }
-depth == 1 { in_attributes = 0 }
-depth == 2 && /cons: cont \[ 0 \]/ { in_attributes = 1; next }
-in_attributes && depth == 3 { if (attributes++ || $0 !~ /cons: SEQUENCE *$/) refuse("it has other attributes than the extensions that it asks for") }
-in_attributes && depth == 4 && /prim:/ { if ($0 !~ /prim: OBJECT +:Extension Request *$/) refuse("it has other attributes than the extensions that it asks for") }
-in_attributes && depth == 5 { if (lists++ || $0 !~ /cons: SEQUENCE *$/) refuse("it has more than one list of extensions") }
-/:X509v3 Subject Alternative Name *$/ { if (!in_attributes || depth != 7) refuse("its names stand where no names stand"); found++; wanted = 1; next }
-wanted && /prim: BOOLEAN/ { next }
-wanted { wanted = 0; if ($0 ~ /OCTET STRING +\[HEX DUMP\]:[0-9A-F]+$/) { hex = $0; sub(/.*:/, "", hex) } }
-END {
-  if (refused) exit 1
-  if (found != 1 || substr(hex, 1, 2) != "30") refuse("it has no names and addresses, or they cannot be read")
-  count = split(declared, words, " ")
-  for (i = 1; i <= count; i++) known[canonical(words[i])] = 1
-  at = 3
-  if (at + 2 * content_length() - 1 > length(hex)) refuse("a name of the request cannot be read")
-  while (at < length(hex)) {
-    tag = substr(hex, at, 2); at += 2
-    bytes = content_length()
-    if (at + 2 * bytes - 1 > length(hex)) refuse("a name of the request cannot be read")
-    if (tag == "82") name = dns_name(at, bytes)
-    else if (tag == "87") name = "ip " substr(hex, at, 2 * bytes)
-    else refuse("it asks for something else than DNS names and addresses")
-    if (!(name in known)) refuse("the node was not declared with " name)
-    at += 2 * bytes
-  }
-  exit 0
-}'
+requests=certificatesigningrequests.v1.certificates.k8s.io
+# One request in full, then what is declared for its node. Every text that a requester chooses is one word, encoded by urlquery.
+template='{{range .items}}{{if eq .kind "ConfigMap"}}{{with .data}}{{with index . "NODE"}}{{.}}{{end}}{{end}}{{else}}'
+template=$template'{{urlquery .spec.username}} groups:{{range .spec.groups}}{{urlquery .}},{{end}} '
+template=$template'usages:{{range .spec.usages}}{{urlquery .}},{{end}} {{.spec.request}}{{end}}{{"\n"}}{{end}}'
 
 kubectl() {
   "$program" --kubeconfig="$kubeconfig" --cache-dir="$state/cache" "$@" </dev/null
 }
 
-# consider NAME USERNAME GROUPS USAGES REQUEST
-consider() {
-  name=$1
-  requester=$(printf '%s' "$2" | sed 's/%3A/:/g')
-  case $name in '' | *[!a-z0-9.-]*) return ;; esac
-  if ! why=$(objection "$2" "${3#groups:}" "${4#usages:}" "$5"); then
-    # Said once, not at each look.
-    if [ "$why" != "$(cat "$state/refused/$name" 2>/dev/null)" ]; then
-      echo "left pending: $name of $requester: $why"
-      printf '%s\n' "$why" >"$state/refused/$name"
-    fi
-    return
-  fi
-  if answer=$(kubectl certificate approve "$name" 2>&1); then
-    echo "approved: $name of $requester"
-    rm -f "$state/refused/$name"
-  else
-    echo "cannot approve $name: $answer"
-  fi
+# refuse NAME WHY LASTS: says why, once. LASTS `always`: nothing can change it, so the request is not judged again.
+refuse() {
+  said=
+  [ ! -e "$state/refused/$1" ] || read -r _ said <"$state/refused/$1"
+  [ "$2" = "$said" ] || echo "left pending: $1 of $requester: $2"
+  echo "$3 $2" >"$state/refused/$1"
 }
 
-# objection USERNAME GROUPS USAGES REQUEST: prints why the request is not approved and fails, or succeeds.
+forget() {
+  [ ! -e "$state/refused/$1" ] || rm -f "$state/refused/$1"
+}
+
+# consider EVENT NAME AGE SIGNER REQUESTER DURATION CONDITION REST: a row of the table of requests. Starts a process only for a request
+# that was not judged, of a node that has a turn.
+consider() {
+  case $2 in '' | *[!a-z0-9.-]*) return ;; esac
+  if [ "$1" = DELETED ]; then forget "$2" && return; fi
+  # A requester with a space in its name makes a row of more words. It is no node.
+  [ "$4 $7 $8" = 'kubernetes.io/kubelet-serving Pending ' ] || return
+  lasts=
+  [ ! -e "$state/refused/$2" ] || read -r lasts _ <"$state/refused/$2"
+  [ "$lasts" != always ] || return
+  requester=$5
+  node=${requester#system:node:}
+  if [ "$node" = "$requester" ]; then refuse "$2" "the requester is not a node" always && return; fi
+  case $node in '' | *[!a-z0-9.-]*) refuse "$2" "the requester has no name that a node can have" always && return ;; esac
+  if has_turn; then judge "$2"; fi
+}
+
+# Fails when enough requests of the node were judged at this look.
+has_turn() {
+  judged=0
+  [ ! -e "$state/judged/$node" ] || read -r judged <"$state/judged/$node"
+  echo $((judged + 1)) >"$state/judged/$node"
+  [ "$judged" != "$most_of_a_node" ] || echo "$requester has more than $most_of_a_node requests: the others wait"
+  [ "$judged" -lt "$most_of_a_node" ]
+}
+
+# judge NAME
+judge() {
+  # No answer is no verdict: the next look asks again.
+  answer=$(kubectl get "$requests/$1" configmap/k8s-hardway-nodes --namespace=kube-system \
+    --output=go-template="${template%NODE*}$node${template#*NODE}" 2>"$state/lookup-error") || return
+  { read -r username groups usages request && read -r declared; } <<END
+$answer
+END
+  if ! why=$(objection "$username" "${groups#groups:}" "${usages#usages:}" "$request"); then refuse "$1" "$why" always && return; fi
+  if [ -z "$declared" ]; then refuse "$1" "node $node is not declared" for-now && return; fi
+  names=$(printf '%s\n' "$request" | NODE=$node DECLARED=$declared PEM=$state/request.pem awk -f "$reader")
+  case $? in
+    0) ;;
+    3) refuse "$1" "$names" for-now && return ;;
+    *) refuse "$1" "${names:-it cannot be read}" always && return ;;
+  esac
+  case $(openssl req -in "$state/request.pem" -noout -verify 2>&1) in
+    *'verify OK'*) approve "$1" "$names" ;;
+    *) refuse "$1" "its signature is not that of its key" always ;;
+  esac
+}
+
+# objection USERNAME GROUPS USAGES REQUEST: prints what is wrong and fails, or succeeds.
 objection() {
-  node=${1#system%3Anode%3A}
-  if [ "$node" = "$1" ]; then echo "the requester is not a node" && return 1; fi
-  case $node in '' | *[!a-z0-9.-]*) echo "the requester has no name that a node can have" && return 1 ;; esac
+  [ "$1" = "system%3Anode%3A$node" ] || { echo "the requester is not node $node" && return 1; }
   case ",$2" in *,system%3Anodes,*) ;; *) echo "the requester is not in group system:nodes" && return 1 ;; esac
   case ",$3" in *,server+auth,*) ;; *) echo "usage 'server auth' is missing" && return 1 ;; esac
   rest=$3
@@ -134,38 +103,37 @@ objection() {
     esac
     rest=${rest#*,}
   done
-  printf '%s\n' "$4" | openssl base64 -d -A >"$state/request.pem" 2>/dev/null
-  subject=$(openssl req -in "$state/request.pem" -noout -subject -nameopt RFC2253 2>/dev/null)
-  case ${subject#subject=} in
-    "CN=system:node:$node,O=system:nodes" | "O=system:nodes,CN=system:node:$node") ;;
-    *) echo "its subject is not that of node $node" && return 1 ;;
-  esac
-  declared=$(kubectl get configmap k8s-hardway-nodes --namespace=kube-system \
-    --output=go-template="{{with .data}}{{with index . \"$node\"}}{{.}}{{end}}{{end}}" 2>"$state/lookup-error")
-  if [ -z "$declared" ]; then echo "node $node is not declared. $(cat "$state/lookup-error")" && return 1; fi
-  # Programs read PEM and what follows a request by rules of their own: it must be what openssl itself writes.
-  if [ "$(openssl req -in "$state/request.pem" -outform PEM 2>/dev/null)" != "$(cat "$state/request.pem")" ]; then
-    echo "it is not one certificate request in PEM and nothing else" && return 1
+  [ ${#4} -le "$longest_request" ] || { echo "it is longer than any request of a kubelet" && return 1; }
+}
+
+# approve NAME NAMES
+approve() {
+  if answer=$(kubectl certificate approve "$1" 2>&1); then
+    echo "approved: $1 of $requester for $2"
+    forget "$1"
+  else
+    echo "cannot approve $1: $answer"
   fi
-  if ! { openssl req -in "$state/request.pem" -outform DER -out "$state/request.der" 2>/dev/null &&
-    openssl asn1parse -inform DER -in "$state/request.der" >"$state/request.txt" 2>/dev/null; }; then
-    echo "it cannot be read to its end" && return 1
-  fi
-  awk -v declared="$declared" "$names_are_declared" "$state/request.txt"
+}
+
+# A watch reports a new request at once. It ends after a minute or two and begins again with the list of all, so nothing is missed; not on
+# all hosts at the same time. What comes is a table, which has no contents of requests.
+look() {
+  rm -rf "$state/judged" && mkdir "$state/judged"
+  timeout $((60 + $(od -An -N1 -tu1 /dev/urandom) / 4)) "$program" --kubeconfig="$kubeconfig" --cache-dir="$state/cache" get "$requests" \
+    --field-selector=spec.signerName=kubernetes.io/kubelet-serving --watch --output-watch-events --no-headers 2>"$state/watch-error" |
+    while read -r event name age signer by duration condition more; do
+      consider "$event" "$name" "$age" "$signer" "$by" "$duration" "$condition" "$more"
+    done
 }
 
 complained=
 while :; do
-  # A watch tells of a new request at once. It ends after a minute and starts again with the list of all, so nothing is missed.
-  timeout 60 "$program" --kubeconfig="$kubeconfig" --cache-dir="$state/cache" get certificatesigningrequests.v1.certificates.k8s.io \
-    --field-selector=spec.signerName=kubernetes.io/kubelet-serving --watch --output-watch-events \
-    --output=go-template="$template" 2>"$state/watch-error" |
-    while read -r csr_name csr_username csr_groups csr_usages csr_request; do
-      consider "$csr_name" "$csr_username" "$csr_groups" "$csr_usages" "$csr_request"
-    done
+  look
   complaint=$(tail -n 1 "$state/watch-error")
   if [ -n "$complaint" ] && [ "$complaint" != "$complained" ]; then echo "cannot watch requests, trying again: $complaint"; fi
   complained=$complaint
+  # Requests are deleted after a day (pkg/controller/certificates/cleaner of Kubernetes).
   find "$state/refused" -type f -mtime +1 -exec rm -f {} +
   sleep 1
 done

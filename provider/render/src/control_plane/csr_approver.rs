@@ -1,5 +1,5 @@
 //! Approves the serving certificates of kubelets on every control-plane host, also when no apply runs: kubelets renew theirs
-//! every few months. What it checks stands in `csr-approver.sh`, what it may do in `objects/rbac.rs`.
+//! every few months. What it checks stands in `csr-approver.sh` and `certificate-request.awk`, what it may do in `objects/rbac.rs`.
 
 use super::files::Reader;
 use super::{Context, KUBECTL};
@@ -10,13 +10,17 @@ use bundle::{Bundle, File};
 
 const SCRIPT: &str = include_str!("csr-approver.sh");
 const SCRIPT_PATH: &str = "/usr/local/lib/k8s-hardway/csr-approver";
+/// What a request must look like.
+const READER: &str = include_str!("certificate-request.awk");
+const READER_PATH: &str = "/usr/local/lib/k8s-hardway/certificate-request.awk";
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
     let mut reader = Reader::new(context, bundle);
     let kubectl = reader.program(KUBECTL);
     let kubeconfig = reader.local_kubeconfig(&CSR_APPROVER)?;
     let script = reader.file(SCRIPT_PATH, File::executable(SCRIPT));
-    let unit_file = unit_file(&format!("{script} {kubectl} {kubeconfig}"));
+    let request_reader = reader.file(READER_PATH, File::public(READER));
+    let unit_file = unit_file(&format!("{script} {kubectl} {kubeconfig} {request_reader}"));
     let reads = reader.reads;
     CSR_APPROVER.add(bundle, unit_file, reads);
     bundle.packages.insert("openssl".into(), "openssl".into());

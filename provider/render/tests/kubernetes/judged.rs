@@ -62,6 +62,11 @@ fn scripts_are_posix_shell_without_findings() {
     for bundle in [control_plane, node] {
         for path in bundle.files.keys().filter(|path| path.as_str().starts_with("/usr/local/lib/")) {
             let script = text(&bundle, path);
+            if path.as_str().ends_with(".awk") {
+                // 2: what awk cannot read.
+                run(path, &script, &["sh", "-c", r#"awk "$(cat)" </dev/null; [ $? -ne 2 ]"#]);
+                continue;
+            }
             run(path, &script, &["sh", "-n", "/dev/stdin"]);
             run(path, &script, &["shellcheck", "--shell=sh", "-"]);
         }

@@ -1,0 +1,3 @@
+module lab.local/certificate-requests
+
+go 1.26.0
