@@ -283,7 +283,7 @@ fn certificates_that_expired_everywhere_are_renewed_by_one_apply(QuickStart(clus
     cluster.apply();
     cluster.wait_until_ready(&CONTROL_PLANE);
     // Controllers that had no API server end, and systemd starts them again after a pause.
-    let controllers = "systemctl is-active kube-controller-manager kube-scheduler k8s-csr-approver k8s-pod-routes";
+    let controllers = "systemctl is-active kube-controller-manager kube-scheduler k8s-csr-approver k8s-pod-routes k8s-pod-shares";
     for host in CONTROL_PLANE {
         eventually(&format!("the controllers of {host} run"), Duration::from_secs(60), || {
             cluster.lab.ssh(host, controllers).is_success().then_some(())

@@ -146,6 +146,13 @@ pub const POD_ROUTES: Component = Component {
     ..PLAIN
 };
 
+/// Routes stay as they were published while it restarts.
+pub const POD_SHARES: Component = Component {
+    unit: "k8s-pod-shares.service",
+    traits: traits(2, Disruption::RestartsControlPlaneComponent, Health::StaysUp),
+    ..PLAIN
+};
+
 /// It tells systemd that it is up only when its socket answers (`Type=notify`).
 pub const CONTAINERD: Component = Component {
     unit: "containerd.service",
@@ -197,7 +204,8 @@ pub const VIRTUAL_ADDRESSES: Component = Component {
 };
 
 /// What runs on a control-plane host, in the order of its tiers.
-pub static CONTROL_PLANE: [Component; 6] = [ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, CSR_APPROVER, POD_ROUTES];
+pub static CONTROL_PLANE: [Component; 7] =
+    [ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, CSR_APPROVER, POD_ROUTES, POD_SHARES];
 /// The last is missing with another pod network.
 pub static NODE: [Component; 4] = [CONTAINERD, KUBELET, KUBE_PROXY, POD_NETWORK];
 /// What runs on a host of a load balancer.

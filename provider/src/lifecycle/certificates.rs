@@ -188,7 +188,7 @@ async fn a_renewal_of_all_leaves_restarts_those_only_that_read_a_kubeconfig() {
         .filter_map(|step| step.split_once(": restart ")?.1.split_once(" (").map(|(units, _)| units))
         .flat_map(|units| units.split(", "))
         .collect();
-    let controllers = ["k8s-csr-approver", "k8s-pod-routes", "kube-controller-manager", "kube-scheduler"];
+    let controllers = ["k8s-csr-approver", "k8s-pod-routes", "k8s-pod-shares", "kube-controller-manager", "kube-scheduler"];
     assert_eq!(restarts, controllers.map(|name| format!("{name}.service")).iter().map(String::as_str).collect());
     for unit in ["etcd.service", "kube-apiserver.service"] {
         let wait = format!("cp-3: wait until {unit} serves its new certificate");

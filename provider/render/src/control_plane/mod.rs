@@ -13,6 +13,7 @@ mod kube_apiserver;
 mod kube_controller_manager;
 mod kube_scheduler;
 mod pod_routes;
+mod pod_shares;
 
 use crate::component::{API_SERVER, Component, reached_locally};
 use crate::spec::{ClusterSpec, Host, RenderError};
@@ -104,6 +105,7 @@ pub fn render(
     kube_scheduler::render(&context, &mut bundle)?;
     csr_approver::render(&context, &mut bundle)?;
     pod_routes::render(&context, &mut bundle);
+    pod_shares::render(&context, &mut bundle)?;
     files::add_client_kubeconfigs(&context, &mut bundle)?;
     bundle.needs.tunnel = tls_address(&context.local_server());
     (bundle.needs.processors, bundle.needs.memory_bytes) = (PROCESSORS, MEMORY_BYTES);

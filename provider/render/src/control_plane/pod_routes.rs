@@ -3,13 +3,16 @@
 
 use super::{Context, KUBE_PROXY_KUBECONFIG, KUBECTL};
 use crate::component::POD_ROUTES;
-use crate::node::{POD_NETWORK_SCRIPT, shares};
+use crate::node::{POD_NETWORK_SCRIPT, SHARES_FUNCTIONS, shares};
 use bundle::{Bundle, File, HostPath};
 
 const SCRIPT_PATH: &str = "/usr/local/lib/k8s-hardway/pod-routes";
+/// Also read by the publisher of routes.
+pub(super) const FUNCTIONS_PATH: &str = "/usr/local/lib/k8s-hardway/pod-routes.awk";
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     bundle.files.insert(HostPath::literal(SCRIPT_PATH), File::executable(POD_NETWORK_SCRIPT));
+    bundle.files.insert(HostPath::literal(FUNCTIONS_PATH), File::public(SHARES_FUNCTIONS));
     let unit_file = format!(
         "[Unit]
 Description=Routes to the pods of every node
@@ -18,7 +21,7 @@ Wants=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart={SCRIPT_PATH} {} {KUBECTL} {KUBE_PROXY_KUBECONFIG} {}
+ExecStart={SCRIPT_PATH} {} {KUBECTL} {KUBE_PROXY_KUBECONFIG} {} {FUNCTIONS_PATH}
 Restart=always
 RestartSec=2
 RuntimeDirectory=k8s-pod-routes
@@ -36,7 +39,7 @@ WantedBy=multi-user.target
         context.name,
         shares(&context.spec.network)
     );
-    let reads = [SCRIPT_PATH, KUBECTL, KUBE_PROXY_KUBECONFIG].map(HostPath::literal);
+    let reads = [SCRIPT_PATH, FUNCTIONS_PATH, KUBECTL, KUBE_PROXY_KUBECONFIG].map(HostPath::literal);
     POD_ROUTES.add(bundle, unit_file, reads);
     bundle.clean_up("pod-routes", "ip -4 route flush proto 77; ip -6 route flush proto 77; true");
     bundle.packages.insert("ip".into(), "iproute2".into());

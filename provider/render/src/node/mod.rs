@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 
 pub use kubelet::{BOOTSTRAP_KUBECONFIG, CLIENT_CERTIFICATE, KUBELET_KUBECONFIG, bootstrap_kubeconfig};
 pub use pod_network::{CNI_CONFIGURATION, KUBECTL};
-pub(crate) use pod_network::{SCRIPT as POD_NETWORK_SCRIPT, shares};
+pub(crate) use pod_network::{FUNCTIONS as SHARES_FUNCTIONS, SCRIPT as POD_NETWORK_SCRIPT, shares};
 
 /// The authority of API server certificates: kubelet's kubeconfigs name this file, so that a rotation reaches them.
 const API_SERVER_AUTHORITY: &str = "/etc/kubernetes/node/apiserver-ca.crt";
@@ -85,7 +85,7 @@ fn add_registration(context: &Context, bundle: &mut Bundle) {
     add_file(bundle, REGISTRATION, File::public(text));
 }
 
-/// Also the pod network's: kube-proxy may list and watch nodes (ClusterRole system:node-proxier).
+/// Also the pod network's, which may read the published routes besides (`objects/rbac.rs`).
 fn add_kube_proxy_kubeconfig(context: &Context, bundle: &mut Bundle) {
     let file = File { content: context.spec.kube_proxy_kubeconfig.clone(), ..File::private("") };
     bundle.files.insert(HostPath::literal(KUBE_PROXY_KUBECONFIG), file);

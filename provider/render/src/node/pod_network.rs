@@ -1,5 +1,6 @@
 //! The routed pod network: a bridge on each node, a route to each other node, and masquerading for what leaves the network.
-//! Routes and the CNI configuration follow the Node objects at run time (`pod-network.sh`); they are data, not files of the bundle.
+//! Routes and the CNI configuration follow at run time what control-plane hosts publish (`pod-network.sh`, and `pod-shares.sh` there); they
+//! are data, not files of the bundle.
 
 use super::{Context, ENVIRONMENT, KUBE_PROXY_KUBECONFIG, LIBRARY, NODE_NAME, add_file};
 use crate::component::POD_NETWORK;
@@ -8,6 +9,8 @@ use bundle::{Bundle, File, HostPath};
 use ipnet::IpNet;
 
 pub(crate) const SCRIPT: &str = include_str!("pod-network.sh");
+/// What both that script and the publisher of routes know of a node's share.
+pub(crate) const FUNCTIONS: &str = include_str!("shares.awk");
 /// A node's own copy: a control-plane host may have another version in /usr/local/bin.
 pub const KUBECTL: &str = "/usr/local/lib/k8s-hardway/kubectl";
 /// Where `pod-network.sh` writes the pod network of the node.
@@ -18,8 +21,9 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     let script = format!("{LIBRARY}/pod-network");
     // portmap otherwise takes iptables where that is installed.
     let portmap_backend = if context.spec.proxy_mode == ProxyMode::Nftables { "nftables" } else { "iptables" };
+    let functions = format!("{LIBRARY}/pod-network.awk");
     let command_line = format!(
-        "{script} ${{{NODE_NAME}}} {KUBECTL} {KUBE_PROXY_KUBECONFIG} {} {NFT_FILE} {portmap_backend}",
+        "{script} ${{{NODE_NAME}}} {KUBECTL} {KUBE_PROXY_KUBECONFIG} {} {functions} {NFT_FILE} {portmap_backend}",
         shares(&context.spec.network)
     );
     let reads = [
@@ -27,6 +31,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
         HostPath::literal(KUBE_PROXY_KUBECONFIG),
         HostPath::literal(ENVIRONMENT),
         add_file(bundle, &script, File::executable(SCRIPT)),
+        add_file(bundle, &functions, File::public(FUNCTIONS)),
         add_file(bundle, NFT_FILE, File::public(masquerade_rules(context.spec))),
     ];
     POD_NETWORK.add(bundle, unit_file(&command_line), reads);

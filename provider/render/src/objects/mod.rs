@@ -11,6 +11,8 @@ pub const BOOTSTRAP_GROUP: &str = "system:bootstrappers:k8s-hardway";
 /// The ConfigMap of kube-system that says which names and addresses a node's serving certificate may carry: node to
 /// space-separated names and addresses.
 pub const NODES_CONFIG_MAP: &str = "k8s-hardway-nodes";
+/// The ConfigMap of kube-system in which control-plane hosts publish the routes to the pods of every node (`pod-shares.sh`).
+pub const ROUTES_CONFIG_MAP: &str = "k8s-hardway-routes";
 
 /// In the order in which they can be applied, server-side.
 ///

@@ -1,11 +1,15 @@
-//! Permissions of joining nodes, of the API server towards kubelets, and of the approver of serving certificates.
+//! Permissions of joining nodes, of the API server towards kubelets, of the approver of serving certificates, and of those who publish and
+//! read the routes of the pod network.
 
-use super::{BOOTSTRAP_GROUP, NODES_CONFIG_MAP};
+use super::{BOOTSTRAP_GROUP, NODES_CONFIG_MAP, ROUTES_CONFIG_MAP};
 use serde_json::{Value, json};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
-/// The common name of certificate `csr-approver`.
+/// The common name of certificate `csr-approver`, which the publisher of routes has too.
 const CSR_APPROVER: &str = "k8s-hardway:csr-approver";
+/// The permissions to publish routes, and to read them.
+const POD_SHARES: &str = "k8s-hardway:pod-shares";
+const POD_ROUTES: &str = "k8s-hardway:pod-routes";
 
 pub(super) fn objects() -> Vec<Value> {
     let bootstrapper = ("Group", BOOTSTRAP_GROUP);
@@ -28,14 +32,21 @@ pub(super) fn objects() -> Vec<Value> {
         ),
         approver_role(),
         cluster_role_binding(CSR_APPROVER, CSR_APPROVER, ("User", CSR_APPROVER)),
-        approver_config_map_role(),
+        config_map_role(CSR_APPROVER, NODES_CONFIG_MAP, &["get"]),
+        role_binding(CSR_APPROVER, CSR_APPROVER),
+        // Without data: what is published in it is not this provider's, and an apply does not touch it.
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": ROUTES_CONFIG_MAP, "namespace": "kube-system" } }),
         json!({
             "apiVersion": format!("{RBAC}/v1"),
-            "kind": "RoleBinding",
-            "metadata": { "name": CSR_APPROVER, "namespace": "kube-system" },
-            "roleRef": { "apiGroup": RBAC, "kind": "Role", "name": CSR_APPROVER },
-            "subjects": [{ "apiGroup": RBAC, "kind": "User", "name": CSR_APPROVER }],
+            "kind": "ClusterRole",
+            "metadata": { "name": POD_SHARES },
+            "rules": [{ "apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"] }],
         }),
+        cluster_role_binding(POD_SHARES, POD_SHARES, ("User", CSR_APPROVER)),
+        config_map_role(POD_SHARES, ROUTES_CONFIG_MAP, &["get", "patch"]),
+        role_binding(POD_SHARES, CSR_APPROVER),
+        config_map_role(POD_ROUTES, ROUTES_CONFIG_MAP, &["list", "watch"]),
+        role_binding(POD_ROUTES, "system:kube-proxy"),
     ]
 }
 
@@ -66,12 +77,24 @@ fn approver_role() -> Value {
     })
 }
 
-fn approver_config_map_role() -> Value {
+/// May do this with one ConfigMap of kube-system.
+fn config_map_role(name: &str, config_map: &str, verbs: &[&str]) -> Value {
     json!({
         "apiVersion": format!("{RBAC}/v1"),
         "kind": "Role",
-        "metadata": { "name": CSR_APPROVER, "namespace": "kube-system" },
-        "rules": [{ "apiGroups": [""], "resources": ["configmaps"], "resourceNames": [NODES_CONFIG_MAP], "verbs": ["get"] }],
+        "metadata": { "name": name, "namespace": "kube-system" },
+        "rules": [{ "apiGroups": [""], "resources": ["configmaps"], "resourceNames": [config_map], "verbs": verbs }],
+    })
+}
+
+/// Gives a user the role with this name in kube-system.
+fn role_binding(role: &str, user: &str) -> Value {
+    json!({
+        "apiVersion": format!("{RBAC}/v1"),
+        "kind": "RoleBinding",
+        "metadata": { "name": role, "namespace": "kube-system" },
+        "roleRef": { "apiGroup": RBAC, "kind": "Role", "name": role },
+        "subjects": [{ "apiGroup": RBAC, "kind": "User", "name": user }],
     })
 }
 
