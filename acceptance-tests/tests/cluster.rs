@@ -3,14 +3,16 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+#[path = "cluster/secrets.rs"]
+mod secrets;
 #[path = "cluster/settings.rs"]
 mod settings;
 
 use acceptance_tests::lab::{CONTROL_PLANE, HOSTS, VIRTUAL_ADDRESSES, WORKER, WORKER_ADDRESSES};
 use acceptance_tests::probe::{Answers, median};
-use acceptance_tests::secrets::Secrets;
 use acceptance_tests::suite::{Scenario, Shared, main as run};
 use acceptance_tests::{Cluster, Engine, assert_same, eventually, scenarios};
+use secrets::{no_secret_is_seen_in_logs_plans_progress_or_errors, no_secret_is_seen_on_hosts_by_others_than_root};
 use serde_json::json;
 use settings::a_setting_that_a_program_refuses_touches_no_unit_and_no_file;
 use std::process::ExitCode;
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         certificates_that_expired_everywhere_are_renewed_by_one_apply,
         a_snapshot_is_taken_before_etcd_restarts_and_brings_back_a_cluster_that_lost_two_of_three,
         no_secret_is_seen_in_logs_plans_progress_or_errors,
+        no_secret_is_seen_on_hosts_by_others_than_root,
         destroy_leaves_the_hosts_as_they_were_and_a_second_destroy_is_fine,
     ];
     run::<QuickStart>(Some(first), &others)
@@ -336,27 +339,6 @@ fn commands_of<const COUNT: usize>(guide: &str) -> [String; COUNT] {
     let guide = std::fs::read_to_string(acceptance_tests::source_folder().join("../docs/guides").join(guide)).unwrap();
     let blocks = guide.split("```sh\n").skip(1).map(|part| part.split("```").next().unwrap().to_string());
     blocks.collect::<Vec<_>>().try_into().unwrap()
-}
-
-fn no_secret_is_seen_in_logs_plans_progress_or_errors(QuickStart(cluster): &mut QuickStart) {
-    let workspace = &cluster.workspace;
-    let secrets = Secrets::of(&workspace.attribute("k8s_pki.main", "bundle"));
-    // It finds them where they are: in the state, and encoded in the kubeconfig.
-    assert!(secrets.found_in(&workspace.read("terraform.tfstate")).len() > 20);
-    assert_eq!(secrets.found_in(&workspace.read("kubeconfig")), ["private_keys.admin"]);
-    assert_eq!(secrets.found_below(&workspace.folder.join("logs"), &[".out", ".trace"]), Vec::<String>::new());
-    assert_eq!(secrets.found_below(&workspace.folder, &["progress.log"]), Vec::<String>::new());
-    for resource in ["k8s_hardway_cluster.main", "k8s_node_group.nodes", "k8s_lb_vrrp.api"] {
-        let state = workspace.state()["resources"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|r| resource == format!("{}.{}", r["type"].as_str().unwrap(), r["name"].as_str().unwrap()))
-            .unwrap()
-            .to_string();
-        assert_eq!(secrets.found_in(&state), Vec::<String>::new(), "{resource}");
-    }
-    assert_eq!(secrets.found_in(&cluster.plan().open_values()), Vec::<String>::new());
 }
 
 fn destroy_leaves_the_hosts_as_they_were_and_a_second_destroy_is_fine(QuickStart(cluster): &mut QuickStart) {

@@ -68,12 +68,12 @@ pub fn attribute() -> Attribute {
         ),
         Attribute::string("private_key_file")
             .optional()
-            .describe("Path of the private key on the machine that runs the engine. `~` is the home directory."),
+            .describe("Path of the private key on the machine that runs the engine. `~` is the home directory. A certificate beside it, `<path>-cert.pub`, is shown first. With `agent = true` it may have a passphrase, or be the public half: the agent then shows this key before its others, of which sshd takes six at most."),
         Attribute::bool("agent")
             .optional()
-            .describe("Whether to use the SSH agent at `SSH_AUTH_SOCK`. Keys are tried in this order until one is accepted: `private_key`, `private_key_file`, the agent's.")
+            .describe("Whether to use the SSH agent at `SSH_AUTH_SOCK`. Keys are tried in this order until one is accepted: `private_key`, `private_key_file`, the agent's with their certificates. One that cannot be used is passed over.")
             .defaults_to("`true` when no private key is set"),
-        Attribute::string("known_hosts").optional().describe("Lines in the format of `known_hosts`."),
+        Attribute::string("known_hosts").optional().describe("Lines in the format of `known_hosts`, `@cert-authority` and `@revoked` among them."),
         Attribute::string("known_hosts_file")
             .optional()
             .describe("Path of a `known_hosts` file. A host whose key is not in it is refused; the error shows the line to add.")

@@ -1,20 +1,16 @@
-//! One SSH connection: host key check, login, jump host. What runs over it is in `script`, `machine` and `forward`.
+//! One SSH connection: host key check, jump host. Logging in is in `login`. What runs over it is in `script`, `machine` and `forward`.
 
-use crate::error::ShownKey;
 use crate::known_hosts::{Entries, Verdict, fingerprint, parse_known_hosts};
 use crate::link::Session;
-use crate::target::expand_home;
-use crate::{Authentication, JumpHosts, MachineError, Target};
+use crate::login::log_in;
+use crate::{JumpHosts, MachineError, ShownKey, Target};
 use backon::{ExponentialBuilder, Retryable};
-use russh::client::{self, AuthResult, Handle, Msg};
-use russh::keys::agent::AgentIdentity;
-use russh::keys::agent::client::AgentClient;
-use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, decode_secret_key};
-use russh::{Channel, ChannelOpenFailure, MethodSet, Preferred};
+use russh::client::{self, Handle, Msg};
+use russh::keys::{PublicKey, PublicKeyOrCertificate};
+use russh::{Channel, ChannelOpenFailure, Preferred};
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use tokio::net::UnixStream;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 
 /// OpenSSH's MaxSessions is 10 for one connection; two are left for others.
@@ -159,6 +155,8 @@ fn config(entries: &Entries) -> client::Config {
         nodelay: true,
         preferred: Preferred {
             key: entries.preferred_algorithms(&Preferred::DEFAULT.key).into(),
+            // A server that is asked for a certificate shows its bare key no more, if it has one.
+            host_key_certificates: if entries.has_authority() { Preferred::DEFAULT.key } else { (&[]).into() },
             compression: (&[russh::compression::NONE]).into(),
             ..Preferred::DEFAULT
         },
@@ -188,6 +186,22 @@ impl Banner {
     }
 }
 
+/// With what a host says who it is.
+enum Shown {
+    BareKey,
+    /// And why that does not count, if it does not.
+    Certificate(Option<&'static str>),
+}
+
+impl Shown {
+    fn fault(&self) -> Option<&'static str> {
+        match self {
+            Shown::BareKey => None,
+            Shown::Certificate(fault) => *fault,
+        }
+    }
+}
+
 pub(crate) enum Failure {
     HostKey(MachineError),
     Ssh(russh::Error),
@@ -212,7 +226,12 @@ impl client::Handler for Client {
     type Error = Failure;
 
     async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Failure> {
-        self.verdict(&key.public_key()).map(|()| true).map_err(Failure::HostKey)
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let shown = match key.certificate() {
+            Some(certificate) => Shown::Certificate(self.entries.fault_of(certificate, now)),
+            None => Shown::BareKey,
+        };
+        self.verdict(&key.public_key(), &shown).map(|()| true).map_err(Failure::HostKey)
     }
 
     async fn auth_banner(&mut self, banner: &str, _session: &mut client::Session) -> Result<(), Failure> {
@@ -224,7 +243,8 @@ impl client::Handler for Client {
 }
 
 impl Client {
-    fn verdict(&self, key: &PublicKey) -> Result<(), MachineError> {
+    /// A certificate that does not count leaves its key, which may be known.
+    fn verdict(&self, key: &PublicKey, with: &Shown) -> Result<(), MachineError> {
         let host = self.host.clone();
         let shown = || {
             Box::new(ShownKey {
@@ -232,91 +252,15 @@ impl Client {
                 fingerprint: fingerprint(key),
                 place: self.place.clone(),
                 line: self.entries.line_to_add(key),
+                certificate_fault: with.fault(),
             })
         };
         match self.entries.check(key) {
             Verdict::Known => Ok(()),
+            Verdict::Unknown | Verdict::Changed { .. } if matches!(with, Shown::Certificate(None)) => Ok(()),
             Verdict::Unknown => Err(MachineError::UnknownHostKey { host, shown: shown() }),
             Verdict::Changed { line } => Err(MachineError::ChangedHostKey { host, known_line: line, shown: shown() }),
             Verdict::Revoked { line } => Err(MachineError::RevokedHostKey { host, known_line: line, shown: shown() }),
         }
     }
-}
-
-async fn log_in(handle: &mut Handle<Client>, target: &Target) -> Result<(), MachineError> {
-    let (mut tried, mut offered) = (Vec::new(), MethodSet::empty());
-    for authentication in &target.authentication {
-        let name = source_name(authentication);
-        let key_error = |reason: String| MachineError::Key { host: target.to_string(), source_name: name.clone(), reason };
-        let result = match authentication {
-            Authentication::PrivateKey(pem) => log_in_by_key(handle, &target.user, pem.reveal()).await,
-            Authentication::PrivateKeyFile(path) => {
-                let pem = tokio::fs::read_to_string(expand_home(path)).await.map_err(|error| key_error(error.to_string()))?;
-                log_in_by_key(handle, &target.user, &pem).await
-            }
-            Authentication::Agent => log_in_by_agent(handle, &target.user, AgentClient::connect_env().await).await,
-            Authentication::AgentSocket(path) => {
-                log_in_by_agent(handle, &target.user, AgentClient::connect_uds(expand_home(path)).await).await
-            }
-        };
-        match result.map_err(key_error)? {
-            AuthResult::Success => return Ok(()),
-            AuthResult::Failure { remaining_methods, .. } => offered = remaining_methods,
-        }
-        tried.push(name);
-    }
-    let offered: Vec<&str> = offered.iter().map(Into::into).collect();
-    Err(MachineError::Authentication {
-        host: target.to_string(),
-        user: target.user.clone(),
-        tried: if tried.is_empty() { "nothing: no key is configured".into() } else { tried.join(", ") },
-        offered: if offered.is_empty() { "nothing more".into() } else { offered.join(", ") },
-    })
-}
-
-fn source_name(authentication: &Authentication) -> String {
-    match authentication {
-        Authentication::PrivateKey(_) => "the configured private key".into(),
-        Authentication::PrivateKeyFile(path) => format!("private key {}", path.display()),
-        Authentication::Agent => "the SSH agent".into(),
-        Authentication::AgentSocket(path) => format!("the SSH agent at {}", path.display()),
-    }
-}
-
-async fn log_in_by_key(handle: &mut Handle<Client>, user: &str, pem: &str) -> Result<AuthResult, String> {
-    let key = decode_secret_key(pem, None).map_err(|error| match error {
-        russh::keys::Error::KeyIsEncrypted => {
-            "it is protected by a passphrase. Load it into an agent (ssh-add) and use the agent, or name a key without one".into()
-        }
-        // The parser's own text may quote what it read.
-        _ => "it is not a private key in OpenSSH, PKCS#8, PKCS#1 or SEC1 format".to_string(),
-    })?;
-    let hash = if key.algorithm().is_rsa() { rsa_hash(handle).await } else { None };
-    let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
-    handle.authenticate_publickey(user, key).await.map_err(|error| error.to_string())
-}
-
-async fn log_in_by_agent(
-    handle: &mut Handle<Client>,
-    user: &str,
-    agent: Result<AgentClient<UnixStream>, russh::keys::Error>,
-) -> Result<AuthResult, String> {
-    let advice = |error: russh::keys::Error| format!("{error}. Start one (eval $(ssh-agent); ssh-add) or name a private key");
-    let mut agent = agent.map_err(advice)?;
-    let mut result = AuthResult::Failure { remaining_methods: MethodSet::empty(), partial_success: false };
-    for identity in agent.request_identities().await.map_err(advice)? {
-        let AgentIdentity::PublicKey { key, .. } = identity else { continue };
-        let hash = if key.algorithm().is_rsa() { rsa_hash(handle).await } else { None };
-        result = handle.authenticate_publickey_with(user, key, hash, &mut agent).await.map_err(|error| error.to_string())?;
-        if result.success() {
-            break;
-        }
-    }
-    Ok(result)
-}
-
-/// SHA-1 signatures are never made: no server of the last ten years needs them.
-async fn rsa_hash(handle: &Handle<Client>) -> Option<HashAlg> {
-    let best = handle.best_supported_rsa_hash().await.ok().flatten().flatten();
-    Some(best.unwrap_or(HashAlg::Sha256))
 }

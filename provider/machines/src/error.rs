@@ -1,37 +1,12 @@
 //! What can go wrong with a host. Every message names the operation, the host, the object and the way out.
 
-use crate::Uid;
+use crate::{ShownKey, Uid};
 use credentials::Url;
 use std::fmt;
 
-/// A host key that was shown and is not trusted.
-#[derive(Clone, Debug)]
-pub struct ShownKey {
-    /// `ssh-ed25519`, `ecdsa-sha2-nistp256`, `ssh-rsa`.
-    pub algorithm: String,
-    /// `SHA256:…`
-    pub fingerprint: String,
-    /// Where the known host keys come from.
-    pub place: String,
-    /// What would make it known there.
-    pub line: String,
-}
-
-impl ShownKey {
-    fn key_file(&self) -> String {
-        let kind = self.algorithm.trim_start_matches("ssh-").split('-').next().unwrap_or_default();
-        format!("/etc/ssh/ssh_host_{kind}_key.pub")
-    }
-}
-
-impl fmt::Display for ShownKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.algorithm, self.fingerprint)
-    }
-}
-
 /// Every error has a summary (the operation, the object and the host) and a detail (why, and the way out). A connection `may_pass` that
 /// nobody took, or that broke off, as while a host boots; `Stopped` is one that the user did not want to wait for any longer.
+/// `Authentication` names in `tried` also the sources of keys that were passed over; after `TooManyKeys` of one source the host hung up.
 /// `Removed` is what another run did while this one waited for it; `Unrecorded` are files that a state names, with another content and without a record.
 #[derive(Clone, Debug)]
 pub enum MachineError {
@@ -45,6 +20,7 @@ pub enum MachineError {
     KnownHosts { host: String, place: String, reason: String },
     Key { host: String, source_name: String, reason: String },
     Authentication { host: String, user: String, tried: String, offered: String },
+    TooManyKeys { host: String, user: String, source_name: String, keys: usize },
     Sudo { host: String, user: String, reason: String },
     OtherHost { host: String, found: String },
     OtherUid { host: String, owner: String, found: Uid },
@@ -92,7 +68,9 @@ impl MachineError {
             E::RevokedHostKey { host, .. } => format!("the host key of {host} is revoked"),
             E::KnownHosts { host, place, .. } => format!("cannot read known hosts for {host} from {place}"),
             E::Key { host, source_name, .. } => format!("cannot use {source_name} to log in to {host}"),
-            E::Authentication { host, user, .. } => format!("{host} refuses to log in user {user}"),
+            E::Authentication { host, user, .. } | E::TooManyKeys { host, user, .. } => {
+                format!("{host} refuses to log in user {user}")
+            }
             E::Sudo { host, user, .. } => format!("user {user} on {host} may not run commands as root"),
             E::OtherHost { host, found } => format!("SSH to {host} reaches the machine of {found}"),
             E::OtherUid { host, owner, .. } => format!("{host} carries another {owner} than this state knows"),
@@ -144,6 +122,7 @@ impl MachineError {
             | E::KnownHosts { .. }
             | E::Key { .. }
             | E::Authentication { .. }
+            | E::TooManyKeys { .. }
             | E::Sudo { .. }
             | E::Forward { .. } => self.detail_of_connection(),
             E::Digest { .. } | E::Download { .. } | E::Binary { .. } | E::Package { .. } => self.detail_of_installation(),
@@ -178,6 +157,11 @@ impl MachineError {
             E::KnownHosts { reason, .. } => format!("{reason}. Name a file that the provider may read"),
             E::Authentication { user, tried, offered, .. } => format!(
                 "Tried {tried}; it offers {offered}. Put the public key into ~{user}/.ssh/authorized_keys there, or name another user or key"
+            ),
+            E::TooManyKeys { source_name, keys, .. } => format!(
+                "It hung up after {keys} key{} of {source_name}: sshd takes six at most (MaxAuthTries). Name the key that it takes in `private_key_file`, \
+                 by its private or its public half: the agent then shows that one first",
+                if *keys == 1 { "" } else { "s" }
             ),
             E::Sudo { user, reason, .. } => {
                 let line = if reason.contains("must have a tty") {
@@ -220,8 +204,8 @@ impl MachineError {
                 "The record there names uid {found}: it was created after this state was written, or from another state. Nothing was read \
                  from it or changed on it. Use the state that has this uid, or take the resource out of this one"
             ),
-            E::Lost { reason, .. } => format!("{reason}. Running apply again is safe and continues from what it finds"),
-            E::Timeout { .. } => "Look for what hangs there; running apply again is safe".into(),
+            E::Lost { reason, .. } => format!("{reason}. Running the same again is safe and continues from what it finds"),
+            E::Timeout { .. } => "Look for what hangs there; running the same again is safe".into(),
             E::Script { reason, .. } => reason.clone(),
             E::DiskFull { reason, .. } => {
                 format!("{reason}. Nothing half-written is in place. Free some space there, then apply again")
@@ -235,7 +219,9 @@ impl MachineError {
             E::UnknownUser { reason, .. } => format!("{reason}. Create that user and group there first"),
             E::File { reason, .. } => format!("{reason}. Nothing half-written is in place; running apply again is safe"),
             E::Unit { reason, journal, .. } => {
-                format!("{reason}\nRunning apply again is safe. The last lines of its journal:\n{journal}")
+                format!(
+                    "Its journal ends with:\n{journal}\nsystemd says: {reason}\nRunning apply again is safe: it begins with this unit"
+                )
             }
             E::Settings { said, .. } => format!(
                 "Its program says:\n{said}\nThe unit was not touched: what ran goes on running, and the files that it reads are as they were. Correct \

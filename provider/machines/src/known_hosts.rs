@@ -4,7 +4,7 @@ use crate::target::expand_home;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use russh::keys::{Algorithm, HashAlg, PublicKey, parse_public_key_base64};
+use russh::keys::{Algorithm, Certificate, HashAlg, PublicKey, parse_public_key_base64};
 use sha1::Sha1;
 use std::path::PathBuf;
 
@@ -51,8 +51,13 @@ pub(crate) enum Verdict {
 
 /// The entries for one host.
 pub(crate) struct Entries {
+    /// With its port, where that is not 22.
     host: String,
+    /// Without its port, as certificates name it.
+    name: String,
     keys: Vec<Entry>,
+    /// Keys that sign certificates of this host.
+    authorities: Vec<PublicKey>,
 }
 
 struct Entry {
@@ -63,21 +68,35 @@ struct Entry {
 
 /// Lines that do not parse are passed over, as ssh does.
 pub(crate) fn parse_known_hosts(text: &str, address: &str, port: u16) -> Entries {
-    let host = if port == 22 { address.to_lowercase() } else { format!("[{}]:{port}", address.to_lowercase()) };
+    let name = address.to_lowercase();
+    let host = if port == 22 { name.clone() } else { format!("[{name}]:{port}") };
     let keys = text.lines().enumerate().filter_map(|(index, line)| parse_entry(line, index + 1, &host)).collect();
-    Entries { host, keys }
+    let authorities = text.lines().filter_map(|line| parse_authority(line, [&host, &name])).collect();
+    Entries { host, name, keys, authorities }
 }
 
-fn parse_entry(line: &str, number: usize, host: &str) -> Option<Entry> {
+/// Marker, patterns and key of a line.
+fn split_line(line: &str) -> Option<(Option<&str>, &str, &str)> {
     let mut words = line.split_ascii_whitespace().peekable();
     let marker = words.next_if(|word| word.starts_with('@'));
     let patterns = words.next().filter(|word| !word.starts_with('#'))?;
     let (_kind, key) = (words.next()?, words.next()?);
-    // A certificate authority signs host certificates; those are never asked for, so the line decides nothing.
+    Some((marker, patterns, key))
+}
+
+fn parse_entry(line: &str, number: usize, host: &str) -> Option<Entry> {
+    let (marker, patterns, key) = split_line(line)?;
     if !matches!(marker, None | Some("@revoked")) || !matches_host(patterns, host) {
         return None;
     }
     Some(Entry { line: number, revoked: marker.is_some(), key: parse_public_key_base64(key).ok()? })
+}
+
+/// As in ssh, an authority for a name is one for each of its ports.
+fn parse_authority(line: &str, names: [&str; 2]) -> Option<PublicKey> {
+    let (marker, patterns, key) = split_line(line)?;
+    let is_for_it = marker == Some("@cert-authority") && names.iter().any(|name| matches_host(patterns, name));
+    is_for_it.then(|| parse_public_key_base64(key).ok())?
 }
 
 fn matches_host(patterns: &str, host: &str) -> bool {
@@ -122,6 +141,29 @@ impl Entries {
         match trusted.find(|entry| entry.key.algorithm() == key.algorithm()) {
             Some(entry) => Verdict::Changed { line: entry.line },
             None => Verdict::Unknown,
+        }
+    }
+
+    /// Whether there is one to whom certificates of the host could be traced.
+    pub fn has_authority(&self) -> bool {
+        !self.authorities.is_empty()
+    }
+
+    /// Why a certificate does not make the host known; `None` when it does. `now` in seconds since 1970.
+    pub fn fault_of(&self, certificate: &Certificate, now: u64) -> Option<&'static str> {
+        let is_revoked = |key: &_| self.keys.iter().any(|entry| entry.revoked && entry.key.key_data() == key);
+        let trusted = self.authorities.iter().filter(|key| !is_revoked(key.key_data()));
+        let authorities: Vec<_> = trusted.map(|key| key.fingerprint(HashAlg::Sha256)).collect();
+        let names_it = |principal: &String| matches_wildcard(principal.to_lowercase().as_bytes(), self.name.as_bytes());
+        let signer = certificate.signature_key().fingerprint(HashAlg::Sha256);
+        match () {
+            () if !authorities.contains(&signer) => Some("no @cert-authority line for this host has the key that signed it"),
+            () if certificate.verify_signature().is_err() => Some("its signature is wrong"),
+            () if !certificate.cert_type().is_host() => Some("it is one of a user, not of a host"),
+            () if !certificate.critical_options().is_empty() => Some("it has critical options"),
+            () if !certificate.valid_principals().iter().any(names_it) => Some("it is for other names"),
+            () if certificate.validate_at(now, &authorities).is_err() => Some("it is not valid now"),
+            () => None,
         }
     }
 
@@ -197,6 +239,12 @@ mod tests {
         check(&format!("*.example,!b.example {ED25519}"), "b.example", 22, Verdict::Unknown);
         check(&format!("#h {ED25519}\nh ssh-ed25519 nonsense\nh"), "h", 22, Verdict::Unknown);
         check(&format!("@cert-authority h {ED25519}"), "h", 22, Verdict::Unknown);
+        let has_authority =
+            |patterns: &str, port| parse_known_hosts(&format!("@cert-authority {patterns} {ED25519}"), "h", port).has_authority();
+        assert!(
+            has_authority("h", 22) && has_authority("*", 2222) && has_authority("h", 2222) && has_authority("[h]:2222", 2222)
+        );
+        assert!(!has_authority("i", 22) && !has_authority("[h]:2222", 22) && !has_authority("*,!h", 22));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::JumpHosts;
 use crate::download::default_folder;
 use crate::link::Link;
+use crate::said::lines_that_matter;
 use crate::script::{self, Script, last_lines};
 use crate::{Incarnation, MachineError, Target};
 use bundle::HostPath;
@@ -144,14 +145,16 @@ impl Machine {
 
     /// Scripts report a failure as `error<tab>kind<tab>object` on standard output, and why on standard error.
     fn failure(&self, operation: &str, output: &Output) -> MachineError {
-        let (host, reason) = (self.target.to_string(), last_lines(&output.stderr, 15));
+        let (host, reason) = (self.target.to_string(), in_short(&output.stderr));
         let answer = output.stdout_text();
         let report = answer.lines().rev().find_map(|line| line.strip_prefix("error\t")).unwrap_or("\t");
         let (kind, object) = report.split_once('\t').unwrap_or((report, ""));
         let (operation, object) = (operation.to_string(), object.to_string());
         let reason = if reason.is_empty() { "it gave no reason".to_string() } else { reason };
-        if reason.contains("No space left on device") || reason.contains("Disk quota exceeded") {
-            return MachineError::DiskFull { host, operation, object, reason };
+        let said = String::from_utf8_lossy(&output.stderr);
+        let no_room = said.lines().rev().find(|line| NO_ROOM.iter().any(|sign| line.contains(sign)));
+        if let Some(line) = no_room {
+            return MachineError::DiskFull { host, operation, object, reason: line.trim().to_string() };
         }
         match kind {
             "module" => MachineError::Module { host, module: object, reason },
@@ -173,6 +176,16 @@ impl Machine {
             _ => MachineError::Script { host, operation, status: output.status, reason },
         }
     }
+}
+
+/// What programs say on a full disk.
+const NO_ROOM: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
+/// All of what was said, or what matters of it.
+fn in_short(said: &[u8]) -> String {
+    const FEW: usize = 5;
+    let all = last_lines(said, FEW + 1);
+    if all.lines().count() > FEW { lines_that_matter(&String::from_utf8_lossy(said)) } else { all }
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ fn shell_word(word: &str) -> String {
 }
 
 /// For services that only read their files, write to the paths they name themselves, and talk over the network.
-/// Netlink is among the address families because Go lists the host's addresses by it.
+/// What they hold, keys among it, is in no core dump: systemd-coredump keeps none where the limit is 0. Netlink is among the address families because Go lists the host's addresses by it.
 pub const SANDBOX: &str = "\
 NoNewPrivileges=yes
 ProtectSystem=strict
@@ -116,6 +116,7 @@ RestrictSUIDSGID=yes
 LockPersonality=yes
 SystemCallArchitectures=native
 UMask=0077
+LimitCORE=0
 ";
 
 #[cfg(test)]

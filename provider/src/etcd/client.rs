@@ -1,7 +1,7 @@
 //! `etcdctl` on a control-plane host, and its answers.
 
 use super::{Cluster, EtcdError, Member, Status};
-use machines::{Machine, Output};
+use machines::{Machine, Output, lines_that_matter};
 use render::control_plane::{ETCD_CREDENTIALS, ETCDCTL};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -80,7 +80,7 @@ impl EtcdClient {
             return Ok(());
         }
         let text = output.stderr_text();
-        let reason = text.lines().last().unwrap_or("it gave no reason").to_string();
+        let reason = lines_that_matter(&text).lines().last().unwrap_or("it gave no reason").to_string();
         Err(EtcdError::NoAnswer { host: self.host(), reason })
     }
 

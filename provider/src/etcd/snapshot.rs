@@ -2,6 +2,7 @@
 
 use super::{EtcdClient, EtcdError};
 use bundle::HostPath;
+use machines::lines_that_matter;
 use render::control_plane::{ETCD_CREDENTIALS, ETCDCTL, ETCDUTL};
 use serde::Deserialize;
 
@@ -83,7 +84,7 @@ impl EtcdClient {
         let output = self.machine.run(&script(place, needed, &programs), None).await?;
         let reason = |text: &str| EtcdError::Snapshot {
             host: self.host(),
-            reason: text.lines().last().unwrap_or("no reason was given").into(),
+            reason: lines_that_matter(text).lines().last().unwrap_or("no reason was given").into(),
         };
         if !output.is_success() {
             return Err(reason(output.stderr_text().trim()));

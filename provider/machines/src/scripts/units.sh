@@ -43,14 +43,17 @@ look() {
   }
 }
 
-# What systemd knows of it, and the end of its journal, for the error.
+# What systemd knows of it, and the last that its program said, for the error.
 fail_unit() {
   {
     systemctl show -p ActiveState,SubState,Result,ExecMainStatus -- "$1" | tr '\n' ' '
     echo
     printf '%s\n' "$complaint" | sed '/^$/d'
   } >&2
-  journalctl -u "$1" -n 60 --no-pager -o cat 2>/dev/null | sed "s/^/journal$tab/" >&3
+  said=$(journalctl "_SYSTEMD_UNIT=$1" -n 60 --no-pager -q -o cat 2>/dev/null)
+  # Of one that could not even be executed, only systemd tells.
+  [ -n "$said" ] || said=$(journalctl -u "$1" -n 15 --no-pager -q -o cat 2>/dev/null)
+  [ -z "$said" ] || printf '%s\n' "$said" | sed "s/^/journal$tab/" >&3
   fail unit "$1"
 }
 

@@ -261,5 +261,5 @@ async fn a_connection_that_is_cut_off_is_an_error_that_says_so() {
     let machine = host.connect().await;
     let error = machine.run("kill -9 $PPID; sleep 5", None).await.err().unwrap();
     assert!(matches!(error, MachineError::Lost { .. }), "{error}");
-    assert!(error.to_string().contains("Running apply again is safe"));
+    assert!(error.to_string().contains("Running the same again is safe"));
 }

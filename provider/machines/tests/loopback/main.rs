@@ -11,6 +11,7 @@ mod facts;
 mod forwarding;
 mod gone_meanwhile;
 mod host;
+mod logging_in;
 mod lost_records;
 mod mounts;
 mod older_records;

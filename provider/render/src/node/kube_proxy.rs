@@ -104,6 +104,7 @@ ExecStart={command_line}
 Restart=always
 RestartSec=2
 LimitNOFILE=1048576
+LimitCORE=0
 OOMScoreAdjust=-999
 NoNewPrivileges=yes
 ProtectHome=yes

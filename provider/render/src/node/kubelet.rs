@@ -186,6 +186,7 @@ RestartSec=2
 RuntimeDirectory=k8s-kubelet
 RuntimeDirectoryPreserve=yes
 LimitNOFILE=1048576
+LimitCORE=0
 OOMScoreAdjust=-999
 
 [Install]

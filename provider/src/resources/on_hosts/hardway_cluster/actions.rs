@@ -8,6 +8,7 @@ use crate::resources::on_hosts::health::last_words;
 use crate::wait::Pace;
 use async_trait::async_trait;
 use bundle::HostName;
+use machines::lines_that_matter;
 use render::component::{API_SERVER, Component, ETCD};
 use render::control_plane::{ADMIN_KUBECONFIG, Endpoints, KUBECTL};
 use rollout::{Gate, Membership};
@@ -180,7 +181,7 @@ impl ControlPlaneActions {
         let condition = Condition { host: Some(host), what: "its API server is ready".into(), component: &API_SERVER };
         let lacks = async || {
             let answer = machine.run(&command).await?;
-            Ok((!answer.is_success()).then(|| answer.stderr_text().trim().to_string()))
+            Ok((!answer.is_success()).then(|| lines_that_matter(&answer.stderr_text())))
         };
         until(fleet, &condition, lacks).await
     }
