@@ -1,6 +1,7 @@
 //! The `hosts` attribute that every host-based resource shares: its schema, its typed form, and what is wrong with it.
 
 use crate::network;
+use crate::spelling;
 use crate::ssh::{self, HostSsh};
 use bundle::HostName;
 use ipnet::IpNet;
@@ -27,11 +28,14 @@ pub fn attribute(describe: &'static str) -> Attribute {
 
 fn host_attributes() -> Vec<Attribute> {
     vec![
-        Attribute::string("address").required().describe(
+        Attribute::string("address").required().canonical(spelling::of_network).describe(
             "Primary address of the host, IPv4 or IPv6. Its family comes first wherever Kubernetes takes a dual-stack pair. \
              SSH uses it unless `ssh.address` is set.",
         ),
-        Attribute::string("secondary_address").optional().describe("Address of the host in the other family."),
+        Attribute::string("secondary_address")
+            .optional()
+            .canonical(spelling::of_network)
+            .describe("Address of the host in the other family."),
         Attribute::string("architecture")
             .optional()
             .validator(schema::one_of(&["amd64", "arm64"]))

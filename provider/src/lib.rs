@@ -23,6 +23,7 @@ mod ports;
 mod progress;
 mod provider;
 mod resources;
+mod spelling;
 mod ssh;
 mod tokens;
 mod wait;

@@ -86,7 +86,7 @@ pub fn attribute() -> Attribute {
             )
             .defaults_to("`10`"),
         Attribute::nested("jump_host", Nesting::Single, {
-            let address = Attribute::string("address").required().validator(schema::not_empty());
+            let address = Attribute::string("address").required().canonical(crate::spelling::of_network).validator(schema::not_empty());
             let mut jump = vec![address.describe("Name or address of the jump host.")];
             jump.extend(common("User to log in as on the jump host.", "the user of the hosts", "`22`"));
             jump.push(
@@ -108,6 +108,7 @@ pub fn host_attribute() -> Attribute {
     let mut attributes = vec![
         Attribute::string("address")
             .optional()
+            .canonical(crate::spelling::of_network)
             .validator(schema::not_empty())
             .describe("Name or address for SSH, if it is not the host's primary address."),
     ];

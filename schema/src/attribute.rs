@@ -24,6 +24,10 @@ pub struct Attribute {
     pub write_only: bool,
     /// A change replaces the resource.
     pub requires_replace: bool,
+    /// With `requires_replace`: while it is unknown, it is taken for another value than before.
+    pub unknown_is_another: bool,
+    /// The form that all spellings of one text have in common.
+    pub canonical: Option<Canonical>,
     /// What a null element of a list, set or map means.
     pub null_elements: NullElements,
     /// Computed, and no apply leaves it null: an unknown value of it is sent with that refinement, so that an expression such as
@@ -32,6 +36,9 @@ pub struct Attribute {
     /// What a change replaces inside the resource, such as `the instance`, while the resource stays.
     pub replaces: Option<&'static str>,
 }
+
+/// The one form of a text that may be spelled in several ways, such as an IPv6 address. `None` for what is no such text.
+pub type Canonical = fn(&str) -> Option<String>;
 
 /// What a null element of a collection means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,9 +159,20 @@ impl Attribute {
         Attribute { write_only: true, ..self }
     }
 
-    /// A change replaces the resource; the page says `Forces replacement.`
+    /// A change replaces the resource; the page says `Forces replacement.` A value that is not known yet is no change: it may turn out to
+    /// be the one that it was.
     pub fn requires_replace(self) -> Self {
         Attribute { requires_replace: true, ..self }
+    }
+
+    /// For the id of an object that this one lives in: it is unknown only while that object is replaced, and then this one goes with it.
+    pub fn unknown_is_another(self) -> Self {
+        Attribute { unknown_is_another: true, ..self }
+    }
+
+    /// Texts with one canonical form mean the same, also as elements of a collection: another spelling is no change.
+    pub fn canonical(self, form: Canonical) -> Self {
+        Attribute { canonical: Some(form), ..self }
     }
 
     /// A null element of this map is left out, as if its key were not there. Not for nested maps.
@@ -227,6 +245,8 @@ impl Attribute {
             sensitive: false,
             write_only: false,
             requires_replace: false,
+            unknown_is_another: false,
+            canonical: None,
             null_elements: NullElements::Refused,
             never_null: false,
             replaces: None,

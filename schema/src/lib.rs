@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod attribute;
+mod change;
 mod codec;
 mod decode;
 mod diagnostic;
@@ -24,7 +25,7 @@ mod validator;
 mod value;
 mod value_at;
 
-pub use attribute::{Attribute, Kind, Nesting, NullElements, Requirement};
+pub use attribute::{Attribute, Canonical, Kind, Nesting, NullElements, Requirement};
 pub use codec::CodecError;
 pub use decode::decode;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};

@@ -1,7 +1,5 @@
 //! Walks a value along the attributes of its schema, down into nested ones.
 
-use std::collections::BTreeMap;
-
 use crate::validator::Scope;
 use crate::{Attribute, AttributePath, Diagnostic, Diagnostics, Kind, Nesting, Type, Validator, Value};
 
@@ -97,67 +95,6 @@ fn covers(proposed: &Value, configured: &Value) -> bool {
         }
         _ => proposed == configured,
     }
-}
-
-pub(crate) fn replace_paths(
-    attributes: &[Attribute],
-    (prior, planned): (&Value, &Value),
-    parent: &AttributePath,
-    paths: &mut Vec<AttributePath>,
-) {
-    for attribute in attributes {
-        let pair = (prior.get(attribute.name), planned.get(attribute.name));
-        if pair.0.equal(pair.1, &attribute.value_type()) {
-            continue;
-        }
-        let path = parent.clone().then(attribute.name);
-        if attribute.requires_replace {
-            paths.push(path);
-        } else {
-            replace_paths_below(attribute, pair, path, paths);
-        }
-    }
-}
-
-/// Elements that are new or gone are a change of the collection, not of an attribute in it.
-fn replace_paths_below(
-    attribute: &Attribute,
-    (prior, planned): (&Value, &Value),
-    path: AttributePath,
-    paths: &mut Vec<AttributePath>,
-) {
-    let Kind::Nested(nesting, attributes) = &attribute.kind else { return };
-    match (nesting, prior, planned) {
-        (Nesting::Single, _, _) => replace_paths(attributes, (prior, planned), &path, paths),
-        (Nesting::List, Value::List(prior), Value::List(planned)) => {
-            for (position, pair) in prior.iter().zip(planned).enumerate() {
-                replace_paths(attributes, pair, &path.clone().index(position), paths);
-            }
-        }
-        (Nesting::Map, Value::Map(prior), Value::Map(planned)) => {
-            for (key, pair) in pairs(prior, planned) {
-                replace_paths(attributes, pair, &path.clone().key(key), paths);
-            }
-        }
-        // Nothing links the elements of two sets, so the whole set stands for each of them.
-        (Nesting::Set, _, _) if attributes.iter().any(requires_replace_somewhere) => paths.push(path),
-        _ => {}
-    }
-}
-
-fn pairs<'a>(
-    prior: &'a BTreeMap<String, Value>,
-    planned: &'a BTreeMap<String, Value>,
-) -> impl Iterator<Item = (&'a String, (&'a Value, &'a Value))> {
-    prior.iter().filter_map(|(key, value)| planned.get(key).map(|planned| (key, (value, planned))))
-}
-
-fn requires_replace_somewhere(attribute: &Attribute) -> bool {
-    let below = match &attribute.kind {
-        Kind::Value(_) => false,
-        Kind::Nested(_, attributes) => attributes.iter().any(requires_replace_somewhere),
-    };
-    attribute.requires_replace || below
 }
 
 pub(crate) fn validate(attributes: &[Attribute], object: &Value, parent: &AttributePath, diagnostics: &mut Diagnostics) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::attribute::object_type;
-use crate::{Attribute, AttributePath, CodecError, Diagnostics, Type, Value, msgpack, nested, nulls};
+use crate::{Attribute, AttributePath, CodecError, Diagnostics, Type, Value, change, msgpack, nested, nulls};
 
 /// The schema of a resource, data source or provider block.
 #[derive(Clone, Debug)]
@@ -70,11 +70,27 @@ impl Schema {
         nested::without_write_only(&self.attributes, value)
     }
 
-    /// What differs among the attributes that require replacement. Nothing where either is null: create and destroy.
+    /// What differs in its meaning among the attributes that require replacement. Nothing where either is null: create and destroy. What
+    /// is not known yet does not differ while it may turn out to be what it was.
     pub fn replace_paths(&self, prior: &Value, planned: &Value) -> Vec<AttributePath> {
         let mut paths = Vec::new();
         if !prior.is_null() && !planned.is_null() {
-            nested::replace_paths(&self.attributes, (prior, planned), &AttributePath::root(), &mut paths);
+            change::replace_paths(&self.attributes, (prior, planned), &AttributePath::root(), &mut paths);
+        }
+        paths
+    }
+
+    /// The values of the state where those that are proposed are another spelling of the same.
+    pub fn keep_spelling(&self, prior: &Value, proposed: Value) -> Value {
+        change::keep_spelling(&self.attributes, prior, proposed)
+    }
+
+    /// The attributes that require replacement and are not known yet, but may turn out to be what they were. None where another one is
+    /// certain to replace the object.
+    pub fn undecided(&self, prior: &Value, proposed: &Value) -> Vec<AttributePath> {
+        let mut paths = Vec::new();
+        if !prior.is_null() && !proposed.is_null() && self.replace_paths(prior, proposed).is_empty() {
+            change::undecided(&self.attributes, (prior, proposed), &AttributePath::root(), &mut paths);
         }
         paths
     }
@@ -266,7 +282,7 @@ mod tests {
         let by_key = |key: &str, address| Value::object([(key, at(address))]);
         check_replace(object([("name", "a".into())]), object([("name", "a".into())]), &[]);
         check_replace(object([("name", "a".into())]), object([("name", "b".into())]), &["name"]);
-        check_replace(object([("name", "a".into())]), object([("name", Value::Unknown)]), &["name"]);
+        check_replace(object([("name", "a".into())]), object([("name", Value::Unknown)]), &[]);
         check_replace(object([("one", at("a"))]), object([("one", at("b"))]), &["one.address"]);
         check_replace(object([("list", vec![at("a")].into())]), object([("list", vec![at("b")].into())]), &["list[0].address"]);
         check_replace(object([("set", vec![at("a")].into())]), object([("set", vec![at("b")].into())]), &["set"]);

@@ -59,6 +59,27 @@ impl Value {
         })
     }
 
+    /// Like `set`, along a path. A path that leads nowhere sets nothing.
+    pub fn set_at(&mut self, path: &AttributePath, value: Value) {
+        self.set_steps(path.steps(), value);
+    }
+
+    fn set_steps(&mut self, steps: &[Step], value: Value) {
+        let Some((step, rest)) = steps.split_first() else {
+            *self = value;
+            return;
+        };
+        let part = match (step, self) {
+            (Step::Attribute(name) | Step::Key(name), Value::Map(entries)) => entries.get_mut(name),
+            (Step::Index(index), Value::List(items)) => usize::try_from(*index).ok().and_then(|index| items.get_mut(index)),
+            (_, Value::Typed(_, inner)) => return inner.set_steps(steps, value),
+            _ => None,
+        };
+        if let Some(part) = part {
+            part.set_steps(rest, value);
+        }
+    }
+
     /// Whether it is null, typed or not.
     pub fn is_null(&self) -> bool {
         matches!(self.untyped(), Value::Null)
@@ -206,7 +227,7 @@ macro_rules! from_integers {
     };
 }
 
-from_integers!(i32 => i64, i64 => i64, u16 => u64, u32 => u64, u64 => u64);
+from_integers!(i32 => i64, i64 => i64, u8 => u64, u16 => u64, u32 => u64, u64 => u64);
 
 impl<T: Into<Value>> From<Vec<T>> for Value {
     fn from(items: Vec<T>) -> Value {
@@ -267,6 +288,19 @@ mod tests {
         value.set("a", 1.into());
         value.set("a", 2.into());
         assert_eq!(value, Value::object([("a", 2.into())]));
+    }
+
+    #[test]
+    fn set_at_follows_a_path_as_far_as_it_leads() {
+        let mut value = sample();
+        let address = AttributePath::attribute("hosts").key("cp-1").then("address");
+        value.set_at(&address, "10.0.1.5".into());
+        value.set_at(&AttributePath::attribute("ports").index(1), 8443.into());
+        assert_eq!((value.at(&address).as_str(), value.get("ports")), (Some("10.0.1.5"), &Value::from(vec![80, 8443])));
+        let before = value.clone();
+        value.set_at(&AttributePath::attribute("ports").index(7), 1.into());
+        value.set_at(&AttributePath::attribute("later").then("x"), 1.into());
+        assert_eq!(value, before);
     }
 
     #[test]

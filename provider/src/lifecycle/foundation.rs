@@ -168,10 +168,11 @@ async fn a_plan_that_destroys_or_renames_a_pki_warns_of_what_is_lost() {
         assert!(text.contains("Secrets in a backup of its etcd cannot be read"), "{text}");
     };
     lost("Destroying", stage.engine.plan_destroy("k8s_pki", &state).await);
-    for name in ["other".into(), Value::Unknown] {
-        let config = stage.with(&[("cluster_name", name)]);
-        lost("Replacing", stage.engine.plan("k8s_pki", &state, &config).await.warnings);
-    }
+    let renamed = stage.with(&[("cluster_name", "other".into())]);
+    lost("Replacing", stage.engine.plan("k8s_pki", &state, &renamed).await.warnings);
+    let unknown = stage.with(&[("cluster_name", Value::Unknown)]);
+    let plan = stage.engine.plan("k8s_pki", &state, &unknown).await;
+    assert!(plan.replaces.is_empty() && plan.warnings.join("\n").contains("another value would need a replacement"), "{plan:?}");
     let config = stage.config.clone();
     assert_eq!(stage.engine.plan("k8s_pki", &state, &config).await.warnings, Vec::<String>::new());
     assert_eq!(stage.engine.plan("k8s_pki", &Value::Null, &config).await.warnings, Vec::<String>::new());

@@ -43,6 +43,11 @@ pub(super) fn as_version_0(stage: &Stage, state: &Value) -> Json {
         bundles.insert(host, Json::Object(old));
     }
     json["bundles"] = Json::Object(bundles);
+    if let Some(network) = json.get_mut("network").and_then(Json::as_object_mut) {
+        for name in ["cluster_domain", "node_mask_ipv4", "node_mask_ipv6"] {
+            network.insert(name.into(), Json::Null);
+        }
+    }
     json.as_object_mut().unwrap().remove("host_contents");
     json
 }

@@ -32,6 +32,8 @@ mod secrets;
 mod settings;
 mod sizes;
 mod snapshots;
+mod spellings;
+mod undecided;
 mod unknowns;
 mod versions;
 mod whole;

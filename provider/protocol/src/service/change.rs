@@ -6,7 +6,7 @@ use ::schema::{AttributePath, Diagnostic, Diagnostics, Value};
 
 use super::Service;
 use super::catalogue::ManagedResource;
-use super::proposed::complete_proposal;
+use super::proposed::Proposal;
 use crate::bug::bug;
 use crate::check::{Planned, applied_keeps_planned, never_null, planned_keeps_config};
 use crate::convert::{diagnostics_to_wire, object_from_wire, path_to_wire, value_from_wire};
@@ -60,15 +60,19 @@ impl Service {
         let config = value_from_wire(request.config, &entry.value_type, &format!("configuration of {name}"))?;
         let seen = |value: Value| entry.schema.without_absent(value);
         let (prior_seen, config_seen) = (prior.clone().map(seen), seen(config.clone()));
-        let proposed = complete_proposal(&entry.schema, prior_seen.as_ref(), &config_seen, seen(proposed));
-        let plan_request = PlanRequest { prior: prior_seen, config: config_seen, proposed };
+        let proposal = Proposal::of(&entry.schema, prior_seen.as_ref(), &config_seen, seen(proposed));
+        let plan_request = PlanRequest { prior: prior_seen, config: config_seen, proposed: proposal.assumed() };
         let resource = entry.clone();
         let plan = |call| async move { resource.resource.plan(&call, plan_request).await };
-        let response = self.calls.run(format!("plan of {name}"), plan).await?;
+        let mut response = self.calls.run(format!("plan of {name}"), plan).await?;
 
         let mut diagnostics = response.diagnostics;
         if diagnostics.has_errors() {
             return Err(diagnostics);
+        }
+        proposal.restore(&mut response.planned);
+        if response.requires_replace.is_empty() {
+            diagnostics.extend(proposal.warnings(name));
         }
         let planned = entry.schema.with_absent(entry.schema.without_write_only(response.planned), &config);
         let before = prior.as_ref().unwrap_or(&Value::Null);

@@ -1,15 +1,59 @@
 //! What a resource is asked to plan: the engine's proposal with defaults filled in, and unknown what nobody has set so far.
 
-use ::schema::{Attribute, AttributePath, Kind, Nesting, Schema, Value};
+use ::schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Kind, Nesting, Schema, Value};
+
+/// From what a resource plans.
+pub(super) struct Proposal {
+    completed: Value,
+    /// As `completed`, with the prior values of `undecided`.
+    assumed: Value,
+    undecided: Vec<AttributePath>,
+}
+
+impl Proposal {
+    pub(super) fn of(schema: &Schema, prior: Option<&Value>, config: &Value, proposed: Value) -> Proposal {
+        let completed = complete_proposal(schema, prior, config, proposed);
+        let undecided = prior.map(|prior| schema.undecided(prior, &completed)).unwrap_or_default();
+        let mut assumed = completed.clone();
+        for (path, prior) in undecided.iter().zip(prior.into_iter().cycle()) {
+            assumed.set_at(path, prior.at(path).clone());
+        }
+        Proposal { completed, assumed, undecided }
+    }
+
+    /// An attribute that forces replacement and is not known yet is taken to stay what it is.
+    pub(super) fn assumed(&self) -> Value {
+        self.assumed.clone()
+    }
+
+    /// A plan says of what is not known yet that it is unknown.
+    pub(super) fn restore(&self, planned: &mut Value) {
+        self.undecided.iter().for_each(|path| planned.set_at(path, self.completed.at(path).clone()));
+    }
+
+    /// An engine ends an apply with "inconsistent final plan", and blames the provider, when an update becomes a replacement.
+    pub(super) fn warnings(&self, resource: &str) -> Diagnostics {
+        let warning = |path: &AttributePath| {
+            Diagnostic::warning(format!("{path} of {resource} is not known yet, and another value would need a replacement"))
+                .detail(
+                    "It is planned to stay what it is. If it turns out to be another value, the apply stops here with \"inconsistent final \
+                     plan\", before anything of this object is changed; the next plan then shows the replacement. To decide now, apply what \
+                     the value comes from first, for example with -target.",
+                )
+                .at(path.clone())
+        };
+        self.undecided.iter().map(warning).collect()
+    }
+}
 
 /// The engine proposes null for what is computed and new. Defaults come first; the rest of it is unknown: the whole object's
-/// on create, that of new nested objects on update.
-pub(super) fn complete_proposal(schema: &Schema, prior: Option<&Value>, config: &Value, proposed: Value) -> Value {
+/// on create, that of new nested objects on update. What is only spelled in another way stays as it was.
+fn complete_proposal(schema: &Schema, prior: Option<&Value>, config: &Value, proposed: Value) -> Value {
     let proposed = schema.with_defaults(proposed, config);
     let all_unknown = schema.unknown_computed(proposed.clone(), config);
     match prior {
         None => all_unknown,
-        Some(prior) => new_objects_from(&schema.attributes, prior, proposed, &all_unknown),
+        Some(prior) => schema.keep_spelling(prior, new_objects_from(&schema.attributes, prior, proposed, &all_unknown)),
     }
 }
 
@@ -107,6 +151,28 @@ mod tests {
         let proposal = complete_proposal(&schema(), Some(&prior), &config, proposed);
         let expect = cluster([("a", host("10.0.0.9", 22, "id-a")), ("b", host("10.0.0.2", 2222, Value::Unknown))], "uid");
         assert_eq!(proposal, expect);
+    }
+
+    #[test]
+    fn what_forces_replacement_and_is_not_known_yet_is_assumed_to_stay() {
+        let schema = schema().attribute(Attribute::list("cidrs", ::schema::Type::String).required().requires_replace());
+        let with = |cidrs: Vec<Value>| {
+            let mut values = cluster([], "uid");
+            values.set("cidrs", Value::List(cidrs));
+            values
+        };
+        let prior = with(vec!["a".into(), "b".into()]);
+        let config = with(vec![Value::Unknown, "b".into()]);
+        let proposal = Proposal::of(&schema, Some(&prior), &config, config.clone());
+        assert_eq!(proposal.assumed(), prior);
+        let mut planned = proposal.assumed();
+        proposal.restore(&mut planned);
+        assert_eq!(planned, config);
+        assert_eq!(proposal.warnings("x").len(), 1);
+
+        let other = with(vec![Value::Unknown, "c".into()]);
+        let replaced = Proposal::of(&schema, Some(&prior), &other, other.clone());
+        assert_eq!((replaced.assumed(), replaced.warnings("x").len()), (other, 0));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! States that earlier versions of the schema wrote, brought to the current one. Pure.
 
+use super::hardway_cluster::config::{DEFAULT_CLUSTER_DOMAIN, DEFAULT_NODE_MASK_IPV4, DEFAULT_NODE_MASK_IPV6};
 use super::lives;
 use super::recorded::{HOST_CONTENTS, damaged};
 use super::steps::STEPS;
@@ -9,10 +10,11 @@ use schema::Diagnostic;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub const CURRENT: i64 = 2;
+pub const CURRENT: i64 = 3;
 
 /// Version 0 had `bundles`, host by host; `host_contents` says once what all hosts have. It had no steps as data: those of a change
 /// that is over are left out. Version 1 had no uids: what it has is of the one life that was known then.
+/// Version 2 had null for what is the default of a cluster's network.
 pub fn upgrade(version: i64, mut state: Value) -> Result<Value, Diagnostic> {
     let Some(attributes) = state.as_object_mut() else { return Ok(state) };
     if version == 0 {
@@ -29,7 +31,24 @@ pub fn upgrade(version: i64, mut state: Value) -> Result<Value, Diagnostic> {
             }
         }
     }
+    if version <= 2
+        && let Some(network) = attributes.get_mut("network").and_then(Value::as_object_mut)
+    {
+        for (name, default) in network_defaults() {
+            if network.get(name).is_none_or(Value::is_null) {
+                network.insert(name.into(), default);
+            }
+        }
+    }
     Ok(state)
+}
+
+fn network_defaults() -> [(&'static str, Value); 3] {
+    [
+        ("cluster_domain", json!(DEFAULT_CLUSTER_DOMAIN)),
+        ("node_mask_ipv4", json!(DEFAULT_NODE_MASK_IPV4)),
+        ("node_mask_ipv6", json!(DEFAULT_NODE_MASK_IPV6)),
+    ]
 }
 
 fn fold(attributes: &Map<String, Value>) -> Result<Lines, NameError> {

@@ -13,6 +13,7 @@ use crate::configuration::Shared;
 use crate::hosts;
 use crate::network;
 use crate::resources::attributes;
+use crate::spelling;
 use async_trait::async_trait;
 use bundle_object::issued;
 use config::{Config, Wanted};
@@ -61,13 +62,13 @@ impl Resource for Pki {
                 .requires_replace()
                 .describe("Name of the cluster. It is part of the subject of every authority, so that the authorities of two clusters can be distinguished."),
         )
-        .attribute(Attribute::string("cluster_domain").optional_computed().default("cluster.local".into()).describe("DNS domain of services."))
+        .attribute(Attribute::string("cluster_domain").canonical(spelling::of_network).default("cluster.local".into()).describe("DNS domain of services."))
         .attribute(
-            Attribute::list("endpoints", Type::String)
+            Attribute::list("endpoints", Type::String).canonical(spelling::of_network)
                 .required()
                 .describe("Names and addresses under which clients reach the API servers: the load balancer's name and its virtual addresses."),
         )
-        .attribute(Attribute::list("service_cidrs", Type::String).required().describe("Service CIDRs, one per family. The first address of each belongs to the API server."))
+        .attribute(Attribute::list("service_cidrs", Type::String).required().canonical(spelling::of_network).describe("Service CIDRs, one per family. The first address of each belongs to the API server."))
         .attribute(hosts::attribute("Control-plane hosts by name. Their names and addresses go into the certificates of etcd, API server and controller manager."))
         .attribute(
             Attribute::string("key_algorithm")
@@ -88,8 +89,8 @@ impl Resource for Pki {
                     Attribute::string("common_name").required().describe("Common name of the subject; for a client of the API server, the user name."),
                     Attribute::list("organizations", Type::String).optional().describe("Organizations of the subject; for a client of the API server, its groups."),
                     Attribute::list("usages", Type::String).required().describe("Extended key usages: `client_auth`, `server_auth` or both."),
-                    Attribute::list("dns_names", Type::String).optional().describe("DNS names in the certificate."),
-                    Attribute::list("addresses", Type::String).optional().describe("IP addresses in the certificate."),
+                    Attribute::list("dns_names", Type::String).optional().canonical(spelling::of_network).describe("DNS names in the certificate."),
+                    Attribute::list("addresses", Type::String).optional().canonical(spelling::of_network).describe("IP addresses in the certificate."),
                 ],
             )
             .optional()

@@ -1,5 +1,6 @@
 //! What can be declared of an instance, with its texts on the registry page.
 
+use crate::spelling;
 use schema::{Attribute, Nesting, Type, Value, between, one_of};
 
 /// How the two resources differ in what they share.
@@ -13,7 +14,8 @@ pub struct Words {
 
 pub fn declared(words: &Words) -> Vec<Attribute> {
     let mut attributes = place();
-    attributes.push(Attribute::list("ssh_cidrs", Type::String).optional().describe(words.ssh_cidrs));
+    attributes
+        .push(Attribute::list("ssh_cidrs", Type::String).optional().canonical(spelling::of_network).describe(words.ssh_cidrs));
     attributes.extend(machine(words));
     attributes.extend(access(words));
     attributes.extend(addresses(words));

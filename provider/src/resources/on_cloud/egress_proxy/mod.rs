@@ -6,6 +6,7 @@ mod validate;
 use crate::resources::on_cloud::aws_instance::attributes::{Words, computed, declared};
 use crate::resources::on_cloud::aws_instance::{self, Config, Imported};
 use crate::resources::on_cloud::{CloudResource, Known, PlannedChange};
+use crate::spelling;
 use async_trait::async_trait;
 use cloud::{Cloud, Graph, ObjectKey};
 use config::ProxyConfig;
@@ -99,7 +100,9 @@ impl CloudResource for EgressProxy {
 }
 
 fn proxy_attributes() -> Vec<Attribute> {
-    let cidrs = |name, describe: &'static str| Attribute::list(name, Type::String).optional().describe(describe);
+    let cidrs = |name, describe: &'static str| {
+        Attribute::list(name, Type::String).optional().canonical(spelling::of_network).describe(describe)
+    };
     let no_proxy = vec![
         cidrs("service_cidrs", "Service CIDRs of the cluster."),
         cidrs("pod_cidrs", "Pod CIDRs of the cluster."),
@@ -110,18 +113,22 @@ fn proxy_attributes() -> Vec<Attribute> {
         ),
         Attribute::string("region").optional().describe("Region of these endpoints; required with `endpoints`."),
         Attribute::string("api_endpoint").optional().describe("URL or name of the API servers."),
-        Attribute::string("cluster_domain").optional().describe("DNS domain of services.").defaults_to("`cluster.local`"),
+        Attribute::string("cluster_domain")
+            .optional()
+            .canonical(spelling::of_network)
+            .describe("DNS domain of services.")
+            .defaults_to("`cluster.local`"),
         cidrs("extra", "More names, addresses and CIDRs. A leading dot means all names below."),
     ];
     vec![
         Attribute::number("port").default(Value::from(DEFAULT_PORT)).validator(port()).describe("Port of the proxy."),
-        Attribute::list("client_cidrs", Type::String).required().describe("Networks that may use the proxy, of both families. They are allowed in Squid and, with `vpc_id`, in the security group."),
-        Attribute::list("allowed_domains", Type::String).optional().describe(
+        Attribute::list("client_cidrs", Type::String).required().canonical(spelling::of_network).describe("Networks that may use the proxy, of both families. They are allowed in Squid and, with `vpc_id`, in the security group."),
+        Attribute::list("allowed_domains", Type::String).optional().canonical(spelling::of_network).describe(
             "Domains that may be reached, in the form of Squid's `dstdomain`: `registry.k8s.io` is only that name, `.pkg.dev` is that name and all \
              below it. A domain in which anyone can get a name (`.amazonaws.com` holds everyone's instances and buckets) lets data out: \
              prefer full names.",
         ),
-        Attribute::list("allowed_cidrs", Type::String).optional().describe(
+        Attribute::list("allowed_cidrs", Type::String).optional().canonical(spelling::of_network).describe(
             "Networks that may be reached by address. Only `allowed_domains` decides on names; they are not resolved for this list.",
         ),
         Attribute::nested("no_proxy", Nesting::Single, no_proxy).optional().describe("What clients reach directly: the exceptions in `proxy_environment`."),

@@ -1,5 +1,6 @@
 //! What can be declared of a Network Load Balancer, with its registry page.
 
+use crate::spelling;
 use schema::{Attribute, Nesting, Schema, Type, Value, between, one_of, port};
 
 pub const PROTOCOLS: [&str; 4] = ["TCP", "TLS", "UDP", "TCP_UDP"];
@@ -15,7 +16,7 @@ pub fn schema() -> Schema {
     )
     .attribute(text("name").required().requires_replace().describe("Name, unique in region and account: at most 32 letters, digits and `-`."))
     .attribute(text("cluster_name").required().describe("Name of the cluster, for tags."))
-    .attribute(text("vpc_id").required().requires_replace().describe("VPC of the subnets and targets."))
+    .attribute(text("vpc_id").required().requires_replace().unknown_is_another().describe("VPC of the subnets and targets."))
     .attribute(
         text("scheme")
             .default("internal".into())
@@ -60,8 +61,14 @@ fn subnet() -> Vec<Attribute> {
     vec![
         text("subnet_id").required().describe("Id of the subnet."),
         text("allocation_id").optional().describe("Allocation id of an Elastic IP, for an internet-facing load balancer."),
-        text("private_ipv4_address").optional().describe("IPv4 address from the subnet, for an internal load balancer."),
-        text("ipv6_address").optional().describe("IPv6 address from the subnet, with `dualstack`."),
+        text("private_ipv4_address")
+            .optional()
+            .canonical(spelling::of_network)
+            .describe("IPv4 address from the subnet, for an internal load balancer."),
+        text("ipv6_address")
+            .optional()
+            .canonical(spelling::of_network)
+            .describe("IPv6 address from the subnet, with `dualstack`."),
     ]
 }
 
@@ -95,7 +102,7 @@ fn target() -> Vec<Attribute> {
         Attribute::number("port").optional().validator(port()).describe("Port of the targets.").defaults_to("the port of the listener"),
         text("protocol").optional().validator(one_of(&PROTOCOLS)).describe("Protocol towards the targets. `TLS` does not verify their certificates.").defaults_to("the protocol of the listener"),
         text("address_family").default("ipv4".into()).validator(one_of(&["ipv4", "ipv6"])).describe("Family of the targets' addresses. `ipv6` needs `dualstack` and type `ip`."),
-        Attribute::set("targets", Type::String).optional().describe("Addresses, or instance ids with type `instance`. Targets that others register stay, unless `exclusive_targets` is set."),
+        Attribute::set("targets", Type::String).optional().canonical(spelling::of_network).describe("Addresses, or instance ids with type `instance`. Targets that others register stay, unless `exclusive_targets` is set."),
         Attribute::set("autoscaling_group_names", Type::String).optional().describe(
             "With type `instance`: Auto Scaling groups to attach, in addition to `targets`. They register and deregister their instances \
              themselves, which is no drift. Groups that others attach stay, unless `exclusive_targets` is set. The groups are kept when this \

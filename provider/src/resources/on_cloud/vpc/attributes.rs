@@ -1,5 +1,6 @@
 //! The attributes of `k8s_vpc`, with the texts of its page.
 
+use crate::spelling;
 use schema::{Attribute, Nesting, Schema, Type, Value, between, one_of, port};
 
 pub const REACHES: [&str; 3] = ["public", "private", "isolated"];
@@ -23,8 +24,8 @@ pub fn schema() -> Schema {
             .describe("Name of the cluster. It is part of the names and tags of all objects, and of the tag `kubernetes.io/cluster/<name>`. It must be \
                  unique in the region: objects are found by it, and a second configuration with the same name is refused."),
     )
-    .attribute(Attribute::string("cidr").required().requires_replace().describe("IPv4 CIDR of the VPC, from `/16` to `/28`, such as `10.0.0.0/16`."))
-    .attribute(strings("secondary_cidrs", "More IPv4 CIDRs. Tiers for which `cidr` has no room get their subnets from these."))
+    .attribute(Attribute::string("cidr").required().requires_replace().canonical(spelling::of_network).describe("IPv4 CIDR of the VPC, from `/16` to `/28`, such as `10.0.0.0/16`."))
+    .attribute(networks("secondary_cidrs", "More IPv4 CIDRs. Tiers for which `cidr` has no room get their subnets from these."))
     .attribute(ipv6())
     .attribute(Attribute::set("zones", Type::String).optional().describe("Availability zones by name. Exactly one of `zones` and `zone_count` must be set."))
     .attribute(
@@ -100,6 +101,10 @@ fn computed() -> Vec<Attribute> {
     ]
 }
 
+fn networks(name: &'static str, description: &'static str) -> Attribute {
+    strings(name, description).canonical(spelling::of_network)
+}
+
 fn strings(name: &'static str, description: &'static str) -> Attribute {
     Attribute::set(name, Type::String).default(Value::List(Vec::new())).describe(description)
 }
@@ -114,7 +119,7 @@ fn ipv6() -> Attribute {
             ),
             Attribute::string("pool_id").optional().describe("Id of the IPAM pool (`ipam-pool-…`) or address pool (`ipv6pool-ec2-…`)."),
             Attribute::number("netmask_length").optional().describe("For `ipam`: prefix length of the block, from `44` to `60` in steps of 4.").defaults_to("`56`"),
-            Attribute::string("cidr").optional().describe("For `pool`: the block, such as `2001:db8:1234:1a00::/56`."),
+            Attribute::string("cidr").optional().canonical(spelling::of_network).describe("For `pool`: the block, such as `2001:db8:1234:1a00::/56`."),
         ],
     )
     .optional()
@@ -137,6 +142,7 @@ fn subnets() -> Attribute {
                 .defaults_to("the VPC's prefix length plus 4 for private and 8 for other subnets, at most `28`"),
             Attribute::list("cidrs", Type::String)
                 .optional()
+                .canonical(spelling::of_network)
                 .describe("IPv4 CIDRs of the subnets in the order of zone numbers, instead of calculated ones."),
             Attribute::bool("ipv6_only").default(false.into()).describe("Whether the subnets have no IPv4."),
             Attribute::bool("dns64").default(false.into()).describe(
@@ -182,9 +188,11 @@ fn dhcp_options() -> Attribute {
                 .defaults_to("AWS's domain for the region"),
             Attribute::list("domain_name_servers", Type::String)
                 .default(vec![AMAZON_DNS].into())
+                .canonical(spelling::of_network)
                 .describe("Addresses of up to four name servers, or `AmazonProvidedDNS`."),
             Attribute::list("ntp_servers", Type::String)
                 .default(Value::List(Vec::new()))
+                .canonical(spelling::of_network)
                 .describe("Addresses of up to four time servers."),
         ],
     )
@@ -236,10 +244,10 @@ fn security_groups() -> Attribute {
             Attribute::number("api_port").default(6443.into()).validator(port()).describe("Port of the API servers and of their load balancer."),
             Attribute::number("proxy_port").default(3128.into()).validator(port()).describe("Port of the egress proxy."),
             Attribute::bool("vrrp").default(false.into()).describe("Whether load balancers are hosts with keepalived: allows VRRP between them, and SSH from the bastion."),
-            strings("pod_cidrs", "CIDRs of pods whose packets reach other hosts without a tunnel."),
-            strings("node_port_cidrs", "Networks from which node ports are reached directly."),
-            strings("admin_cidrs", "Networks from which the bastion is reached by SSH."),
-            strings("load_balancer_cidrs", "Networks from which the load balancer of the API servers is reached, in addition to the cluster and the bastion."),
+            networks("pod_cidrs", "CIDRs of pods whose packets reach other hosts without a tunnel."),
+            networks("node_port_cidrs", "Networks from which node ports are reached directly."),
+            networks("admin_cidrs", "Networks from which the bastion is reached by SSH."),
+            networks("load_balancer_cidrs", "Networks from which the load balancer of the API servers is reached, in addition to the cluster and the bastion."),
             Attribute::nested(
                 "additional_rules",
                 Nesting::Map,
@@ -248,7 +256,7 @@ fn security_groups() -> Attribute {
                     Attribute::string("direction").default("ingress".into()).validator(one_of(&["ingress", "egress"])).describe("Direction of the traffic that the rule allows."),
                     Attribute::string("protocol").default("tcp".into()).describe("Protocol: `tcp`, `udp`, `icmp`, `icmpv6`, a protocol number or `all`."),
                     Attribute::string("ports").default("all".into()).describe("Ports, such as `9100` or `9000-9100`, or `all`."),
-                    Attribute::string("peer").required().describe("The other side: a CIDR, a role, or the id of a security group or prefix list."),
+                    Attribute::string("peer").required().canonical(spelling::of_network).describe("The other side: a CIDR, a role, or the id of a security group or prefix list."),
                 ],
             )
             .default(Value::object([]))

@@ -131,6 +131,11 @@ pub fn parse_endpoint(text: &str) -> Option<Endpoint> {
     good.then(|| Endpoint { host: host.to_string(), port })
 }
 
+/// What an endpoint is, however it is written: with a port, its host in lower case.
+pub fn canonical_endpoint(text: &str) -> Option<String> {
+    Some(parse_endpoint(text)?.url().to_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,9 @@
 //! The `join` object: what a node group needs to know of its cluster. No secret is in it; what a node must hold of secrets is
 //! fetched from a control-plane host when it joins.
 
-use super::config::Config;
+use super::config::{
+    Config, DEFAULT_CLUSTER_DOMAIN, DEFAULT_NODE_MASK_IPV4, DEFAULT_NODE_MASK_IPV6, NetworkConfig, parse_endpoint,
+};
 use crate::hosts::HostConfig;
 use crate::network;
 use crate::resources::on_hosts::errors::render_error;
@@ -86,32 +88,38 @@ impl Join {
         ])
     }
 
-    pub(super) fn of(
-        spec: &ClusterSpec,
-        credentials: &Credentials,
-        config: &Config,
-        uid: Field<String>,
-    ) -> Result<Join, Diagnostic> {
+    /// What follows from the declaration, part by part: a node group learns from `cluster_uid` that its cluster is another one, whatever
+    /// else is unknown. What is made of credentials is unknown.
+    pub(super) fn declared(config: &Config, uid: Field<String>) -> Join {
+        let host = |(name, host): (&String, &Field<HostConfig>)| host.as_ref().map(|host| ControlPlaneHost::of(name, host));
+        let url = |text: String| parse_endpoint(&text).map_or(Field::Unknown, |endpoint| Field::Known(endpoint.url()));
+        let network = &config.network;
+        Join {
+            cluster_name: config.name.clone(),
+            cluster_uid: uid,
+            kubernetes_version: config.kubernetes_version.clone(),
+            endpoint: then(config.endpoint.clone(), url),
+            control_plane: config.hosts.as_ref().map(|hosts| hosts.iter().map(host).collect()),
+            pod_cidrs: of_network(network, |network| canonical(&network.pod_cidrs)),
+            service_cidrs: of_network(network, |network| canonical(&network.service_cidrs)),
+            node_mask_ipv4: of_network(network, |network| network.node_mask_ipv4.clone().known_or(DEFAULT_NODE_MASK_IPV4)),
+            node_mask_ipv6: of_network(network, |network| network.node_mask_ipv6.clone().known_or(DEFAULT_NODE_MASK_IPV6)),
+            cluster_domain: of_network(network, |network| network.cluster_domain.clone().known_or(DEFAULT_CLUSTER_DOMAIN.into())),
+            apiserver_authority: Field::Unknown,
+            kubelet_client_authority: Field::Unknown,
+            kube_proxy_kubeconfig_sha256: Field::Unknown,
+        }
+    }
+
+    /// The same with what is made of credentials, of which each is known or not.
+    pub(super) fn trusting(self, spec: &ClusterSpec, credentials: &Credentials) -> Result<Join, Diagnostic> {
         let certificate = |name: &str| credentials.certificate(name).map_or(Field::Null, field);
         let kube_proxy = render::control_plane::kube_proxy_kubeconfig(spec, credentials).map_err(render_error)?;
-        let texts = |networks: &[IpNet]| Field::Known(networks.iter().map(|network| Field::Known(network.to_string())).collect());
-        let hosts = config.hosts.known().into_iter().flatten();
-        let hosts = hosts.map(|(name, host)| host.as_ref().map(|host| ControlPlaneHost::of(name, host)));
-        let known = |text: &str| Field::Known(text.to_owned());
         Ok(Join {
-            cluster_name: known(&spec.name),
-            cluster_uid: uid,
-            kubernetes_version: known(&spec.kubernetes_version),
-            endpoint: known(&spec.endpoint.url()),
-            control_plane: Field::Known(hosts.collect()),
-            pod_cidrs: texts(&spec.network.pod_cidrs),
-            service_cidrs: texts(&spec.network.service_cidrs),
-            node_mask_ipv4: Field::Known(spec.network.node_mask_ipv4),
-            node_mask_ipv6: Field::Known(spec.network.node_mask_ipv6),
-            cluster_domain: known(&spec.network.cluster_domain),
             apiserver_authority: certificate("apiserver-ca"),
             kubelet_client_authority: certificate("kubelet-client-ca"),
             kube_proxy_kubeconfig_sha256: field(kube_proxy.map(|text| Digest::of(text.reveal().as_bytes()).to_string())),
+            ..self
         })
     }
 
@@ -141,7 +149,7 @@ impl Join {
     }
 
     pub fn endpoint(&self) -> Option<Endpoint> {
-        super::config::parse_endpoint(self.endpoint.known()?)
+        parse_endpoint(self.endpoint.known()?)
     }
 }
 
@@ -155,6 +163,23 @@ pub fn validate(join: &ValueAt<'_>, found: &mut Diagnostics) {
             let detail = "Pass the attribute join of a k8s_hardway_cluster as it is.";
             found.push(part.error(format!("{} is null, so this is not the join of a cluster", part.path()), detail));
         }
+    }
+}
+
+fn canonical(networks: &Field<Vec<Field<String>>>) -> Field<Vec<Field<String>>> {
+    let canonical = |text: &String| text.parse::<IpNet>().map_or(text.clone(), |network| network.to_string());
+    networks.as_ref().map(|networks| networks.iter().map(|network| network.as_ref().map(canonical)).collect())
+}
+
+fn of_network<T>(network: &Field<NetworkConfig>, part: impl FnOnce(&NetworkConfig) -> Field<T>) -> Field<T> {
+    then(network.as_ref(), part)
+}
+
+fn then<T, U>(field: Field<T>, next: impl FnOnce(T) -> Field<U>) -> Field<U> {
+    match field {
+        Field::Known(value) => next(value),
+        Field::Null => Field::Null,
+        Field::Unknown => Field::Unknown,
     }
 }
 

@@ -24,6 +24,7 @@ use crate::resources::on_hosts::errors::unknown_at_apply;
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::lives;
 use crate::resources::pki;
+use crate::spelling;
 use crate::ssh;
 use actions::ControlPlaneActions;
 use async_trait::async_trait;
@@ -76,18 +77,18 @@ impl HostResource for HardwayCluster {
                 .write_only()
                 .describe("The `bundle` of a `k8s_pki` whose hosts include every host of this cluster. It is never stored in the state of this resource, which only holds digests of the files."),
         )
-        .attribute(Attribute::string("endpoint").required().describe("URL under which clients and nodes reach the API servers, such as `https://api.demo.internal:6443`. Without a port, it is 6443."))
+        .attribute(Attribute::string("endpoint").required().canonical(config::canonical_endpoint).describe("URL under which clients and nodes reach the API servers, such as `https://api.demo.internal:6443`. Without a port, it is 6443."))
         .attribute(hosts::attribute("Control-plane hosts by name: one, or an odd number of three or more, because each is a member of etcd. An existing cluster keeps its hosts and their addresses."))
         .attribute(
             Attribute::nested(
                 "network",
                 Nesting::Single,
                 vec![
-                    Attribute::list("pod_cidrs", Type::String).required().requires_replace().describe("Pod CIDRs, one per family; the first family is the primary one."),
-                    Attribute::list("service_cidrs", Type::String).required().requires_replace().describe("Service CIDRs, one per family, in the order of `pod_cidrs`."),
-                    Attribute::number("node_mask_ipv4").optional().validator(schema::between(config::NODE_MASKS_IPV4.0, config::NODE_MASKS_IPV4.1)).describe("Prefix length of one node's IPv4 pod network.").defaults_to("`24`"),
-                    Attribute::number("node_mask_ipv6").optional().validator(schema::between(config::NODE_MASKS_IPV6.0, config::NODE_MASKS_IPV6.1)).describe("Prefix length of one node's IPv6 pod network.").defaults_to("`64`"),
-                    Attribute::string("cluster_domain").optional().requires_replace().describe("DNS domain of services.").defaults_to("`cluster.local`"),
+                    Attribute::list("pod_cidrs", Type::String).required().requires_replace().canonical(spelling::of_network).describe("Pod CIDRs, one per family; the first family is the primary one."),
+                    Attribute::list("service_cidrs", Type::String).required().requires_replace().canonical(spelling::of_network).describe("Service CIDRs, one per family, in the order of `pod_cidrs`."),
+                    Attribute::number("node_mask_ipv4").default(config::DEFAULT_NODE_MASK_IPV4.into()).validator(schema::between(config::NODE_MASKS_IPV4.0, config::NODE_MASKS_IPV4.1)).describe("Prefix length of one node's IPv4 pod network."),
+                    Attribute::number("node_mask_ipv6").default(config::DEFAULT_NODE_MASK_IPV6.into()).validator(schema::between(config::NODE_MASKS_IPV6.0, config::NODE_MASKS_IPV6.1)).describe("Prefix length of one node's IPv6 pod network."),
+                    Attribute::string("cluster_domain").default(config::DEFAULT_CLUSTER_DOMAIN.into()).requires_replace().canonical(spelling::of_network).describe("DNS domain of services."),
                 ],
             )
             .required()
@@ -145,7 +146,8 @@ impl HostResource for HardwayCluster {
         }
         let resolved = resolve(config, declared).await?;
         downloads::show(planned, resolved.as_ref(), &declared.with_secrets.checksums, declared.state);
-        planned.set("join", Value::Unknown);
+        let join = Join::declared(config, decode(planned.get(lives::UID))?);
+        planned.set("join", encode(&join));
         let Some(resolved) = resolved else { return Ok(None.into()) };
         let warnings = resolved.warnings(declared)?;
         let Some(spec) = config.spec() else { return Ok(Desired { bundles: None, warnings }) };
@@ -155,7 +157,7 @@ impl HostResource for HardwayCluster {
         if !resolved.is_complete() {
             return Ok(Desired { bundles: None, warnings });
         }
-        let mut join = Join::of(&spec, &credentials, config, decode(planned.get(lives::UID))?)?;
+        let mut join = join.trusting(&spec, &credentials)?;
         let mut bundles = bundles(&spec, &credentials, &resolved)?;
         if pki.is_null() {
             let prior = declared.prior.ok_or_else(frozen::no_pki)?;

@@ -10,6 +10,7 @@ use crate::hosts;
 use crate::resources::attributes;
 use crate::resources::on_hosts::errors::render_error;
 use crate::resources::on_hosts::fleet::Fleet;
+use crate::spelling;
 use crate::ssh;
 use actions::VrrpActions;
 use async_trait::async_trait;
@@ -43,7 +44,7 @@ impl HostResource for LbVrrp {
         .attribute(Attribute::string("name").optional_computed().default("api".into()).requires_replace().describe("Distinguishes two load balancers on the same hosts: it is part of paths and unit names."))
         .attribute(hosts::attribute("Hosts that share the virtual addresses, by name: two or more. The first by name has the highest priority. A machine keeps its name: to rename one, take it out, apply, and add it again."))
         .attribute(
-            Attribute::list("virtual_addresses", Type::String)
+            Attribute::list("virtual_addresses", Type::String).canonical(spelling::of_network)
                 .required()
                 .describe("Virtual addresses with the prefix length of the hosts' network, IPv4 and IPv6, such as `192.0.2.100/24`."),
         )
@@ -53,7 +54,7 @@ impl HostResource for LbVrrp {
                 Nesting::Map,
                 vec![
                     Attribute::number("port").required().validator(schema::port()).describe("Port on every address of the load balancer. On control-plane hosts, use another one than the API server does."),
-                    Attribute::list("backends", Type::String).required().describe("Where connections are forwarded to: `address:port`, with an IPv6 address in brackets, or `name:port`."),
+                    Attribute::list("backends", Type::String).required().canonical(spelling::of_network).describe("Where connections are forwarded to: `address:port`, with an IPv6 address in brackets, or `name:port`."),
                     Attribute::nested(
                         "health_check",
                         Nesting::Single,
