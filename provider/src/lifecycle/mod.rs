@@ -20,6 +20,7 @@ mod host_versions;
 mod lost_members;
 mod nodes;
 mod not_yet_known;
+mod open_on_cloud;
 mod other_host;
 mod other_life;
 mod others_on_cloud;

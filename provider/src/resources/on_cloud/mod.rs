@@ -8,6 +8,7 @@ pub(crate) mod bastion;
 mod cost;
 pub(crate) mod egress_proxy;
 pub(crate) mod lb_nlb;
+pub(crate) mod open;
 mod plan;
 mod reconcile;
 mod removal;
@@ -22,6 +23,7 @@ pub(crate) mod vpc;
 mod waiting;
 
 use apply::stopped;
+use open::Decides;
 pub use state::{Known, attributes, to_graph};
 
 use crate::configuration::Shared;
@@ -66,6 +68,11 @@ pub trait CloudResource: Send + Sync + 'static {
 
     /// What is unknown becomes `Setting::Unknown`; an object with the key [`cloud::UNKNOWN_KEYS`] is unknown as a whole. Pure.
     fn graph(&self, spec: &Self::Spec) -> Graph;
+
+    /// What attributes decide on of which `spec` does not know yet which objects there are. Parts stand before what they are parts of.
+    fn decides(&self) -> &'static [Decides] {
+        &[]
+    }
 
     /// Writes into the values what the spec has chosen, so that the state keeps it. Pure.
     fn record(&self, _spec: Option<&Self::Spec>, _planned: &mut Value) {}

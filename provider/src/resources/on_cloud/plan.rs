@@ -1,5 +1,6 @@
 //! The plan of a resource on AWS: which objects, which of their ids stay, what has to be replaced and why. Reaches nothing.
 
+use super::open::Open;
 use super::state::{self, GONE, Known, REPLACED};
 use super::{CloudResource, Declared, OnCloud};
 use cloud::{CLUSTER_TAG, Graph, Kind, OBJECT_TAG, Object, ObjectKey, Replacement, Setting};
@@ -14,7 +15,7 @@ impl<R: CloudResource> OnCloud<R> {
         let mut diagnostics = Diagnostics::default();
         self.resource.keep(prior, &mut planned);
         self.check_region(&planned)?;
-        let declared = self.declared(&mut planned)?;
+        let (declared, open) = self.declared_or_as_before(prior, &mut planned)?;
         planned.set("drift", Value::object([]));
         let Some(Declared { spec, graph }) = declared else {
             ["objects", "ids", "cost"].iter().for_each(|name| planned.set(name, Value::Unknown));
@@ -35,6 +36,7 @@ impl<R: CloudResource> OnCloud<R> {
         let known = Known { ids: &ids };
         self.set_outputs(&mut planned, Some(&spec), &known);
         planned.set("ids", ids);
+        self.set_unknown(&mut planned, &open);
         let mut requires_replace = prior.map(|prior| self.resource.replaces(prior, &planned)).unwrap_or_default();
         // Where an attribute says so itself, there is nothing to add.
         let is_said = || prior.is_some_and(|prior| !self.resource.schema().replace_paths(prior, &planned).is_empty());
@@ -54,6 +56,32 @@ impl<R: CloudResource> OnCloud<R> {
             )));
         }
         Ok(PlanResponse { planned, requires_replace, diagnostics })
+    }
+
+    /// Where it is not known which objects there are, although some exist: those that stay whatever becomes of what is unknown.
+    fn declared_or_as_before(
+        &self,
+        prior: Option<&Value>,
+        planned: &mut Value,
+    ) -> Result<(Option<Declared<R::Spec>>, Open), Diagnostic> {
+        let before = planned.clone();
+        let declared = self.declared(planned)?;
+        let (Some(prior), None) = (prior, &declared) else { return Ok((declared, Open::default())) };
+        let (mut values, open) = Open::assume(self.resource.decides(), prior, &before);
+        self.resource.keep(Some(prior), &mut values);
+        let declared = self.declared(&mut values)?;
+        self.resource.record(declared.as_ref().map(|declared| &declared.spec), planned);
+        let declared = declared.map(|Declared { spec, graph }| Declared { spec, graph: open.apply(graph) });
+        Ok((declared, open))
+    }
+
+    fn set_unknown(&self, planned: &mut Value, open: &Open) {
+        if open.has_objects() {
+            ["objects", "ids", "cost"].iter().for_each(|name| planned.set(name, Value::Unknown));
+        }
+        let schema = self.resource.schema();
+        let outputs = open.outputs.iter().filter(|name| schema.get(name).is_some());
+        outputs.for_each(|name| planned.set(name, Value::Unknown));
     }
 
     /// `None` while even the names of objects are unknown. Keeps in the values what the spec has chosen.

@@ -9,13 +9,24 @@ pub mod validate;
 pub use config::{Config, Role};
 pub use import::{Imported, find};
 
+use crate::resources::on_cloud::open::Decides;
 use crate::resources::on_cloud::{self, Known};
-use cloud::{Cloud, Image, ObjectKey};
+use cloud::{Cloud, Image, Kind, ObjectKey};
 use config::catalogue_error;
 use render::aws::images;
 use render::aws::instance::{DnsAddress, elastic_ip_key, instance_key, security_group_key};
 use render::aws::user_data::LIMIT;
 use schema::{AttributePath, Diagnostic, Diagnostics, Field, Value, decode};
+
+pub const DECIDES: &[Decides] = &[
+    Decides { path: &["dns"], objects: &[Kind::DnsRecord], settings: &[], outputs: &["ssh_host", "proxy_environment"] },
+    Decides {
+        path: &["elastic_ip"],
+        objects: &[Kind::ElasticIp, Kind::DnsRecord],
+        settings: &[],
+        outputs: &["public_ip", "ssh_host"],
+    },
+];
 
 /// `demo/bastion`: two clusters may have a bastion of one name.
 pub fn owner_name(planned: &Value) -> Option<String> {

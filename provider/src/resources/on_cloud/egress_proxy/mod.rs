@@ -5,6 +5,7 @@ mod validate;
 
 use crate::resources::on_cloud::aws_instance::attributes::{Words, computed, declared};
 use crate::resources::on_cloud::aws_instance::{self, Config, Imported};
+use crate::resources::on_cloud::open::Decides;
 use crate::resources::on_cloud::{CloudResource, Known, PlannedChange};
 use crate::spelling;
 use async_trait::async_trait;
@@ -72,6 +73,10 @@ impl CloudResource for EgressProxy {
 
     fn graph(&self, spec: &InstanceSpec) -> Graph {
         instance::graph(spec)
+    }
+
+    fn decides(&self) -> &'static [Decides] {
+        aws_instance::DECIDES
     }
 
     fn outputs(&self, _spec: Option<&InstanceSpec>, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {

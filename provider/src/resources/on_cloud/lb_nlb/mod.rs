@@ -7,6 +7,7 @@ mod replacement;
 mod settle;
 mod validate;
 
+use crate::resources::on_cloud::open::Decides;
 use crate::resources::on_cloud::{CloudResource, Known};
 use crate::wait::Waiter;
 use async_trait::async_trait;
@@ -19,6 +20,18 @@ use std::collections::BTreeMap;
 pub struct LbNlb;
 
 const NAME: &str = "k8s_lb_nlb";
+const BALANCER: (Kind, Option<&str>) = (Kind::LoadBalancer, None);
+const DECIDES: &[Decides] = &[
+    Decides { path: &["dns"], objects: &[Kind::DnsRecord], settings: &[], outputs: &["endpoint", "endpoint_names"] },
+    Decides { path: &["ip_address_type"], objects: &[Kind::DnsRecord], settings: &[BALANCER], outputs: &[] },
+    // The first listener with UDP changes the balancer.
+    Decides {
+        path: &["listeners"],
+        objects: &[Kind::Listener, Kind::TargetGroup],
+        settings: &[BALANCER],
+        outputs: &["target_group_arns"],
+    },
+];
 
 #[async_trait]
 impl CloudResource for LbNlb {
@@ -51,6 +64,10 @@ impl CloudResource for LbNlb {
 
     fn graph(&self, spec: &NlbSpec) -> Graph {
         nlb::graph(spec)
+    }
+
+    fn decides(&self) -> &'static [Decides] {
+        DECIDES
     }
 
     fn outputs(&self, _spec: Option<&NlbSpec>, planned: &Value, known: &Known<'_>) -> Vec<(&'static str, Value)> {

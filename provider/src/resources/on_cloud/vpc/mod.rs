@@ -2,6 +2,7 @@
 
 mod attributes;
 pub(crate) mod config;
+mod decides;
 mod import;
 mod infer;
 pub(super) mod leftovers;
@@ -13,6 +14,7 @@ mod validate;
 pub(super) mod volumes;
 mod zones;
 
+use crate::resources::on_cloud::open::Decides;
 use crate::resources::on_cloud::{CloudResource, Known, PlannedChange, failed};
 use crate::wait::Waiter;
 use async_trait::async_trait;
@@ -58,6 +60,10 @@ impl CloudResource for Vpc {
 
     fn graph(&self, spec: &VpcSpec) -> Graph {
         vpc::graph(spec)
+    }
+
+    fn decides(&self) -> &'static [Decides] {
+        decides::ROWS
     }
 
     fn record(&self, spec: Option<&VpcSpec>, planned: &mut Value) {
