@@ -59,6 +59,9 @@ fn encode(value: &Value, ty: &Type) -> Result<Msgpack, CodecError> {
     if *ty == Type::Dynamic {
         return encode_dynamic(value);
     }
+    if value.is_changing() {
+        return Ok(unknown_but_not_null());
+    }
     match (value.untyped(), ty) {
         (Value::Null, _) => Ok(Msgpack::Nil),
         (Value::Unknown, _) => Ok(unknown()),
@@ -134,7 +137,7 @@ fn encode_dynamic(value: &Value) -> Result<Msgpack, CodecError> {
     let ty = Type::of(value);
     match value {
         Value::Null => Ok(Msgpack::Nil),
-        Value::Unknown => Ok(unknown()),
+        Value::Unknown | Value::Changing => Ok(unknown()),
         Value::Typed(_, inner) => encode_with_type(inner, &ty),
         _ => encode_with_type(value, &ty),
     }
@@ -148,6 +151,8 @@ fn encode_with_type(value: &Value, ty: &Type) -> Result<Msgpack, CodecError> {
 fn decode(msgpack: &Msgpack, ty: &Type) -> Result<Value, CodecError> {
     match (msgpack, ty) {
         (Msgpack::Nil, _) => Ok(Value::Null),
+        // Of strings only: collections and objects are never null where the schema says so, whether they change or not.
+        (unknown, Type::String) if *unknown == unknown_but_not_null() => Ok(Value::Changing),
         // Type 0 is plain, 12 carries refinements; a later one would be unknown as well.
         (Msgpack::Ext(..), _) => Ok(Value::Unknown),
         (Msgpack::Array(parts), Type::Dynamic) => decode_dynamic(parts),
@@ -287,7 +292,16 @@ mod tests {
 
     #[test]
     fn refined_unknown_values_are_unknown() {
-        check_read(b"\xc7\x03\x0c\x81\x01\xc2", &Type::String, Value::Unknown);
+        check_read(b"\xc7\x03\x0c\x81\x01\xc2", &Type::map(Type::String), Value::Unknown);
+        check_read(b"\xc7\x06\x0c\x82\x01\xc2\x02\xa1a", &Type::String, Value::Unknown);
+    }
+
+    #[test]
+    fn a_value_that_is_sure_to_change_is_unknown_and_not_null() {
+        check(Value::Changing, &Type::String, b"\xc7\x03\x0c\x81\x01\xc2");
+        let read = Value::from_msgpack(b"\xc7\x03\x0c\x81\x01\xc2", &Type::String).unwrap();
+        assert!(read.is_changing() && read == Value::Unknown);
+        assert!(Value::Changing.is_unknown() && !Value::Changing.is_wholly_known());
     }
 
     #[test]

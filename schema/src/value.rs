@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use crate::{AttributePath, Number, Step, Type};
 
 /// `Debug` prints what is in it: keep secrets away from it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub enum Value {
     #[default]
     Null,
     /// The engine will know it during apply.
     Unknown,
+    /// Unknown like that, and sure to be another value than before the change: a promise, which the plan of something else may build on.
+    /// Engines carry it along as unknown but not null. Every accessor takes it for unknown, and it equals `Unknown`.
+    Changing,
     Bool(bool),
     Number(Number),
     String(String),
@@ -24,6 +27,24 @@ pub enum Value {
 }
 
 const NULL: &Value = &Value::Null;
+const UNKNOWN: &Value = &Value::Unknown;
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Null, Value::Null) | (Value::Unknown | Value::Changing, Value::Unknown | Value::Changing) => true,
+            (Value::Bool(one), Value::Bool(other)) => one == other,
+            (Value::Number(one), Value::Number(other)) => one == other,
+            (Value::String(one), Value::String(other)) => one == other,
+            (Value::List(one), Value::List(other)) => one == other,
+            (Value::Map(one), Value::Map(other)) => one == other,
+            (Value::Typed(one, value), Value::Typed(other, of_other)) => one == other && value == of_other,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Value {}
 
 impl Value {
     /// An object with these attributes.
@@ -95,6 +116,11 @@ impl Value {
         matches!(self.untyped(), Value::Unknown)
     }
 
+    /// Unknown, and sure to be another value than before.
+    pub fn is_changing(&self) -> bool {
+        matches!(self, Value::Changing)
+    }
+
     /// Neither this value nor anything in it is unknown.
     pub fn is_wholly_known(&self) -> bool {
         match self.untyped() {
@@ -152,16 +178,30 @@ impl Value {
 
     /// Whether the engine takes both for the same value of this type: the order of a set and absent attributes do not count.
     pub fn equal(&self, other: &Value, ty: &Type) -> bool {
-        match (self.to_msgpack(ty), other.to_msgpack(ty)) {
+        match (self.without_promises().to_msgpack(ty), other.without_promises().to_msgpack(ty)) {
             (Ok(mine), Ok(theirs)) => mine == theirs,
             _ => self == other,
         }
     }
 
-    /// The value without the type that a dynamic attribute carries along.
+    /// What is sure to change is unknown, and no more.
+    fn without_promises(&self) -> Value {
+        match self {
+            Value::Changing => Value::Unknown,
+            Value::List(items) => Value::List(items.iter().map(Value::without_promises).collect()),
+            Value::Map(entries) => {
+                Value::Map(entries.iter().map(|(name, value)| (name.clone(), value.without_promises())).collect())
+            }
+            Value::Typed(ty, value) => Value::Typed(ty.clone(), Box::new(value.without_promises())),
+            other => other.clone(),
+        }
+    }
+
+    /// The value without the type that a dynamic attribute carries along, and without the promise of one that is unknown.
     pub fn untyped(&self) -> &Value {
         match self {
             Value::Typed(_, value) => value.untyped(),
+            Value::Changing => UNKNOWN,
             value => value,
         }
     }
@@ -175,7 +215,7 @@ impl Value {
     pub(crate) fn kind(&self) -> &'static str {
         match self.untyped() {
             Value::Null => "null",
-            Value::Unknown => "not known yet",
+            Value::Unknown | Value::Changing => "not known yet",
             Value::Bool(_) => "a boolean",
             Value::Number(_) => "a number",
             Value::String(_) => "a string",

@@ -3,7 +3,7 @@
 use crate::Digest;
 
 /// The content of a file: its bytes; only their digest, where the bytes are fetched from another host at apply; or neither, in a
-/// plan that is made before the content exists.
+/// plan that is made before the content exists. Then it may be sure to be another one than the host has, or not.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content(Form);
 
@@ -11,7 +11,7 @@ pub struct Content(Form);
 enum Form {
     Bytes { bytes: Vec<u8>, digest: Digest },
     Digest(Digest),
-    Unknown,
+    Unknown { is_another: bool },
 }
 
 impl Content {
@@ -24,22 +24,30 @@ impl Content {
     pub fn by_digest(digest: Digest) -> Self {
         Content(Form::Digest(digest))
     }
-    /// Known after apply: something that goes into it is created by the same run. A plan takes it for a changed file.
+    /// Known after apply, and possibly what the host has: something that goes into it is not known yet.
     pub fn unknown() -> Self {
-        Content(Form::Unknown)
+        Content(Form::Unknown { is_another: false })
+    }
+    /// Known after apply, and not what the host has: the same run creates something that goes into it.
+    pub fn changing() -> Self {
+        Content(Form::Unknown { is_another: true })
+    }
+    /// Unknown, and possibly what the host has.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self.0, Form::Unknown { is_another: false })
     }
     /// `None` when only the digest is known, or nothing.
     pub fn bytes(&self) -> Option<&[u8]> {
         match &self.0 {
             Form::Bytes { bytes, .. } => Some(bytes),
-            Form::Digest(_) | Form::Unknown => None,
+            Form::Digest(_) | Form::Unknown { .. } => None,
         }
     }
     /// `None` while the content is unknown.
     pub fn digest(&self) -> Option<&Digest> {
         match &self.0 {
             Form::Bytes { digest, .. } | Form::Digest(digest) => Some(digest),
-            Form::Unknown => None,
+            Form::Unknown { .. } => None,
         }
     }
 }
@@ -49,7 +57,7 @@ impl PartialEq for Form {
     fn eq(&self, other: &Self) -> bool {
         let digest = |form: &Form| match form {
             Form::Bytes { digest, .. } | Form::Digest(digest) => Some(digest.clone()),
-            Form::Unknown => None,
+            Form::Unknown { .. } => None,
         };
         digest(self) == digest(other)
     }

@@ -198,14 +198,27 @@ impl Bundle {
         self.needs.merge(other.needs);
     }
 
-    /// Gives unknown contents the digests that a manifest of the same host records: what they are made of stays as it is. Content
-    /// of which nothing is recorded stays unknown.
-    pub fn recall(&mut self, recorded: &Manifest) {
-        for (path, file) in self.files.iter_mut().filter(|(_, file)| file.content.digest().is_none()) {
+    /// Gives undecided contents the digests that a manifest of the same host records, where what they are made of stays as it is.
+    /// Content of which nothing is recorded stays unknown.
+    pub fn recall(&mut self, recorded: &Manifest, stays: impl Fn(&HostPath) -> bool) {
+        for (path, file) in self.files.iter_mut().filter(|(path, file)| file.content.is_undecided() && stays(path)) {
             if let Some(digest) = recorded.files.get(path).and_then(|recorded| recorded.sha256.clone()) {
                 file.content = Content::by_digest(digest);
             }
         }
+    }
+
+    /// Unknown contents of these files are sure to be others than the host has.
+    pub fn mark_changing<'a>(&mut self, paths: impl IntoIterator<Item = &'a HostPath>) {
+        for path in paths {
+            let undecided = self.files.get_mut(path).filter(|file| file.content.is_undecided());
+            undecided.into_iter().for_each(|file| file.content = Content::changing());
+        }
+    }
+
+    /// Whether a file may turn out to be what the host has, which a manifest records.
+    pub fn is_undecided(&self, recorded: &Manifest) -> bool {
+        self.files.iter().any(|(path, file)| file.content.is_undecided() && recorded.files.contains_key(path))
     }
 
     /// Files whose content is known after apply.

@@ -75,16 +75,19 @@ pub struct Plan {
     pub ending: BTreeMap<String, OffsetDateTime>,
 }
 
-/// What must be issued, for what reason.
+/// What must be issued, for what reason. Names and addresses of leaves that are `undecided` are not compared with their spec, which does
+/// not have all of them yet.
 ///
 /// A leaf is due `renew_before_hours` before its end, but never in the first half of its life: otherwise a validity shorter
-/// than that would be renewed by every apply. One that ends with its authority is not due: another one would end then too.
+/// than that would be renewed by every apply. One that ends with its authority is not due: another one would end then too. One that is
+/// due is renewed, whatever it says in addition.
 /// An authority is issued once.
 pub fn plan_issue(
     specs: &BTreeMap<String, CertificateSpec>,
     certificates: &BTreeMap<String, String>,
     now: OffsetDateTime,
     renew_before_hours: u64,
+    undecided: &BTreeSet<String>,
 ) -> Plan {
     let observed: BTreeMap<&str, Certificate> =
         certificates.iter().filter_map(|(name, pem)| Some((name.as_str(), Certificate::read(name, pem).ok()?))).collect();
@@ -92,7 +95,7 @@ pub fn plan_issue(
     for (name, spec) in specs.iter().filter(|(_, spec)| spec.authority.is_none()) {
         plan.add_authority(name, spec, certificates, &observed, now);
     }
-    let renewal = Renewal { now, renew_before: hours(renew_before_hours) };
+    let renewal = Renewal { now, renew_before: hours(renew_before_hours), undecided };
     for (name, spec) in specs {
         let Some(authority) = spec.authority.as_deref() else { continue };
         let signer = observed.get(authority).filter(|_| !plan.is_issued(authority));
@@ -127,7 +130,7 @@ impl Plan {
             }
             return;
         };
-        if let Some(reason) = difference(spec, found) {
+        if let Some(reason) = difference(spec, found, true) {
             self.refused.insert(name.to_owned(), reason);
         }
         if found.not_after - now <= AUTHORITY_NOTICE.min(found.lifetime() / 2) {
@@ -136,12 +139,13 @@ impl Plan {
     }
 }
 
-struct Renewal {
+struct Renewal<'a> {
     now: OffsetDateTime,
     renew_before: Duration,
+    undecided: &'a BTreeSet<String>,
 }
 
-impl Renewal {
+impl Renewal<'_> {
     /// Why a leaf is issued. `signer` is its authority, unless that is issued as well.
     fn reason(
         &self,
@@ -154,19 +158,26 @@ impl Renewal {
         let Some(found) = found else {
             return Some(if certificates.contains_key(name) { Reason::Unreadable } else { Reason::Missing });
         };
-        if let Some(reason) = difference(spec, found) {
-            return Some(reason);
+        let difference = difference(spec, found, !self.undecided.contains(name));
+        if let Some(reason) = difference.as_ref().filter(|reason| !reason.keeps_key()) {
+            return Some(reason.clone());
         }
-        let Some(signer) = signer.filter(|signer| found.is_signed_by(signer)) else {
-            return Some(Reason::AuthorityReplaced(spec.authority.clone().unwrap_or_default()));
-        };
+        let signer = signer.filter(|signer| found.is_signed_by(signer));
+        if signer.is_some_and(|signer| self.is_due(found, signer)) {
+            return Some(Reason::Expires(found.not_after));
+        }
+        let replaced = || Reason::AuthorityReplaced(spec.authority.clone().unwrap_or_default());
+        difference.or_else(|| signer.is_none().then(replaced))
+    }
+
+    fn is_due(&self, found: &Certificate, signer: &Certificate) -> bool {
         let is_due = found.not_after - self.now <= self.renew_before.min(found.lifetime() / 2);
-        (is_due && found.not_after < signer.not_after).then_some(Reason::Expires(found.not_after))
+        is_due && found.not_after < signer.not_after
     }
 }
 
 /// What a certificate says otherwise than its spec.
-fn difference(spec: &CertificateSpec, certificate: &Certificate) -> Option<Reason> {
+fn difference(spec: &CertificateSpec, certificate: &Certificate, compares_names: bool) -> Option<Reason> {
     if certificate.common_name != spec.common_name || certificate.organizations != spec.organizations {
         return Some(Reason::SubjectChanged);
     }
@@ -177,7 +188,7 @@ fn difference(spec: &CertificateSpec, certificate: &Certificate) -> Option<Reaso
         return Some(Reason::UsagesChanged);
     }
     let (wanted, found) = (names(&spec.dns_names, &spec.addresses), names(&certificate.dns_names, &certificate.addresses));
-    if wanted != found {
+    if compares_names && wanted != found {
         let only_in = |these: &BTreeSet<String>, those: &BTreeSet<String>| these.difference(those).cloned().collect();
         return Some(Reason::NamesChanged { added: only_in(&wanted, &found), removed: only_in(&found, &wanted) });
     }

@@ -54,7 +54,7 @@ pub fn certificate_specs(request: &Request) -> Result<BTreeMap<String, Certifica
 /// Parts of a request that are not known yet. Leaves that say something of them cannot be compared with their spec.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Undecided {
-    /// What concerns every leaf: the algorithm of keys, validity, time of renewal.
+    /// The time of renewal: every leaf may be due.
     pub all_leaves: bool,
     pub endpoints: bool,
     /// Cluster domain or service CIDRs.

@@ -149,8 +149,27 @@ impl Engine {
         }
     }
 
-    /// `planned` is null for a destroy. Stops the provider while it runs when the world says so.
+    /// As an engine applies: once what the configuration refers to is known, it asks for a second plan, holds that against the first one,
+    /// and applies it. `planned` is null for a destroy. Stops the provider while it runs when the world says so.
     pub async fn apply(&mut self, name: &str, prior: &Value, config: &Value, planned: &Value) -> Outcome {
+        if planned.is_null() {
+            return self.apply_planned(name, prior, config, planned).await;
+        }
+        let last = match self.ask_plan(name, prior, config).await {
+            Ok(last) => last,
+            Err(said) => {
+                let errors = said.into_iter().map(|said| said.text).collect();
+                return Outcome { state: prior.clone(), errors, warnings: Vec::new() };
+            }
+        };
+        let found = contract::broken_promises(&self.schemas[name], planned, &last.planned);
+        assert!(found.is_empty(), "inconsistent final plan of {name}:\n{}", found.join("\n"));
+        assert_eq!(last.replaces, [""; 0], "the action of the plan of {name} changes");
+        self.apply_planned(name, prior, config, &last.planned).await
+    }
+
+    /// Applies these very values.
+    pub async fn apply_planned(&mut self, name: &str, prior: &Value, config: &Value, planned: &Value) -> Outcome {
         let schema = self.schemas[name].clone();
         let request = apply_resource_change::Request {
             type_name: name.into(),
@@ -175,7 +194,7 @@ impl Engine {
         let state = self.value(name, response.new_state);
         assert!(state.is_wholly_known(), "a state of {name} holds unknown values");
         if errors.is_empty() && warnings.iter().all(|warning| !warning.starts_with("Stopped")) {
-            contract::check_applied(&schema, planned, &state);
+            contract::check_applied(&schema, prior, planned, &state);
         }
         Outcome { state, errors, warnings }
     }

@@ -53,7 +53,8 @@ async fn a_flag_that_is_not_known_yet_leaves_the_rest_of_its_cluster_known() {
     assert!(!unknown.is_empty() && unknown.iter().all(|key| key.contains("kube-apiserver.service")), "{unknown:?}");
     // It may turn out to be what it was: then nothing restarts.
     assert!(plan.planned.get("rollout").is_unknown() && plan.planned.get("steps").is_unknown());
-    let warning = plan.warnings.iter().find(|warning| warning.contains("his change may disrupt: ")).unwrap();
+    let warning =
+        plan.warnings.iter().find(|warning| warning.contains("teps of this change are known only during apply")).unwrap();
     assert!(warning.contains("restart kube-apiserver.service") && !warning.contains("etcd.service"), "{warning}");
 }
 

@@ -38,7 +38,7 @@ async fn what_is_no_longer_as_planned_is_refused_before_anything_is_changed() {
             lines.set(key, "what it was when it was planned".into());
             older.set("host_contents", lines);
             stage.world.arm(None);
-            let refused = stage.engine.apply(name, &Value::Null, &config, &older).await;
+            let refused = stage.engine.apply_planned(name, &Value::Null, &config, &older).await;
             let says = |part: &str| refused.errors.iter().any(|error| error.contains(part));
             assert!(refused.errors.len() == 1 && says("out of date") && says(key) && says("Plan again"), "{:?}", refused.errors);
             assert!(refused.state.is_null());

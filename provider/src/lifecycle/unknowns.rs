@@ -1,6 +1,7 @@
 //! Every attribute of every resource, at every depth, made null, unknown and partly unknown: what is said of it, and
 //! that a plan with something unknown knows nothing that changes once it is known. Made from the schemas: no list is kept here.
 
+use super::contract;
 use super::engine::Said;
 use super::rows::{ROWS, Row};
 use super::{Stage, complete};
@@ -8,16 +9,16 @@ use schema::{Attribute, AttributePath, Kind, Nesting, NullElements, Schema, Step
 use std::collections::BTreeMap;
 
 /// A configuration with one part of it replaced.
-struct Trial {
-    path: AttributePath,
-    config: Value,
-    what: What,
+pub(super) struct Trial {
+    pub path: AttributePath,
+    pub config: Value,
+    pub what: What,
     /// Null where there has to be a value.
     refused: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum What {
+pub(super) enum What {
     Null,
     /// It may turn out to be what the configuration that it was made from has there.
     Unknown,
@@ -27,10 +28,6 @@ enum What {
 
 /// `k8s_pki` never reissues them: one that is unknown would be a new one, and a cluster that exists refuses it.
 const FOUNDATIONS: [&str; 2] = ["pki.public_keys[", "pki.encryption_keys["];
-
-/// What becomes content of files on hosts.
-const CONTENTS: [&str; 4] =
-    ["pki", "cluster.apiserver_authority", "cluster.kubelet_client_authority", "cluster.kube_proxy_kubeconfig_sha256"];
 
 /// An id that another resource gives later is planned as one that will be there, although it could turn out to be null.
 const TAKEN_TO_BE_THERE: [&str; 1] = ["elastic_ip_id"];
@@ -47,7 +44,7 @@ impl std::fmt::Display for Trial {
     }
 }
 
-fn trials(schema: &Schema, config: &Value) -> Vec<Trial> {
+pub(super) fn trials(schema: &Schema, config: &Value) -> Vec<Trial> {
     let mut found = Vec::new();
     of_attributes(&schema.attributes, config, &AttributePath::root(), What::Unknown, &mut found);
     found
@@ -161,30 +158,6 @@ fn put(value: &Value, steps: &[Step], part: Value) -> Value {
     value
 }
 
-/// Nothing that `before` knows is otherwise in `after`.
-fn disagreements(before: &Value, after: &Value, at: &AttributePath, found: &mut Vec<String>) {
-    match (before, after) {
-        (Value::Unknown, _) => {}
-        (Value::Map(entries), Value::Map(others)) if entries.keys().eq(others.keys()) => {
-            for (name, value) in entries {
-                disagreements(value, after.get(name), &at.clone().then(name), found);
-            }
-        }
-        // A set of which an element is unknown has its elements in no order that stays.
-        (Value::List(items), Value::List(others)) if items.len() == others.len() && items.contains(&Value::Unknown) => {
-            let missing = items.iter().filter(|item| **item != Value::Unknown && !others.contains(item));
-            found.extend(missing.map(|item| format!("{at} had {item:?}")));
-        }
-        (Value::List(items), Value::List(others)) if items.len() == others.len() => {
-            for (index, (item, other)) in items.iter().zip(others).enumerate() {
-                disagreements(item, other, &at.clone().index(index), found);
-            }
-        }
-        _ if before == after => {}
-        _ => found.push(format!("{at} was {before:?}, becomes {after:?}").chars().take(300).collect()),
-    }
-}
-
 /// What breaks the contract, one line each.
 struct Judge {
     row: &'static str,
@@ -214,19 +187,12 @@ impl Judge {
         }
     }
 
-    fn plans(&mut self, trial: &Trial, stage: &str, with_unknown: &Value, known: &Value) {
-        let (mut with_unknown, mut known, mut found) = (with_unknown.clone(), known.clone(), Vec::new());
+    /// Nothing that is known with the unknown value is otherwise once it turns out to be what it is without.
+    fn plans(&mut self, schema: &Schema, trial: &Trial, stage: &str, (with_unknown, known): (&Value, &Value)) {
         if trial.is_of(&TAKEN_TO_BE_THERE) {
             return;
         }
-        if trial.is_of(&CONTENTS) {
-            // A file of unknown content is planned as one that changes, whatever becomes of it: docs/adr/0016.
-            for name in ["rollout", "steps"] {
-                with_unknown.set(name, Value::Null);
-                known.set(name, Value::Null);
-            }
-        }
-        disagreements(&with_unknown, &known, &AttributePath::root(), &mut found);
+        let found = contract::broken_promises(schema, with_unknown, known);
         self.faults.extend(found.into_iter().map(|found| format!("{}: {stage} with {trial}: {found}", self.row)));
     }
 }
@@ -257,7 +223,7 @@ async fn faults_of(row: &'static Row) -> Vec<String> {
             for (when, prior) in [("create", &Value::Null), ("update", &state)] {
                 match stage.engine.ask_plan(row.name, prior, &trial.config).await {
                     Err(said) => judge.errors(&trial, &format!("plan of {when}"), &said),
-                    Ok(plan) if trial.what == What::Unknown => judge.plans(&trial, when, &plan.planned, &known[when]),
+                    Ok(plan) if trial.what == What::Unknown => judge.plans(&schema, &trial, when, (&plan.planned, &known[when])),
                     Ok(_) => {}
                 }
             }

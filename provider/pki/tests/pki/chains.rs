@@ -6,6 +6,7 @@ use credentials::Credentials;
 use pki::{KeyAlgorithm, Request, Usage, plan_issue};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -144,7 +145,10 @@ fn every_key_algorithm_makes_chains_and_keys_that_both_verifiers_read() {
             (&credentials.known_certificates()["cluster-ca"], &credentials.known_certificates()["prometheus"]);
         accepted_by_openssl(authority, leaf, "sslclient");
         webpki_verify(authority, leaf, Usage::ClientAuth).unwrap();
-        assert!(plan_issue(&specs, &credentials.known_certificates(), NOW, 0) == pki::Plan::default(), "{key_algorithm}");
+        assert!(
+            plan_issue(&specs, &credentials.known_certificates(), NOW, 0, &BTreeSet::new()) == pki::Plan::default(),
+            "{key_algorithm}"
+        );
         keys_fit(&credentials);
     }
 }

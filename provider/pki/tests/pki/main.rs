@@ -60,7 +60,7 @@ fn addresses(texts: &[&str]) -> Vec<IpAddr> {
 /// Everything issued for a request that nothing has been issued for.
 fn issue_all(request: &Request) -> (BTreeMap<String, CertificateSpec>, Credentials) {
     let specs = certificate_specs(request).unwrap();
-    let reasons = plan_issue(&specs, &BTreeMap::new(), NOW, RENEW_BEFORE_HOURS).issue;
+    let reasons = plan_issue(&specs, &BTreeMap::new(), NOW, RENEW_BEFORE_HOURS, &BTreeSet::new()).issue;
     let credentials = issue(&specs, &Credentials::default(), &reasons, NOW).map_err(|error| error.to_string()).ok().unwrap();
     (specs, credentials)
 }
@@ -69,7 +69,7 @@ fn issue_all(request: &Request) -> (BTreeMap<String, CertificateSpec>, Credentia
 fn issue_only(request: &Request, names: &[&str]) -> (BTreeMap<String, CertificateSpec>, Credentials) {
     let mut specs = certificate_specs(request).unwrap();
     specs.retain(|name, _| names.contains(&name.as_str()));
-    let plan = plan_issue(&specs, &BTreeMap::new(), NOW, RENEW_BEFORE_HOURS).issue;
+    let plan = plan_issue(&specs, &BTreeMap::new(), NOW, RENEW_BEFORE_HOURS, &BTreeSet::new()).issue;
     let credentials = issue(&specs, &Credentials::default(), &plan, NOW).ok().unwrap();
     (specs, credentials)
 }

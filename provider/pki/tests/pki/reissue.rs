@@ -15,7 +15,7 @@ fn plan_after(change: fn(&mut Request), now: OffsetDateTime) -> BTreeMap<String,
 }
 
 fn full_plan_after(request: &Request, now: OffsetDateTime) -> Plan {
-    plan_issue(&certificate_specs(request).unwrap(), &issued().1.known_certificates(), now, RENEW_BEFORE_HOURS)
+    plan_issue(&certificate_specs(request).unwrap(), &issued().1.known_certificates(), now, RENEW_BEFORE_HOURS, &BTreeSet::new())
 }
 
 #[track_caller]
@@ -103,7 +103,8 @@ fn another_key_algorithm_or_cluster_name_is_refused_for_every_authority() {
 #[test]
 fn an_authority_that_is_lost_or_unreadable_is_refused_and_one_that_never_was_is_issued() {
     let (specs, credentials) = issued();
-    let plan = |certificates: &BTreeMap<String, String>| plan_issue(specs, certificates, NOW, RENEW_BEFORE_HOURS);
+    let plan =
+        |certificates: &BTreeMap<String, String>| plan_issue(specs, certificates, NOW, RENEW_BEFORE_HOURS, &BTreeSet::new());
     let mut certificates = credentials.known_certificates();
     certificates.insert("etcd-ca".into(), "not PEM".into());
     certificates.remove("cluster-ca");
@@ -147,7 +148,9 @@ fn an_authority_that_ends_is_kept_and_reported() {
 fn leaves_end_with_their_authority_and_are_not_renewed_for_nothing() {
     let (specs, credentials) = issued();
     let end = NOW + Duration::hours(87_600);
-    let plan = |credentials: &Credentials, now| plan_issue(specs, &credentials.known_certificates(), now, RENEW_BEFORE_HOURS);
+    let plan = |credentials: &Credentials, now| {
+        plan_issue(specs, &credentials.known_certificates(), now, RENEW_BEFORE_HOURS, &BTreeSet::new())
+    };
     let late = end - Duration::hours(24);
     let renewed = issue(specs, credentials, &plan(credentials, late).issue, late).ok().unwrap();
     assert_eq!(expiry(&renewed.known_certificates()["admin"]).unwrap(), end);
@@ -165,10 +168,10 @@ fn leaves_whose_authority_was_replaced_without_them_are_found() {
     let half = issue(specs, credentials, &first_step, NOW).ok().unwrap();
     assert_eq!(half.known_certificates()["front-proxy-client"], credentials.known_certificates()["front-proxy-client"]);
 
-    let second_step = plan_issue(specs, &half.known_certificates(), NOW, RENEW_BEFORE_HOURS).issue;
+    let second_step = plan_issue(specs, &half.known_certificates(), NOW, RENEW_BEFORE_HOURS, &BTreeSet::new()).issue;
     assert_eq!(second_step, BTreeMap::from([("front-proxy-client".into(), Reason::AuthorityReplaced("front-proxy-ca".into()))]));
     let whole = issue(specs, &half, &second_step, NOW).ok().unwrap();
-    assert_eq!(plan_issue(specs, &whole.known_certificates(), NOW, RENEW_BEFORE_HOURS), Plan::default());
+    assert_eq!(plan_issue(specs, &whole.known_certificates(), NOW, RENEW_BEFORE_HOURS, &BTreeSet::new()), Plan::default());
 }
 
 #[test]
@@ -180,7 +183,7 @@ fn what_cannot_be_read_back_is_issued_again() {
     }
     // A key where a certificate should stand.
     certificates.insert("kube-proxy".into(), credentials.private_keys["kube-proxy"].as_ref().known().unwrap().reveal().into());
-    let plan = plan_issue(specs, &certificates, NOW, RENEW_BEFORE_HOURS).issue;
+    let plan = plan_issue(specs, &certificates, NOW, RENEW_BEFORE_HOURS, &BTreeSet::new()).issue;
     let expected = ["admin", "kube-proxy", "scheduler"].map(|name| (name.to_owned(), Reason::Unreadable));
     assert_eq!(plan, BTreeMap::from(expected));
 }
@@ -188,7 +191,7 @@ fn what_cannot_be_read_back_is_issued_again() {
 #[test]
 fn the_plan_of_a_new_cluster_names_everything() {
     let specs = certificate_specs(&request()).unwrap();
-    let plan = plan_issue(&specs, &Credentials::default().known_certificates(), NOW, RENEW_BEFORE_HOURS).issue;
+    let plan = plan_issue(&specs, &Credentials::default().known_certificates(), NOW, RENEW_BEFORE_HOURS, &BTreeSet::new()).issue;
     assert!(plan.len() == specs.len() && plan.values().all(|reason| *reason == Reason::Missing));
 }
 
@@ -218,14 +221,14 @@ proptest! {
         let (specs, mut credentials) = issue_all(&request);
         let later = NOW + Duration::hours(hours_later);
         for now in [NOW, later] {
-            let plan = plan_issue(&specs, &credentials.known_certificates(), now, renew_before);
+            let plan = plan_issue(&specs, &credentials.known_certificates(), now, renew_before, &BTreeSet::new());
             if !plan.refused.is_empty() {
                 // An authority has ended, which nothing that is issued mends.
                 prop_assert!(now > NOW && plan.ending.keys().any(|name| plan.refused.contains_key(name)));
                 break;
             }
             credentials = issue(&specs, &credentials, &plan.issue, now).ok().unwrap();
-            prop_assert_eq!(plan_issue(&specs, &credentials.known_certificates(), now, renew_before).issue, BTreeMap::new());
+            prop_assert_eq!(plan_issue(&specs, &credentials.known_certificates(), now, renew_before, &BTreeSet::new()).issue, BTreeMap::new());
             for (name, spec) in &specs {
                 if let Some(authority) = &spec.authority {
                     let ends = |name: &String| expiry(&credentials.known_certificates()[name]).unwrap();

@@ -57,6 +57,15 @@ pub fn changed(host: &Manifest, credentials: &Credentials) -> BTreeSet<Changed> 
     changed
 }
 
+/// Whether this file holds an authority or the service account key, of which a cluster that stays takes no others. The configuration of
+/// encryption is not among them: keys may follow those in use.
+pub fn is_kept(path: &HostPath) -> bool {
+    let is = |folder: &str, file: &str| path.as_str().strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')) == Some(file);
+    let of_service_accounts = ["pub", "key"].map(|end| format!("{SERVICE_ACCOUNT}.{end}"));
+    AUTHORITIES.iter().any(|(_, folder, file)| is(folder, file))
+        || of_service_accounts.iter().any(|file| is(KUBERNETES_PKI, file))
+}
+
 fn is_other(host: &Manifest, path: &str, text: &Part<String>) -> bool {
     let recorded = host.files.get(&HostPath::literal(path));
     recorded.is_some_and(|recorded| match text {

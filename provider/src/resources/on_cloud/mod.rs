@@ -55,7 +55,7 @@ pub trait CloudResource: Send + Sync + 'static {
     /// The cluster whose tags the objects carry. `None` while it is unknown.
     fn cluster_name(&self, planned: &Value) -> Option<String> {
         match planned.get("cluster_name") {
-            Value::Unknown => None,
+            Value::Unknown | Value::Changing => None,
             name => name.as_str().map(str::to_owned).or_else(|| self.owner_name(planned)),
         }
     }

@@ -142,6 +142,8 @@ pub struct Declared<'a, R: HostResource + ?Sized> {
     pub config: &'a R::Config,
     /// Has the write-only values, which `config` has not.
     pub with_secrets: &'a R::Config,
+    /// As the engine sends it: it says of unknown values which are sure to change.
+    pub written: &'a Value,
     /// The prior state at plan, the planned one at apply.
     pub state: Option<&'a Value>,
     /// What exists.
@@ -233,25 +235,18 @@ impl<R: HostResource> OnHosts<R> {
         if diagnostics.has_errors() {
             return Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() });
         }
+        let (shared, written) = (&self.shared, &request.config);
         let declared =
-            Declared { shared: &self.shared, config: &config, with_secrets: &with_secrets, state: prior, prior, actions: None };
+            Declared { shared, config: &config, with_secrets: &with_secrets, written, state: prior, prior, actions: None };
         let Desired { mut bundles, warnings } = self.resource.desired(&declared, &mut planned).await?;
         diagnostics.extend(warnings);
-        let mut may_stay = false;
         if bundles.is_none() {
             bundles = self.whatever_comes(request, prior, &mut planned).await;
-            let is_known_to = |host: &HostName| before.manifests.contains_key(host);
-            let is_unknown = |bundle: &Bundle| bundle.unknown_files().next().is_some();
-            may_stay = bundles.iter().flatten().any(|(host, bundle)| is_known_to(host) && is_unknown(bundle));
         }
-        let bundles = bundles.map(|bundles| keeping_stamps(bundles, &before.manifests));
         // What depends on a value that is unknown: engines replace, and the value may turn out to be the one that it was.
         let is_settled = replaced.is_none() || requires_replace.iter().any(|path| planned.at(path).is_wholly_known());
         let facts = self.resource.assume(&config, prior)?;
-        let mut rollout = self.resource.rollout(&config, &facts);
-        // A file of a host that exists may turn out to be as it is: then nothing follows from it.
-        rollout.is_settled &= !may_stay;
-        let mut response = plan::plan(&before, planned, bundles.as_ref(), &rollout)?;
+        let mut response = plan::plan(&before, planned, bundles, &self.resource.rollout(&config, &facts))?;
         if !is_settled {
             ["rollout", steps::STEPS].into_iter().for_each(|name| response.planned.set(name, Value::Unknown));
         }

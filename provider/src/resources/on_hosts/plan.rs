@@ -1,7 +1,8 @@
-//! The plan of a resource on hosts: what each host should have, compared with what the state says that it has, put into steps.
-//! Pure.
+//! The plan of a resource on hosts: what each host should have, compared with what the state says that it has, put into steps. They are
+//! known where they follow whatever becomes of what is not known yet: a plan promises what it knows. Pure.
 
 use super::errors::refused;
+use super::keeping_stamps;
 use super::recorded::{HOST_CONTENTS, Recorded, set_desired};
 use super::steps::{self, STEPS};
 use bundle::{Bundle, Difference, Digest, HostName, Item, Manifest, Observed, What};
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 pub fn plan(
     before: &Before<'_>,
     mut planned: Value,
-    desired: Option<&BTreeMap<HostName, Bundle>>,
+    desired: Option<BTreeMap<HostName, Bundle>>,
     rollout: &Rollout<'_>,
 ) -> Result<PlanResponse, Diagnostic> {
     let Before { state, recorded, .. } = before;
@@ -28,21 +29,30 @@ pub fn plan(
         planned.set(STEPS, Value::Unknown);
         return Ok(PlanResponse { planned, ..PlanResponse::default() });
     };
+    let if_same = if_same(before, &desired);
+    let desired = &keeping_stamps(desired, &before.manifests);
     set_desired(&mut planned, desired)?;
     let mut diagnostics = Diagnostics::default();
     let states = host_states(before, desired)?;
-    let steps = (rollout.plan)(&states).map_err(|refusal| refused(&refusal))?;
-    let unchanged = steps.is_empty() && state.is_some_and(|state| state.get(HOST_CONTENTS) == planned.get(HOST_CONTENTS));
+    let steps_on = |states: &[HostState]| (rollout.plan)(states).map_err(|refusal| refused(&refusal));
+    let steps = steps_on(&states)?;
+    let is_decided = match if_same {
+        Some(if_same) => steps_on(&host_states(before, &if_same)?)? == steps,
+        None => true,
+    };
+    let is_settled = rollout.is_settled && is_decided;
+    let unchanged =
+        is_settled && steps.is_empty() && state.is_some_and(|state| state.get(HOST_CONTENTS) == planned.get(HOST_CONTENTS));
     if let (true, Some(state)) = (unchanged, state) {
         ["rollout", STEPS].into_iter().for_each(|name| planned.set(name, state.get(name).clone()));
     } else {
         let runs = rollout::runs(&steps);
         let lines: Vec<String> = runs.iter().map(ToString::to_string).collect();
         let (lines, data) = (encode(&lines), steps::to_value(&runs, states.len()));
-        planned.set("rollout", if rollout.is_settled { lines } else { Value::Unknown });
-        planned.set(STEPS, if rollout.is_settled { data } else { Value::Unknown });
+        planned.set("rollout", if is_settled { lines } else { Value::Unknown });
+        planned.set(STEPS, if is_settled { data } else { Value::Unknown });
         if state.is_some() {
-            diagnostics.extend(disruption(&runs, rollout.is_settled));
+            diagnostics.extend(if is_decided { disruption(&runs) } else { Some(undecided(&runs)) });
         }
     }
     Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() })
@@ -72,23 +82,39 @@ pub struct Rollout<'a> {
     pub is_settled: bool,
 }
 
-fn disruption(runs: &[Run], is_settled: bool) -> Option<Diagnostic> {
+/// What hosts should have if nothing changes that may stay as it is. `None` where that is decided.
+fn if_same(before: &Before<'_>, desired: &BTreeMap<HostName, Bundle>) -> Option<BTreeMap<HostName, Bundle>> {
+    let is_undecided =
+        |(host, bundle): (&HostName, &Bundle)| before.manifests.get(host).is_some_and(|had| bundle.is_undecided(had));
+    if !desired.iter().any(is_undecided) {
+        return None;
+    }
+    let mut bundles = desired.clone();
+    for (host, bundle) in &mut bundles {
+        before.manifests.get(host).into_iter().for_each(|recorded| bundle.recall(recorded, |_| true));
+    }
+    Some(keeping_stamps(bundles, &before.manifests))
+}
+
+fn undecided(runs: &[Run]) -> Diagnostic {
+    let lines: Vec<String> = runs.iter().map(ToString::to_string).collect();
+    Diagnostic::warning("the steps of this change are known only during apply").detail(format!(
+        "Some files are made of values that are not known yet, and may turn out to be what they are. If all of them change, this follows, in this          order:\n{}",
+        lines.join("\n")
+    ))
+}
+
+fn disruption(runs: &[Run]) -> Option<Diagnostic> {
     let disruptive: Vec<&Run> = runs.iter().filter(|run| run.disruption() != Disruption::None).collect();
     if disruptive.is_empty() {
         return None;
     }
     let count: usize = disruptive.iter().map(|run| run.count()).sum();
     let lines: Vec<String> = disruptive.iter().map(ToString::to_string).collect();
-    let steps = format!("{count} {}", if count == 1 { "step" } else { "steps" });
-    let (summary, condition) = match is_settled {
-        true => (format!("this change disrupts: {steps}"), ""),
-        false => (
-            format!("this change may disrupt: {steps}"),
-            "That depends on values that are not known yet: if they turn out as before, nothing follows from them. ",
-        ),
-    };
-    let detail = format!("{condition}In this order, each after the one before is healthy:\n{}", lines.join("\n"));
-    Some(Diagnostic::warning(summary).detail(detail))
+    Some(
+        Diagnostic::warning(format!("this change disrupts: {count} {}", if count == 1 { "step" } else { "steps" }))
+            .detail(format!("In this order, each after the one before is healthy:\n{}", lines.join("\n"))),
+    )
 }
 
 /// What a plan assumes that hosts have: what the state says, less the drift that the last refresh found.
@@ -160,11 +186,11 @@ mod tests {
     fn create(desired: &BTreeMap<HostName, Bundle>) -> Value {
         let hosts = desired.keys().map(|name| (name.to_string(), Value::object([]))).collect();
         let proposed = Value::object([("hosts", Value::Map(hosts))]);
-        plan(&Before::of(None).unwrap(), proposed, Some(desired), &load_balancer()).unwrap().planned
+        plan(&Before::of(None).unwrap(), proposed, Some(desired.clone()), &load_balancer()).unwrap().planned
     }
 
     fn update(prior: Value, desired: &BTreeMap<HostName, Bundle>) -> Value {
-        plan(&Before::of(Some(&prior)).unwrap(), prior.clone(), Some(desired), &load_balancer()).unwrap().planned
+        plan(&Before::of(Some(&prior)).unwrap(), prior.clone(), Some(desired.clone()), &load_balancer()).unwrap().planned
     }
 
     #[test]

@@ -26,6 +26,7 @@ impl<R: HostResource> OnHosts<R> {
                 shared: &self.shared,
                 config: &config,
                 with_secrets: &with_secrets,
+                written: &request.config,
                 state: prior,
                 prior,
                 actions: None,

@@ -17,7 +17,7 @@ use crate::spelling;
 use async_trait::async_trait;
 use bundle_object::issued;
 use config::{Config, Wanted};
-use pki::{Plan, Undecided};
+use pki::Undecided;
 use protocol::{
     ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
 };
@@ -184,15 +184,18 @@ impl Pki {
         };
         let specs = pki::certificate_specs(&wanted).map_err(|error| validate::declared_wrong(&error))?;
         let now = self.shared.world.now();
-        let mut plan = pki::plan_issue(&specs, &issued.known_certificates(), now, config.renew_before());
+        let (undecided, is_key_undecided) = (undecided.names(&wanted, &specs), undecided.all_leaves);
+        let plan = pki::plan_issue(&specs, &issued.known_certificates(), now, config.renew_before(), &undecided);
         if let Some(prior_config) = &prior_config {
             refusal::refuse(&wanted.cluster_name, &issued, prior_config, &config, &plan)?;
         }
-        let undecided = undecided.names(&wanted, &specs);
-        plan.issue.retain(|name, _| !undecided.contains(name));
-        outputs::plan(&mut planned, &issued, &specs, &open(&plan, &undecided)).map_err(|error| unreadable(&error))?;
+        let perhaps: BTreeSet<String> = undecided.into_iter().filter(|name| !plan.issue.contains_key(name)).collect();
+        // Of another subject, or due: for another key.
+        let keys = perhaps.iter().filter(|name| is_key_undecided || !specs.contains_key(*name)).cloned().collect();
+        let open = outputs::Open { sure: &plan.issue, certificates: &perhaps, keys: &keys };
+        outputs::plan(&mut planned, &issued, &specs, &open).map_err(|error| unreadable(&error))?;
         if exists {
-            let perhaps: Vec<&String> = undecided.iter().filter(|name| issued.certificates.contains_key(*name)).collect();
+            let perhaps: Vec<&String> = perhaps.iter().filter(|name| issued.certificates.contains_key(*name)).collect();
             diagnostics.extend(refusal::reissue_warning(&plan, &perhaps));
             diagnostics.extend(refusal::ending_warning(&wanted.cluster_name, &plan.ending, now));
         }
@@ -213,7 +216,7 @@ impl Pki {
         let issued = issued(request.prior.as_ref())?;
         let now = self.shared.world.now();
         let known = issued.known_certificates();
-        let mut plan = pki::plan_issue(&specs, &known, now, config.renew_before());
+        let mut plan = pki::plan_issue(&specs, &known, now, config.renew_before(), &BTreeSet::new());
         if let Some(prior) = &request.prior {
             refusal::refuse(&wanted.cluster_name, &issued, &decode(prior)?, &config, &plan)?;
         }
@@ -225,15 +228,6 @@ impl Pki {
         state.set("id", wanted.cluster_name.as_str().into());
         outputs::set(&mut state, &credentials).map_err(world)?;
         Ok(state)
-    }
-}
-
-/// What is issued, or may be, and which of it for another key.
-fn open(plan: &Plan, undecided: &BTreeSet<String>) -> outputs::Open {
-    let renewed = plan.issue.iter().filter(|(_, reason)| !reason.keeps_key()).map(|(name, _)| name);
-    outputs::Open {
-        certificates: plan.issue.keys().chain(undecided).cloned().collect(),
-        keys: renewed.chain(undecided).cloned().collect(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::bundle_object::{certificates, to_value};
 use credentials::{Credentials, EncryptionKey, Part};
-use pki::{CertificateSpec, PkiError};
+use pki::{CertificateSpec, PkiError, Reason};
 use schema::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,14 +24,32 @@ pub fn set(values: &mut Value, credentials: &Credentials) -> Result<(), PkiError
     Ok(())
 }
 
-/// What a plan does not know yet, because an apply issues it, or may.
-pub struct Open {
-    pub certificates: BTreeSet<String>,
-    /// Of those that are issued for another key than they have.
-    pub keys: BTreeSet<String>,
+/// What a plan does not know yet.
+pub struct Open<'a> {
+    /// Certificates that an apply issues.
+    pub sure: &'a BTreeMap<String, Reason>,
+    /// Certificates that it may issue, or keep.
+    pub certificates: &'a BTreeSet<String>,
+    /// Of those that it would issue for another key.
+    pub keys: &'a BTreeSet<String>,
 }
 
-/// After an apply that issues, or may issue, what `open` names.
+impl Open<'_> {
+    fn has_certificate(&self, name: &String) -> bool {
+        self.sure.contains_key(name) || self.certificates.contains(name)
+    }
+
+    fn has_key(&self, name: &String) -> bool {
+        self.is_sure_of_key(name) || self.keys.contains(name)
+    }
+
+    fn is_sure_of_key(&self, name: &String) -> bool {
+        self.sure.get(name).is_some_and(|reason| !reason.keeps_key())
+    }
+}
+
+/// After an apply that issues, or may issue, what `open` names. In the `bundle`, what is sure to change says so: whoever uses it can plan with
+/// that, and promises nothing of the rest.
 ///
 /// # Errors
 /// When a certificate that is kept cannot be read.
@@ -39,19 +57,31 @@ pub fn plan(
     planned: &mut Value,
     issued: &Credentials,
     specs: &BTreeMap<String, CertificateSpec>,
-    open: &Open,
+    open: &Open<'_>,
 ) -> Result<(), PkiError> {
     let mut credentials = made_once(issued);
     let is_authority = |name: &String| specs.get(name).is_some_and(|spec| spec.authority.is_none());
-    for name in specs.keys().chain(&open.certificates) {
-        credentials.private_keys.insert(name.clone(), kept(&issued.private_keys, name, &open.keys));
+    for name in specs.keys().chain(open.certificates) {
+        credentials.private_keys.insert(name.clone(), kept(&issued.private_keys, name, open.has_key(name)));
         if is_authority(name) {
-            credentials.authorities.insert(name.clone(), kept(&issued.authorities, name, &open.certificates));
+            credentials.authorities.insert(name.clone(), kept(&issued.authorities, name, open.has_certificate(name)));
         } else {
-            credentials.certificates.insert(name.clone(), kept(&issued.certificates, name, &open.certificates));
+            credentials.certificates.insert(name.clone(), kept(&issued.certificates, name, open.has_certificate(name)));
         }
     }
-    set(planned, &credentials)
+    set(planned, &credentials)?;
+    let mut bundle = planned.get("bundle").clone();
+    let changing = |names: &mut dyn Iterator<Item = &String>, texts: &Value| {
+        let mut texts = texts.clone();
+        names.for_each(|name| texts.set(name, Value::Changing));
+        texts
+    };
+    let certificates = changing(&mut open.sure.keys(), bundle.get("certificates"));
+    let keys = changing(&mut open.sure.keys().filter(|name| open.is_sure_of_key(name)), bundle.get("private_keys"));
+    bundle.set("certificates", certificates);
+    bundle.set("private_keys", keys);
+    planned.set("bundle", bundle);
+    Ok(())
 }
 
 /// While it is not known which certificates there are.
@@ -66,8 +96,8 @@ pub fn plan_without_names(planned: &mut Value, issued: &Credentials) {
     }
 }
 
-fn kept<T: Clone>(issued: &BTreeMap<String, Part<T>>, name: &str, open: &BTreeSet<String>) -> Part<T> {
-    issued.get(name).filter(|_| !open.contains(name)).cloned().unwrap_or(Part::Unknown)
+fn kept<T: Clone>(issued: &BTreeMap<String, Part<T>>, name: &str, is_open: bool) -> Part<T> {
+    issued.get(name).filter(|_| !is_open).cloned().unwrap_or(Part::Unknown)
 }
 
 fn service_account<T: Clone>(keys: &BTreeMap<String, Part<T>>) -> BTreeMap<String, Part<T>> {

@@ -24,7 +24,7 @@ pub fn recall(prior: &Value, bundles: &mut BTreeMap<HostName, Bundle>, planned: 
     let manifests = recorded::Recorded::of(Some(prior))?.manifests()?;
     for (host, bundle) in bundles {
         if let Some(manifest) = manifests.get(host) {
-            bundle.recall(manifest);
+            bundle.recall(manifest, |_| true);
         }
         if let Some(path) = bundle.unknown_files().next() {
             return Err(needed(&format!("{host} needs {path}")));

@@ -134,6 +134,12 @@ impl Join {
         }
     }
 
+    /// Authorities that are unknown, as the join of an earlier state has them: a cluster that stays takes no others.
+    pub(super) fn recalling_authorities(self, recorded: Join) -> Join {
+        let kube_proxy_kubeconfig_sha256 = self.kube_proxy_kubeconfig_sha256.clone();
+        Join { kube_proxy_kubeconfig_sha256, ..self.recalling(recorded) }
+    }
+
     /// `None` while a part of it is unknown.
     pub fn network(&self) -> Option<Network> {
         let parse = |texts: &Field<Vec<Field<String>>>| -> Option<Vec<IpNet>> { texts.settle_each(|text| text.parse().ok()) };

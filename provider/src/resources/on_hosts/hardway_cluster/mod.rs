@@ -7,6 +7,7 @@ mod flags;
 mod foundation;
 mod frozen;
 pub(crate) mod join;
+mod promise;
 mod validate;
 mod version;
 
@@ -164,7 +165,20 @@ impl HostResource for HardwayCluster {
             frozen::recall(prior, &mut bundles, planned)?;
             join = join.recalling(decode::<frozen::Recorded>(prior)?.join);
         }
-        planned.set("join", encode(&join));
+        let mut is_other_kube_proxy = false;
+        if let (Some(prior), None, false) = (declared.prior, declared.actions, pki.is_null()) {
+            promise::recall_foundations(prior, &mut bundles)?;
+            join = join.recalling_authorities(decode::<frozen::Recorded>(prior)?.join);
+            if let Some(settled) = promise::settled(declared.written.get("pki"), &credentials) {
+                promise::mark(&mut bundles, &self::bundles(&spec, &settled, &resolved)?);
+                is_other_kube_proxy = join.clone().trusting(&spec, &settled)?.kube_proxy_kubeconfig_sha256.is_unknown();
+            }
+        }
+        let mut join = encode(&join);
+        if is_other_kube_proxy {
+            join.set("kube_proxy_kubeconfig_sha256", Value::Changing);
+        }
+        planned.set("join", join);
         Ok(Desired { bundles: Some(bundles), warnings })
     }
 

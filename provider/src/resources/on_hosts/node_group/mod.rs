@@ -21,12 +21,12 @@ use crate::resources::attributes;
 use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::hardway_cluster;
-use crate::resources::on_hosts::recorded;
+use crate::resources::on_hosts::recorded::{self, Recorded};
 use crate::ssh;
 use crate::wait::Waiter;
 use actions::NodeActions;
 use async_trait::async_trait;
-use bundle::{Bundle, Content, Digest, HostName};
+use bundle::{Bundle, Content, Digest, HostName, HostPath};
 use cluster::Cluster;
 use config::Config;
 use facts::Facts;
@@ -127,11 +127,14 @@ impl HostResource for NodeGroup {
             Some(actions) => {
                 let kubeconfig = actions.kube_proxy_kubeconfig().await?;
                 actions.check_endpoint(&kubeconfig).await?;
-                Some(kubeconfig)
+                as_planned(Content::new(kubeconfig), planned.get("cluster"))?
             }
-            None => None,
+            None => planned_kubeconfig(planned.get("cluster"))?,
         };
-        let bundles = if resolved.is_complete() { bundles(config, &resolved, kubeconfig)? } else { None };
+        let mut bundles = if resolved.is_complete() { bundles(config, &resolved, kubeconfig)? } else { None };
+        if let (Some(prior), Some(bundles)) = (declared.prior, &mut bundles) {
+            recall_authorities(prior, bundles)?;
+        }
         Ok(Desired { bundles, warnings })
     }
 
@@ -306,26 +309,41 @@ async fn resolve(config: &Config, declared: &Declared<'_, NodeGroup>) -> Result<
     downloads::resolve(declared, wanted).await
 }
 
-/// `None` while something else than a content is unknown. At plan the kubeconfig of kube-proxy is known by its digest at most.
-fn bundles(
-    config: &Config,
-    resolved: &Resolved,
-    kubeconfig: Option<Vec<u8>>,
-) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
-    let Some(join) = config.cluster.known() else { return Ok(None) };
-    let expected = join.kube_proxy_kubeconfig_sha256.known().map(|text| Digest::parse(text.as_str())).transpose();
-    let expected = expected.map_err(|error| {
+/// The kubeconfig of kube-proxy, which a plan knows by its digest at most.
+fn planned_kubeconfig(join: &Value) -> Result<Content, Diagnostic> {
+    let digest = join.get("kube_proxy_kubeconfig_sha256");
+    let Some(text) = digest.as_str() else {
+        return Ok(if digest.is_changing() { Content::changing() } else { Content::unknown() });
+    };
+    Digest::parse(text).map(Content::by_digest).map_err(|error| {
         Diagnostic::error("cluster is not the join of a k8s_hardway_cluster")
             .detail(error.to_string())
             .at(AttributePath::attribute("cluster"))
-    })?;
-    let planned = expected.map_or_else(Content::unknown, Content::by_digest);
-    let content = kubeconfig.map_or_else(|| planned.clone(), Content::new);
-    if content != planned {
+    })
+}
+
+fn as_planned(kubeconfig: Content, join: &Value) -> Result<Content, Diagnostic> {
+    if kubeconfig != planned_kubeconfig(join)? {
         return Err(Diagnostic::error("the control-plane hosts hold another kubeconfig for kube-proxy than the plan says")
             .detail("The cluster has changed since the plan was created. Plan again, then apply."));
     }
-    let Some(spec) = config.spec(content) else { return Ok(None) };
+    Ok(kubeconfig)
+}
+
+/// Unknown authorities of a cluster that stays become what the state records of any host: it takes no others, and all hosts have the same.
+fn recall_authorities(prior: &Value, bundles: &mut BTreeMap<HostName, Bundle>) -> Result<(), Diagnostic> {
+    let manifests = Recorded::of(Some(prior))?.manifests()?;
+    let is_authority = |path: &HostPath| render::node::AUTHORITIES.iter().any(|(_, file)| path.as_str() == *file);
+    for (bundle, recorded) in bundles.values_mut().zip(manifests.values().next().into_iter().cycle()) {
+        bundle.recall(recorded, is_authority);
+    }
+    Ok(())
+}
+
+/// `None` while something else than a content is unknown.
+fn bundles(config: &Config, resolved: &Resolved, kubeconfig: Content) -> Result<Option<BTreeMap<HostName, Bundle>>, Diagnostic> {
+    let Some(join) = config.cluster.known() else { return Ok(None) };
+    let Some(spec) = config.spec(kubeconfig) else { return Ok(None) };
     let mut bundles = BTreeMap::new();
     for (name, host) in &spec.hosts {
         let binaries = resolved.binaries(host.architecture)?;
