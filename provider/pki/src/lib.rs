@@ -25,7 +25,7 @@ pub mod validate;
 pub use certificate::{expiry, fingerprint, validity};
 pub use error::PkiError;
 pub use issue::issue;
-pub use plan::{AUTHORITY_NOTICE, Plan, Reason, plan_issue};
+pub use plan::{AUTHORITY_NOTICE, Plan, Reason, due, plan_issue};
 pub use request::{KeyAlgorithm, LeafSpec, Request, Usage};
 pub use specs::{CertificateSpec, Undecided, certificate_specs, host_leaf};
 pub use table::{SECRETS_ENCRYPTION, SERVICE_ACCOUNT};

@@ -78,24 +78,22 @@ pub struct Plan {
 /// What must be issued, for what reason. Names and addresses of leaves that are `undecided` are not compared with their spec, which does
 /// not have all of them yet.
 ///
-/// A leaf is due `renew_before_hours` before its end, but never in the first half of its life: otherwise a validity shorter
-/// than that would be renewed by every apply. One that ends with its authority is not due: another one would end then too. One that is
-/// due is renewed, whatever it says in addition.
+/// One that is among `due` is renewed, whatever it says in addition. `now` decides only what is said of authorities that end, and that nothing
+/// is signed by one that has ended: the same state makes the same plan.
 /// An authority is issued once.
 pub fn plan_issue(
     specs: &BTreeMap<String, CertificateSpec>,
     certificates: &BTreeMap<String, String>,
     now: OffsetDateTime,
-    renew_before_hours: u64,
+    due: &BTreeSet<String>,
     undecided: &BTreeSet<String>,
 ) -> Plan {
-    let observed: BTreeMap<&str, Certificate> =
-        certificates.iter().filter_map(|(name, pem)| Some((name.as_str(), Certificate::read(name, pem).ok()?))).collect();
+    let observed = readable(certificates);
     let mut plan = Plan::default();
     for (name, spec) in specs.iter().filter(|(_, spec)| spec.authority.is_none()) {
         plan.add_authority(name, spec, certificates, &observed, now);
     }
-    let renewal = Renewal { now, renew_before: hours(renew_before_hours), undecided };
+    let renewal = Renewal { due, undecided };
     for (name, spec) in specs {
         let Some(authority) = spec.authority.as_deref() else { continue };
         let signer = observed.get(authority).filter(|_| !plan.is_issued(authority));
@@ -106,6 +104,27 @@ pub fn plan_issue(
         }
     }
     plan
+}
+
+/// The leaves that are due for renewal, and when they end: `renew_before_hours` before that, but never in the first half of their life: otherwise
+/// a validity shorter than that would be renewed by every apply. One that ends with its authority is not due: another one would end then too.
+pub fn due(
+    specs: &BTreeMap<String, CertificateSpec>,
+    certificates: &BTreeMap<String, String>,
+    now: OffsetDateTime,
+    renew_before_hours: u64,
+) -> BTreeMap<String, OffsetDateTime> {
+    let observed = readable(certificates);
+    let end = |(name, spec): (&String, &CertificateSpec)| {
+        let (found, signer) = (observed.get(name.as_str())?, observed.get(spec.authority.as_deref()?)?);
+        let is_due = found.not_after - now <= hours(renew_before_hours).min(found.lifetime() / 2);
+        (is_due && found.not_after < signer.not_after).then(|| (name.clone(), found.not_after))
+    };
+    specs.iter().filter_map(end).collect()
+}
+
+fn readable(certificates: &BTreeMap<String, String>) -> BTreeMap<&str, Certificate> {
+    certificates.iter().filter_map(|(name, pem)| Some((name.as_str(), Certificate::read(name, pem).ok()?))).collect()
 }
 
 impl Plan {
@@ -140,8 +159,7 @@ impl Plan {
 }
 
 struct Renewal<'a> {
-    now: OffsetDateTime,
-    renew_before: Duration,
+    due: &'a BTreeSet<String>,
     undecided: &'a BTreeSet<String>,
 }
 
@@ -163,16 +181,11 @@ impl Renewal<'_> {
             return Some(reason.clone());
         }
         let signer = signer.filter(|signer| found.is_signed_by(signer));
-        if signer.is_some_and(|signer| self.is_due(found, signer)) {
+        if signer.is_some() && self.due.contains(name) {
             return Some(Reason::Expires(found.not_after));
         }
         let replaced = || Reason::AuthorityReplaced(spec.authority.clone().unwrap_or_default());
         difference.or_else(|| signer.is_none().then(replaced))
-    }
-
-    fn is_due(&self, found: &Certificate, signer: &Certificate) -> bool {
-        let is_due = found.not_after - self.now <= self.renew_before.min(found.lifetime() / 2);
-        is_due && found.not_after < signer.not_after
     }
 }
 

@@ -54,8 +54,6 @@ pub fn certificate_specs(request: &Request) -> Result<BTreeMap<String, Certifica
 /// Parts of a request that are not known yet. Leaves that say something of them cannot be compared with their spec.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Undecided {
-    /// The time of renewal: every leaf may be due.
-    pub all_leaves: bool,
     pub endpoints: bool,
     /// Cluster domain or service CIDRs.
     pub services: bool,
@@ -66,11 +64,8 @@ pub struct Undecided {
 }
 
 impl Undecided {
-    /// The names of the leaves among `specs` that depend on a part that is not known.
-    pub fn names(&self, request: &Request, specs: &BTreeMap<String, CertificateSpec>) -> BTreeSet<String> {
-        if self.all_leaves {
-            return specs.iter().filter(|(_, spec)| spec.authority.is_some()).map(|(name, _)| name.clone()).collect();
-        }
+    /// The names of the leaves that depend on a part that is not known.
+    pub fn names(&self, request: &Request) -> BTreeSet<String> {
         let mut names = self.additional.clone();
         for leaf in LEAVES {
             let everywhere =

@@ -26,6 +26,7 @@ impl Stage {
 
     pub(super) async fn with_pki(&mut self, pki: &Value) -> (Value, Value) {
         let prior = self.states["k8s_pki"].clone();
+        let prior = self.engine.refresh("k8s_pki", &prior).await.state;
         let planned = self.engine.plan("k8s_pki", &prior, pki).await.planned;
         let applied = self.engine.apply("k8s_pki", &prior, pki, &planned).await;
         assert_eq!(applied.errors, Vec::<String>::new());

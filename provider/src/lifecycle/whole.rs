@@ -265,11 +265,21 @@ async fn certificates_are_renewed_when_their_time_comes_and_not_before() {
     let mut stage = Stage::of(row).await;
     let (state, config) = (stage.create().await, stage.config.clone());
     stage.world.advance(time::Duration::hours(8_760 - 720 - 2));
-    assert!(stage.engine.plan(row.name, &state, &config).await.is_empty);
+    stage.settled(&state, &config, "before certificates are due").await;
+    let saved = complete(stage.engine.schema(row.name), &row.changed(&config, &row.updates[0]));
+    let of_before = stage.engine.plan(row.name, &state, &saved).await.planned;
     stage.world.advance(time::Duration::hours(4));
+    // What was planned before is applied after: no plan reads a clock.
+    assert!(stage.engine.plan(row.name, &state, &config).await.is_empty);
+    let late = stage.engine.apply(row.name, &state, &saved, &of_before).await;
+    assert_eq!((late.errors, late.state.get("certificates").get("admin")), (vec![], state.get("certificates").get("admin")));
+    let state = stage.engine.refresh(row.name, &state).await.state;
+    let due = state.get("due_for_renewal").as_map().unwrap();
+    assert!(due.len() > 20 && due["admin"] == *state.get("expires_at").get("admin"), "{due:?}");
     let plan = stage.engine.plan(row.name, &state, &config).await;
+    assert_eq!(plan.planned.get("due_for_renewal"), &Value::object([]));
     assert!(plan.planned.get("certificates").get("admin").is_unknown());
     assert_eq!(plan.planned.get("certificates").get("cluster-ca"), state.get("certificates").get("cluster-ca"));
     let renewed = stage.apply(&state, &config).await;
-    assert!(stage.engine.plan(row.name, &renewed, &config).await.is_empty);
+    stage.settled(&renewed, &config, "after a renewal").await;
 }

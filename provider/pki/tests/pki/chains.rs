@@ -1,12 +1,11 @@
 //! Two verifiers judge the chains: each certificate is accepted below its own authority and for its usages, and refused
 //! below every other authority and for every other usage.
 
-use crate::{NOW, issue_all, issue_only, issued, request};
+use crate::{NOW, issue_all, issue_only, issued, plan_at, request};
 use credentials::Credentials;
-use pki::{KeyAlgorithm, Request, Usage, plan_issue};
+use pki::{KeyAlgorithm, Request, Usage};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -145,10 +144,7 @@ fn every_key_algorithm_makes_chains_and_keys_that_both_verifiers_read() {
             (&credentials.known_certificates()["cluster-ca"], &credentials.known_certificates()["prometheus"]);
         accepted_by_openssl(authority, leaf, "sslclient");
         webpki_verify(authority, leaf, Usage::ClientAuth).unwrap();
-        assert!(
-            plan_issue(&specs, &credentials.known_certificates(), NOW, 0, &BTreeSet::new()) == pki::Plan::default(),
-            "{key_algorithm}"
-        );
+        assert!(plan_at(&specs, &credentials.known_certificates(), NOW, 0) == pki::Plan::default(), "{key_algorithm}");
         keys_fit(&credentials);
     }
 }

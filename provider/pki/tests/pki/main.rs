@@ -12,7 +12,7 @@ mod validation;
 
 use credentials::Credentials;
 use ipnet::IpNet;
-use pki::{CertificateSpec, KeyAlgorithm, LeafSpec, Request, Usage, certificate_specs, issue, plan_issue};
+use pki::{CertificateSpec, KeyAlgorithm, LeafSpec, Plan, Request, Usage, certificate_specs, due, issue, plan_issue};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -57,10 +57,21 @@ fn addresses(texts: &[&str]) -> Vec<IpAddr> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
+/// What a plan issues after a refresh at this time.
+fn plan_at(
+    specs: &BTreeMap<String, CertificateSpec>,
+    certificates: &BTreeMap<String, String>,
+    now: OffsetDateTime,
+    renew_before_hours: u64,
+) -> Plan {
+    let due = due(specs, certificates, now, renew_before_hours).into_keys().collect();
+    plan_issue(specs, certificates, now, &due, &BTreeSet::new())
+}
+
 /// Everything issued for a request that nothing has been issued for.
 fn issue_all(request: &Request) -> (BTreeMap<String, CertificateSpec>, Credentials) {
     let specs = certificate_specs(request).unwrap();
-    let reasons = plan_issue(&specs, &BTreeMap::new(), NOW, RENEW_BEFORE_HOURS, &BTreeSet::new()).issue;
+    let reasons = plan_at(&specs, &BTreeMap::new(), NOW, RENEW_BEFORE_HOURS).issue;
     let credentials = issue(&specs, &Credentials::default(), &reasons, NOW).map_err(|error| error.to_string()).ok().unwrap();
     (specs, credentials)
 }
@@ -69,7 +80,7 @@ fn issue_all(request: &Request) -> (BTreeMap<String, CertificateSpec>, Credentia
 fn issue_only(request: &Request, names: &[&str]) -> (BTreeMap<String, CertificateSpec>, Credentials) {
     let mut specs = certificate_specs(request).unwrap();
     specs.retain(|name, _| names.contains(&name.as_str()));
-    let plan = plan_issue(&specs, &BTreeMap::new(), NOW, RENEW_BEFORE_HOURS, &BTreeSet::new()).issue;
+    let plan = plan_at(&specs, &BTreeMap::new(), NOW, RENEW_BEFORE_HOURS).issue;
     let credentials = issue(&specs, &Credentials::default(), &plan, NOW).ok().unwrap();
     (specs, credentials)
 }

@@ -1,6 +1,6 @@
 //! What is issued again, and why: by a table of changes, and by a property over requests.
 
-use crate::{NOW, RENEW_BEFORE_HOURS, addresses, issue_all, issued, request};
+use crate::{NOW, RENEW_BEFORE_HOURS, addresses, issue_all, issued, plan_at, request};
 use credentials::Credentials;
 use pki::{KeyAlgorithm, Plan, Reason, Request, certificate_specs, expiry, issue, plan_issue};
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ fn plan_after(change: fn(&mut Request), now: OffsetDateTime) -> BTreeMap<String,
 }
 
 fn full_plan_after(request: &Request, now: OffsetDateTime) -> Plan {
-    plan_issue(&certificate_specs(request).unwrap(), &issued().1.known_certificates(), now, RENEW_BEFORE_HOURS, &BTreeSet::new())
+    plan_at(&certificate_specs(request).unwrap(), &issued().1.known_certificates(), now, RENEW_BEFORE_HOURS)
 }
 
 #[track_caller]
@@ -103,8 +103,7 @@ fn another_key_algorithm_or_cluster_name_is_refused_for_every_authority() {
 #[test]
 fn an_authority_that_is_lost_or_unreadable_is_refused_and_one_that_never_was_is_issued() {
     let (specs, credentials) = issued();
-    let plan =
-        |certificates: &BTreeMap<String, String>| plan_issue(specs, certificates, NOW, RENEW_BEFORE_HOURS, &BTreeSet::new());
+    let plan = |certificates: &BTreeMap<String, String>| plan_at(specs, certificates, NOW, RENEW_BEFORE_HOURS);
     let mut certificates = credentials.known_certificates();
     certificates.insert("etcd-ca".into(), "not PEM".into());
     certificates.remove("cluster-ca");
@@ -148,9 +147,7 @@ fn an_authority_that_ends_is_kept_and_reported() {
 fn leaves_end_with_their_authority_and_are_not_renewed_for_nothing() {
     let (specs, credentials) = issued();
     let end = NOW + Duration::hours(87_600);
-    let plan = |credentials: &Credentials, now| {
-        plan_issue(specs, &credentials.known_certificates(), now, RENEW_BEFORE_HOURS, &BTreeSet::new())
-    };
+    let plan = |credentials: &Credentials, now| plan_at(specs, &credentials.known_certificates(), now, RENEW_BEFORE_HOURS);
     let late = end - Duration::hours(24);
     let renewed = issue(specs, credentials, &plan(credentials, late).issue, late).ok().unwrap();
     assert_eq!(expiry(&renewed.known_certificates()["admin"]).unwrap(), end);
@@ -168,10 +165,10 @@ fn leaves_whose_authority_was_replaced_without_them_are_found() {
     let half = issue(specs, credentials, &first_step, NOW).ok().unwrap();
     assert_eq!(half.known_certificates()["front-proxy-client"], credentials.known_certificates()["front-proxy-client"]);
 
-    let second_step = plan_issue(specs, &half.known_certificates(), NOW, RENEW_BEFORE_HOURS, &BTreeSet::new()).issue;
+    let second_step = plan_at(specs, &half.known_certificates(), NOW, RENEW_BEFORE_HOURS).issue;
     assert_eq!(second_step, BTreeMap::from([("front-proxy-client".into(), Reason::AuthorityReplaced("front-proxy-ca".into()))]));
     let whole = issue(specs, &half, &second_step, NOW).ok().unwrap();
-    assert_eq!(plan_issue(specs, &whole.known_certificates(), NOW, RENEW_BEFORE_HOURS, &BTreeSet::new()), Plan::default());
+    assert_eq!(plan_at(specs, &whole.known_certificates(), NOW, RENEW_BEFORE_HOURS), Plan::default());
 }
 
 #[test]
@@ -183,7 +180,7 @@ fn what_cannot_be_read_back_is_issued_again() {
     }
     // A key where a certificate should stand.
     certificates.insert("kube-proxy".into(), credentials.private_keys["kube-proxy"].as_ref().known().unwrap().reveal().into());
-    let plan = plan_issue(specs, &certificates, NOW, RENEW_BEFORE_HOURS, &BTreeSet::new()).issue;
+    let plan = plan_at(specs, &certificates, NOW, RENEW_BEFORE_HOURS).issue;
     let expected = ["admin", "kube-proxy", "scheduler"].map(|name| (name.to_owned(), Reason::Unreadable));
     assert_eq!(plan, BTreeMap::from(expected));
 }
@@ -191,7 +188,7 @@ fn what_cannot_be_read_back_is_issued_again() {
 #[test]
 fn the_plan_of_a_new_cluster_names_everything() {
     let specs = certificate_specs(&request()).unwrap();
-    let plan = plan_issue(&specs, &Credentials::default().known_certificates(), NOW, RENEW_BEFORE_HOURS, &BTreeSet::new()).issue;
+    let plan = plan_at(&specs, &Credentials::default().known_certificates(), NOW, RENEW_BEFORE_HOURS).issue;
     assert!(plan.len() == specs.len() && plan.values().all(|reason| *reason == Reason::Missing));
 }
 
@@ -212,6 +209,25 @@ fn any_addresses() -> impl Strategy<Value = Vec<std::net::IpAddr>> {
     proptest::collection::vec(any::<std::net::IpAddr>(), 0..4)
 }
 
+#[test]
+fn a_leaf_whose_names_are_undecided_is_issued_for_a_reason_that_they_do_not_change() {
+    let (specs, credentials) = (certificate_specs(&Request { endpoints: vec![], ..request() }).unwrap(), &issued().1);
+    let api_servers: BTreeSet<String> = specs.keys().filter(|name| name.starts_with("apiserver/")).cloned().collect();
+    let plan = |due: &BTreeSet<String>, undecided: &BTreeSet<String>| {
+        plan_issue(&specs, &credentials.known_certificates(), NOW, due, undecided).issue
+    };
+    let none = BTreeSet::new();
+    assert!(plan(&none, &none).keys().eq(&api_servers));
+    assert_eq!(plan(&none, &api_servers), BTreeMap::new());
+    for undecided in [&none, &api_servers] {
+        let renewed = plan(&api_servers, undecided);
+        assert!(
+            renewed.keys().eq(&api_servers) && renewed.values().all(|reason| matches!(reason, Reason::Expires(_))),
+            "{renewed:?}"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -221,14 +237,14 @@ proptest! {
         let (specs, mut credentials) = issue_all(&request);
         let later = NOW + Duration::hours(hours_later);
         for now in [NOW, later] {
-            let plan = plan_issue(&specs, &credentials.known_certificates(), now, renew_before, &BTreeSet::new());
+            let plan = plan_at(&specs, &credentials.known_certificates(), now, renew_before);
             if !plan.refused.is_empty() {
                 // An authority has ended, which nothing that is issued mends.
                 prop_assert!(now > NOW && plan.ending.keys().any(|name| plan.refused.contains_key(name)));
                 break;
             }
             credentials = issue(&specs, &credentials, &plan.issue, now).ok().unwrap();
-            prop_assert_eq!(plan_issue(&specs, &credentials.known_certificates(), now, renew_before, &BTreeSet::new()).issue, BTreeMap::new());
+            prop_assert_eq!(plan_at(&specs, &credentials.known_certificates(), now, renew_before).issue, BTreeMap::new());
             for (name, spec) in &specs {
                 if let Some(authority) = &spec.authority {
                     let ends = |name: &String| expiry(&credentials.known_certificates()[name]).unwrap();

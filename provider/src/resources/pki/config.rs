@@ -40,7 +40,8 @@ pub struct Wanted {
 
 impl Config {
     /// `None` while it is not known which certificates there are. `running` is the algorithm of the keys that exist, for as long
-    /// as the wanted one is not known: another one is refused. A validity counts for what is issued from now on, and leaves nothing undecided.
+    /// as the wanted one is not known: another one is refused. A validity counts for what is issued from now on, and the time of renewal from the
+    /// next refresh on: they leave nothing undecided.
     pub fn wanted(&self, running: Option<KeyAlgorithm>) -> Option<Wanted> {
         let mut undecided = Undecided::default();
         let cluster_name = self.cluster_name.known()?.clone();
@@ -54,7 +55,6 @@ impl Config {
         let service_cidrs: Option<Vec<IpNet>> =
             texts(&self.service_cidrs).and_then(|all| all.iter().map(|text| text.parse().ok()).collect());
         undecided.services = service_cidrs.is_none() || self.cluster_domain.is_unknown();
-        undecided.all_leaves = self.renew_before_hours.is_unknown();
         let certificate_validity_hours = self.certificate_validity_hours.known().copied().unwrap_or(1);
         let request = Request {
             cluster_name,

@@ -5,6 +5,7 @@ mod bundle_object;
 pub(crate) mod config;
 mod outputs;
 mod refusal;
+mod renewal;
 mod validate;
 
 pub use bundle_object::{Given, value_type};
@@ -54,7 +55,7 @@ impl Resource for Pki {
              same plan replaces that cluster because its name or its networks change. A plan without that cluster (another state, `-target`) \
              does not notice. Plans warn of another `cluster_name` and of a destroy; of `-replace`, a provider learns nothing. `prevent_destroy` refuses all three.",
         )
-        .version(1)
+        .version(2)
         .attribute(attributes::id())
         .attribute(
             Attribute::string("cluster_name")
@@ -78,34 +79,21 @@ impl Resource for Pki {
                 .describe("Algorithm of every private key. It cannot be changed while the pki exists: that would reissue authorities under a running cluster."),
         )
         .attribute(hours("authority_validity_hours", 87_600, "How long an authority is valid (87600 hours are ten years). Authorities are issued once: a plan warns of their end from 180 days before, and never replaces them."))
-        .attribute(hours("certificate_validity_hours", 8_760, "How long a leaf certificate is valid (8760 hours are one year). It never outlives its authority."))
-        .attribute(hours("renew_before_hours", 720, "A certificate that expires within this time is renewed by the next apply (720 hours are 30 days)."))
-        .attribute(
-            Attribute::nested(
-                "additional_certificates",
-                Nesting::Map,
-                vec![
-                    Attribute::string("authority").required().validator(schema::one_of(&AUTHORITIES)).describe("Authority that signs the certificate."),
-                    Attribute::string("common_name").required().describe("Common name of the subject; for a client of the API server, the user name."),
-                    Attribute::list("organizations", Type::String).optional().describe("Organizations of the subject; for a client of the API server, its groups."),
-                    Attribute::list("usages", Type::String).required().describe("Extended key usages: `client_auth`, `server_auth` or both."),
-                    Attribute::list("dns_names", Type::String).optional().canonical(spelling::of_network).describe("DNS names in the certificate."),
-                    Attribute::list("addresses", Type::String).optional().canonical(spelling::of_network).describe("IP addresses in the certificate."),
-                ],
-            )
-            .optional()
-            .describe("Your own certificates, signed by the authorities of this cluster."),
-        )
+        .attribute(hours("certificate_validity_hours", 8_760, "How long a leaf certificate is valid (8760 hours are one year). It never outlives its authority. A change holds for certificates that are issued from then on, and reissues none."))
+        .attribute(hours("renew_before_hours", 720, "A certificate that expires within this time is due for renewal (720 hours are 30 days), but never in the first half of its life: more than half of `certificate_validity_hours` has no effect. A refresh finds what is due, and the plan after it renews that; a plan with `-refresh=false` finds nothing."))
+        .attribute(additional_certificates())
         .attribute(Attribute::of("bundle", value_type()).computed().never_null().sensitive().describe("All of these, in the form of `k8s_hardway_cluster.pki`. Private keys are in PEM (PKCS #8), under the name of their certificate: `bundle.private_keys[\"admin\"]`. The first of `encryption_keys`, in the order of their names, encrypts."))
         .attribute(Attribute::map("certificates", Type::String).computed().never_null().describe("Certificates in PEM by name, such as `cluster-ca`, `admin` or `apiserver/cp-1`."))
+        .attribute(renewal::attribute())
         .attribute(Attribute::map("fingerprints", Type::String).computed().never_null().describe("SHA-256 fingerprint of each certificate."))
         .attribute(Attribute::map("expires_at", Type::String).computed().never_null().describe("When each certificate expires, in RFC 3339."))
     }
 
-    /// Version 0 had every private key a second time, in `private_keys`.
+    /// Version 0 had every private key a second time, in `private_keys`. Until version 1, what is due was the plan's to find.
     fn upgrade(&self, _version: i64, mut state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {
         if let Some(attributes) = state.as_object_mut() {
             attributes.remove("private_keys");
+            attributes.entry(renewal::DUE).or_insert_with(|| serde_json::json!({}));
         }
         Ok(state)
     }
@@ -136,8 +124,11 @@ impl Resource for Pki {
     }
 
     async fn read(&self, _call: &Call, prior: Value) -> ReadResponse {
-        // Everything that exists is in the state; expiry is a matter of the plan's clock.
-        ReadResponse { state: Some(prior), diagnostics: Diagnostics::default() }
+        // Everything that exists is in the state. What is due is looked at here, so that no plan depends on when it is made.
+        renewal::refreshed(&prior, self.shared.world.now()).map_or_else(
+            |diagnostic| ReadResponse { state: Some(prior.clone()), diagnostics: diagnostic.into() },
+            |state| ReadResponse { state: Some(state), diagnostics: Diagnostics::default() },
+        )
     }
 
     async fn apply(&self, _call: &Call, request: ApplyRequest) -> ApplyResponse {
@@ -170,6 +161,7 @@ impl Pki {
         let mut planned = request.proposed.clone();
         let config: Config = decode(&planned)?;
         planned.set("id", planned.get("cluster_name").clone());
+        planned.set(renewal::DUE, Value::object([]));
         // Another name makes another object, of which nothing exists yet.
         let prior = request.prior.as_ref().filter(|prior| prior.get("cluster_name") == planned.get("cluster_name"));
         let exists = prior.is_some();
@@ -184,20 +176,23 @@ impl Pki {
         };
         let specs = pki::certificate_specs(&wanted).map_err(|error| validate::declared_wrong(&error))?;
         let now = self.shared.world.now();
-        let (undecided, is_key_undecided) = (undecided.names(&wanted, &specs), undecided.all_leaves);
-        let plan = pki::plan_issue(&specs, &issued.known_certificates(), now, config.renew_before(), &undecided);
+        let (due, undecided) = (renewal::due(prior), undecided.names(&wanted));
+        let plan = pki::plan_issue(&specs, &issued.known_certificates(), now, &due, &undecided);
         if let Some(prior_config) = &prior_config {
             refusal::refuse(&wanted.cluster_name, &issued, prior_config, &config, &plan)?;
         }
         let perhaps: BTreeSet<String> = undecided.into_iter().filter(|name| !plan.issue.contains_key(name)).collect();
-        // Of another subject, or due: for another key.
-        let keys = perhaps.iter().filter(|name| is_key_undecided || !specs.contains_key(*name)).cloned().collect();
+        // For another subject it gets another key.
+        let keys = perhaps.iter().filter(|name| !specs.contains_key(*name)).cloned().collect();
         let open = outputs::Open { sure: &plan.issue, certificates: &perhaps, keys: &keys };
         outputs::plan(&mut planned, &issued, &specs, &open).map_err(|error| unreadable(&error))?;
         if exists {
             let perhaps: Vec<&String> = perhaps.iter().filter(|name| issued.certificates.contains_key(*name)).collect();
             diagnostics.extend(refusal::reissue_warning(&plan, &perhaps));
             diagnostics.extend(refusal::ending_warning(&wanted.cluster_name, &plan.ending, now));
+            let change = prior_config.map(|prior| renewal::Change { prior, wanted: &config });
+            let certificates = issued.known_certificates();
+            diagnostics.extend(change.into_iter().flat_map(|change| change.warnings(&specs, &certificates, &plan, now)));
         }
         Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() })
     }
@@ -216,11 +211,12 @@ impl Pki {
         let issued = issued(request.prior.as_ref())?;
         let now = self.shared.world.now();
         let known = issued.known_certificates();
-        let mut plan = pki::plan_issue(&specs, &known, now, config.renew_before(), &BTreeSet::new());
+        let due = renewal::due(request.prior.as_ref());
+        let mut plan = pki::plan_issue(&specs, &known, now, &due, &BTreeSet::new());
         if let Some(prior) = &request.prior {
             refusal::refuse(&wanted.cluster_name, &issued, &decode(prior)?, &config, &plan)?;
         }
-        // The plan's clock may have run before: what was planned as kept is kept, what was planned as unknown is issued.
+        // What was planned as kept is kept.
         let planned = request.planned.get("certificates");
         plan.issue.retain(|name, _| !known.contains_key(name) || planned.get(name).as_str().is_none());
         let credentials = pki::issue(&specs, &issued, &plan.issue, now).map_err(world)?;
@@ -233,6 +229,38 @@ impl Pki {
 
 fn unreadable(error: &pki::PkiError) -> Diagnostic {
     Diagnostic::error("the state of this k8s_pki is damaged").detail(format!("{error}."))
+}
+
+fn additional_certificates() -> Attribute {
+    Attribute::nested(
+        "additional_certificates",
+        Nesting::Map,
+        vec![
+            Attribute::string("authority")
+                .required()
+                .validator(schema::one_of(&AUTHORITIES))
+                .describe("Authority that signs the certificate."),
+            Attribute::string("common_name")
+                .required()
+                .describe("Common name of the subject; for a client of the API server, the user name."),
+            Attribute::list("organizations", Type::String)
+                .optional()
+                .describe("Organizations of the subject; for a client of the API server, its groups."),
+            Attribute::list("usages", Type::String)
+                .required()
+                .describe("Extended key usages: `client_auth`, `server_auth` or both."),
+            Attribute::list("dns_names", Type::String)
+                .optional()
+                .canonical(spelling::of_network)
+                .describe("DNS names in the certificate."),
+            Attribute::list("addresses", Type::String)
+                .optional()
+                .canonical(spelling::of_network)
+                .describe("IP addresses in the certificate."),
+        ],
+    )
+    .optional()
+    .describe("Your own certificates, signed by the authorities of this cluster.")
 }
 
 fn hours(name: &'static str, default: i64, describe: &'static str) -> Attribute {

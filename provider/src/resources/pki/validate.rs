@@ -33,15 +33,26 @@ pub fn validate_hours(config: &ValueAt<'_>, found: &mut Diagnostics) {
     if let (Some(authority), Some(certificate)) = (authority, certificate) {
         found.extend(hours_fault(rules::outlived(certificate, authority), "certificate_validity_hours"));
     }
-    if let (Some(renew), Some(validity)) = (hours("renew_before_hours", 720), hours("certificate_validity_hours", 8_760))
-        && let Some((fault, cause)) = renewal_fault(renew, validity)
-    {
-        found.push(
-            config
-                .get("renew_before_hours")
-                .error(fault, format!("{cause} A third of the validity, {}, would do.", (validity / 3).max(0))),
-        );
+    if let (Some(renew), Some(validity)) = (hours("renew_before_hours", 720), hours("certificate_validity_hours", 8_760)) {
+        let at = config.get("renew_before_hours");
+        let advice = |cause| format!("{cause} A third of the validity, {}, would do.", (validity / 3).max(0));
+        let fault = renewal_fault(renew, validity).map(|(fault, cause)| at.error(fault, advice(cause)));
+        found.extend(fault.or_else(|| beyond_half_of_life(&at, renew, validity)));
     }
+}
+
+/// A certificate is never renewed in the first half of its life.
+fn beyond_half_of_life(at: &ValueAt<'_>, renew: i64, validity: i64) -> Option<Diagnostic> {
+    (renew > validity / 2).then(|| {
+        Diagnostic::warning("renew_before_hours is more than half of certificate_validity_hours")
+            .detail(format!(
+                "No certificate is renewed in the first half of its life, so that {renew} hours mean {}, half of the validity. A third of it, {}, \
+                 would do.",
+                validity / 2,
+                validity / 3
+            ))
+            .at(at.path().clone())
+    })
 }
 
 fn renewal_fault(renew: i64, validity: i64) -> Option<(&'static str, &'static str)> {

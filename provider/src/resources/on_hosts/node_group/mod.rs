@@ -60,7 +60,7 @@ impl HostResource for NodeGroup {
              first: do not set `create_before_destroy`.",
         )
         .attribute(attributes::id())
-        .attribute(Attribute::string("name").optional_computed().default("nodes".into()).requires_replace().describe("Distinguishes the node groups of a cluster."))
+        .attribute(Attribute::string("name").optional_computed().default("nodes".into()).requires_replace().describe("Distinguishes the node groups of a cluster. Groups of one cluster need different names: two of one name on different hosts have one `id` and are told apart by their `uid` only, and one that is created on hosts of the other takes them over."))
         .attribute(Attribute::of("cluster", hardway_cluster::Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`. With another cluster, also one that is created again under the same name (`cluster_uid`), the node group is replaced."))
         .attribute(hosts::attribute("Hosts by name, which is also the name of the node. A machine keeps its name: to rename one, take it out, apply, and add it again."))
         .attribute(labels())
