@@ -114,7 +114,7 @@ mod tests {
             format!("h1: uid {a}"),
             format!("h2: uid {b}"),
             "h3: uid 0000".into(),
-            "rm -rf /var/lib/k8s-hardway/k8s_lb_vrrp.api".into(),
+            "sh /var/lib/k8s-hardway/remove k8s_lb_vrrp.api".into(),
         ] {
             assert!(refused.detail.contains(&part), "{part} is not in {}", refused.detail);
         }
