@@ -106,7 +106,7 @@ async fn one_more_name_is_one_file_on_each_host_and_nothing_restarts() {
     stage.world.arm(None);
     let done = stage.engine.apply(CLUSTER, &state, &applied, &plan.planned).await;
     assert_eq!(done.errors, Vec::<String>::new());
-    let calls = HOSTS.map(|host| ["push", "prune", "note stamps"].map(|call| format!("{host}: {call}"))).concat();
+    let calls = HOSTS.map(|host| ["push", "check", "prune", "note stamps"].map(|call| format!("{host}: {call}"))).concat();
     assert_eq!(stage.world.calls(), calls);
     assert_eq!((HOSTS.map(|host| stage.serves(host)), since(&stage)), ([true; 3], started));
     let certificate = ("cp-1".to_string(), CERTIFICATE.to_string());

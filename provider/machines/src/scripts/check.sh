@@ -41,6 +41,7 @@ put_back() {
 forget() { rm -f "$record/replaced" && rm -rf "$record/old" "$record/old.binaries"; }
 
 for folder in "$work"/*/; do
+  [ -d "$folder" ] || continue # none has to be asked
   { passes "${folder%/}" || : >"${folder}refused"; } &
 done
 wait

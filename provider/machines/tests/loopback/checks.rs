@@ -85,6 +85,24 @@ async fn what_a_program_refuses_goes_and_what_was_there_comes_back() {
     machine.check(&owner(), &checks(&bundle(&host, "good again", &[]))).await.unwrap();
 }
 
+/// A file that somebody else had changed was replaced, and no unit had to be asked.
+#[tokio::test]
+async fn what_a_push_replaced_that_needs_no_check_never_comes_back() {
+    let host = Host::start();
+    let machine = host.connect().await;
+    let good = bundle(&host, "good", &[]);
+    apply(&machine, &owner(), &good).await;
+    machine.check(&owner(), &checks(&good)).await.unwrap();
+    std::fs::write(host.path("etc/settings"), "edited").unwrap();
+    push(&machine, &good).await;
+    machine.check(&owner(), &[]).await.unwrap();
+    assert_eq!(record(&host), [""; 0]);
+    let bad = bundle(&host, "bad", &[]);
+    push(&machine, &bad).await;
+    machine.check(&owner(), &checks(&bad)).await.unwrap_err();
+    assert_eq!(host.text("etc/settings"), "good");
+}
+
 /// `apply` has read it again, and found it as declared.
 #[tokio::test]
 async fn a_program_comes_back_as_the_one_that_the_record_knows() {

@@ -8,6 +8,9 @@ use protocol::{PlanRequest, PlanResponse};
 use schema::{AttributePath, Diagnostic, Diagnostics, Field, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What is declared, where that is known, and what of it is open.
+type AndOpen<R> = (Option<Declared<<R as CloudResource>::Spec>>, Open);
+
 impl<R: CloudResource> OnCloud<R> {
     pub(super) fn plan_objects(&self, request: &PlanRequest) -> Result<PlanResponse, Diagnostic> {
         let prior = request.prior.as_ref();
@@ -59,11 +62,7 @@ impl<R: CloudResource> OnCloud<R> {
     }
 
     /// Where it is not known which objects there are, although some exist: those that stay whatever becomes of what is unknown.
-    fn declared_or_as_before(
-        &self,
-        prior: Option<&Value>,
-        planned: &mut Value,
-    ) -> Result<(Option<Declared<R::Spec>>, Open), Diagnostic> {
+    fn declared_or_as_before(&self, prior: Option<&Value>, planned: &mut Value) -> Result<AndOpen<R>, Diagnostic> {
         let before = planned.clone();
         let declared = self.declared(planned)?;
         let (Some(prior), None) = (prior, &declared) else { return Ok((declared, Open::default())) };

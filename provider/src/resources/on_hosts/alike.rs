@@ -5,6 +5,8 @@ use schema::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 type Bundles = BTreeMap<HostName, Bundle>;
+/// The file of one host: whether it differs from rendering to rendering, and its digest in one of them.
+type Copy = (bool, Option<Digest>);
 
 /// `None` where they differ in more than contents of files, so that nothing can be said of them.
 pub fn bundles(all: &[Bundles]) -> Option<Bundles> {
@@ -58,13 +60,13 @@ fn differing_files(one: &Bundle, other: &Bundle) -> Option<Vec<HostPath>> {
 
 /// Whether each host has a line of its own for the file, as the state holds it. `None` when that depends on what it will be.
 fn is_own(path: &HostPath, hosts: &BTreeSet<HostName>, all: &[Bundles]) -> Option<bool> {
-    let digests = |bundles: &Bundles| -> Vec<(bool, Option<Digest>)> {
+    let digests = |bundles: &Bundles| -> Vec<Copy> {
         let having = bundles.iter().filter_map(|(host, bundle)| Some((host, bundle.files.get(path)?)));
         having.map(|(host, file)| (hosts.contains(host), file.content.digest().cloned())).collect()
     };
     let all: Vec<_> = all.iter().map(digests).collect();
-    let distinct = |of: &[(bool, Option<Digest>)]| of.iter().map(|(_, digest)| digest).collect::<BTreeSet<_>>().len();
-    let each = |holds: &dyn Fn(&[(bool, Option<Digest>)]) -> bool| all.iter().all(|digests| holds(digests));
+    let distinct = |of: &[Copy]| of.iter().map(|(_, digest)| digest).collect::<BTreeSet<_>>().len();
+    let each = |holds: &dyn Fn(&[Copy]) -> bool| all.iter().all(|digests| holds(digests));
     if each(&|of| distinct(of) == of.len()) {
         return Some(true);
     }

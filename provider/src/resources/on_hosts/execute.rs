@@ -325,7 +325,9 @@ impl<'a> Execution<'a> {
         let is_first = self.note(|log| log.checked.insert(host.clone())).unwrap_or(true);
         let Some(bundle) = self.desired.get(host).filter(|_| is_first) else { return Ok(()) };
         let due = settings::due(bundle, self.observed.get(host));
-        if due.is_empty() {
+        // Of a push that nobody has to check, what it kept is forgotten: put back by a later refusal, it would be what somebody else had written.
+        let was_pushed = self.note(|log| log.touched.contains(host)).unwrap_or(false);
+        if due.is_empty() && !was_pushed {
             return Ok(());
         }
         Ok(self.fleet.machine(host)?.check(&self.fleet.owner, &due).await?)
