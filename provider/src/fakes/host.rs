@@ -12,6 +12,7 @@ use bundle::{
     Bundle, Check, Digest, HostName, HostPath, Manifest, Observed, ObservedBinary, ObservedFile, ObservedUnit, UnitName,
 };
 use machines::{Facts, FoundUnit, Incarnation, Inventory, MachineError, Output, Owner, Progress, Question, Wanted};
+use render::component::ETCD;
 use render::control_plane::ADMIN_KUBECONFIG;
 use std::sync::Arc;
 
@@ -92,7 +93,26 @@ impl FakeHost {
         let done = self.world.mutate(call, |memory, extent| {
             units::act(memory, &self.machine, verb, &owner.name, &named[..extent.of(named.len())])
         });
-        done.await.unwrap_or_else(|| Err(self.lost("an action on units")))
+        done.await.unwrap_or_else(|| Err(self.lost("an action on units")))?;
+        match named.iter().find(|unit| **unit == ETCD.unit()) {
+            Some(etcd) if matches!(verb, units::Verb::Start | units::Verb::Restart) => self.quorum(etcd).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Its unit is of `Type=notify`: systemd takes a member for started when most members run.
+    async fn quorum(&self, etcd: &UnitName) -> Result<(), MachineError> {
+        for _ in 0..1000 {
+            if self.world.is_dead() {
+                return Err(self.lost("an action on units"));
+            }
+            if self.world.change(|memory| memory.most_members_run()) {
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
+        let (host, verb, unit) = (self.name.to_string(), "start".to_string(), etcd.to_string());
+        Err(MachineError::Unit { host, verb, unit, reason: "it timed out".into(), journal: "(it has none)".into() })
     }
 }
 

@@ -214,6 +214,12 @@ impl Memory {
         up.len() > down.len()
     }
 
+    /// As `etcd_has_quorum`, whatever their certificates.
+    pub fn most_members_run(&self) -> bool {
+        let members = || self.hosts.values().filter(|host| host.files.contains_key(&ETCD.unit().path()));
+        members().filter(|host| host.runs(&ETCD)).count() * 2 > members().count()
+    }
+
     pub fn serves_api(&self, host: &HostName) -> bool {
         self.hosts.get(host).is_some_and(|host| host.serves(&API_SERVER, self.now())) && self.etcd_has_quorum()
     }

@@ -25,6 +25,7 @@ pub struct Engine {
     folder: TempDir,
     /// Whether plans may ask the cloud.
     pub preflight: bool,
+    pub parallel_hosts: Option<u64>,
     /// Everything that a user or a state file would get to see, but for values of `k8s_pki`; kept once something is in it.
     pub shown: Option<String>,
 }
@@ -70,7 +71,8 @@ impl Engine {
         });
         let channel = Endpoint::from_static("http://plugin").connect_with_connector(connector).await.unwrap();
         let client = ProviderClient::new(channel).max_decoding_message_size(usize::MAX).max_encoding_message_size(usize::MAX);
-        let mut engine = Engine { client, stops, provider_schema, schemas, folder, preflight: false, shown: None };
+        let mut engine =
+            Engine { client, stops, provider_schema, schemas, folder, preflight: false, parallel_hosts: None, shown: None };
         engine.configure().await;
         engine
     }
@@ -78,7 +80,12 @@ impl Engine {
     /// A new run of the engine: what an earlier one stopped is over.
     pub async fn configure(&mut self) {
         let progress_file = self.folder.path().join("progress.log").to_string_lossy().into_owned();
-        let config = Value::object([("progress_file", progress_file.into()), ("preflight", self.preflight.into())]);
+        let parallel_hosts = self.parallel_hosts.map_or(Value::Null, Value::from);
+        let config = Value::object([
+            ("progress_file", progress_file.into()),
+            ("preflight", self.preflight.into()),
+            ("max_parallel_hosts", parallel_hosts),
+        ]);
         let config = Some(self.provider_schema.value_type()).map(|ty| to_wire(&config, &ty));
         let request = configure_provider::Request { terraform_version: "1.14.0".into(), config, client_capabilities: None };
         let response = self.client.configure_provider(request).await.unwrap().into_inner();

@@ -283,3 +283,14 @@ async fn certificates_are_renewed_when_their_time_comes_and_not_before() {
     let renewed = stage.apply(&state, &config).await;
     stage.settled(&renewed, &config, "after a renewal").await;
 }
+
+/// A member of etcd is started when most of them are: their starts do not wait for one another.
+#[tokio::test]
+async fn a_cluster_is_created_one_host_at_a_time() {
+    let mut stage = Stage::of(super::rows::row("k8s_hardway_cluster")).await;
+    stage.engine.parallel_hosts = Some(1);
+    stage.engine.configure().await;
+    let state = stage.create().await;
+    let config = stage.config.clone();
+    stage.settled(&state, &config, "one host at a time").await;
+}

@@ -7,6 +7,7 @@ use crate::kubernetes::KubernetesError;
 use crate::wait::Ended;
 use async_trait::async_trait;
 use bundle::{Bundle, Difference, Digest, Health, HostName, Manifest, Observed, UnitName};
+use futures::future::join_all;
 use machines::MachineError;
 use rollout::{Gate, Proof, Step};
 use schema::Diagnostic;
@@ -208,7 +209,10 @@ impl<'a> Execution<'a> {
         }
         if let Step::Parallel(inner) = step {
             // Every branch is finished even when one fails, so that no host is left in the middle of a step.
-            let results = self.fleet.on_each(inner.iter().map(|step| Box::pin(self.run_step(step)))).await;
+            let runs = inner.iter().map(|step| Box::pin(self.run_step(step)));
+            // A member of etcd is started when most of them are: none waits for its turn.
+            let starts = inner.iter().any(|step| matches!(step, Step::Start { .. } | Step::Restart { .. }));
+            let results = if starts { join_all(runs).await } else { self.fleet.on_each(runs).await };
             return results.into_iter().collect();
         }
         let phase = self.fleet.progress.phase_of(step.to_string(), step.headline());
