@@ -95,11 +95,7 @@ impl Configuration {
     }
 
     fn of_aws<T: Clone>(&self, setting: fn(&Aws) -> &Field<T>) -> Field<T> {
-        match &self.aws {
-            Field::Unknown => Field::Unknown,
-            Field::Null => Field::Null,
-            Field::Known(aws) => setting(aws).clone(),
-        }
+        self.aws.as_ref().and_then(|aws| setting(aws).clone())
     }
 
     pub fn progress(&self, subject: impl Into<String>) -> Progress {

@@ -48,8 +48,13 @@ impl<T> Field<T> {
 
     /// Applies a function to a known value; null stays null, unknown stays unknown.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
+        self.and_then(|value| Field::Known(change(value)))
+    }
+
+    /// Takes a part of a known value, or what follows from it; null stays null, unknown stays unknown.
+    pub fn and_then<U>(self, part: impl FnOnce(T) -> Field<U>) -> Field<U> {
         match self {
-            Field::Known(value) => Field::Known(change(value)),
+            Field::Known(value) => part(value),
             Field::Null => Field::Null,
             Field::Unknown => Field::Unknown,
         }

@@ -1,5 +1,6 @@
 //! Values of the engine: what a configuration, a plan or a state holds, with what is not known yet.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::{AttributePath, Number, Step, Type};
@@ -185,16 +186,15 @@ impl Value {
     }
 
     /// What is sure to change is unknown, and no more.
-    fn without_promises(&self) -> Value {
-        match self {
-            Value::Changing => Value::Unknown,
-            Value::List(items) => Value::List(items.iter().map(Value::without_promises).collect()),
-            Value::Map(entries) => {
-                Value::Map(entries.iter().map(|(name, value)| (name.clone(), value.without_promises())).collect())
-            }
-            Value::Typed(ty, value) => Value::Typed(ty.clone(), Box::new(value.without_promises())),
-            other => other.clone(),
-        }
+    fn without_promises(&self) -> Cow<'_, Value> {
+        let owned = |value: &Value| value.without_promises().into_owned();
+        Cow::Owned(match self {
+            value if value.is_wholly_known() => return Cow::Borrowed(value),
+            Value::List(items) => Value::List(items.iter().map(owned).collect()),
+            Value::Map(entries) => Value::Map(entries.iter().map(|(name, value)| (name.clone(), owned(value))).collect()),
+            Value::Typed(ty, value) => Value::Typed(ty.clone(), Box::new(owned(value))),
+            _ => Value::Unknown,
+        })
     }
 
     /// The value without the type that a dynamic attribute carries along, and without the promise of one that is unknown.

@@ -24,12 +24,15 @@ fn without_addresses(config: &Value) -> Value {
 async fn the_first_plan_lists_every_step_though_no_host_has_an_address_yet() {
     for name in [CLUSTER, NODES, "k8s_lb_vrrp"] {
         let mut stage = Stage::of(row(name)).await;
+        let fetches = stage.world.fetches().len();
         let known = stage.engine.plan(name, &Value::Null, &stage.config.clone()).await.planned;
+        let looked_up = stage.world.fetches().len() - fetches;
         let mut config = without_addresses(&stage.config);
         if name == CLUSTER {
             config.set("pki", Value::Unknown);
         }
         let planned = stage.engine.plan(name, &Value::Null, &config).await.planned;
+        assert_eq!(stage.world.fetches().len() - fetches, 2 * looked_up, "{name} looks digests up once for each guess");
         assert_eq!(texts(planned.get("rollout")), texts(known.get("rollout")), "{name}");
         assert_eq!(planned.get("id"), known.get("id"));
         let (lines, all) = (planned.get("host_contents").as_map().unwrap(), known.get("host_contents").as_map().unwrap());

@@ -15,9 +15,7 @@ impl Proposal {
         let completed = complete_proposal(schema, prior, config, proposed);
         let undecided = prior.map(|prior| schema.undecided(prior, &completed)).unwrap_or_default();
         let mut assumed = completed.clone();
-        for (path, prior) in undecided.iter().zip(prior.into_iter().cycle()) {
-            assumed.set_at(path, prior.at(path).clone());
-        }
+        undecided.iter().for_each(|path| assumed.set_at(path, prior.unwrap_or(&Value::Null).at(path).clone()));
         Proposal { completed, assumed, undecided }
     }
 

@@ -14,6 +14,7 @@ mod kube_controller_manager;
 mod kube_scheduler;
 mod pod_routes;
 mod pod_shares;
+mod script_unit;
 
 use crate::component::{API_SERVER, Component, reached_locally};
 use crate::spec::{ClusterSpec, Host, RenderError};

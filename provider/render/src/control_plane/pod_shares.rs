@@ -4,11 +4,11 @@
 
 use super::files::Reader;
 use super::pod_routes::FUNCTIONS_PATH;
+use super::script_unit::ScriptUnit;
 use super::{Context, KUBECTL};
 use crate::component::{CSR_APPROVER, POD_SHARES};
 use crate::node::{SHARES_FUNCTIONS, shares};
 use crate::spec::RenderError;
-use crate::systemd::SANDBOX;
 use bundle::{Bundle, File};
 
 const SCRIPT: &str = include_str!("pod-shares.sh");
@@ -21,32 +21,14 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     let script = reader.file(SCRIPT_PATH, File::executable(SCRIPT));
     let functions = reader.file(FUNCTIONS_PATH, File::public(SHARES_FUNCTIONS));
     let shares = shares(&context.spec.network);
+    let unit = ScriptUnit {
+        description: "Publication of the routes to the pods of every node",
+        runtime_directory: "k8s-pod-shares",
+        // kubectl needs 150 MB for a list of 1,000 nodes.
+        memory_max: "1G",
+        command_line: format!("{script} {kubectl} {kubeconfig} {shares} {functions}"),
+    };
     let reads = reader.reads;
-    POD_SHARES.add(bundle, unit_file(&format!("{script} {kubectl} {kubeconfig} {shares} {functions}")), reads);
+    POD_SHARES.add(bundle, unit.file(), reads);
     Ok(())
-}
-
-/// Memory: kubectl needs 150 MB for a list of 1,000 nodes.
-fn unit_file(command_line: &str) -> String {
-    format!(
-        "[Unit]
-Description=Publication of the routes to the pods of every node
-After=network-online.target kube-apiserver.service
-Wants=network-online.target
-StartLimitIntervalSec=0
-
-[Service]
-ExecStart={command_line}
-Restart=always
-RestartSec=2
-RuntimeDirectory=k8s-pod-shares
-RuntimeDirectoryMode=0700
-MemoryMax=1G
-TasksMax=64
-CapabilityBoundingSet=
-{SANDBOX}
-[Install]
-WantedBy=multi-user.target
-"
-    )
 }

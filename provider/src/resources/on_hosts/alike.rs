@@ -1,6 +1,6 @@
 //! What is the same in all of several renderings of one resource: known, whichever of them comes true. What differs is unknown. Pure.
 
-use bundle::{Bundle, Content, Digest, HostName, HostPath, Manifest};
+use bundle::{Bundle, Content, Digest, HostName, HostPath};
 use schema::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,22 +40,16 @@ pub fn bundles(all: &[Bundles]) -> Option<Bundles> {
 
 /// `None` when not only contents differ.
 fn differing_files(one: &Bundle, other: &Bundle) -> Option<Vec<HostPath>> {
-    let (of_one, of_other) = (one.manifest(), other.manifest());
-    let shape = |manifest: &Manifest| {
-        let files: Vec<_> = manifest.files.iter().map(|(path, file)| (path.clone(), file.mode, file.owner.clone())).collect();
-        let units: Vec<_> = manifest.units.keys().cloned().collect();
-        (files, units, manifest.reads.clone(), manifest.modules.clone(), manifest.sysctls.clone(), manifest.binaries.clone())
-    };
-    let of_units = |bundle: &Bundle| -> Vec<_> {
-        let units = bundle.units.values();
-        units.map(|unit| (unit.reads.clone(), unit.traits, unit.serves.keys().cloned().collect::<Vec<_>>())).collect()
-    };
-    if shape(&of_one) != shape(&of_other) || of_units(one) != of_units(other) || one.own != other.own {
-        return None;
-    }
-    let differs =
-        |(path, file): (&HostPath, &bundle::File)| (file.content != other.files.get(path)?.content).then(|| path.clone());
-    Some(one.files.iter().filter_map(differs).collect())
+    let is_same_but_for_contents = same(&one.files, &other.files, |file| (file.mode, &file.owner))
+        && same(&one.binaries, &other.binaries, |binary| (&binary.sha256, &binary.member))
+        && same(&one.units, &other.units, |unit| (&unit.reads, unit.traits, unit.serves.keys().collect::<Vec<_>>()))
+        && (&one.modules, &one.sysctls, &one.own) == (&other.modules, &other.sysctls, &other.own);
+    let differing = || one.files.iter().zip(other.files.values()).filter(|((_, file), other)| file.content != other.content);
+    is_same_but_for_contents.then(|| differing().map(|((path, _), _)| path.clone()).collect())
+}
+
+fn same<'a, K: Ord, V, P: PartialEq>(one: &'a BTreeMap<K, V>, other: &'a BTreeMap<K, V>, part: impl Fn(&'a V) -> P) -> bool {
+    one.keys().eq(other.keys()) && one.values().map(&part).eq(other.values().map(&part))
 }
 
 /// Whether each host has a line of its own for the file, as the state holds it. `None` when that depends on what it will be.

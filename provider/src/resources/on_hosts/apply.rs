@@ -3,7 +3,7 @@
 
 use super::absence::{Absence, Absent};
 use super::addresses::Moves;
-use super::errors::{machine_error, refused};
+use super::errors::{machine_error, refused, stopped};
 use super::execute::{Actions, Execution, Outcome};
 use super::fleet::Fleet;
 use super::ownership::{self, Claim};
@@ -18,6 +18,8 @@ use render::component;
 use rollout::HostState;
 use schema::{Diagnostic, Diagnostics, Value};
 use std::collections::{BTreeMap, BTreeSet};
+
+const GOES_ON: &str = "What was done is kept. Running apply again continues from here.";
 
 /// What an apply starts from.
 pub struct Apply<'a> {
@@ -55,7 +57,7 @@ impl Apply<'_> {
             self.forget_untouched(&mut fleet, &mut applied).await;
         }
         if applied.cancelled && created && applied.manifests.is_empty() {
-            applied.diagnostics.push(stopped().detail("Nothing was changed on any host."));
+            applied.diagnostics.push(stopped(Diagnostic::error, "Nothing was changed on any host."));
             return Ok(ApplyResponse { state: None, diagnostics: applied.diagnostics });
         }
         if applied.manifests.is_empty() && failed {
@@ -73,10 +75,7 @@ impl Apply<'_> {
         if applied.cancelled && created {
             // An engine takes no state but the planned one without an error, and an error would taint: the next refresh finds what
             // is missing.
-            applied.diagnostics.push(
-                Diagnostic::warning("stopped on request")
-                    .detail("What was done is kept. Running apply again continues from here."),
-            );
+            applied.diagnostics.push(stopped(Diagnostic::warning, GOES_ON));
         } else if failed || applied.cancelled {
             if let Some(prior) = request.prior.as_ref().filter(|_| !applied.touched) {
                 // No host was brought nearer to what was planned: the state does not say so either.
@@ -284,14 +283,10 @@ impl Applied {
             ));
         }
         if self.cancelled {
-            ways.push(stopped().detail("What was done is kept. Running apply again continues from here."));
+            ways.push(stopped(Diagnostic::error, GOES_ON));
         }
         ways
     }
-}
-
-fn stopped() -> Diagnostic {
-    Diagnostic::error("stopped on request")
 }
 
 fn nothing_in_the_state() -> Diagnostic {

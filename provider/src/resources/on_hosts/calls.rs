@@ -73,7 +73,8 @@ impl<R: HostResource> OnHosts<R> {
     ) -> Result<(Value, BTreeMap<HostName, Bundle>), Diagnostic> {
         let mut planned = request.planned.clone();
         let (state, prior, written) = (Some(&request.planned), request.prior.as_ref(), &request.config);
-        let declared = Declared { shared: &self.shared, config, with_secrets, written, state, prior, actions: Some(actions) };
+        let actions = Some(actions);
+        let declared = Declared { shared: &self.shared, config, with_secrets, written, state, prior, recorded, actions };
         let desired = self.resource.desired(&declared, &mut planned).await?.bundles.ok_or_else(errors::unknown_at_apply)?;
         let desired = keeping_stamps(desired, recorded);
         if desired.values().any(|bundle| bundle.unknown_files().next().is_some()) {
@@ -94,7 +95,8 @@ impl<R: HostResource> OnHosts<R> {
         let mut planned = request.planned.clone();
         let state = Some(&request.planned);
         let (prior, written) = (request.prior.as_ref(), &request.config);
-        let declared = Declared { shared: &self.shared, config, with_secrets, written, state, prior, actions: None };
+        let recorded = &BTreeMap::new();
+        let declared = Declared { shared: &self.shared, config, with_secrets, written, state, prior, recorded, actions: None };
         self.resource.desired(&declared, &mut planned).await?;
         let owner = self.incarnation(prior, &planned)?;
         self.set_uid(&mut planned, &owner.uid);

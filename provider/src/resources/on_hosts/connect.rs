@@ -1,7 +1,7 @@
 //! Reaches the hosts of one resource over SSH, many at once.
 
 use super::booting;
-use super::errors::unknown_at_apply;
+use super::errors::{stopped, unknown_at_apply};
 use super::fleet::Fleet;
 use crate::configuration::Shared;
 use crate::hosts::HostConfigs;
@@ -39,7 +39,7 @@ pub async fn connect(shared: &Shared, owner: Incarnation, way: &Way<'_>, call: &
     });
     let answers: Vec<_> = futures::stream::iter(connections).buffer_unordered(configuration.parallel_hosts()).collect().await;
     if answers.iter().any(|(_, answer)| matches!(answer, Err(MachineError::Stopped { .. }))) {
-        return Err(Diagnostic::error("stopped on request").detail("Nothing was changed on any host. Run apply again to go on."));
+        return Err(stopped(Diagnostic::error, "Nothing was changed on any host. Run apply again to go on."));
     }
     Ok(Fleet::new(owner, answers, progress, call.cancelled.clone(), shared.world.clock()).at_once(configuration.parallel_hosts()))
 }

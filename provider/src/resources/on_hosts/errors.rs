@@ -23,6 +23,11 @@ pub fn render_error(error: render::RenderError) -> Diagnostic {
     Diagnostic::error("the bundle of a host cannot be rendered").detail(detail)
 }
 
+/// By Ctrl-C: an error, or a warning where an engine takes no state with an error.
+pub fn stopped(severity: fn(&'static str) -> Diagnostic, detail: &'static str) -> Diagnostic {
+    severity("stopped on request").detail(detail)
+}
+
 pub fn unknown_at_apply() -> Diagnostic {
     Diagnostic::error("provider bug: apply was called with unknown values")
         .detail("Please report this with the versions of the provider and the engine.")

@@ -148,6 +148,8 @@ pub struct Declared<'a, R: HostResource + ?Sized> {
     pub state: Option<&'a Value>,
     /// What exists.
     pub prior: Option<&'a Value>,
+    /// What each host of it had after the last apply; read once, because there may be many.
+    pub recorded: &'a BTreeMap<HostName, Manifest>,
     /// At apply.
     pub actions: Option<&'a R::Actions>,
 }
@@ -235,13 +237,20 @@ impl<R: HostResource> OnHosts<R> {
         if diagnostics.has_errors() {
             return Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() });
         }
-        let (shared, written) = (&self.shared, &request.config);
-        let declared =
-            Declared { shared, config: &config, with_secrets: &with_secrets, written, state: prior, prior, actions: None };
+        let declared = Declared {
+            shared: &self.shared,
+            config: &config,
+            with_secrets: &with_secrets,
+            written: &request.config,
+            state: prior,
+            prior,
+            recorded: &before.manifests,
+            actions: None,
+        };
         let Desired { mut bundles, warnings } = self.resource.desired(&declared, &mut planned).await?;
         diagnostics.extend(warnings);
         if bundles.is_none() {
-            bundles = self.whatever_comes(request, prior, &mut planned).await;
+            bundles = self.whatever_comes(&declared, &mut planned).await;
         }
         // What depends on a value that is unknown: engines replace, and the value may turn out to be the one that it was.
         let is_settled = replaced.is_none() || requires_replace.iter().any(|path| planned.at(path).is_wholly_known());

@@ -194,7 +194,7 @@ fn kind(owner: &Owner) -> &str {
     owner.as_str().split_once('.').map_or(owner.as_str(), |(kind, _)| kind)
 }
 
-/// Of a host that only the host itself can tell about.
+/// Who has the host, where only one may.
 fn taken_by_others(claim: &Claim, found: &Inventory) -> Vec<Finding> {
     if !ONE_PER_HOST.contains(&kind(&claim.owner.name)) {
         return Vec::new();
@@ -206,6 +206,7 @@ fn taken_by_others(claim: &Claim, found: &Inventory) -> Vec<Finding> {
     others.chain(installations.map(|(path, who)| Finding::Installation(path, who))).collect()
 }
 
+/// Of a host that only the host itself can tell about.
 fn unknown_to_the_state(claim: &Claim, found: &Inventory) -> Vec<Finding> {
     let mut findings = taken_by_others(claim, found);
     let ours = found.records.get(&claim.owner.name);

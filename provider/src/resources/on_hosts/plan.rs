@@ -3,7 +3,7 @@
 
 use super::errors::refused;
 use super::keeping_stamps;
-use super::recorded::{HOST_CONTENTS, Recorded, set_desired};
+use super::recorded::{self, HOST_CONTENTS, Recorded, set_desired};
 use super::steps::{self, STEPS};
 use bundle::{Bundle, Difference, Digest, HostName, Item, Manifest, Observed, What};
 use protocol::PlanResponse;
@@ -62,7 +62,7 @@ pub fn plan(
 pub struct Before<'a> {
     pub state: Option<&'a Value>,
     pub recorded: Recorded,
-    /// What each host had after the last apply; read once, because there may be many.
+    /// What each host had after the last apply.
     pub manifests: BTreeMap<HostName, Manifest>,
 }
 
@@ -90,16 +90,15 @@ fn if_same(before: &Before<'_>, desired: &BTreeMap<HostName, Bundle>) -> Option<
         return None;
     }
     let mut bundles = desired.clone();
-    for (host, bundle) in &mut bundles {
-        before.manifests.get(host).into_iter().for_each(|recorded| bundle.recall(recorded, |_| true));
-    }
+    recorded::recall(&before.manifests, &mut bundles, |_| true);
     Some(keeping_stamps(bundles, &before.manifests))
 }
 
 fn undecided(runs: &[Run]) -> Diagnostic {
     let lines: Vec<String> = runs.iter().map(ToString::to_string).collect();
     Diagnostic::warning("the steps of this change are known only during apply").detail(format!(
-        "Some files are made of values that are not known yet, and may turn out to be what they are. If all of them change, this follows, in this          order:\n{}",
+        "Some files are made of values that are not known yet, and may turn out to be what they are. If all of them change, this follows, in \
+         this order:\n{}",
         lines.join("\n")
     ))
 }

@@ -3,7 +3,7 @@
 
 use super::steps::{self, STEPS};
 use crate::hosts::HostConfigs;
-use bundle::{Bundle, Difference, HostName, Lines, Manifest};
+use bundle::{Bundle, Difference, HostName, HostPath, Lines, Manifest};
 use schema::{Attribute, Diagnostic, Field, Type, Value, decode, encode};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +64,17 @@ impl Recorded {
         let read = |text: &String| text.parse().map_err(|error: bundle::DifferenceError| damaged(&error));
         let lines = self.drift.iter().flatten();
         lines.map(|(host, lines)| Ok((host_name(host)?, lines.iter().map(read).collect::<Result<_, _>>()?))).collect()
+    }
+}
+
+/// Gives undecided contents of files what the state records of them, where these stay.
+pub fn recall(
+    recorded: &BTreeMap<HostName, Manifest>,
+    bundles: &mut BTreeMap<HostName, Bundle>,
+    stays: impl Fn(&HostPath) -> bool + Copy,
+) {
+    for (host, bundle) in bundles {
+        recorded.get(host).into_iter().for_each(|recorded| bundle.recall(recorded, stays));
     }
 }
 

@@ -3,7 +3,6 @@
 use super::guesses::{self, Guesses};
 use super::{Declared, Desired, HostResource, OnHosts, alike};
 use bundle::{Bundle, HostName};
-use protocol::PlanRequest;
 use schema::{Attribute, Value, decode};
 use std::collections::BTreeMap;
 
@@ -12,34 +11,27 @@ impl<R: HostResource> OnHosts<R> {
     /// everything does.
     pub(super) async fn whatever_comes(
         &self,
-        request: &PlanRequest,
-        prior: Option<&Value>,
+        declared: &Declared<'_, R>,
         planned: &mut Value,
     ) -> Option<BTreeMap<HostName, Bundle>> {
         let guesses = Guesses::of(planned)?;
-        let (mut rendered, mut computed) = (Vec::new(), Vec::new());
+        let (mut rendered, mut computed) = (Vec::new(), Vec::<Value>::new());
         for time in 0..guesses::TIMES {
-            let (mut values, with_secrets) = (guesses.fill(planned, time), guesses.fill(&request.config, time));
+            let (mut values, with_secrets) = (guesses.fill(planned, time), guesses.fill(declared.written, time));
             let (config, with_secrets): (R::Config, R::Config) = (decode(&values).ok()?, decode(&with_secrets).ok()?);
             values.set("id", self.resource.id(&config).map_or(Value::Unknown, Value::from));
-            let declared = Declared {
-                shared: &self.shared,
-                config: &config,
-                with_secrets: &with_secrets,
-                written: &request.config,
-                state: prior,
-                prior,
-                actions: None,
-            };
+            // Digests that were looked up for one guess are those of the next.
+            let state = computed.last().or(declared.state);
+            let guessed = Declared { config: &config, with_secrets: &with_secrets, state, ..*declared };
             // What is refused with a guess is not what comes.
-            if let Ok(Desired { bundles: Some(bundles), .. }) = self.resource.desired(&declared, &mut values).await {
+            if let Ok(Desired { bundles: Some(bundles), .. }) = self.resource.desired(&guessed, &mut values).await {
                 rendered.push(bundles);
                 computed.push(values);
             }
         }
         let bundles = alike::bundles(&rendered).filter(|_| rendered.len() > 1)?;
         for Attribute { name, .. } in self.resource.schema().attributes.iter().filter(|attribute| attribute.is_computed()) {
-            if request.config.get(name).is_null() {
+            if declared.written.get(name).is_null() {
                 planned.set(name, alike::values(computed.iter().map(|values| values.get(name))));
             }
         }

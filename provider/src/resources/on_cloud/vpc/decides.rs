@@ -5,7 +5,7 @@ use cloud::Kind;
 
 const GROUPS: Kind = Kind::SecurityGroup;
 /// What there is besides the VPC and its security groups, one for each role.
-const REST: &[Kind] = &[
+pub const REST: [Kind; 9] = [
     Kind::DhcpOptions,
     Kind::InternetGateway,
     Kind::EgressOnlyInternetGateway,
@@ -35,7 +35,7 @@ const OF_REST: &[&str] = &[
 ];
 
 const fn subnets(path: &'static [&'static str]) -> Decides {
-    Decides { path, objects: REST, settings: &[(Kind::Vpc, None), (GROUPS, None)], outputs: OF_REST }
+    Decides { path, objects: &REST, settings: &[(Kind::Vpc, None), (GROUPS, None)], outputs: OF_REST }
 }
 
 const fn settings(path: &'static [&'static str], settings: &'static [(Kind, Option<&'static str>)]) -> Decides {

@@ -1,30 +1,17 @@
 //! Import: by the id of a VPC or the name of its cluster.
 
+use super::decides::REST;
 use super::{NAME, infer};
 use crate::resources::on_cloud::failed;
 use cloud::{Cloud, Found, Kind, OBJECT_TAG, Readiness, Wanted};
 use schema::{Diagnostic, Value};
 use std::collections::BTreeSet;
 
-/// Every kind that a network can have.
-pub const KINDS: [Kind; 11] = [
-    Kind::DhcpOptions,
-    Kind::Vpc,
-    Kind::InternetGateway,
-    Kind::EgressOnlyInternetGateway,
-    Kind::SecurityGroup,
-    Kind::Subnet,
-    Kind::ElasticIp,
-    Kind::NatGateway,
-    Kind::RouteTable,
-    Kind::VpcEndpoint,
-    Kind::FlowLog,
-];
-
 pub async fn import(cloud: &dyn Cloud, id: &str) -> Result<Value, Diagnostic> {
     let vpcs = find(cloud, [Kind::Vpc].into(), BTreeSet::new()).await?;
     let (vpc_id, name) = identify(&vpcs, id)?;
-    let found = find(cloud, KINDS.into(), [(Kind::Vpc, vpc_id)].into()).await?;
+    let kinds = [Kind::Vpc, Kind::SecurityGroup].into_iter().chain(REST).collect();
+    let found = find(cloud, kinds, [(Kind::Vpc, vpc_id)].into()).await?;
     infer::configuration(&name, &found, &cloud.region())
 }
 

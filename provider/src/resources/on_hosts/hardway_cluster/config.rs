@@ -75,11 +75,7 @@ impl Config {
 
     /// Any other text than before asks for a snapshot.
     pub fn snapshot_trigger(&self) -> Field<String> {
-        match &self.etcd {
-            Field::Known(etcd) => etcd.snapshot_trigger.clone(),
-            Field::Unknown => Field::Unknown,
-            Field::Null => Field::Null,
-        }
+        self.etcd.as_ref().and_then(|etcd| etcd.snapshot_trigger.clone())
     }
 
     /// `None` while something is unknown.

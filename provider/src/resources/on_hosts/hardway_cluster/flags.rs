@@ -90,25 +90,16 @@ fn validate_form(name: &str, flag: &ValueAt<'_>, found: &mut Diagnostics) {
 /// `prior` is the state of a cluster that stays.
 pub fn refuse_change(prior: &Value, config: &Value) -> Result<(), Diagnostic> {
     for (component, flag, consequence) in KEPT {
-        let (before, after) = (value_of(prior, component, flag), value_of(config, component, flag));
+        let path = AttributePath::attribute(component).then("flags").key(flag);
+        let (before, after) = (prior.at(&path), config.at(&path));
         if before != after && !after.is_unknown() {
             let was = before.as_str().map_or("without it".to_string(), |before| format!("with {before:?}"));
             return Err(Diagnostic::error(format!("{component} of a cluster that exists keeps the flag {flag:?}"))
                 .detail(format!("{consequence} The cluster was created {was}. Another value needs another cluster."))
-                .at(AttributePath::attribute(component).then("flags").key(flag)));
+                .at(path));
         }
     }
     Ok(())
-}
-
-fn value_of<'a>(of: &'a Value, component: &str, flag: &str) -> &'a Value {
-    match of.get(component) {
-        unknown @ Value::Unknown => unknown,
-        given => match given.get("flags") {
-            unknown @ Value::Unknown => unknown,
-            flags => flags.get(flag),
-        },
-    }
 }
 
 #[cfg(test)]

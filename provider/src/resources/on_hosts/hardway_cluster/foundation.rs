@@ -2,11 +2,11 @@
 //! keys. They are compared with the files that the state records, so that a replaced `k8s_pki`, a lost state of it and another
 //! pki are all found, at plan. Pure.
 
-use crate::resources::on_hosts::recorded::Recorded;
+use bundle::{HostName, Manifest};
 use credentials::{Authority, Credentials};
 use render::control_plane::foundation::{Changed, Foundation, changed};
 use schema::{AttributePath, Diagnostic, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const KUBELET_CLIENT_AUTHORITY: &str = "kubelet-client-ca";
 const WAY_OUT: &str = "Pass the `bundle` of the k8s_pki that the cluster was created with: do not replace it, and if its state is lost, \
@@ -15,9 +15,12 @@ const WAY_OUT: &str = "Pass the `bundle` of the k8s_pki that the cluster was cre
 
 /// `state` is that of a cluster that stays. What it does not record, and what is not among the credentials because it is not
 /// known yet which there are, is not compared: apply compares again, before it reaches a host.
-pub fn refuse_change(state: &Value, credentials: &Credentials) -> Result<(), Diagnostic> {
-    let manifests = Recorded::of(Some(state))?.manifests()?;
-    let mut found: BTreeSet<Changed> = manifests.values().flat_map(|host| changed(host, credentials)).collect();
+pub fn refuse_change(
+    state: &Value,
+    recorded: &BTreeMap<HostName, Manifest>,
+    credentials: &Credentials,
+) -> Result<(), Diagnostic> {
+    let mut found: BTreeSet<Changed> = recorded.values().flat_map(|host| changed(host, credentials)).collect();
     found.extend(changed_for_nodes(state, credentials));
     if found.is_empty() {
         return Ok(());

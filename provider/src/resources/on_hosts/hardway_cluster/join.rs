@@ -1,9 +1,7 @@
 //! The `join` object: what a node group needs to know of its cluster. No secret is in it; what a node must hold of secrets is
 //! fetched from a control-plane host when it joins.
 
-use super::config::{
-    Config, DEFAULT_CLUSTER_DOMAIN, DEFAULT_NODE_MASK_IPV4, DEFAULT_NODE_MASK_IPV6, NetworkConfig, parse_endpoint,
-};
+use super::config::{Config, DEFAULT_CLUSTER_DOMAIN, DEFAULT_NODE_MASK_IPV4, DEFAULT_NODE_MASK_IPV6, parse_endpoint};
 use crate::hosts::HostConfig;
 use crate::network;
 use crate::resources::on_hosts::errors::render_error;
@@ -93,18 +91,18 @@ impl Join {
     pub(super) fn declared(config: &Config, uid: Field<String>) -> Join {
         let host = |(name, host): (&String, &Field<HostConfig>)| host.as_ref().map(|host| ControlPlaneHost::of(name, host));
         let url = |text: String| parse_endpoint(&text).map_or(Field::Unknown, |endpoint| Field::Known(endpoint.url()));
-        let network = &config.network;
+        let network = config.network.as_ref();
         Join {
             cluster_name: config.name.clone(),
             cluster_uid: uid,
             kubernetes_version: config.kubernetes_version.clone(),
-            endpoint: then(config.endpoint.clone(), url),
+            endpoint: config.endpoint.clone().and_then(url),
             control_plane: config.hosts.as_ref().map(|hosts| hosts.iter().map(host).collect()),
-            pod_cidrs: of_network(network, |network| canonical(&network.pod_cidrs)),
-            service_cidrs: of_network(network, |network| canonical(&network.service_cidrs)),
-            node_mask_ipv4: of_network(network, |network| network.node_mask_ipv4.known_or(DEFAULT_NODE_MASK_IPV4)),
-            node_mask_ipv6: of_network(network, |network| network.node_mask_ipv6.known_or(DEFAULT_NODE_MASK_IPV6)),
-            cluster_domain: of_network(network, |network| network.cluster_domain.clone().known_or(DEFAULT_CLUSTER_DOMAIN.into())),
+            pod_cidrs: network.and_then(|network| canonical(&network.pod_cidrs)),
+            service_cidrs: network.and_then(|network| canonical(&network.service_cidrs)),
+            node_mask_ipv4: network.and_then(|network| network.node_mask_ipv4.known_or(DEFAULT_NODE_MASK_IPV4)),
+            node_mask_ipv6: network.and_then(|network| network.node_mask_ipv6.known_or(DEFAULT_NODE_MASK_IPV6)),
+            cluster_domain: network.and_then(|network| network.cluster_domain.clone().known_or(DEFAULT_CLUSTER_DOMAIN.into())),
             apiserver_authority: Field::Unknown,
             kubelet_client_authority: Field::Unknown,
             kube_proxy_kubeconfig_sha256: Field::Unknown,
@@ -175,18 +173,6 @@ pub fn validate(join: &ValueAt<'_>, found: &mut Diagnostics) {
 fn canonical(networks: &Field<Vec<Field<String>>>) -> Field<Vec<Field<String>>> {
     let canonical = |text: &String| text.parse::<IpNet>().map_or(text.clone(), |network| network.to_string());
     networks.as_ref().map(|networks| networks.iter().map(|network| network.as_ref().map(canonical)).collect())
-}
-
-fn of_network<T>(network: &Field<NetworkConfig>, part: impl FnOnce(&NetworkConfig) -> Field<T>) -> Field<T> {
-    then(network.as_ref(), part)
-}
-
-fn then<T, U>(field: Field<T>, next: impl FnOnce(T) -> Field<U>) -> Field<U> {
-    match field {
-        Field::Known(value) => next(value),
-        Field::Null => Field::Null,
-        Field::Unknown => Field::Unknown,
-    }
 }
 
 fn field<T>(part: Part<T>) -> Field<T> {

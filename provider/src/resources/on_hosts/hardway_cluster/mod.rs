@@ -24,6 +24,7 @@ use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::errors::unknown_at_apply;
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::lives;
+use crate::resources::on_hosts::recorded;
 use crate::resources::pki;
 use crate::spelling;
 use crate::ssh;
@@ -134,13 +135,13 @@ impl HostResource for HardwayCluster {
     async fn desired(&self, declared: &Declared<'_, Self>, planned: &mut Value) -> Result<Desired, Diagnostic> {
         let config = declared.config;
         if let (Some(prior), Some(pki)) = (declared.prior, declared.with_secrets.pki.known()) {
-            foundation::refuse_change(prior, &pki.credentials)?;
+            foundation::refuse_change(prior, declared.recorded, &pki.credentials)?;
         }
         if let Some(prior) = declared.prior {
             flags::refuse_change(prior, planned)?;
         }
-        if let (None, Some(prior)) = (declared.actions, declared.state) {
-            version::check(prior, config.kubernetes_version.known().map(String::as_str))?;
+        if let (None, Some(prior)) = (declared.actions, declared.prior) {
+            version::check(prior, declared.recorded, config.kubernetes_version.known().map(String::as_str))?;
         }
         if declared.prior.is_none() {
             coverage::check_name(&config.name, &declared.with_secrets.pki)?;
@@ -161,14 +162,13 @@ impl HostResource for HardwayCluster {
         let mut join = join.trusting(&spec, &credentials)?;
         let mut bundles = bundles(&spec, &credentials, &resolved)?;
         if pki.is_null() {
-            let prior = declared.prior.ok_or_else(frozen::no_pki)?;
-            frozen::recall(prior, &mut bundles, planned)?;
-            join = join.recalling(decode::<frozen::Recorded>(prior)?.join);
+            join = join.recalling(frozen::recall(declared, &mut bundles, planned)?);
         }
         let mut is_other_kube_proxy = false;
         if let (Some(prior), None, false) = (declared.prior, declared.actions, pki.is_null()) {
-            promise::recall_foundations(prior, &mut bundles)?;
-            join = join.recalling_authorities(decode::<frozen::Recorded>(prior)?.join);
+            // What a cluster stands on: other ones are refused, here or at apply.
+            recorded::recall(declared.recorded, &mut bundles, render::control_plane::foundation::is_kept);
+            join = join.recalling_authorities(frozen::recorded_join(prior)?);
             if let Some(settled) = promise::settled(declared.written.get("pki"), &credentials) {
                 promise::mark(&mut bundles, &self::bundles(&spec, &settled, &resolved)?);
                 is_other_kube_proxy = join.clone().trusting(&spec, &settled)?.kube_proxy_kubeconfig_sha256.is_unknown();

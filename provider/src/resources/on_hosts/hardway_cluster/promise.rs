@@ -1,24 +1,10 @@
 //! What a plan can promise of a cluster that exists while credentials are unknown: which contents are sure to stay and which are sure to
 //! change. Of the others it promises nothing (docs/adr/0016). Pure.
 
-use crate::resources::on_hosts::recorded::Recorded;
 use bundle::{Bundle, HostName};
 use credentials::{Authority, Credentials, Part, Secret, Unlisted};
-use render::control_plane::foundation;
-use schema::{Diagnostic, Value};
+use schema::Value;
 use std::collections::BTreeMap;
-
-/// Unknown contents that are what a cluster stands on become what the state records: other ones are refused, here or at apply.
-///
-/// # Errors
-/// When the state is damaged.
-pub fn recall_foundations(prior: &Value, bundles: &mut BTreeMap<HostName, Bundle>) -> Result<(), Diagnostic> {
-    let manifests = Recorded::of(Some(prior))?.manifests()?;
-    for (host, bundle) in bundles {
-        manifests.get(host).into_iter().for_each(|recorded| bundle.recall(recorded, foundation::is_kept));
-    }
-    Ok(())
-}
 
 /// The credentials with placeholders for all that is unknown but not sure to change: what of them is unknown still, and what is made of
 /// it, is sure to change. `pki` is the argument as the engine sends it. `None` where nothing is sure.

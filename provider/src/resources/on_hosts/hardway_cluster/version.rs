@@ -1,17 +1,16 @@
 //! Which steps between Kubernetes versions a running cluster may take. Pure.
 
-use crate::resources::on_hosts::recorded::Recorded;
-use bundle::HostPath;
+use bundle::{HostName, HostPath, Manifest};
 use render::component::API_SERVER;
 use schema::{AttributePath, Diagnostic, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// From what a state says to another version.
-pub fn check(prior: &Value, to: Option<&str>) -> Result<(), Diagnostic> {
+pub fn check(prior: &Value, recorded: &BTreeMap<HostName, Manifest>, to: Option<&str>) -> Result<(), Diagnostic> {
     let from = prior.get("kubernetes_version").as_str();
     check_step(from, to)?;
     let minor = |version: Option<&str>| version.and_then(parse).map(|(major, minor, _)| (major, minor));
-    if minor(from) < minor(to) && is_under_way(prior)? {
+    if minor(from) < minor(to) && is_under_way(prior, recorded) {
         let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
         let detail = format!("API servers may be one minor version apart. Apply {from} until all hosts have it, then {to}.");
         let path = AttributePath::attribute("kubernetes_version");
@@ -21,15 +20,14 @@ pub fn check(prior: &Value, to: Option<&str>) -> Result<(), Diagnostic> {
 }
 
 /// Whether an apply that ended early left API servers of two versions, as far as a state knows.
-fn is_under_way(prior: &Value) -> Result<bool, Diagnostic> {
+fn is_under_way(prior: &Value, recorded: &BTreeMap<HostName, Manifest>) -> bool {
     let program = HostPath::literal(API_SERVER.program);
     let mut programs: BTreeMap<&str, BTreeSet<_>> = BTreeMap::new();
-    let manifests = Recorded::of(Some(prior))?.manifests()?;
-    for (host, manifest) in &manifests {
+    for (host, manifest) in recorded {
         let architecture = prior.get("hosts").get(host.as_str()).get("architecture").as_str().unwrap_or_default();
         programs.entry(architecture).or_default().extend(manifest.binaries.get(&program));
     }
-    Ok(programs.values().any(|digests| digests.len() > 1))
+    programs.values().any(|digests| digests.len() > 1)
 }
 
 /// The API server may be newer than what it replaces by one minor version at most, and never older: its storage cannot go back.

@@ -13,7 +13,7 @@ mod tokens;
 mod validate;
 pub(super) mod whose;
 
-use super::errors::render_error;
+use super::errors::{render_error, stopped};
 use super::{Declared, Desired, HostResource, Looked, plan::Rollout};
 use crate::configuration::{self, Shared};
 use crate::hosts;
@@ -21,7 +21,7 @@ use crate::resources::attributes;
 use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::hardway_cluster;
-use crate::resources::on_hosts::recorded::{self, Recorded};
+use crate::resources::on_hosts::recorded;
 use crate::ssh;
 use crate::wait::Waiter;
 use actions::NodeActions;
@@ -132,8 +132,8 @@ impl HostResource for NodeGroup {
             None => planned_kubeconfig(planned.get("cluster"))?,
         };
         let mut bundles = if resolved.is_complete() { bundles(config, &resolved, kubeconfig)? } else { None };
-        if let (Some(prior), Some(bundles)) = (declared.prior, &mut bundles) {
-            recall_authorities(prior, bundles)?;
+        if let (Some(recorded), Some(bundles)) = (declared.recorded.values().next(), &mut bundles) {
+            bundles.values_mut().for_each(|bundle| bundle.recall(recorded, is_authority));
         }
         Ok(Desired { bundles, warnings })
     }
@@ -239,8 +239,7 @@ impl HostResource for NodeGroup {
                 }
                 let diagnostics = actions.leave_all().await;
                 if call.cancelled.is_cancelled() {
-                    return Err(Diagnostic::error("stopped on request")
-                        .detail("No host was cleaned yet. Destroying again continues from here."));
+                    return Err(stopped(Diagnostic::error, "No host was cleaned yet. Destroying again continues from here."));
                 }
                 Ok(diagnostics)
             }
@@ -330,14 +329,9 @@ fn as_planned(kubeconfig: Content, join: &Value) -> Result<Content, Diagnostic> 
     Ok(kubeconfig)
 }
 
-/// Unknown authorities of a cluster that stays become what the state records of any host: it takes no others, and all hosts have the same.
-fn recall_authorities(prior: &Value, bundles: &mut BTreeMap<HostName, Bundle>) -> Result<(), Diagnostic> {
-    let manifests = Recorded::of(Some(prior))?.manifests()?;
-    let is_authority = |path: &HostPath| render::node::AUTHORITIES.iter().any(|(_, file)| path.as_str() == *file);
-    for (bundle, recorded) in bundles.values_mut().zip(manifests.values().next().into_iter().cycle()) {
-        bundle.recall(recorded, is_authority);
-    }
-    Ok(())
+/// Of a cluster that stays, which takes no others: what the state records of any host, all have.
+fn is_authority(path: &HostPath) -> bool {
+    render::node::AUTHORITIES.iter().any(|(_, file)| path.as_str() == *file)
 }
 
 /// `None` while something else than a content is unknown.

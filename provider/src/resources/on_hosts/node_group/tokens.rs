@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// What is left of its life has to last until the kubelet that got it has asked for its certificate.
-const YOUNG: Duration = TOKEN_VALIDITY.checked_div(2).expect("two is not zero");
+const YOUNG: Duration = Duration::from_secs(TOKEN_VALIDITY.as_secs() / 2);
 
 #[derive(Default)]
 pub struct Tokens(Mutex<Vec<(Instant, BootstrapToken)>>);

@@ -1,5 +1,5 @@
 //! To which cluster the control-plane hosts belong that `cluster` names: another may have been created on them since, under its name or
-//! under another.
+//! under another. And whose the nodes are that have the names of new hosts.
 
 use crate::kubernetes::KnownNode;
 use crate::ports::Host;
@@ -11,6 +11,7 @@ use machines::{Inventory, Owner, Question, Record, Uid};
 use render::control_plane::AUTHORITIES;
 use schema::{AttributePath, Diagnostic, Field};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// In a node group's record: the uid of the cluster that its nodes have joined.
 pub const CLUSTER_UID: &str = "cluster-uid";
@@ -78,15 +79,18 @@ pub fn refuse_nodes_of_other_machines<'a>(
         if host.addresses().iter().any(|address| node.addresses.contains(address)) {
             continue;
         }
-        let addresses: Vec<String> = node.addresses.iter().map(ToString::to_string).collect();
         let detail = format!(
             "The cluster has a node {name} with {}, and this host has {}. Give the host another name. If that node was this host at other \
              addresses, delete it first: kubectl delete node {name}. Nothing was changed on any host.",
-            addresses.join(", "),
-            host.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            listed(&node.addresses),
+            listed(&host.addresses())
         );
         let path = AttributePath::attribute("hosts").key(name.as_str());
         return Err(Diagnostic::error(format!("node {name} of the cluster is another machine")).detail(detail).at(path));
     }
     Ok(())
+}
+
+fn listed<'a>(addresses: impl IntoIterator<Item = &'a IpAddr>) -> String {
+    addresses.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
