@@ -8,6 +8,7 @@ use backon::{ExponentialBuilder, Retryable};
 use russh::client::{self, Handle, Msg};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, ChannelOpenFailure, Preferred};
+use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -149,14 +150,15 @@ fn may_pass(error: &russh::Error) -> bool {
 }
 
 fn config(entries: &Entries) -> client::Config {
+    let algorithms: Cow<'static, [_]> = entries.preferred_algorithms(&Preferred::DEFAULT.key).into();
     client::Config {
         keepalive_interval: Some(KEEPALIVE),
         keepalive_max: 3,
         nodelay: true,
         preferred: Preferred {
-            key: entries.preferred_algorithms(&Preferred::DEFAULT.key).into(),
             // A server that is asked for a certificate shows its bare key no more, if it has one.
-            host_key_certificates: if entries.has_authority() { Preferred::DEFAULT.key } else { (&[]).into() },
+            host_key_certificates: if entries.has_authority() { algorithms.clone() } else { (&[]).into() },
+            key: algorithms,
             compression: (&[russh::compression::NONE]).into(),
             ..Preferred::DEFAULT
         },

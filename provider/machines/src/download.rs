@@ -42,8 +42,10 @@ pub(crate) async fn download(url: &str, digest: &Digest, folder: &Path) -> Resul
 
 pub(crate) fn default_folder() -> PathBuf {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
-    cache.unwrap_or_else(std::env::temp_dir).join("terraform-provider-k8s/sha256")
+    let cache = variable("XDG_CACHE_HOME").or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
+    // A user without a home: not a folder that others could have made before.
+    let of_process = || std::env::temp_dir().join(format!("cache-{}", std::process::id()));
+    cache.unwrap_or_else(of_process).join("terraform-provider-k8s/sha256")
 }
 
 /// Held until the file is dropped, also against other processes.

@@ -168,12 +168,13 @@ impl Entries {
     }
 
     /// The host key algorithms to ask the server for: those of known keys first, because a server that has several keys
-    /// shows only one of them.
+    /// shows only one of them. None that signs with SHA-1, as OpenSSH since 8.8.
     pub fn preferred_algorithms(&self, all: &[Algorithm]) -> Vec<Algorithm> {
         let is_known = |algorithm: &Algorithm| {
             self.keys.iter().any(|entry| !entry.revoked && entry.key.algorithm().as_base_kind() == algorithm.as_base_kind())
         };
-        let (known, other): (Vec<_>, Vec<_>) = all.iter().cloned().partition(is_known);
+        let safe = all.iter().filter(|algorithm| **algorithm != Algorithm::Rsa { hash: None }).cloned();
+        let (known, other): (Vec<_>, Vec<_>) = safe.partition(is_known);
         known.into_iter().chain(other).collect()
     }
 
@@ -261,6 +262,7 @@ mod tests {
         let all = [Algorithm::Rsa { hash: Some(HashAlg::Sha512) }, Algorithm::Ed25519];
         assert_eq!(parse_known_hosts(&format!("h {ED25519}"), "h", 22).preferred_algorithms(&all)[0], Algorithm::Ed25519);
         assert_eq!(parse_known_hosts("", "h", 22).preferred_algorithms(&all), all);
+        assert_eq!(parse_known_hosts("", "h", 22).preferred_algorithms(&[Algorithm::Rsa { hash: None }]), []);
     }
 
     #[test]

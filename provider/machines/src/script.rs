@@ -104,6 +104,9 @@ async fn exchange(
         let mut answer = Answer::default();
         while let Some(message) = reader.wait().await {
             answer.take(message, script.on_line);
+            if answer.is_too_long() {
+                return Err(too_long());
+            }
         }
         answer.finish()
     };
@@ -116,6 +119,14 @@ async fn exchange(
             answer => answer,
         },
     }
+}
+
+/// Of one script, in bytes: far more than any has to say, and what this process can hold of every host at once.
+const LONGEST_ANSWER: usize = 16 << 20;
+
+fn too_long() -> russh::Error {
+    let said = format!("the host answers with more than {} MiB", LONGEST_ANSWER >> 20);
+    russh::Error::IO(std::io::Error::new(std::io::ErrorKind::InvalidData, said))
 }
 
 #[derive(Default)]
@@ -148,6 +159,10 @@ impl Answer {
             ChannelMsg::Failure => self.refused = true,
             _ => {}
         }
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.stdout.len() + self.stderr.len() > LONGEST_ANSWER
     }
 
     fn drop_what_came_before(&mut self) {

@@ -37,13 +37,15 @@ const MOST_WORKERS: usize = 8;
 /// Serves `provider` to the engine that started this process, until the engine ends it or dies. Make nothing heavy in the
 /// provider before this: the engine waits for the handshake line.
 pub fn serve(provider: Arc<dyn Provider>) -> Result<(), ServeError> {
+    // First of all: an engine that ends from now on is noticed.
+    let engine = parent_id();
     let launch = Launch::from_environment()?;
     let server = Server::bind(&launch)?;
     block_on(async move {
         let signals = Signals::catch()?;
         print_line(&server.handshake_line())?;
         subscribe_to_standard_error();
-        server.run(provider, Until::EngineEnds(signals)).await
+        server.run(provider, Until::EngineEnds { engine, signals }).await
     })
 }
 
@@ -144,7 +146,7 @@ impl Server {
 /// What ends serving, besides the engine's `Shutdown`.
 enum Until {
     Shutdown,
-    EngineEnds(Signals),
+    EngineEnds { engine: u32, signals: Signals },
     Interrupted(Signals),
 }
 
@@ -152,10 +154,10 @@ impl Until {
     async fn watch(self, calls: Arc<Calls>, shutdown: CancellationToken) {
         match self {
             Until::Shutdown => {}
-            Until::EngineEnds(signals) => {
+            Until::EngineEnds { engine, signals } => {
                 tokio::select! {
                     () = signals.heed_as_an_engine_would(&calls) => {}
-                    () = parent_ended() => tracing::warn!("the engine is gone: work ends at its next safe point"),
+                    () = ended(engine) => tracing::warn!("the engine is gone: work ends at its next safe point"),
                 }
                 calls.cancel();
                 calls.idle(ORPHAN_LIMIT).await;
@@ -172,8 +174,7 @@ impl Until {
 }
 
 /// An orphan is adopted by another process. Standard input says nothing: it is the engine's own.
-async fn parent_ended() {
-    let parent = parent_id();
+async fn ended(parent: u32) {
     while parent_id() == parent {
         tokio::time::sleep(PARENT_INTERVAL).await;
     }
@@ -182,28 +183,36 @@ async fn parent_ended() {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
     fn catch() -> Result<Signals, ServeError> {
         let catch = |kind| signal(kind).map_err(ServeError::Runtime);
-        Ok(Signals { interrupt: catch(SignalKind::interrupt())?, terminate: catch(SignalKind::terminate())? })
+        Ok(Signals {
+            interrupt: catch(SignalKind::interrupt())?,
+            terminate: catch(SignalKind::terminate())?,
+            hang_up: catch(SignalKind::hangup())?,
+        })
     }
 
     async fn any(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
         }
     }
 
     /// Ctrl-C reaches the whole process group, but it is the engine that decides: it calls `StopProvider`. A SIGTERM sent to
-    /// this process alone does the same, so that the engine still gets an answer for what is under way. Never returns.
+    /// this process alone does the same, so that the engine still gets an answer for what is under way; so does a terminal that closes,
+    /// which may leave no engine to decide. Never returns.
     async fn heed_as_an_engine_would(mut self, calls: &Calls) {
         loop {
             tokio::select! {
                 _ = self.interrupt.recv() => tracing::debug!("interrupted: the engine decides"),
                 _ = self.terminate.recv() => calls.cancel(),
+                _ = self.hang_up.recv() => calls.cancel(),
             }
         }
     }

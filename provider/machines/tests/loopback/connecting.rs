@@ -263,3 +263,13 @@ async fn a_connection_that_is_cut_off_is_an_error_that_says_so() {
     assert!(matches!(error, MachineError::Lost { .. }), "{error}");
     assert!(error.to_string().contains("Running the same again is safe"));
 }
+
+#[tokio::test]
+async fn a_host_that_answers_without_end_is_not_listened_to_for_ever() {
+    let host = Host::start();
+    let machine = Machine::connect(&host.target()).await.unwrap();
+    let whole = machine.run("head -c 15000000 /dev/zero", None).await.unwrap();
+    assert_eq!(whole.stdout.len(), 15_000_000);
+    let error = machine.run("cat /dev/zero", None).await.err().unwrap().to_string();
+    assert!(error.contains("more than 16 MiB"), "{error}");
+}
