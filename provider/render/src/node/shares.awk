@@ -10,8 +10,8 @@ function share_of(cidr,    parts, bits, count, i, all, net, bits_of_pods, pod_ci
     split(all[i], pod_cidr, "=")
     split(pod_cidr[1], net, "/")
     bits_of_pods = address_bits(net[1])
-    if (length(bits) == length(bits_of_pods) && parts[2] == pod_cidr[2] && substr(bits, 1, net[2]) == substr(bits_of_pods, 1, net[2]) && substr(bits, pod_cidr[2] + 1) !~ /1/)
-      return notation(bits) "/" parts[2]
+    if (length(bits) == length(bits_of_pods) && (parts[2] "") == (pod_cidr[2] "") && substr(bits, 1, net[2]) == substr(bits_of_pods, 1, net[2]) && substr(bits, pod_cidr[2] + 1) !~ /1/)
+      return notation(bits) "/" pod_cidr[2]
   }
   return ""
 }
