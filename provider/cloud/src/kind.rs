@@ -220,6 +220,11 @@ impl Kind {
         self.row().has_tags
     }
 
+    /// Whether a setting says where a record points.
+    pub fn is_target(self, key: &str) -> bool {
+        self.row().targets.contains(&first_word(key))
+    }
+
     fn row(self) -> &'static Row {
         &ALL[self as usize]
     }

@@ -29,6 +29,7 @@ mod ownership;
 mod plans;
 mod promises;
 mod replacements;
+mod repointed;
 mod rolls;
 mod rows;
 mod secrets;

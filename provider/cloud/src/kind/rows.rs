@@ -64,6 +64,8 @@ pub(super) struct Row {
     pub(super) shows_in: &'static [Kind],
     /// What is known by a tag, which the call that creates it sets. Otherwise by its settings alone.
     pub(super) has_tags: bool,
+    /// First words of the settings that say where it points: of what has no tags.
+    pub(super) targets: &'static [&'static str],
     /// Services and people create copies of it, tags and all: what has our tag need not be ours.
     pub(super) is_copied: bool,
     /// It may end by itself after it was created, and AWS says why.
@@ -93,6 +95,7 @@ const PLAIN: Row = Row {
     listing: Listing::Region,
     shows_in: &[],
     has_tags: true,
+    targets: &[],
     is_copied: false,
     ends: false,
     of_kubernetes: false,
@@ -292,6 +295,7 @@ pub(super) const ALL: &[Row] = &[
         exclusive: &["value"],
         listing: Listing::Settings(&["zone", "record_name", "type"]),
         has_tags: false,
+        targets: &["alias", "value"],
         ..PLAIN
     },
 ];

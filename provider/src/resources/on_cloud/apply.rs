@@ -2,11 +2,12 @@
 
 use super::reconcile::{self, Reconciled, Reconciler};
 use super::removal::{Reason, Removal};
+use super::repointed::Targets;
 use super::state::{self, GONE, Known, REPLACED};
 use super::{CloudResource, Declared, OnCloud, adoption, failed};
 use crate::progress::Progress;
 use crate::wait::Waiter;
-use cloud::{Cloud, Found, Graph, Matching, Object, ObjectKey, Resolver, differences, ours};
+use cloud::{Cloud, Found, Graph, Matching, Object, ObjectKey, Ours, Resolver, differences, ours};
 use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse};
 use schema::{Diagnostic, Diagnostics, Value};
 use std::collections::BTreeMap;
@@ -63,7 +64,7 @@ impl<R: CloudResource> OnCloud<R> {
             owner: &owner,
             graph,
             ids: &ids,
-            ours: &ours(&before.graph, &Resolver::new(&before.found)),
+            before: &before,
             is_new: request.prior.is_none(),
             progress: &progress,
             waiter,
@@ -137,6 +138,8 @@ impl<R: CloudResource> OnCloud<R> {
         let owner = self.owner(prior).unwrap_or_default();
         let (graph, ids) = (state::to_graph(prior.get("objects")), state::to_ids(prior.get("ids")));
         let mut matching = observe(&*cloud, &owner, &graph, &ids, true).await?;
+        let mut targets = Targets::of(&graph, &state::to_found(prior.get("ids")));
+        targets.and_of(&graph, &matching);
         let mut going: Vec<(ObjectKey, Found)> = std::mem::take(&mut matching.matched).into_iter().collect();
         // What has no tags and is not in the state is somebody else's.
         going.retain(|(key, _)| key.kind.has_tags() || ids.contains_key(key));
@@ -150,7 +153,7 @@ impl<R: CloudResource> OnCloud<R> {
         going.extend(matching.leaving);
         let clock = self.shared.world.clock();
         let waiter = Waiter { clock: &*clock, cancelled: &call.cancelled };
-        let mut diagnostics: Diagnostics = copies.into_iter().collect();
+        let mut diagnostics: Diagnostics = copies.into_iter().chain(targets.keep_repointed(&mut going)).collect();
         if !going.is_empty() {
             diagnostics.extend(self.resource.before_delete(&*cloud, prior, &going, waiter).await?);
         }
@@ -186,16 +189,18 @@ impl<R: CloudResource> OnCloud<R> {
 }
 
 /// What a state knows of what was declared and what it became.
-struct Before {
-    graph: Graph,
-    found: BTreeMap<ObjectKey, Found>,
+pub struct Before {
+    pub graph: Graph,
+    pub found: BTreeMap<ObjectKey, Found>,
+    /// Of settings that others may add to as well.
+    pub ours: BTreeMap<ObjectKey, Ours>,
 }
 
 impl Before {
-    fn of(prior: Option<&Value>) -> Before {
+    pub fn of(prior: Option<&Value>) -> Before {
         let graph = prior.map(|prior| state::to_graph(prior.get("objects"))).unwrap_or_default();
         let found = prior.map(|prior| state::to_found(prior.get("ids"))).unwrap_or_default();
-        Before { graph, found }
+        Before { ours: ours(&graph, &Resolver::new(&found)), graph, found }
     }
 
     /// The graph with what was declared before, is not any more and is still there: others may add such settings too, and only the state

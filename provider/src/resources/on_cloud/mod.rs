@@ -12,6 +12,7 @@ pub(crate) mod open;
 mod plan;
 mod reconcile;
 mod removal;
+mod repointed;
 mod retry;
 mod state;
 #[cfg(test)]

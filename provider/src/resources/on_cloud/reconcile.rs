@@ -1,7 +1,9 @@
 //! Makes what is declared exist. Everything is found first; then, kind by kind, what is missing is made and what differs is changed, and
 //! what is no longer declared goes last. Nothing is remembered: the next run continues one that was cut off anywhere.
 
+use super::apply::Before;
 use super::removal::{Reason, Removal};
+use super::repointed::Targets;
 use super::retry::{PACE, Tries};
 use super::{adoption, failed, wanted};
 use crate::progress::Progress;
@@ -30,8 +32,7 @@ pub struct Reconciler<'a> {
     pub owner: &'a str,
     pub graph: &'a Graph,
     pub ids: &'a BTreeMap<ObjectKey, String>,
-    /// What was declared before.
-    pub ours: &'a BTreeMap<ObjectKey, Ours>,
+    pub before: &'a Before,
     /// No state knows the resource.
     pub is_new: bool,
     pub progress: &'a Progress,
@@ -69,6 +70,7 @@ impl Reconciler<'_> {
                 Err(diagnostic) => return Reconciled { diagnostics: diagnostic.into(), ..Reconciled::default() },
             }
         }
+        diagnostics.extend(self.targets(&matching).keep_repointed(&mut matching.superseded));
         for kind in Kind::all().filter(|kind| self.graph.of_kind(*kind).next().is_some()) {
             if self.is_cancelled() || diagnostics.has_errors() {
                 break;
@@ -90,6 +92,13 @@ impl Reconciler<'_> {
             diagnostics.extend(removed.diagnostics);
         }
         Reconciled { found: matching.matched, left, diagnostics, cancelled: self.is_cancelled() }
+    }
+
+    fn targets(&self, matching: &Matching) -> Targets {
+        let mut targets = Targets::of(&self.before.graph, &self.before.found);
+        targets.and_of(&self.before.graph, matching);
+        targets.and_of(self.graph, matching);
+        targets
     }
 
     async fn bring_about(&self, kind: Kind, matching: &mut Matching) -> Diagnostics {
@@ -235,7 +244,7 @@ impl Reconciler<'_> {
             .filter_map(|object| {
                 let found = matching.matched.get(&object.key)?;
                 let none = Ours::new();
-                let all = differences_since(self.ours.get(&object.key).unwrap_or(&none), object, found, &resolver);
+                let all = differences_since(self.before.ours.get(&object.key).unwrap_or(&none), object, found, &resolver);
                 let now: Vec<Difference> =
                     all.into_iter().filter(|difference| difference.is_resolved() && !difference.immutable).collect();
                 (!now.is_empty()).then_some((&object.key, found, now))

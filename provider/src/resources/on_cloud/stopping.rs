@@ -1,6 +1,7 @@
 //! Ctrl-C ends every wait on AWS within two seconds, however long AWS takes.
 
 use super::CloudResource;
+use super::apply::Before;
 use super::lb_nlb::LbNlb;
 use super::reconcile::{Reconciled, Reconciler};
 use super::removal::{Reason, Removal};
@@ -45,7 +46,7 @@ async fn reconciled(object: Object) -> Reconciled {
                 owner: "k8s_vpc/demo",
                 graph,
                 ids,
-                ours: &BTreeMap::new(),
+                before: &Before::of(None),
                 is_new: true,
                 progress,
                 waiter,

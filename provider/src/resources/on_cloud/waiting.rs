@@ -121,6 +121,7 @@ fn lacks_output(known: &Found, found: &Found) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::apply::Before;
     use super::*;
     use crate::fakes::{FakeClock, FakeWorld};
     use crate::ports::World;
@@ -144,7 +145,7 @@ mod tests {
             owner: "k8s_bastion/demo",
             graph: &graph,
             ids: &ids,
-            ours: &BTreeMap::new(),
+            before: &Before::of(None),
             is_new: true,
             progress: &progress,
             waiter: Waiter { clock: &clock, cancelled: &cancelled },
