@@ -26,15 +26,27 @@ pub(crate) fn replace_paths(
     });
 }
 
-pub(crate) fn undecided(
-    attributes: &[Attribute],
-    pair: (&Value, &Value),
-    parent: &AttributePath,
-    paths: &mut Vec<AttributePath>,
-) {
-    walk(attributes, pair, parent, &mut |attribute, change, path| {
-        paths.extend((change == Change::Perhaps && !attribute.unknown_is_another).then_some(path));
+pub(crate) fn undecided(attributes: &[Attribute], (prior, planned): (&Value, &Value), found: &mut Vec<(AttributePath, Value)>) {
+    walk(attributes, (prior, planned), &AttributePath::root(), &mut |attribute, change, path| {
+        if change == Change::Perhaps && !attribute.unknown_is_another {
+            let assumed = assumed(attribute, prior.at(&path));
+            found.push((path, assumed));
+        }
     });
+}
+
+/// Of an object that is unknown as a whole, only what forces replacement is taken to stay.
+fn assumed(attribute: &Attribute, prior: &Value) -> Value {
+    let Kind::Nested(Nesting::Single, below) = &attribute.kind else { return prior.clone() };
+    let part = |part: &Attribute| match prior.get(part.name) {
+        prior if part.requires_replace => prior.clone(),
+        prior if requires_replace_below(part) => assumed(part, prior),
+        _ => Value::Unknown,
+    };
+    if attribute.requires_replace || prior.is_null() {
+        return prior.clone();
+    }
+    Value::Map(below.iter().map(|attribute| (attribute.name.to_owned(), part(attribute))).collect())
 }
 
 /// Takes over the prior value of each attribute of which another spelling is proposed.
@@ -227,7 +239,20 @@ mod tests {
         let prior = object(&["a", "b"], "local");
         let texts = |paths: Vec<AttributePath>| paths.iter().map(AttributePath::to_string).collect::<Vec<_>>();
         assert_eq!(texts(sample().replace_paths(&prior, &planned)), replaces);
-        assert_eq!(texts(sample().undecided(&prior, &planned)), undecided);
+        let found = sample().undecided(&prior, &planned);
+        assert_eq!(texts(found.into_iter().map(|(path, _)| path).collect()), undecided);
+    }
+
+    #[test]
+    fn of_a_whole_object_only_what_forces_replacement_is_taken_to_stay() {
+        let part = |name: &'static str| Attribute::string(name).required();
+        let schema = Schema::new("").attribute(
+            Attribute::nested("network", Nesting::Single, vec![part("domain").requires_replace(), part("size")]).required(),
+        );
+        let network = Value::object([("domain", "local".into()), ("size", "24".into())]);
+        let found = schema.undecided(&Value::object([("network", network)]), &Value::object([("network", Value::Unknown)]));
+        let assumed = Value::object([("domain", "local".into()), ("size", Value::Unknown)]);
+        assert_eq!(found, [(AttributePath::attribute("network"), assumed)]);
     }
 
     #[test]

@@ -126,7 +126,7 @@ impl<'de> de::Deserializer<'de> for ValueDeserializer<'_> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.0.untyped() {
-            Value::Unknown | Value::Changing => Err(DecodeError::new(Problem::Unknown)),
+            Value::Unknown | Value::Changing(_) => Err(DecodeError::new(Problem::Unknown)),
             Value::Null => visitor.visit_none(),
             Value::Bool(bool) => visitor.visit_bool(*bool),
             Value::Number(number) => visit_number(number, visitor),

@@ -90,7 +90,7 @@ fn encode_dynamic(value: &Value) -> Result<Json, CodecError> {
     let ty = Type::of(value);
     match value {
         Value::Null => Ok(Json::Null),
-        Value::Unknown | Value::Changing => Err(CodecError::mismatch(&Type::Dynamic, value)),
+        Value::Unknown | Value::Changing(_) => Err(CodecError::mismatch(&Type::Dynamic, value)),
         Value::Typed(_, inner) => Ok(json!({ "value": inner.to_json(&ty)?, "type": ty.to_json() })),
         _ => Ok(json!({ "value": value.to_json(&ty)?, "type": ty.to_json() })),
     }

@@ -38,5 +38,5 @@ pub use path::{AttributePath, Step};
 pub use schema::Schema;
 pub use types::Type;
 pub use validator::{Validator, between, not_empty, one_of, port};
-pub use value::Value;
+pub use value::{PEM, Value};
 pub use value_at::ValueAt;

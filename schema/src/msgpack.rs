@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rmpv::Value as Msgpack;
 
 use crate::codec::index;
-use crate::{Attribute, CodecError, Kind, Nesting, Number, Step, Type, Value};
+use crate::{Attribute, CodecError, Kind, Nesting, Number, PEM, Step, Type, Value};
 
 impl Value {
     /// The same bytes for the same value: names are sorted, sets too, and each number has one form.
@@ -44,9 +44,34 @@ fn refine(attributes: &[Attribute], object: &mut Msgpack) {
     }
 }
 
-/// Extension 12 holds a map of refinements, in which 1 says whether the value is null (cty/msgpack/unknown.go of zclconf/go-cty).
+/// Extension 12 holds a map of refinements, in which 1 says whether the value is null, and 2 what a string begins with
+/// (cty/msgpack/unknown.go of zclconf/go-cty).
 fn unknown_but_not_null() -> Msgpack {
     Msgpack::Ext(12, vec![0x81, 0x01, 0xc2])
+}
+
+/// Not null, and with what it begins with.
+fn changing(beginning: &str) -> Result<Msgpack, CodecError> {
+    if beginning.is_empty() {
+        return Ok(unknown_but_not_null());
+    }
+    let refinements = vec![(Msgpack::from(1), Msgpack::from(false)), (Msgpack::from(2), Msgpack::from(beginning))];
+    Ok(Msgpack::Ext(12, to_bytes(&Msgpack::Map(refinements))?))
+}
+
+/// Of a string; `None` of one that is unknown in another way.
+fn as_changing(unknown: &Msgpack) -> Option<Value> {
+    let Msgpack::Ext(12, refinements) = unknown else { return None };
+    let refinements = rmpv::decode::read_value(&mut refinements.as_slice()).ok()?;
+    let at = |key: u64| refinements.as_map()?.iter().find(|(name, _)| name.as_u64() == Some(key)).map(|(_, value)| value);
+    if at(1)?.as_bool()? {
+        return None;
+    }
+    // Engines cut off the end of a beginning where the next character could be drawn together with it.
+    match at(2) {
+        None => Some(Value::Changing("")),
+        Some(beginning) => beginning.as_str()?.starts_with("-----B").then_some(Value::Changing(PEM)),
+    }
 }
 
 fn to_bytes(msgpack: &Msgpack) -> Result<Vec<u8>, CodecError> {
@@ -59,8 +84,8 @@ fn encode(value: &Value, ty: &Type) -> Result<Msgpack, CodecError> {
     if *ty == Type::Dynamic {
         return encode_dynamic(value);
     }
-    if value.is_changing() {
-        return Ok(unknown_but_not_null());
+    if let Value::Changing(beginning) = value {
+        return if *ty == Type::String { changing(beginning) } else { Ok(unknown_but_not_null()) };
     }
     match (value.untyped(), ty) {
         (Value::Null, _) => Ok(Msgpack::Nil),
@@ -137,7 +162,7 @@ fn encode_dynamic(value: &Value) -> Result<Msgpack, CodecError> {
     let ty = Type::of(value);
     match value {
         Value::Null => Ok(Msgpack::Nil),
-        Value::Unknown | Value::Changing => Ok(unknown()),
+        Value::Unknown | Value::Changing(_) => Ok(unknown()),
         Value::Typed(_, inner) => encode_with_type(inner, &ty),
         _ => encode_with_type(value, &ty),
     }
@@ -152,7 +177,7 @@ fn decode(msgpack: &Msgpack, ty: &Type) -> Result<Value, CodecError> {
     match (msgpack, ty) {
         (Msgpack::Nil, _) => Ok(Value::Null),
         // Of strings only: collections and objects are never null where the schema says so, whether they change or not.
-        (unknown, Type::String) if *unknown == unknown_but_not_null() => Ok(Value::Changing),
+        (unknown @ Msgpack::Ext(..), Type::String) => Ok(as_changing(unknown).unwrap_or(Value::Unknown)),
         // Type 0 is plain, 12 carries refinements; a later one would be unknown as well.
         (Msgpack::Ext(..), _) => Ok(Value::Unknown),
         (Msgpack::Array(parts), Type::Dynamic) => decode_dynamic(parts),
@@ -298,10 +323,16 @@ mod tests {
 
     #[test]
     fn a_value_that_is_sure_to_change_is_unknown_and_not_null() {
-        check(Value::Changing, &Type::String, b"\xc7\x03\x0c\x81\x01\xc2");
+        check(Value::Changing(""), &Type::String, b"\xc7\x03\x0c\x81\x01\xc2");
+        check(Value::Changing(PEM), &Type::String, b"\xc7\x10\x0c\x82\x01\xc2\x02\xab-----BEGIN ");
         let read = Value::from_msgpack(b"\xc7\x03\x0c\x81\x01\xc2", &Type::String).unwrap();
         assert!(read.is_changing() && read == Value::Unknown);
-        assert!(Value::Changing.is_unknown() && !Value::Changing.is_wholly_known());
+        assert!(!read.is_changing_pem() && Value::Changing(PEM).is_changing_pem());
+        assert!(Value::Changing("").is_unknown() && !Value::Changing("").is_wholly_known());
+        // As engines hand it on, and what is no promise of this provider.
+        let read = |bytes: &[u8]| Value::from_msgpack(bytes, &Type::String).unwrap();
+        assert!(read(b"\xc7\x0f\x0c\x82\x01\xc2\x02\xaa-----BEGIN").is_changing_pem());
+        assert!(!read(b"\xc7\x0d\x0c\x81\x02\xaa-----BEGIN").is_changing());
     }
 
     #[test]

@@ -217,7 +217,7 @@ fn default_text(attribute: &Attribute) -> Option<String> {
 /// A default as it is written in HCL.
 fn hcl(value: &Value) -> String {
     match value.untyped() {
-        Value::Null | Value::Unknown | Value::Changing | Value::Typed(..) => "null".to_owned(),
+        Value::Null | Value::Unknown | Value::Changing(_) | Value::Typed(..) => "null".to_owned(),
         Value::Bool(bool) => bool.to_string(),
         Value::Number(number) => number.to_string(),
         Value::String(text) => format!("{text:?}"),

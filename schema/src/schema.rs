@@ -86,13 +86,13 @@ impl Schema {
     }
 
     /// The attributes that require replacement and are not known yet, but may turn out to be what they were. None where another one is
-    /// certain to replace the object.
-    pub fn undecided(&self, prior: &Value, proposed: &Value) -> Vec<AttributePath> {
-        let mut paths = Vec::new();
+    /// certain to replace the object. Each with what it is while nothing is replaced.
+    pub fn undecided(&self, prior: &Value, proposed: &Value) -> Vec<(AttributePath, Value)> {
+        let mut found = Vec::new();
         if !prior.is_null() && !proposed.is_null() && self.replace_paths(prior, proposed).is_empty() {
-            change::undecided(&self.attributes, (prior, proposed), &AttributePath::root(), &mut paths);
+            change::undecided(&self.attributes, (prior, proposed), &mut found);
         }
-        paths
+        found
     }
 
     /// What resources see of a configuration, plan or state: without the null elements that mean "not there".

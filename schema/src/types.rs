@@ -46,7 +46,7 @@ impl Type {
     /// The type of a value by itself, as the engine infers it from a literal: tuples and objects, never lists or maps.
     pub fn of(value: &Value) -> Type {
         match value {
-            Value::Null | Value::Unknown | Value::Changing => Type::Dynamic,
+            Value::Null | Value::Unknown | Value::Changing(_) => Type::Dynamic,
             Value::Bool(_) => Type::Bool,
             Value::Number(_) => Type::Number,
             Value::String(_) => Type::String,

@@ -13,8 +13,9 @@ pub enum Value {
     /// The engine will know it during apply.
     Unknown,
     /// Unknown like that, and sure to be another value than before the change: a promise, which the plan of something else may build on.
-    /// Engines carry it along as unknown but not null. Every accessor takes it for unknown, and it equals `Unknown`.
-    Changing,
+    /// Engines carry it along as unknown but not null, and with what its text begins with (empty, or [`PEM`]). Every accessor takes it for
+    /// unknown, and it equals `Unknown`.
+    Changing(&'static str),
     Bool(bool),
     Number(Number),
     String(String),
@@ -27,13 +28,17 @@ pub enum Value {
     Typed(Box<Type>, Box<Value>),
 }
 
+/// What each certificate and key begins with. Functions of HCL make unknown but not null whatever they return, and drop the beginning: where
+/// it is there, nobody has touched the value.
+pub const PEM: &str = "-----BEGIN ";
+
 const NULL: &Value = &Value::Null;
 const UNKNOWN: &Value = &Value::Unknown;
 
 impl PartialEq for Value {
     fn eq(&self, other: &Value) -> bool {
         match (self, other) {
-            (Value::Null, Value::Null) | (Value::Unknown | Value::Changing, Value::Unknown | Value::Changing) => true,
+            (Value::Null, Value::Null) | (Value::Unknown | Value::Changing(_), Value::Unknown | Value::Changing(_)) => true,
             (Value::Bool(one), Value::Bool(other)) => one == other,
             (Value::Number(one), Value::Number(other)) => one == other,
             (Value::String(one), Value::String(other)) => one == other,
@@ -119,7 +124,12 @@ impl Value {
 
     /// Unknown, and sure to be another value than before.
     pub fn is_changing(&self) -> bool {
-        matches!(self, Value::Changing)
+        matches!(self, Value::Changing(_))
+    }
+
+    /// A certificate or a key that is sure to be another one than before, as who issues it says.
+    pub fn is_changing_pem(&self) -> bool {
+        matches!(self, Value::Changing(PEM))
     }
 
     /// Neither this value nor anything in it is unknown.
@@ -201,7 +211,7 @@ impl Value {
     pub fn untyped(&self) -> &Value {
         match self {
             Value::Typed(_, value) => value.untyped(),
-            Value::Changing => UNKNOWN,
+            Value::Changing(_) => UNKNOWN,
             value => value,
         }
     }
@@ -215,7 +225,7 @@ impl Value {
     pub(crate) fn kind(&self) -> &'static str {
         match self.untyped() {
             Value::Null => "null",
-            Value::Unknown | Value::Changing => "not known yet",
+            Value::Unknown | Value::Changing(_) => "not known yet",
             Value::Bool(_) => "a boolean",
             Value::Number(_) => "a number",
             Value::String(_) => "a string",

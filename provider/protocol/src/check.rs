@@ -87,7 +87,7 @@ impl Shown {
     fn of(value: &Value) -> Shown {
         Shown(match value.untyped() {
             Value::Null | Value::Typed(..) => "null".to_owned(),
-            Value::Unknown | Value::Changing => "unknown".to_owned(),
+            Value::Unknown | Value::Changing(_) => "unknown".to_owned(),
             Value::Bool(bool) => bool.to_string(),
             Value::Number(number) => number.to_string(),
             Value::String(text) if text.chars().count() > Shown::LONGEST => {

@@ -88,7 +88,7 @@ fn resources(argument: &Value) -> Option<Option<Vec<&Value>>> {
     let is_resource =
         |value: &Value| value.is_unknown() || value.get("objects").is_unknown() || value.get("objects").as_map().is_some();
     let all: Vec<&Value> = match argument {
-        Value::Unknown | Value::Changing => return Some(None),
+        Value::Unknown | Value::Changing(_) => return Some(None),
         resource if is_resource(resource) => vec![resource],
         Value::List(items) => items.iter().collect(),
         Value::Map(entries) => entries.values().collect(),

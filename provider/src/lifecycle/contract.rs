@@ -67,7 +67,7 @@ pub fn check_applied(schema: &Schema, prior: &Value, planned: &Value, state: &Va
 
 fn unkept_changes(prior: &Value, planned: &Value, state: &Value, at: &AttributePath, found: &mut Vec<String>) {
     match planned {
-        Value::Changing if state == prior => found.push(at.to_string()),
+        Value::Changing(_) if state == prior => found.push(at.to_string()),
         Value::Map(entries) => {
             for (name, planned) in entries {
                 unkept_changes(prior.get(name), planned, state.get(name), &at.clone().then(name), found);
@@ -159,7 +159,7 @@ mod tests {
         };
         let set = || Value::from(vec!["l", "m"]);
         check("x".into(), "y".into(), set(), &[]);
-        check("x".into(), Value::Changing, vec!["m"].into(), &[]);
+        check("x".into(), Value::Changing(""), vec!["m"].into(), &[]);
         check("z".into(), "y".into(), set(), &["a was String(\"x\"), becomes String(\"z\")"]);
         check(Value::Unknown, "y".into(), set(), &["a was String(\"x\"), becomes Unknown"]);
         check(Value::Null, "y".into(), set(), &["a was String(\"x\"), becomes Null"]);
@@ -174,6 +174,6 @@ mod tests {
     fn a_change_that_was_promised_and_did_not_come_is_found() {
         let value = |a: Value| Value::object([("a", a)]);
         let schema = Schema::new("").attribute(Attribute::string("a").computed());
-        check_applied(&schema, &value("x".into()), &value(Value::Changing), &value("x".into()));
+        check_applied(&schema, &value("x".into()), &value(Value::Changing("")), &value("x".into()));
     }
 }

@@ -1,8 +1,8 @@
 //! A plan in which an address, a flag or a label is not known yet: everything that does not depend on it is known.
 
 use super::rows::row;
-use super::{Stage, complete, texts};
-use schema::Value;
+use super::{Stage, complete, contract, texts};
+use schema::{AttributePath, Step, Value};
 
 const CLUSTER: &str = "k8s_hardway_cluster";
 const NODES: &str = "k8s_node_group";
@@ -59,6 +59,127 @@ async fn a_flag_that_is_not_known_yet_leaves_the_rest_of_its_cluster_known() {
     let warning =
         plan.warnings.iter().find(|warning| warning.contains("teps of this change are known only during apply")).unwrap();
     assert!(warning.contains("restart kube-apiserver.service") && !warning.contains("etcd.service"), "{warning}");
+}
+
+/// Plans with a part of the configuration unknown, and with it known: what the first one knows is in the second one, as an engine asks.
+async fn is_kept(stage: &mut Stage, state: &Value, path: AttributePath, value: Value) {
+    let name = stage.row.name;
+    let schema = stage.engine.schema(name).clone();
+    let known = complete(&schema, &put(&stage.config, &path, value));
+    let unknown = put(&known, &path, Value::Unknown);
+    let first = stage.engine.plan(name, state, &unknown).await;
+    let second = stage.engine.plan(name, state, &known).await;
+    let broken = contract::broken_promises(&schema, &first.planned, &second.planned);
+    assert_eq!(broken, Vec::<String>::new(), "{name}: {path}");
+}
+
+/// With the objects on the way to it.
+fn put(config: &Value, path: &AttributePath, value: Value) -> Value {
+    let (mut config, mut at) = (config.clone(), AttributePath::root());
+    for step in path.steps() {
+        if config.at(&at).is_null() {
+            config.set_at(&at, Value::object([]));
+        }
+        at = match step {
+            Step::Attribute(name) => at.then(name),
+            Step::Key(key) => at.key(key),
+            Step::Index(index) => at.index(usize::try_from(*index).unwrap()),
+        };
+    }
+    config.set_at(path, value);
+    config
+}
+
+fn flag(component: &'static str, name: &'static str) -> AttributePath {
+    AttributePath::attribute(component).then("flags").key(name)
+}
+
+fn flags(flags: &[(&str, &str)]) -> Value {
+    Value::Map(flags.iter().map(|(name, value)| ((*name).to_string(), (*value).into())).collect())
+}
+
+/// On a cluster that is created, and on one that exists.
+async fn is_kept_before_and_after(stage: &mut Stage, tried: &[(AttributePath, Value)]) {
+    let state = stage.create().await;
+    for (path, value) in tried {
+        for state in [&Value::Null, &state] {
+            is_kept(stage, state, path.clone(), value.clone()).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_with_one_host_is_kept() {
+    for (name, path) in [(CLUSTER, flag("api_server", "v")), (NODES, AttributePath::attribute("labels").key("tier"))] {
+        let mut stage = Stage::of(row(name)).await;
+        let hosts = stage.config.get("hosts").as_map().unwrap().iter().take(1);
+        let hosts = Value::Map(hosts.map(|(name, host)| (name.clone(), host.clone())).collect());
+        stage.config.set("hosts", hosts);
+        is_kept_before_and_after(&mut stage, &[(path, "4".into())]).await;
+    }
+}
+
+/// Other files than the unit's own are made of them.
+#[tokio::test]
+async fn what_is_known_without_a_flag_that_is_read_elsewhere_is_kept() {
+    let tried = [
+        (flag("api_server", "secure-port"), "7443".into()),
+        (flag("api_server", "bind-address"), "192.0.2.11".into()),
+        (flag("api_server", "tls-cert-file"), "/etc/own/server.crt".into()),
+        (flag("api_server", "anonymous-auth"), "false".into()),
+        (flag("etcd", "listen-client-urls"), "https://0.0.0.0:2379".into()),
+        (flag("etcd", "listen-peer-urls"), "https://0.0.0.0:2380".into()),
+        (flag("etcd", "cert-file"), "/etc/own/etcd.crt".into()),
+        (flag("controller_manager", "secure-port"), "20257".into()),
+        (flag("scheduler", "authorization-always-allow-paths"), "/livez".into()),
+    ];
+    is_kept_before_and_after(&mut Stage::of(row(CLUSTER)).await, &tried).await;
+    let tried = [
+        (AttributePath::attribute("kube_proxy_config"), r#"{"hostnameOverride":"other"}"#.into()),
+        (AttributePath::attribute("kubelet_config"), r#"{"failSwapOn":false,"healthzPort":20248}"#.into()),
+    ];
+    is_kept_before_and_after(&mut Stage::of(row(NODES)).await, &tried).await;
+}
+
+/// Whatever an object holds that is not known at all.
+#[tokio::test]
+async fn what_is_known_without_a_whole_object_is_kept() {
+    let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: []\n";
+    let api_server = Value::object([("flags", flags(&[("anonymous-auth", "false")])), ("audit_policy", policy.into())]);
+    let mut stage = Stage::of(row(CLUSTER)).await;
+    let host = stage.config.get("hosts").get("cp-1").clone();
+    let mut host_by_another_way = host;
+    host_by_another_way.set("ssh", Value::object([("port", 2222.into())]));
+    let tried = [
+        (AttributePath::attribute("api_server"), api_server),
+        (AttributePath::attribute("api_server").then("flags"), flags(&[("anonymous-auth", "false")])),
+        (AttributePath::attribute("etcd"), Value::object([("flags", flags(&[("quota-backend-bytes", "8589934592")]))])),
+        (AttributePath::attribute("hosts").key("cp-1"), host_by_another_way),
+        (AttributePath::attribute("network"), stage.config.get("network").clone()),
+    ];
+    is_kept_before_and_after(&mut stage, &tried).await;
+}
+
+/// Whether there is a step for it follows from what it turns out to be.
+#[tokio::test]
+async fn a_snapshot_is_no_known_step_while_its_trigger_is_not_known() {
+    let mut stage = Stage::of(row(CLUSTER)).await;
+    let etcd = |kept: Value, trigger: Value| {
+        let flags = flags(&[("quota-backend-bytes", "8589934592")]);
+        Value::object([("flags", flags), ("snapshots_kept", kept), ("snapshot_trigger", trigger)])
+    };
+    let etcd_of = |stage: &mut Stage, value: Value| stage.config.set("etcd", value);
+    etcd_of(&mut stage, etcd(3.into(), "first".into()));
+    let state = stage.create().await;
+    stage.config.set("api_server", Value::object([("flags", flags(&[("max-requests-inflight", "800")]))]));
+    for (kept, trigger) in [(3, "first"), (0, "first"), (3, "second")] {
+        etcd_of(&mut stage, etcd(kept.into(), trigger.into()));
+        for name in ["snapshot_trigger", "snapshots_kept"] {
+            let path = AttributePath::attribute("etcd").then(name);
+            let value = stage.config.at(&path).clone();
+            is_kept(&mut stage, &state, path, value).await;
+        }
+    }
 }
 
 /// What a host without an address gets is all new to it.

@@ -166,7 +166,7 @@ async fn a_policy_reads_what_restarts_where_and_what_is_missed_meanwhile() {
     assert_eq!(plan.warnings.len(), 1);
     let line = "cp-1, cp-2, cp-3, one at a time (3 of 4): restart kube-apiserver.service";
     assert!(
-        plan.warnings[0].starts_with("This change disrupts: 3 steps") && plan.warnings[0].contains(line),
+        plan.warnings[0].starts_with("This change disrupts cp-1, cp-2, cp-3") && plan.warnings[0].contains(line),
         "{:?}",
         plan.warnings
     );

@@ -143,7 +143,7 @@ async fn a_node_group_knows_its_steps_where_the_kubeconfig_of_kube_proxy_is_sure
     assert_eq!(unknown_lines(&plan.planned), ["/etc/kubernetes/node/kube-proxy.kubeconfig"]);
     assert!(plan.planned.get("rollout").is_unknown());
     assert!(plan.warnings.join("\n").contains("restart k8s-pod-network.service, kube-proxy.service"), "{:?}", plan.warnings);
-    let sure = with(&stage, Value::Changing);
+    let sure = with(&stage, Value::Changing(""));
     let plan = stage.engine.plan(NODES, &state, &sure).await;
     let steps = texts(plan.planned.get("rollout"));
     assert!(steps.iter().any(|step| step.contains("restart k8s-pod-network.service, kube-proxy.service")), "{steps:#?}");

@@ -224,7 +224,7 @@ fn no_state(name: &str) -> Diagnostic {
 /// A state cannot hold unknown values; after a failure they are what never came to be.
 fn known_part(value: Value) -> Value {
     match value {
-        Value::Unknown | Value::Changing => Value::Null,
+        Value::Unknown | Value::Changing(_) => Value::Null,
         Value::List(items) => Value::List(items.into_iter().map(known_part).collect()),
         Value::Map(entries) => Value::Map(entries.into_iter().map(|(name, value)| (name, known_part(value))).collect()),
         Value::Typed(ty, value) => Value::Typed(ty, Box::new(known_part(*value))),

@@ -15,7 +15,8 @@ impl Proposal {
         let completed = complete_proposal(schema, prior, config, proposed);
         let undecided = prior.map(|prior| schema.undecided(prior, &completed)).unwrap_or_default();
         let mut assumed = completed.clone();
-        undecided.iter().for_each(|path| assumed.set_at(path, prior.unwrap_or(&Value::Null).at(path).clone()));
+        undecided.iter().for_each(|(path, value)| assumed.set_at(path, value.clone()));
+        let undecided = undecided.into_iter().map(|(path, _)| path).collect();
         Proposal { completed, assumed, undecided }
     }
 

@@ -287,7 +287,7 @@ pub(super) fn stopped(severity: fn(&'static str) -> Diagnostic) -> Diagnostic {
 /// What did not come to exist is null.
 fn without_unknown(value: Value) -> Value {
     match value {
-        Value::Unknown | Value::Changing => Value::Null,
+        Value::Unknown | Value::Changing(_) => Value::Null,
         Value::Map(entries) => Value::Map(entries.into_iter().map(|(key, value)| (key, without_unknown(value))).collect()),
         Value::List(items) => Value::List(items.into_iter().map(without_unknown).collect()),
         value => value,

@@ -56,7 +56,7 @@ pub trait CloudResource: Send + Sync + 'static {
     /// The cluster whose tags the objects carry. `None` while it is unknown.
     fn cluster_name(&self, planned: &Value) -> Option<String> {
         match planned.get("cluster_name") {
-            Value::Unknown | Value::Changing => None,
+            Value::Unknown | Value::Changing(_) => None,
             name => name.as_str().map(str::to_owned).or_else(|| self.owner_name(planned)),
         }
     }

@@ -61,16 +61,19 @@ fn is_own(path: &HostPath, hosts: &BTreeSet<HostName>, all: &[Bundles]) -> Optio
     let all: Vec<_> = all.iter().map(digests).collect();
     let distinct = |of: &[Copy]| of.iter().map(|(_, digest)| digest).collect::<BTreeSet<_>>().len();
     let each = |holds: &dyn Fn(&[Copy]) -> bool| all.iter().all(|digests| holds(digests));
+    // Of a single host as well, which differs from no other.
+    if each(&|of| distinct(of) == 1 && of.iter().all(|(differs, _)| *differs)) {
+        return Some(false);
+    }
     if each(&|of| distinct(of) == of.len()) {
         return Some(true);
     }
-    let is_everywhere_alike = each(&|of| distinct(of) == 1 && of.iter().all(|(differs, _)| *differs));
     let is_on_one_host = hosts.len() == 1
         && each(&|of| {
             let one = of.iter().find(|(differs, _)| *differs);
             of.iter().filter(|(differs, digest)| !differs && Some(digest) == one.map(|(_, digest)| digest)).count() == 0
         });
-    (is_everywhere_alike || is_on_one_host).then_some(false)
+    is_on_one_host.then_some(false)
 }
 
 /// Part by part; what differs as a whole is unknown as a whole.
@@ -127,6 +130,7 @@ mod tests {
     fn what_differs_is_unknown_and_written_as_it_will_be() {
         check(&[&["1", "1", "1"], &["1", "1", "1"]], Some((&[], false)));
         check(&[&["1", "1", "1"], &["2", "2", "2"]], Some((&["a", "b", "c"], false)));
+        check(&[&["1"], &["2"]], Some((&["a"], false)));
         check(&[&["1", "2", "3"], &["4", "5", "6"]], Some((&["a", "b", "c"], true)));
         check(&[&["1", "1", "2"], &["1", "1", "3"]], Some((&["c"], false)));
         check(&[&["1", "2", "3"], &["1", "2", "4"]], Some((&["c"], true)));

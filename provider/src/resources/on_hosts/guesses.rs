@@ -1,12 +1,13 @@
 //! Values in place of those that are not known yet, so that a plan can tell what does not depend on them: the same is rendered with others
 //! each time, and what comes out alike is known. There is a guess only where every value leads to the same files and units, whatever it is;
-//! of others, such as a version, nothing is known without them. Pure.
+//! of others, such as a version, nothing is known without them. Nor is a whole object guessed: what it leaves out decides as well. Pure.
 
 use schema::Value;
 use std::collections::BTreeMap;
 
-/// How often all are guessed: with one family, with others of that family, and with the other one.
-pub const TIMES: usize = 3;
+/// How often all are guessed: with one family, with others of that family, and with the other one; and with each form in which a flag may be
+/// read.
+pub const TIMES: usize = 5;
 
 const COMPONENTS: [&str; 4] = ["etcd", "api_server", "controller_manager", "scheduler"];
 
@@ -78,12 +79,9 @@ fn find(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
 fn guess(path: &[&str], place: usize, time: usize) -> Option<Value> {
     let text = format!("not-known-yet-{place}-{time}");
     Some(match path {
-        ["hosts", _] => Value::object([("address", address(place, time)), ("secondary_address", secondary(place, time))]),
         ["hosts", _, "address"] | ["cluster", "control_plane", _, "address"] => address(place, time),
         ["hosts", _, "secondary_address"] => secondary(place, time),
-        [component] if COMPONENTS.contains(component) => Value::object([("flags", flags(&text, time))]),
-        [component, "flags"] if COMPONENTS.contains(component) => flags(&text, time),
-        [component, "flags", _] if COMPONENTS.contains(component) => text.into(),
+        [component, "flags", _] if COMPONENTS.contains(component) => flag(text, place, time),
         ["api_server", "audit_policy"] => format!("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: []\n# {text}\n").into(),
         ["listeners", _, "backends", _] => match address(place, time).as_str() {
             Some(address) if address.contains(':') => format!("[{address}]:6443").into(),
@@ -95,20 +93,30 @@ fn guess(path: &[&str], place: usize, time: usize) -> Option<Value> {
         ["registry_mirrors"] => Value::object([("registry.test", format!("https://{text}.test").into())]),
         ["registry_mirrors", _] => format!("https://{text}.test").into(),
         ["kubelet_config"] => format!("{{\"podPidsLimit\":{}}}", 1000 + place * TIMES + time).into(),
+        // With a name of its own, the unit is another one.
+        ["kube_proxy_config"] if time == 1 => "{\"hostnameOverride\":\"not-known-yet\"}".into(),
         ["kube_proxy_config"] => format!("{{\"oomScoreAdj\":{}}}", place * TIMES + time).into(),
         _ => return None,
     })
 }
 
-fn flags(text: &str, time: usize) -> Value {
-    if time == 0 { Value::object([]) } else { Value::object([("not-known-yet", text.into())]) }
+/// Where other files are made of a flag, it is read as a port, a URL, an address or a path: then something differs.
+fn flag(text: String, place: usize, time: usize) -> Value {
+    let port = 20_000 + place % 10_000;
+    match time {
+        0 => text.into(),
+        1 => port.to_string().into(),
+        2 => format!("https://198.19.255.1:{port}").into(),
+        3 => format!("/{text}").into(),
+        _ => format!("198.19.{}.{}", 192 + place / 250, place % 250 + 1).into(),
+    }
 }
 
 /// Of networks for benchmarks and documentation (RFC 2544, RFC 3849), which no host has.
 fn address(place: usize, time: usize) -> Value {
     match time {
         0 | 1 => format!("198.{}.{}.{}", 18 + time, place / 250, place % 250 + 1).into(),
-        _ => format!("2001:db8:ffff::{place:x}").into(),
+        _ => format!("2001:db8:ffff:{time}::{place:x}").into(),
     }
 }
 
@@ -117,7 +125,7 @@ fn secondary(place: usize, time: usize) -> Value {
     match time {
         0 => Value::Null,
         1 => format!("2001:db8:fffe::{place:x}").into(),
-        _ => format!("198.19.{}.{}", 128 + place / 250, place % 250 + 1).into(),
+        _ => format!("198.{}.{}.{}", 18 + time % 2, 128 + place / 250, place % 250 + 1).into(),
     }
 }
 
@@ -153,6 +161,10 @@ mod tests {
         assert!(Guesses::of(&unknown).is_none());
         let unknown = values("192.0.2.1".into(), Value::Unknown, Value::Unknown);
         assert!(Guesses::of(&unknown).unwrap().fill(&unknown, 0).get("kubernetes_version").is_unknown());
-        assert!(Guesses::of(&Value::object([("hosts", Value::Unknown)])).is_none());
+        for name in ["hosts", "api_server", "network"] {
+            assert!(Guesses::of(&Value::object([(name, Value::Unknown)])).is_none());
+        }
+        assert!(Guesses::of(&Value::object([("hosts", Value::object([("cp-1", Value::Unknown)]))])).is_none());
+        assert!(Guesses::of(&Value::object([("etcd", Value::object([("flags", Value::Unknown)]))])).is_none());
     }
 }

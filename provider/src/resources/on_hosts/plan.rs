@@ -5,7 +5,7 @@ use super::errors::refused;
 use super::keeping_stamps;
 use super::recorded::{self, HOST_CONTENTS, Recorded, set_desired};
 use super::steps::{self, STEPS};
-use bundle::{Bundle, Difference, Digest, HostName, Item, Manifest, Observed, What};
+use bundle::{Bundle, Difference, Digest, HostList, HostName, Item, Manifest, Observed, What};
 use protocol::PlanResponse;
 use render::component;
 use rollout::{Disruption, HostState, Refusal, Run, Step};
@@ -108,10 +108,12 @@ fn disruption(runs: &[Run]) -> Option<Diagnostic> {
     if disruptive.is_empty() {
         return None;
     }
-    let count: usize = disruptive.iter().map(|run| run.count()).sum();
     let lines: Vec<String> = disruptive.iter().map(ToString::to_string).collect();
+    let mut hosts: Vec<HostName> = disruptive.iter().flat_map(|run| run.hosts.0.clone()).collect();
+    hosts.sort_by(|one, other| one.by_number(other));
+    hosts.dedup();
     Some(
-        Diagnostic::warning(format!("this change disrupts: {count} {}", if count == 1 { "step" } else { "steps" }))
+        Diagnostic::warning(format!("this change disrupts {}", HostList(hosts)))
             .detail(format!("In this order, each after the one before is healthy:\n{}", lines.join("\n"))),
     )
 }

@@ -3,7 +3,7 @@
 use super::bundle_object::{certificates, to_value};
 use credentials::{Credentials, EncryptionKey, Part};
 use pki::{CertificateSpec, PkiError, Reason};
-use schema::Value;
+use schema::{PEM, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Sets every computed attribute. A part that is unknown is unknown in each of them, and nothing else is.
@@ -73,7 +73,7 @@ pub fn plan(
     let mut bundle = planned.get("bundle").clone();
     let changing = |names: &mut dyn Iterator<Item = &String>, texts: &Value| {
         let mut texts = texts.clone();
-        names.for_each(|name| texts.set(name, Value::Changing));
+        names.for_each(|name| texts.set(name, Value::Changing(PEM)));
         texts
     };
     let certificates = changing(&mut open.sure.keys(), bundle.get("certificates"));

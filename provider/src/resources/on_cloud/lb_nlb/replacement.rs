@@ -23,7 +23,7 @@ pub fn paths(prior: &Value, planned: &Value) -> Vec<AttributePath> {
 /// `None` while it is not known.
 fn has_groups(values: &Value) -> Option<bool> {
     match values.get("security_group_ids") {
-        Value::Unknown | Value::Changing => None,
+        Value::Unknown | Value::Changing(_) => None,
         groups => Some(groups.as_list().is_some_and(|groups| !groups.is_empty())),
     }
 }

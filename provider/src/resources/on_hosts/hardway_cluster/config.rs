@@ -73,6 +73,15 @@ impl Config {
         given.copied().unwrap_or(DEFAULT_SNAPSHOTS_KEPT)
     }
 
+    /// Whether it is known when snapshots are taken.
+    pub fn are_snapshots_known(&self) -> bool {
+        match &self.etcd {
+            Field::Unknown => false,
+            Field::Null => true,
+            Field::Known(etcd) => !etcd.snapshots_kept.is_unknown() && !etcd.snapshot_trigger.is_unknown(),
+        }
+    }
+
     /// Any other text than before asks for a snapshot.
     pub fn snapshot_trigger(&self) -> Field<String> {
         self.etcd.as_ref().and_then(|etcd| etcd.snapshot_trigger.clone())

@@ -6,7 +6,12 @@ use schema::{AttributePath, Diagnostic, Diagnostics, Value, ValueAt};
 const COMPONENTS: [&str; 4] = ["etcd", "api_server", "controller_manager", "scheduler"];
 
 /// Flags that are refused, and what to do instead.
-const REFUSED: [(&str, &str, &str); 9] = [
+const REFUSED: [(&str, &str, &str); 10] = [
+    (
+        "etcd",
+        "config-file",
+        "With a file, etcd ignores all flags, also those that say where its data is and who its members are.",
+    ),
     ("etcd", "force-new-cluster", REMOVES_MEMBERS),
     ("etcd", "initial-cluster", FORMED_BY_HOSTS),
     ("etcd", "initial-cluster-state", FORMED_BY_HOSTS),
@@ -35,10 +40,11 @@ const REMOVES_MEMBERS: &str = "Each member would remove all others and form a cl
 const FORMED_BY_HOSTS: &str = "The cluster of etcd is formed of hosts.";
 
 /// Flags that a cluster keeps as it was created with them, and what another value does.
-const KEPT: [(&str, &str, &str); 12] = [
+const KEPT: [(&str, &str, &str); 13] = [
     ("etcd", "data-dir", ANOTHER_DATABASE),
     ("etcd", "wal-dir", ANOTHER_DATABASE),
     ("api_server", "etcd-servers", ANOTHER_DATABASE),
+    ("api_server", "etcd-servers-overrides", ANOTHER_DATABASE),
     ("api_server", "etcd-prefix", ANOTHER_DATABASE),
     (
         "api_server",
@@ -75,7 +81,12 @@ fn validate_form(name: &str, flag: &ValueAt<'_>, found: &mut Diagnostics) {
     if name.starts_with('-') {
         let bare = name.trim_start_matches('-');
         found.push(flag.error(format!("flag {name:?} is written with its dashes"), format!("Write {bare:?}.")));
-    } else if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+    } else if name.contains('_') {
+        // Kubernetes' programs take either (`WordSepNormalizeFunc` of component-base), so that one flag would have two names here.
+        found.push(
+            flag.error(format!("flag {name:?} is written with underscores"), format!("Write {:?}.", name.replace('_', "-"))),
+        );
+    } else if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) {
         found.push(flag.error(
             format!("{name:?} is not the name of a flag"),
             "Write it as the program's --help does, without dashes in front, such as \"v\".",
@@ -120,6 +131,8 @@ mod tests {
     fn flags_are_written_as_help_shows_them() {
         assert_eq!(said("api_server", "v", "4"), Vec::<String>::new());
         assert_eq!(said("scheduler", "--v", "4"), [r#"scheduler.flags["--v"]: flag "--v" is written with its dashes"#]);
+        let underscores = r#"api_server.flags["etcd_prefix"]: flag "etcd_prefix" is written with underscores"#;
+        assert_eq!(said("api_server", "etcd_prefix", "/x"), [underscores]);
         assert_eq!(said("api_server", "a b", "4"), [r#"api_server.flags["a b"]: "a b" is not the name of a flag"#]);
         let broken = r#"api_server.flags["v"]: the value of flag "v" has a line break"#;
         assert_eq!(said("api_server", "v", "4\nExecStart=x"), [broken]);

@@ -8,6 +8,7 @@ mod foundation;
 mod frozen;
 pub(crate) mod join;
 mod promise;
+mod shares;
 mod validate;
 mod version;
 
@@ -88,8 +89,8 @@ impl HostResource for HardwayCluster {
                 vec![
                     Attribute::list("pod_cidrs", Type::String).required().requires_replace().canonical(spelling::of_network).describe("Pod CIDRs, one per family; the first family is the primary one."),
                     Attribute::list("service_cidrs", Type::String).required().requires_replace().canonical(spelling::of_network).describe("Service CIDRs, one per family, in the order of `pod_cidrs`."),
-                    Attribute::number("node_mask_ipv4").default(config::DEFAULT_NODE_MASK_IPV4.into()).validator(schema::between(config::NODE_MASKS_IPV4.0, config::NODE_MASKS_IPV4.1)).describe("Prefix length of one node's IPv4 pod network."),
-                    Attribute::number("node_mask_ipv6").default(config::DEFAULT_NODE_MASK_IPV6.into()).validator(schema::between(config::NODE_MASKS_IPV6.0, config::NODE_MASKS_IPV6.1)).describe("Prefix length of one node's IPv6 pod network."),
+                    Attribute::number("node_mask_ipv4").default(config::DEFAULT_NODE_MASK_IPV4.into()).validator(schema::between(config::NODE_MASKS_IPV4.0, config::NODE_MASKS_IPV4.1)).describe("Prefix length of one node's IPv4 pod network. A cluster that exists keeps it."),
+                    Attribute::number("node_mask_ipv6").default(config::DEFAULT_NODE_MASK_IPV6.into()).validator(schema::between(config::NODE_MASKS_IPV6.0, config::NODE_MASKS_IPV6.1)).describe("Prefix length of one node's IPv6 pod network. A cluster that exists keeps it."),
                     Attribute::string("cluster_domain").default(config::DEFAULT_CLUSTER_DOMAIN.into()).requires_replace().canonical(spelling::of_network).describe("DNS domain of services."),
                 ],
             )
@@ -139,6 +140,7 @@ impl HostResource for HardwayCluster {
         }
         if let Some(prior) = declared.prior {
             flags::refuse_change(prior, planned)?;
+            shares::refuse_change(prior, planned)?;
         }
         if let (None, Some(prior)) = (declared.actions, declared.prior) {
             version::check(prior, declared.recorded, config.kubernetes_version.known().map(String::as_str))?;
@@ -176,7 +178,7 @@ impl HostResource for HardwayCluster {
         }
         let mut join = encode(&join);
         if is_other_kube_proxy {
-            join.set("kube_proxy_kubeconfig_sha256", Value::Changing);
+            join.set("kube_proxy_kubeconfig_sha256", Value::Changing(""));
         }
         planned.set("join", join);
         Ok(Desired { bundles: Some(bundles), warnings })
@@ -189,17 +191,24 @@ impl HostResource for HardwayCluster {
             let known: Vec<HostState> = hosts.iter().map(|host| host.clone().with_membership(membership(host))).collect();
             rollout::control_plane::plan(&known, snapshots)
         };
-        Rollout { plan: Box::new(plan), is_settled: true }
+        Rollout { plan: Box::new(plan), is_settled: !facts.is_snapshot_open }
     }
 
     fn assume(&self, config: &Config, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
-        Ok(Facts { is_snapshot_requested: is_snapshot_requested(&config.snapshot_trigger(), prior)?, ..Facts::default() })
+        let is_snapshot_requested = is_snapshot_requested(&config.snapshot_trigger(), prior)?;
+        // While a cluster is created, none is taken.
+        Ok(Facts {
+            is_snapshot_requested,
+            is_snapshot_open: prior.is_some() && !config.are_snapshots_known(),
+            ..Facts::default()
+        })
     }
 
     async fn observe(&self, actions: &ControlPlaneActions, fleet: &Fleet, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
         // A cluster that is created has no members yet.
         let members = if prior.is_some() { actions.members(fleet).await } else { BTreeMap::new() };
-        Ok(Facts { members, is_snapshot_requested: is_snapshot_requested(&actions.snapshot_trigger, prior)? })
+        let is_snapshot_requested = is_snapshot_requested(&actions.snapshot_trigger, prior)?;
+        Ok(Facts { members, is_snapshot_requested, is_snapshot_open: false })
     }
 
     async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<ControlPlaneActions, Diagnostic> {
@@ -266,6 +275,8 @@ pub struct Facts {
     /// What etcd says of the member of each host; none of them where it did not answer.
     members: BTreeMap<HostName, Membership>,
     is_snapshot_requested: bool,
+    /// It is not known yet whether snapshots are taken.
+    is_snapshot_open: bool,
 }
 
 /// Never while a cluster is created. A text that is not known yet is another one.
@@ -317,7 +328,9 @@ fn bundles(spec: &ClusterSpec, credentials: &Credentials, resolved: &Resolved) -
 
 fn component(name: &'static str, program: &'static str, more: Vec<Attribute>) -> Attribute {
     let flags = Attribute::map("flags", Type::String).optional().null_means_absent().describe(format!(
-        "Flags of `{program}` without the leading dashes, such as `{{ v = \"4\" }}`. They win over those that the provider sets."
+        "Flags of `{program}` without the leading dashes, such as `{{ v = \"4\" }}`. They win over those that the provider sets. A change restarts \
+         `{program}`, one host after the other. Names and values are not checked at plan: during the apply the program is asked on the host \
+         before it restarts, and what it refuses ends the apply while what ran goes on."
     ));
     let mut attributes = vec![flags];
     attributes.extend(more);

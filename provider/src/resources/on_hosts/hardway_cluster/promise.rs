@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 /// The credentials with placeholders for all that is unknown but not sure to change: what of them is unknown still, and what is made of
 /// it, is sure to change. `pki` is the argument as the engine sends it. `None` where nothing is sure.
 pub fn settled(pki: &Value, credentials: &Credentials) -> Option<Credentials> {
-    let changes = |map: &str, name: &String| pki.get(map).as_map().and_then(|all| all.get(name)).is_some_and(Value::is_changing);
-    let is_sure = |map: &str| pki.get(map).as_map().is_some_and(|all| all.values().any(Value::is_changing));
+    let changes =
+        |map: &str, name: &String| pki.get(map).as_map().and_then(|all| all.get(name)).is_some_and(Value::is_changing_pem);
+    let is_sure = |map: &str| pki.get(map).as_map().is_some_and(|all| all.values().any(Value::is_changing_pem));
     if credentials.unlisted != Unlisted::default() || !["certificates", "private_keys"].into_iter().any(is_sure) {
         return None;
     }

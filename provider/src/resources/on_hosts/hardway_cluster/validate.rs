@@ -63,7 +63,8 @@ fn validate_members(hosts: &ValueAt<'_>, found: &mut Diagnostics) {
     found.push(hosts.error(
         format!("{count} control-plane hosts make an even number of etcd members"),
         format!(
-            "{count} members survive the loss of {}, no more than {} do, and are more likely to lose one. Use {} or {} hosts.",
+            "{count} members survive the loss of {}, no more than {} do, and are more likely to lose one. Use {} or {} hosts; a cluster that exists \
+             keeps the hosts that it was created with.",
             (count - 1) / 2,
             count - 1,
             count - 1,

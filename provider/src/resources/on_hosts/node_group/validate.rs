@@ -110,7 +110,9 @@ fn validate_labels(labels: &ValueAt<'_>, found: &mut Diagnostics) {
         } else if is_restricted_label(key) {
             found.push(label.error(
                 format!("label {key:?} is reserved"),
-                "A node cannot give itself labels of kubernetes.io, except below node.kubernetes.io. Use a domain of your own, such as \"node.example/pool\".",
+                "A kubelet sets labels when its node joins, and of kubernetes.io and k8s.io it may set only those below node.kubernetes.io and \
+                 kubelet.kubernetes.io, topology.kubernetes.io/region and topology.kubernetes.io/zone. Use a domain of your own, such as \
+                 \"node.example/pool\". A role that `kubectl label` gives to a node stays.",
             ));
         }
         if label.as_str().is_some_and(|text| !is_label_value(text)) {
