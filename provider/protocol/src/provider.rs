@@ -99,6 +99,8 @@ pub struct PlanResponse {
     pub planned: Value,
     /// Besides those that the schema marks.
     pub requires_replace: Vec<AttributePath>,
+    /// Besides those that the schema marks: what is not known yet, is planned to stay, and would need a replacement if it did not.
+    pub undecided: Vec<AttributePath>,
     pub diagnostics: Diagnostics,
 }
 

@@ -63,6 +63,24 @@ async fn a_value_that_may_be_what_it_was_replaces_nothing_and_says_what_another_
     assert!(tried > 12, "{tried}");
 }
 
+/// Where no schema can say what forces replacement.
+#[tokio::test]
+async fn what_an_object_belongs_to_or_cannot_change_is_named_while_it_is_not_known() {
+    for (name, attribute) in [("k8s_node_group", "cluster"), ("k8s_lb_nlb", "security_group_ids")] {
+        let mut stage = Stage::of(row(name)).await;
+        let (state, mut config) = (stage.create().await, stage.config.clone());
+        config.set(attribute, Value::Unknown);
+        let plan = stage.engine.plan(name, &state, &config).await;
+        let expect = format!("{attribute} of {name} is not known yet, and another value would need a replacement");
+        let says = |warning: &String| warning.to_lowercase().contains(&expect);
+        assert!(
+            plan.replaces.is_empty() && plan.warnings.iter().filter(|warning| says(warning)).count() == 1,
+            "{:?}",
+            plan.warnings
+        );
+    }
+}
+
 #[tokio::test]
 async fn what_is_known_beside_an_unknown_value_still_replaces() {
     let mut stage = Stage::of(row("k8s_hardway_cluster")).await;

@@ -72,7 +72,7 @@ impl Service {
         }
         proposal.restore(&mut response.planned);
         if response.requires_replace.is_empty() {
-            diagnostics.extend(proposal.warnings(name));
+            diagnostics.extend(proposal.warnings(name, &response.undecided));
         }
         let planned = entry.schema.with_absent(entry.schema.without_write_only(response.planned), &config);
         let before = prior.as_ref().unwrap_or(&Value::Null);

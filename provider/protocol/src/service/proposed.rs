@@ -30,18 +30,21 @@ impl Proposal {
         self.undecided.iter().for_each(|path| planned.set_at(path, self.completed.at(path).clone()));
     }
 
-    /// An engine ends an apply with "inconsistent final plan", and blames the provider, when an update becomes a replacement.
-    pub(super) fn warnings(&self, resource: &str) -> Diagnostics {
+    /// An engine ends an apply with "inconsistent final plan", and blames the provider, when an update becomes a replacement. `more` are
+    /// paths of which only the resource knows.
+    pub(super) fn warnings(&self, resource: &str, more: &[AttributePath]) -> Diagnostics {
         let warning = |path: &AttributePath| {
             Diagnostic::warning(format!("{path} of {resource} is not known yet, and another value would need a replacement"))
                 .detail(
-                    "It is planned to stay what it is. If it turns out to be another value, the apply stops here with \"inconsistent final \
-                     plan\", before anything of this object is changed; the next plan then shows the replacement. To decide now, apply what \
-                     the value comes from first, for example with -target.",
+                    "It is planned to stay what it is. If it turns out to be another value, the apply ends here with \"Provider produced \
+                     inconsistent final plan\", before anything of this object is changed. What that message calls a bug of the provider is \
+                     this: an apply may not destroy what its plan did not. The next plan then shows the replacement. To decide now, \
+                     apply what the value comes from first, for example with -target.",
                 )
                 .at(path.clone())
         };
-        self.undecided.iter().map(warning).collect()
+        let more = more.iter().filter(|path| !self.undecided.contains(path));
+        self.undecided.iter().chain(more).map(warning).collect()
     }
 }
 
@@ -167,11 +170,14 @@ mod tests {
         let mut planned = proposal.assumed();
         proposal.restore(&mut planned);
         assert_eq!(planned, config);
-        assert_eq!(proposal.warnings("x").len(), 1);
+        assert_eq!(proposal.warnings("x", &[]).len(), 1);
+        let more = [AttributePath::attribute("cidrs"), AttributePath::attribute("hosts")];
+        let said: Vec<_> = proposal.warnings("x", &more).into_iter().filter_map(|warning| warning.path).collect();
+        assert_eq!(said, more);
 
         let other = with(vec![Value::Unknown, "c".into()]);
         let replaced = Proposal::of(&schema, Some(&prior), &other, other.clone());
-        assert_eq!((replaced.assumed(), replaced.warnings("x").len()), (other, 0));
+        assert_eq!((replaced.assumed(), replaced.warnings("x", &[]).len()), (other, 0));
     }
 
     #[test]

@@ -86,6 +86,11 @@ pub trait CloudResource: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Those of them that are not known yet and may turn out to be such a change. Pure.
+    fn may_replace(&self, _prior: &Value, _planned: &Value) -> Vec<AttributePath> {
+        Vec::new()
+    }
+
     /// At plan: an error where the values are of another region than the provider's. Pure; sees unknown values.
     fn check_region(&self, _planned: &Value, _region: &str) -> Result<(), Diagnostic> {
         Ok(())

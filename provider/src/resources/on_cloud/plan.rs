@@ -58,7 +58,8 @@ impl<R: CloudResource> OnCloud<R> {
                 renewed.join("\n")
             )));
         }
-        Ok(PlanResponse { planned, requires_replace, diagnostics })
+        let undecided = prior.map(|prior| self.resource.may_replace(prior, &planned)).unwrap_or_default();
+        Ok(PlanResponse { planned, requires_replace, undecided, diagnostics })
     }
 
     /// Where it is not known which objects there are, although some exist: those that stay whatever becomes of what is unknown.

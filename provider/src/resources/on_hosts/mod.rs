@@ -260,7 +260,19 @@ impl<R: HostResource> OnHosts<R> {
             ["rollout", steps::STEPS].into_iter().for_each(|name| response.planned.set(name, Value::Unknown));
         }
         diagnostics.extend(response.diagnostics);
-        Ok(PlanResponse { diagnostics, requires_replace, ..response })
+        let undecided = prior.map(|prior| self.may_be_replaced_by(prior, &response.planned)).unwrap_or_default();
+        Ok(PlanResponse { diagnostics, requires_replace, undecided, ..response })
+    }
+
+    /// What it belongs to, while it is not known which object that is.
+    fn may_be_replaced_by(&self, prior: &Value, planned: &Value) -> Vec<AttributePath> {
+        let is_unknown = |(attribute, _): &(&str, &str)| planned.get(attribute).is_unknown() && prior.get(attribute).is_set();
+        self.resource
+            .belongs_to()
+            .filter(is_unknown)
+            .map(|(attribute, _)| AttributePath::attribute(attribute))
+            .into_iter()
+            .collect()
     }
 
     /// By which attributes it is another object than what exists: those that say so in the schema, or its `id`.

@@ -88,6 +88,10 @@ impl CloudResource for LbNlb {
         replacement::paths(prior, planned)
     }
 
+    fn may_replace(&self, prior: &Value, planned: &Value) -> Vec<AttributePath> {
+        replacement::undecided(prior, planned)
+    }
+
     async fn settle(&self, cloud: &dyn Cloud, spec: &NlbSpec, planned: &Value, waiter: Waiter<'_>) -> Result<(), Diagnostic> {
         let config: Config = decode(planned)?;
         match config.wait_for_healthy_targets.known() {

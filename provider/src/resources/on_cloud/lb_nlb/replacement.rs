@@ -20,6 +20,19 @@ pub fn paths(prior: &Value, planned: &Value) -> Vec<AttributePath> {
     paths
 }
 
+/// What is not known yet, and may turn out to be such a change.
+pub fn undecided(prior: &Value, planned: &Value) -> Vec<AttributePath> {
+    let groups = has_groups(planned).is_none().then_some("security_group_ids");
+    let has_fixed = |addresses: &Vec<Value>| addresses.iter().any(Value::is_set);
+    let is_open = |name: &&str| {
+        let value = planned.get(name);
+        let may_be_fixed = *name == "subnets" || addresses(prior).values().any(has_fixed);
+        !value.is_wholly_known() && prior.at(&AttributePath::attribute(*name)).is_set() && may_be_fixed
+    };
+    let subnets = ["subnets", "subnet_ids"].into_iter().filter(is_open);
+    groups.into_iter().chain(subnets).map(AttributePath::attribute).collect()
+}
+
 /// `None` while it is not known.
 fn has_groups(values: &Value) -> Option<bool> {
     match values.get("security_group_ids") {
@@ -75,5 +88,19 @@ mod tests {
         check(&[("subnet_ids", vec!["subnet-1"].into())], &[subnet("10.0.0.10".into())], &["subnets"]);
         check(&[subnet("10.0.0.9".into())], &[("subnet_ids", vec!["subnet-2"].into())], &[]);
         check(&[subnet("10.0.0.9".into())], &[subnet(Value::Unknown)], &[]);
+    }
+
+    #[test]
+    fn what_is_not_known_yet_may_make_a_new_balancer() {
+        let said = |before: (&str, Value), after: (&str, Value)| {
+            let values = |(name, value): (&str, Value)| Value::Map([(name.to_owned(), value)].into());
+            undecided(&values(before), &values(after)).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(said(groups(&["sg-1"]), ("security_group_ids", Value::Unknown)), ["security_group_ids"]);
+        assert_eq!(said(groups(&["sg-1"]), ("security_group_ids", Value::List(vec![Value::Unknown]))), [""; 0]);
+        assert_eq!(said(subnet("10.0.0.9".into()), subnet(Value::Unknown)), ["subnets"]);
+        assert_eq!(said(subnet("10.0.0.9".into()), subnet("10.0.0.9".into())), [""; 0]);
+        let ids = |ids: Value| ("subnet_ids", ids);
+        assert_eq!(said(ids(vec!["subnet-1"].into()), ids(Value::Unknown)), [""; 0]);
     }
 }
