@@ -20,25 +20,28 @@ pub struct ContentsError {
 }
 
 /// `own` are items that differ from host to host even where they are not known yet. `every` are all the hosts of the resource: what
-/// all of them have alike is written without hosts.
-pub fn fold(every: &BTreeSet<HostName>, hosts: &BTreeMap<HostName, Lines>, own: &BTreeSet<String>) -> Lines {
-    let mut items: BTreeMap<&str, BTreeMap<Option<&str>, Vec<&HostName>>> = BTreeMap::new();
+/// all of them have alike is written without hosts. Lines are alike where they are equal, whatever a line is.
+pub fn fold<L: Ord + Clone>(
+    every: &BTreeSet<HostName>,
+    hosts: &BTreeMap<HostName, BTreeMap<String, L>>,
+    own: &BTreeSet<String>,
+) -> BTreeMap<String, L> {
+    let mut items: BTreeMap<&str, BTreeMap<&L, Vec<&HostName>>> = BTreeMap::new();
     for (host, lines) in hosts {
         for (item, line) in lines {
-            items.entry(item).or_default().entry(line.as_deref()).or_default().push(host);
+            items.entry(item).or_default().entry(line).or_default().push(host);
         }
     }
-    let mut folded = Lines::new();
+    let mut folded = BTreeMap::new();
     for (item, values) in items {
         let is_own = own.contains(item);
         for (line, hosts) in values {
-            let line = line.map(str::to_string);
             if is_own {
                 folded.extend(hosts.into_iter().map(|host| (format!("{host}: {item}"), line.clone())));
             } else if hosts.len() == every.len() && hosts.iter().all(|host| every.contains(*host)) {
-                folded.insert(item.to_string(), line);
+                folded.insert(item.to_string(), line.clone());
             } else {
-                folded.insert(format!("{}: {item}", in_order(hosts)), line);
+                folded.insert(format!("{}: {item}", in_order(hosts)), line.clone());
             }
         }
     }

@@ -254,7 +254,7 @@ pub fn differences(manifest: &Manifest, observed: &Observed) -> Vec<Difference> 
     for (path, identity) in &manifest.binaries {
         match observed.binaries.get(path) {
             None => add(Item::Binary(path.clone()), What::NotInstalled),
-            Some(binary) if binary.identity.as_ref() != Some(identity) => add(Item::Binary(path.clone()), What::Replaced),
+            Some(binary) if identity.is_none() || binary.identity != *identity => add(Item::Binary(path.clone()), What::Replaced),
             Some(_) => {}
         }
     }

@@ -120,8 +120,8 @@ impl Directory {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binary {
     pub url: Url,
-    /// SHA-256 of what the URL serves.
-    pub sha256: Digest,
+    /// SHA-256 of what the URL serves. `None` in a plan for which nobody could say it yet.
+    pub sha256: Option<Digest>,
     /// Path inside the archive; `None` when the download is the program itself.
     pub member: Option<String>,
 }
@@ -176,7 +176,7 @@ impl Bundle {
     fn digest(&self, path: &HostPath) -> Option<Digest> {
         match (self.files.get(path), self.binaries.get(path)) {
             (Some(file), _) => file.content.digest().cloned(),
-            (None, Some(binary)) => Some(binary.identity()),
+            (None, Some(binary)) => binary.identity(),
             (None, None) => Some(Digest::of(b"")),
         }
     }
@@ -221,9 +221,10 @@ impl Bundle {
         self.files.iter().any(|(path, file)| file.content.is_undecided() && recorded.files.contains_key(path))
     }
 
-    /// Files whose content is known after apply.
+    /// Files and programs whose content is known after apply.
     pub fn unknown_files(&self) -> impl Iterator<Item = &HostPath> {
-        self.files.iter().filter(|(_, file)| file.content.digest().is_none()).map(|(path, _)| path)
+        let files = self.files.iter().filter(|(_, file)| file.content.digest().is_none()).map(|(path, _)| path);
+        files.chain(self.binaries.iter().filter(|(_, binary)| binary.sha256.is_none()).map(|(path, _)| path))
     }
 
     /// The bundle without content: what the state holds, and what a host is compared with.
@@ -233,9 +234,16 @@ impl Bundle {
 }
 
 impl Binary {
-    /// What distinguishes one installed program from another: the download's digest and the member taken out of it.
-    pub fn identity(&self) -> Digest {
-        Digest::of(format!("{} {}", self.sha256, self.member.as_deref().unwrap_or("")).as_bytes())
+    /// What distinguishes one installed program from another: the download's digest and the member taken out of it. `None` while the
+    /// digest is.
+    pub fn identity(&self) -> Option<Digest> {
+        let sha256 = self.sha256.as_ref()?;
+        Some(Digest::of(format!("{sha256} {}", self.member.as_deref().unwrap_or("")).as_bytes()))
+    }
+
+    /// Whether this is the program that was found.
+    pub fn is(&self, found: &ObservedBinary) -> bool {
+        found.identity.is_some() && found.identity == self.identity()
     }
 }
 
@@ -248,8 +256,9 @@ mod tests {
     #[test]
     fn what_identifies_a_program_can_be_computed_from_its_download() {
         let of = |member: Option<&str>| {
-            let sha256 = Digest::parse("0".repeat(64)).unwrap();
-            Binary { url: Url::new("https://dl.example/x"), sha256, member: member.map(str::to_string) }.identity().to_string()
+            let sha256 = Some(Digest::parse("0".repeat(64)).unwrap());
+            let binary = Binary { url: Url::new("https://dl.example/x"), sha256, member: member.map(str::to_string) };
+            binary.identity().unwrap().to_string()
         };
         assert_eq!(of(None), "f704d566f677f8b1e77bfc1f7d9034252db032c009e89c820b99013c74ac5447");
         assert_eq!(of(Some("bin/runc")), "6b8021a0bb415dee565d30ce2fd015e1303fa773c3fb3e0003f7d9f2d5e5b8ce");

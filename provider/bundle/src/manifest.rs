@@ -27,7 +27,8 @@ pub struct Manifest {
     pub undecided: BTreeSet<UnitName>,
     pub modules: BTreeSet<String>,
     pub sysctls: BTreeMap<Sysctl, String>,
-    pub binaries: BTreeMap<HostPath, Digest>,
+    /// `Binary::identity`; `None` while it is unknown, which it never is in a state.
+    pub binaries: BTreeMap<HostPath, Option<Digest>>,
 }
 
 /// A file as a manifest has it: mode, owner and digest.
@@ -96,7 +97,7 @@ impl Manifest {
             binaries: self
                 .binaries
                 .iter()
-                .map(|(path, identity)| (path.clone(), ObservedBinary { identity: Some(identity.clone()) }))
+                .map(|(path, identity)| (path.clone(), ObservedBinary { identity: identity.clone() }))
                 .collect(),
         }
     }
@@ -104,7 +105,7 @@ impl Manifest {
     /// Of a file or a binary; what is not recorded counts as empty.
     pub(crate) fn digest(&self, path: &HostPath) -> Digest {
         let file = self.files.get(path).and_then(|file| file.sha256.clone());
-        file.or_else(|| self.binaries.get(path).cloned()).unwrap_or_else(|| Digest::of(b""))
+        file.or_else(|| self.binaries.get(path).cloned().flatten()).unwrap_or_else(|| Digest::of(b""))
     }
 
     /// The form in plan and state: item to what it should be; a line with an unknown digest is `None`.
@@ -133,7 +134,8 @@ impl Manifest {
         let units = self.units.iter().map(|(name, stamp)| (name.to_string(), unit(name, stamp)));
         let modules = self.modules.iter().map(|name| (format!("module {name}"), Some("loaded".to_string())));
         let sysctls = self.sysctls.iter().map(|(key, value)| (format!("sysctl {key}"), Some(value.clone())));
-        let binary = |path: &HostPath, identity: &Digest| with_readers(path, format!("binary sha256:{identity}"));
+        let binary =
+            |path: &HostPath, identity: &Option<Digest>| with_readers(path, format!("binary sha256:{}", identity.as_ref()?));
         let binaries = self.binaries.iter().map(|(path, identity)| (path.to_string(), binary(path, identity)));
         files.chain(units).chain(modules).chain(sysctls).chain(binaries).collect()
     }
@@ -162,7 +164,7 @@ impl Manifest {
             paths.extend(Some(name.path()).filter(|path| manifest.files.contains_key(path)));
             *stamp = stamp_of(&paths, |path| {
                 let file = manifest.files.get(path).and_then(|file| file.sha256.clone());
-                file.or_else(|| manifest.binaries.get(path).cloned())
+                file.or_else(|| manifest.binaries.get(path).cloned().flatten())
             });
             manifest.reads.insert(name.clone(), paths);
         }
@@ -189,7 +191,7 @@ impl Manifest {
             reads.entry(UnitName::parse(unit).ok()?).or_default().insert(path.clone());
         }
         match what.strip_prefix("binary ") {
-            Some(identity) => drop(self.binaries.insert(path, Digest::parse(identity).ok()?)),
+            Some(identity) => drop(self.binaries.insert(path, Some(Digest::parse(identity).ok()?))),
             None => drop(self.files.insert(path, ManifestFile::from_words(what)?)),
         }
         Some(())
@@ -233,7 +235,7 @@ mod tests {
         bundle.files.insert(HostPath::literal("/etc/kubernetes/pki/x.key"), File::private("secret"));
         bundle.binaries.insert(
             program.clone(),
-            Binary { url: "https://example.net/kubelet".into(), sha256: Digest::of(b"kubelet"), member: None },
+            Binary { url: "https://example.net/kubelet".into(), sha256: Some(Digest::of(b"kubelet")), member: None },
         );
         let traits = UnitTraits { tier: 0, restart: Disruption::RestartsNodeComponent, health: Health::StaysUp };
         let reads = [config, program].map(|path| (path, OnChange::Restart)).into();
@@ -312,7 +314,7 @@ mod tests {
         read.files.insert(HostPath::literal("/etc/kubernetes/kubelet.yaml"), File::public("changed"));
         assert_ne!(stamp(&read), stamp(&before));
         let mut upgraded = before.clone();
-        upgraded.binaries.values_mut().for_each(|binary| binary.sha256 = Digest::of(b"newer"));
+        upgraded.binaries.values_mut().for_each(|binary| binary.sha256 = Some(Digest::of(b"newer")));
         assert_ne!(stamp(&upgraded), stamp(&before));
     }
 
@@ -353,7 +355,7 @@ mod tests {
         changed.files.insert(HostPath::literal("/etc/kubernetes/kubelet.yaml"), File::public("changed"));
         assert_eq!(stamp(changed.clone()), changed.unit_stamp(&kubelet));
         let mut upgraded = with_certificate("one");
-        upgraded.binaries.values_mut().for_each(|binary| binary.sha256 = Digest::of(b"newer"));
+        upgraded.binaries.values_mut().for_each(|binary| binary.sha256 = Some(Digest::of(b"newer")));
         assert_eq!(stamp(upgraded.clone()), upgraded.unit_stamp(&kubelet));
         let mut unknown = with_certificate("one");
         unknown.files.insert(HostPath::literal("/etc/kubernetes/kubelet.yaml"), File::public(Content::unknown()));
@@ -382,7 +384,7 @@ mod tests {
         }
         let mut changed = sample();
         changed.files.insert(config.clone(), File::public(Content::unknown()));
-        changed.binaries.values_mut().for_each(|binary| binary.sha256 = Digest::of(b"newer"));
+        changed.binaries.values_mut().for_each(|binary| binary.sha256 = Some(Digest::of(b"newer")));
         changed.keep_stamps(&recorded);
         assert_eq!(changed.manifest().to_lines().values().filter(|line| line.is_none()).count(), 1, "only the file itself");
     }

@@ -90,25 +90,31 @@ impl Machine {
     }
 
     fn render_plan(&self, missing: &BTreeMap<&HostPath, &Binary>) -> Result<String, MachineError> {
-        render_plan(missing).map_err(|(path, binary)| MachineError::Binary {
+        render_plan(missing).map_err(|Unusable { path, binary, reason }| MachineError::Binary {
             host: self.target.to_string(),
             path: path.to_string(),
             url: binary.url.clone(),
-            reason: format!("the member {:?} of the archive has white space in its name", binary.member),
+            reason,
         })
     }
 }
 
 fn missing<'a>(bundle: &'a Bundle, observed: &Observed) -> BTreeMap<&'a HostPath, &'a Binary> {
-    let is_there = |path: &HostPath, binary: &Binary| {
-        observed.binaries.get(path).is_some_and(|found| found.identity.as_ref() == Some(&binary.identity()))
-    };
+    let is_there = |path: &HostPath, binary: &Binary| observed.binaries.get(path).is_some_and(|found| binary.is(found));
     bundle.binaries.iter().filter(|(path, binary)| !is_there(path, binary)).collect()
 }
 
+/// What cannot be installed, and why.
+struct Unusable<'a> {
+    path: &'a HostPath,
+    binary: &'a Binary,
+    reason: String,
+}
+
 /// Each archive is fetched once, however many members are wanted of it.
-fn render_plan<'a>(missing: &BTreeMap<&'a HostPath, &'a Binary>) -> Result<String, (&'a HostPath, &'a Binary)> {
-    let downloads: BTreeMap<&Digest, &str> = missing.values().map(|binary| (&binary.sha256, binary.url.reveal())).collect();
+fn render_plan<'a>(missing: &BTreeMap<&'a HostPath, &'a Binary>) -> Result<String, Unusable<'a>> {
+    let fetched = |binary: &&'a Binary| Some((binary.sha256.as_ref()?, binary.url.reveal()));
+    let downloads: BTreeMap<&Digest, &str> = missing.values().filter_map(fetched).collect();
     let mut text = String::new();
     for (digest, url) in downloads {
         let _ = writeln!(text, "fetch {digest} {}", escape_url(url));
@@ -116,9 +122,13 @@ fn render_plan<'a>(missing: &BTreeMap<&'a HostPath, &'a Binary>) -> Result<Strin
     for (path, binary) in missing {
         let member = binary.member.as_deref().map(|member| member.trim_start_matches("./")).unwrap_or("-");
         if member.is_empty() || member.contains(char::is_whitespace) {
-            return Err((path, binary));
+            let reason = format!("the member {:?} of the archive has white space in its name", binary.member);
+            return Err(Unusable { path, binary, reason });
         }
-        let _ = writeln!(text, "install {} {} {member} {path}", binary.identity(), binary.sha256);
+        let (Some(identity), Some(sha256)) = (binary.identity(), &binary.sha256) else {
+            return Err(Unusable { path, binary, reason: "its digest is not known".into() });
+        };
+        let _ = writeln!(text, "install {identity} {sha256} {member} {path}");
     }
     Ok(text + END)
 }
@@ -136,7 +146,7 @@ fn escape_url(url: &str) -> String {
 }
 
 fn url_of(missing: &BTreeMap<&HostPath, &Binary>, digest: &Digest) -> Url {
-    missing.values().find(|binary| binary.sha256 == *digest).map_or_else(|| "".into(), |binary| binary.url.clone())
+    missing.values().find(|binary| binary.sha256.as_ref() == Some(digest)).map_or_else(|| "".into(), |binary| binary.url.clone())
 }
 
 /// The script names the path only; the user wants to know where it came from too.
@@ -177,7 +187,7 @@ mod tests {
     use super::*;
 
     fn binary(url: &str, content: &str, member: Option<&str>) -> Binary {
-        Binary { url: url.into(), sha256: Digest::of(content.as_bytes()), member: member.map(Into::into) }
+        Binary { url: url.into(), sha256: Some(Digest::of(content.as_bytes())), member: member.map(Into::into) }
     }
 
     #[test]
@@ -191,15 +201,15 @@ mod tests {
         add("/usr/bin/b", &b);
         add("/usr/bin/p", &plain);
         let mut observed = Observed::default();
-        let installed = bundle::ObservedBinary { identity: Some(plain.identity()) };
+        let installed = bundle::ObservedBinary { identity: plain.identity() };
         observed.binaries.insert(HostPath::literal("/usr/bin/p"), installed);
         let e = Digest::of(b"e");
         assert_eq!(
             render_plan(&missing(&bundle, &observed)).ok().unwrap(),
             format!(
                 "fetch {e} {url}\ninstall {} {e} e/a /usr/bin/a\ninstall {} {e} e/b /usr/bin/b\nend\n",
-                a.identity(),
-                b.identity()
+                a.identity().unwrap(),
+                b.identity().unwrap()
             )
         );
     }

@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn the_question_names_each_thing_once() {
         let mut manifest = Manifest::default();
-        manifest.binaries.insert(HostPath::literal("/usr/local/bin/p"), Digest::of(b"p"));
+        manifest.binaries.insert(HostPath::literal("/usr/local/bin/p"), Some(Digest::of(b"p")));
         manifest.units.insert(unit("p.service"), Some(Digest::of(b"s")));
         manifest.modules.extend(["br_netfilter".into(), "nf-x".into()]);
         manifest.sysctls.insert(Sysctl::literal("net.ipv4.ip_forward"), "1".into());

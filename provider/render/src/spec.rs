@@ -1,7 +1,6 @@
 //! What the renderer takes: the user's declaration after validation, every value known.
 
 use bundle::{Digest, HostName};
-use credentials::Url;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -185,8 +184,6 @@ pub enum RenderError {
     MissingPrivateKey(String),
     #[error("the catalogue has no {what} {version}; it knows {known}")]
     UnknownVersion { what: &'static str, version: String, known: String },
-    #[error("no checksum for {url}: it is in neither the catalogue nor the checksum files that were read")]
-    MissingChecksum { url: Url },
     #[error("{0} is not a name that systemd, a path or a node can carry")]
     Name(#[from] bundle::NameError),
     #[error("{0} is not among the hosts of this cluster or node group")]

@@ -49,6 +49,8 @@ struct Inside {
     drawn: Mutex<u8>,
     clock: FakeClock,
     fetches: Mutex<Vec<String>>,
+    /// Whether checksum files cannot be fetched.
+    is_unpublished: Mutex<bool>,
     stops: mpsc::UnboundedSender<Stop>,
     call_takes: Mutex<Duration>,
 }
@@ -65,6 +67,7 @@ impl FakeWorld {
             drawn: Mutex::new(7),
             clock: FakeClock::default(),
             fetches: Mutex::default(),
+            is_unpublished: Mutex::default(),
             stops,
             call_takes: Mutex::default(),
         };
@@ -79,6 +82,11 @@ impl FakeWorld {
     pub fn advance(&self, by: time::Duration) {
         *self.inside.now.lock().unwrap() += by;
         self.change(|memory| memory.ticks += by.whole_seconds());
+    }
+
+    /// Whether checksum files can be fetched from now on.
+    pub fn publish(&self, is_published: bool) {
+        *self.inside.is_unpublished.lock().unwrap() = !is_published;
     }
 
     /// From now on each mutating call takes so long.
@@ -195,7 +203,8 @@ impl World for FakeWorld {
 
     async fn fetch_text(&self, url: &str) -> Result<String, String> {
         self.inside.fetches.lock().unwrap().push(url.to_string());
-        releases::checksum_text(url).ok_or_else(|| "404 Not Found".to_string())
+        let text = releases::checksum_text(url).filter(|_| !*self.inside.is_unpublished.lock().unwrap());
+        text.ok_or_else(|| "404 Not Found".to_string())
     }
 
     fn cloud(&self, _connection: &Connection) -> Arc<dyn Cloud> {

@@ -41,8 +41,9 @@ pub(super) fn push(
         return Ok(());
     }
     for (path, binary) in &bundle.binaries {
-        let identity = binary.identity();
-        if observed.binaries.get(path).is_none_or(|found| found.identity.as_ref() != Some(&identity)) {
+        // Without a digest nothing can be verified.
+        let Some(identity) = binary.identity() else { continue };
+        if observed.binaries.get(path).is_none_or(|found| !binary.is(found)) {
             host.programs.insert(path.clone(), identity.clone());
             if path.as_str().ends_with("/kubelet") {
                 host.kubelet_version = binary.url.reveal().split('/').find(|part| part.starts_with("v1.")).map(str::to_string);

@@ -1,7 +1,7 @@
 //! Digests of downloads at plan: looked up once for what is new, never for what stays; and no password of a mirror is printed.
 
-use super::Stage;
 use super::rows::{Change, row};
+use super::{Stage, complete, texts};
 use schema::Value;
 
 const CLUSTER: &str = "k8s_hardway_cluster";
@@ -23,13 +23,58 @@ fn upgraded(stage: &Stage, config: &Value) -> Value {
     config
 }
 
+/// The configuration of the stage with the last of its hosts of another architecture.
+fn of_two_architectures(stage: &Stage) -> Value {
+    let (mut config, mut hosts) = (stage.config.clone(), stage.config.get("hosts").clone());
+    let last = hosts.as_map().unwrap().keys().next_back().unwrap().clone();
+    let mut host = hosts.get(&last).clone();
+    host.set("architecture", "arm64".into());
+    stage.world.change_host(&last, |memory| memory.trouble = |facts| facts.architecture = "arm64".into());
+    hosts.set(&last, host);
+    config.set("hosts", hosts);
+    complete(stage.engine.schema(stage.row.name), &config)
+}
+
+/// Every program is written where nothing is, whatever its digest.
 #[tokio::test]
-async fn what_is_new_is_planned_without_digests_and_says_so() {
+async fn what_is_new_lists_every_step_without_its_digests_and_is_applied_with_them() {
+    for name in [CLUSTER, NODES] {
+        let mut stage = Stage::of(row(name)).await;
+        let config = of_two_architectures(&stage);
+        let known = stage.engine.plan(name, &Value::Null, &config).await.planned;
+        stage.world.publish(false);
+        let plan = stage.engine.plan(name, &Value::Null, &config).await;
+        assert!(plan.warnings.iter().any(|warning| warning.contains("404 Not Found")), "{:?}", plan.warnings);
+        assert!(!texts(known.get("rollout")).is_empty());
+        for attribute in ["rollout", "steps"] {
+            assert_eq!(plan.planned.get(attribute), known.get(attribute), "{name}");
+        }
+        let [lines, all] = [&plan.planned, &known].map(|planned| planned.get("host_contents").as_map().unwrap());
+        assert_eq!(lines.keys().collect::<Vec<_>>(), all.keys().collect::<Vec<_>>(), "{name}");
+        let is_program = |line: &Value| line.as_str().is_some_and(|line| line.starts_with("binary sha256:"));
+        let programs: Vec<&String> = all.iter().filter(|(_, line)| is_program(line)).map(|(key, _)| key).collect();
+        assert!(programs.iter().any(|key| key.contains(": ")), "{programs:?}");
+        let unknown: Vec<&String> =
+            lines.iter().filter(|(key, line)| line.is_unknown() && !all[*key].is_unknown()).map(|(key, _)| key).collect();
+        assert_eq!(unknown, programs, "{name}");
+        // While nobody can say what is downloaded, nothing is changed.
+        stage.world.arm(None);
+        let refused = stage.engine.apply(name, &Value::Null, &config, &plan.planned).await;
+        assert_eq!((refused.errors.len(), stage.world.calls()), (1, vec![]), "{:?}", refused.errors);
+        assert!(refused.errors[0].starts_with("The digests of some downloads are not known"), "{:?}", refused.errors);
+        stage.world.publish(true);
+        let applied = stage.engine.apply(name, &Value::Null, &config, &plan.planned).await;
+        assert_eq!(applied.errors, Vec::<String>::new());
+        stage.settled(&applied.state, &config, "whose digests were not known at first").await;
+    }
+}
+
+#[tokio::test]
+async fn a_checksum_file_that_cannot_be_read_is_named_without_the_password_of_its_mirror() {
     for name in [CLUSTER, NODES] {
         let mut stage = Stage::of(row(name)).await;
         let config = stage.row.changed(&stage.config, &MIRROR);
         let plan = stage.engine.plan(name, &Value::Null, &config).await;
-        assert!(plan.planned.get("host_contents").is_unknown() && plan.planned.get("steps").is_unknown());
         let warning = plan.warnings.iter().find(|warning| warning.starts_with("The digests of some downloads are not known yet"));
         assert!(warning.is_some_and(|text| text.contains(SHOWN)), "{name}: {:?}", plan.warnings);
         let checksums = plan.planned.get("checksums").as_map().unwrap();

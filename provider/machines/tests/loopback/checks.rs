@@ -113,7 +113,7 @@ async fn a_program_comes_back_as_the_one_that_the_record_knows() {
         let mut bundle = bundle(&host, "good", &[]);
         let path = host.host_path("bin2/prog");
         let url = format!("file://{}/{content}", host.path("dl").display());
-        let binary = Binary { url: url.as_str().into(), sha256: Digest::of(content.as_bytes()), member: None };
+        let binary = Binary { url: url.as_str().into(), sha256: Some(Digest::of(content.as_bytes())), member: None };
         bundle.binaries.insert(path.clone(), binary);
         let unit = bundle.units.get_mut(&UnitName::literal(UNIT)).unwrap();
         unit.reads.insert(path.clone(), OnChange::Restart);
@@ -130,10 +130,7 @@ async fn a_program_comes_back_as_the_one_that_the_record_knows() {
     assert_eq!(host.text("bin2/prog"), "old");
     assert_eq!(std::fs::metadata(host.path("bin2/prog")).unwrap().ino(), inode);
     let observed = machine.read(&owner(), &old.manifest()).await.unwrap();
-    assert_eq!(
-        observed.binaries[&host.host_path("bin2/prog")].identity,
-        Some(old.binaries[&host.host_path("bin2/prog")].identity())
-    );
+    assert_eq!(observed.binaries[&host.host_path("bin2/prog")].identity, old.binaries[&host.host_path("bin2/prog")].identity());
 }
 
 #[track_caller]

@@ -74,7 +74,7 @@ fn archive(host: &Host) -> Vec<u8> {
 }
 
 fn binary(url: String, content: &[u8], member: Option<&str>) -> Binary {
-    Binary { url: url.into(), sha256: Digest::of(content), member: member.map(Into::into) }
+    Binary { url: url.into(), sha256: Some(Digest::of(content)), member: member.map(Into::into) }
 }
 
 fn bundle(binaries: impl IntoIterator<Item = (HostPath, Binary)>) -> Bundle {

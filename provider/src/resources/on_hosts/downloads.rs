@@ -55,15 +55,11 @@ pub struct Resolved {
 }
 
 impl Resolved {
-    pub fn is_complete(&self) -> bool {
-        self.missing.is_empty()
-    }
-
     /// What a plan says of them. Only what does not exist may be planned without digests: of hosts that run, it would not be known
     /// what restarts.
     pub fn warnings<R: HostResource>(&self, declared: &Declared<'_, R>) -> Result<Diagnostics, Diagnostic> {
         let mut warnings = self.unused_keys.clone();
-        if self.is_complete() {
+        if self.missing.is_empty() {
             return Ok(warnings);
         }
         let reasons: BTreeSet<&str> = self.missing.values().map(String::as_str).collect();
@@ -74,7 +70,7 @@ impl Resolved {
             )));
         }
         warnings.push(Diagnostic::warning("the digests of some downloads are not known yet").detail(format!(
-            "{reasons}\n\nSo this plan does not know what it writes to hosts, nor which steps follow: apply looks the digests up again. \
+            "{reasons}\n\nSo this plan shows no digests of these programs. Apply looks them up again, and changes nothing on any host while it cannot. \
              {WAYS_OUT}"
         )));
         Ok(warnings)

@@ -3,7 +3,7 @@
 
 use super::steps::{self, STEPS};
 use crate::hosts::HostConfigs;
-use bundle::{Bundle, Difference, HostName, HostPath, Lines, Manifest};
+use bundle::{Bundle, Difference, Digest, HostName, HostPath, Manifest};
 use schema::{Attribute, Diagnostic, Field, Type, Value, decode, encode};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,11 +104,31 @@ pub fn set_manifests(
     desired: &BTreeMap<HostName, Bundle>,
 ) -> Result<(), Diagnostic> {
     let own = desired.values().flat_map(|bundle| &bundle.own).map(ToString::to_string).collect();
-    let lines: BTreeMap<HostName, Lines> = manifests.iter().map(|(host, manifest)| (host.clone(), manifest.to_lines())).collect();
+    let lines = |host: &HostName, manifest: &Manifest| lines_of(manifest, desired.get(host));
+    let lines = manifests.iter().map(|(host, manifest)| (host.clone(), lines(host, manifest))).collect();
     let folded = bundle::fold(&hosts_of(value)?, &lines, &own).into_iter();
-    let line = |line: Option<String>| line.map_or(Value::Unknown, Value::from);
+    let line = |line: Line| if let Line::Known(text) = line { text.into() } else { Value::Unknown };
     value.set(HOST_CONTENTS, Value::Map(folded.map(|(key, text)| (key, line(text))).collect()));
     Ok(())
+}
+
+/// What an item should be. Of a program that is not known yet, where it comes from: hosts of another architecture have another one.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Line {
+    Known(String),
+    Unknown { download: Option<Digest> },
+}
+
+fn lines_of(manifest: &Manifest, bundle: Option<&Bundle>) -> BTreeMap<String, Line> {
+    let download = |item: &str| {
+        let binary = bundle?.binaries.get(&HostPath::parse(item).ok()?)?;
+        Some(Digest::of(binary.url.reveal().as_bytes()))
+    };
+    let line = |(item, text): (String, Option<String>)| {
+        let line = text.map_or_else(|| Line::Unknown { download: download(&item) }, Line::Known);
+        (item, line)
+    };
+    manifest.to_lines().into_iter().map(line).collect()
 }
 
 /// The state after a read: drift and unreachable hosts, no steps, everything else as it was.

@@ -158,9 +158,6 @@ impl HostResource for HardwayCluster {
         let pki = &declared.with_secrets.pki;
         let credentials = pki.known().map_or_else(Credentials::unknown, |given| given.credentials.clone());
         coverage::check(&spec, &credentials)?;
-        if !resolved.is_complete() {
-            return Ok(Desired { bundles: None, warnings });
-        }
         let mut join = join.trusting(&spec, &credentials)?;
         let mut bundles = bundles(&spec, &credentials, &resolved)?;
         if pki.is_null() {

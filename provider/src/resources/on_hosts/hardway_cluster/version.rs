@@ -25,7 +25,7 @@ fn is_under_way(prior: &Value, recorded: &BTreeMap<HostName, Manifest>) -> bool 
     let mut programs: BTreeMap<&str, BTreeSet<_>> = BTreeMap::new();
     for (host, manifest) in recorded {
         let architecture = prior.get("hosts").get(host.as_str()).get("architecture").as_str().unwrap_or_default();
-        programs.entry(architecture).or_default().extend(manifest.binaries.get(&program));
+        programs.entry(architecture).or_default().extend(manifest.binaries.get(&program).and_then(Option::as_ref));
     }
     programs.values().any(|digests| digests.len() > 1)
 }

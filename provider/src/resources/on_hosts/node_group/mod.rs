@@ -131,7 +131,7 @@ impl HostResource for NodeGroup {
             }
             None => planned_kubeconfig(planned.get("cluster"))?,
         };
-        let mut bundles = if resolved.is_complete() { bundles(config, &resolved, kubeconfig)? } else { None };
+        let mut bundles = bundles(config, &resolved, kubeconfig)?;
         if let (Some(recorded), Some(bundles)) = (declared.recorded.values().next(), &mut bundles) {
             bundles.values_mut().for_each(|bundle| bundle.recall(recorded, is_authority));
         }
