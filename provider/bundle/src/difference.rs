@@ -1,10 +1,13 @@
-//! Compares a manifest with what a host has. A difference is a fact; its `Display` is what a user reads as drift, and its `FromStr`
-//! reads that back from a state.
+//! Compares a manifest with what a host has. A difference is a fact; its `Display` is what a user reads as drift, and nothing reads that
+//! back: a state keeps [`Finding`]s.
 
 use crate::manifest::ManifestFile;
 use crate::{HostPath, Manifest, Observed, ObservedFile, Sysctl, TaintKey, UnitName};
 use std::fmt;
-use std::str::FromStr;
+
+mod finding;
+
+pub use finding::Finding;
 
 /// One item that is not as declared: `item` names it, `what` says how it differs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,8 +62,10 @@ pub enum What {
     Unread,
     /// A kernel module.
     NotLoaded,
-    /// A sysctl, a label or a taint; the values of the latter two in quotes, for they may be empty.
+    /// A sysctl, or the version of a kubelet.
     Value(Instead),
+    /// A label or a taint with another value. Neither value is kept, for a configuration may mark them as sensitive.
+    OtherValue,
     /// A label or a taint that was declared once and is there still.
     NoLongerDeclared,
     /// The API server knows no such node.
@@ -74,17 +79,6 @@ pub enum What {
 pub struct Instead {
     pub found: String,
     pub declared: String,
-}
-
-/// A line that no [`Difference`] is written as.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("cannot read difference {0:?}")]
-pub struct DifferenceError(String);
-
-impl DifferenceError {
-    pub(crate) fn of(text: &str) -> DifferenceError {
-        DifferenceError(text.to_string())
-    }
 }
 
 impl Item {
@@ -152,6 +146,7 @@ impl fmt::Display for What {
             What::Unread => f.write_str("not yet seen to read its new files"),
             What::NotLoaded => f.write_str("not loaded"),
             What::Value(instead) => write!(f, "{instead}"),
+            What::OtherValue => f.write_str("not the declared value"),
             What::NoLongerDeclared => f.write_str("no longer declared"),
             What::NotRegistered => f.write_str("not registered"),
             What::LeftCordoned => f.write_str("left cordoned by an apply that ended early"),
@@ -162,83 +157,6 @@ impl fmt::Display for What {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.item, self.what)
-    }
-}
-
-impl FromStr for Difference {
-    type Err = DifferenceError;
-
-    fn from_str(text: &str) -> Result<Self, DifferenceError> {
-        parse(text).ok_or_else(|| DifferenceError::of(text))
-    }
-}
-
-fn parse(text: &str) -> Option<Difference> {
-    let (item, what) = text.split_once(": ")?;
-    let (item, what) = if let Some(module) = item.strip_prefix("module ") {
-        (Item::Module(module.into()), (what == "not loaded").then_some(What::NotLoaded)?)
-    } else if let Some(key) = item.strip_prefix("sysctl ") {
-        let missing = (what == "missing").then_some(What::Missing);
-        (Item::Sysctl(Sysctl::parse(key).ok()?), missing.or_else(|| Some(What::Value(Instead::parse(what)?)))?)
-    } else if let Some(key) = item.strip_prefix("label ") {
-        (Item::Label(key.into()), parse_of_node(what)?)
-    } else if let Some(key) = item.strip_prefix("taint ") {
-        (Item::Taint(key.parse().ok()?), parse_of_node(what)?)
-    } else if item == "node" {
-        let known = [What::NotRegistered, What::LeftCordoned];
-        (Item::Node, known.into_iter().find(|known| known.to_string() == what)?)
-    } else if item == "kubelet" {
-        (Item::Kubelet, What::Value(Instead::parse(what)?))
-    } else if let Ok(path) = HostPath::parse(item) {
-        match what {
-            "missing" => (Item::File(path), What::Missing),
-            "not installed" => (Item::Binary(path), What::NotInstalled),
-            "not the program that was installed" => (Item::Binary(path), What::Replaced),
-            what => (Item::File(path), parse_of_file(what)?),
-        }
-    } else {
-        (Item::Unit(UnitName::parse(item).ok()?), parse_of_unit(what)?)
-    };
-    Some(Difference { item, what })
-}
-
-fn parse_of_file(text: &str) -> Option<What> {
-    let (mut content, mut mode, mut owner) = (false, None, None);
-    for part in text.split(", ") {
-        if let Some(instead) = part.strip_prefix("mode ") {
-            mode = Some(Instead::parse(instead)?);
-        } else if let Some(instead) = part.strip_prefix("owner ") {
-            owner = Some(Instead::parse(instead)?);
-        } else {
-            content = (part == "content differs").then_some(true)?;
-        }
-    }
-    Some(What::File { content, mode, owner })
-}
-
-fn parse_of_unit(text: &str) -> Option<What> {
-    Some(match text {
-        "unknown to systemd" => What::UnknownToSystemd,
-        "not enabled at boot" => What::NotEnabled,
-        "runs with an older configuration" => What::OlderConfiguration,
-        "not seen healthy with its configuration" => What::Unproven,
-        "not yet seen to read its new files" => What::Unread,
-        text => What::NotRunning(text.strip_suffix(", not running")?.into()),
-    })
-}
-
-fn parse_of_node(text: &str) -> Option<What> {
-    Some(match text {
-        "missing" => What::Missing,
-        "no longer declared" => What::NoLongerDeclared,
-        text => What::Value(Instead::parse(text)?),
-    })
-}
-
-impl Instead {
-    fn parse(text: &str) -> Option<Instead> {
-        let (found, declared) = text.split_once(" instead of ")?;
-        Some(Instead { found: found.into(), declared: declared.into() })
     }
 }
 

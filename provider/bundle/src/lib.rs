@@ -14,12 +14,12 @@ mod unit;
 
 pub use content::Content;
 pub use contents::{ContentsError, Lines, fold, unfold};
-pub use difference::{Difference, DifferenceError, Instead, Item, What, differences};
+pub use difference::{Difference, Finding, Instead, Item, What, differences};
 pub use host_list::{HostList, HostListError};
 pub use manifest::{Manifest, ManifestError, ManifestFile};
 pub use names::{Digest, HostName, HostPath, NameError, Sysctl, UnitName};
 pub use needs::{Kernel, Needs, collide};
-pub use node::{NodeObject, TaintKey};
+pub use node::{NodeObject, TaintKey, TaintKeyError};
 pub use observed::{Observed, ObservedBinary, ObservedFile, ObservedUnit};
 pub use unit::{Check, Disruption, Health, OnChange, Unit, UnitTraits};
 

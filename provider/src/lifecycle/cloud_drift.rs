@@ -85,9 +85,17 @@ async fn is_named_and_repaired(stage: &mut Stage, state: &Value, damage: &Damage
         drift.get(&damage.object).and_then(Value::as_list).unwrap_or_default().iter().filter_map(Value::as_str).collect();
     assert!(lines.iter().any(|line| line.contains(&damage.says)), "{what}: {drift:?}");
     assert!(damage.loses || drift.len() == 1, "{what}: {drift:?}");
+    let rows = refreshed.state.get("differences").as_list().unwrap();
+    let is_it = |row: &&Value| match row.get("setting").as_str() {
+        Some(setting) => setting.starts_with(&damage.says) && *row.get("replaces") == Value::from(false),
+        None => damage.loses && row.get("problem").as_str() == Some("gone"),
+    };
+    let is_named = rows.iter().filter(|row| row.get("object").as_str() == Some(&damage.object)).any(|row| is_it(&row));
+    assert!(is_named && rows.len() == drift.values().flat_map(Value::as_list).map(<[_]>::len).sum::<usize>(), "{what}: {rows:?}");
     let plan = stage.engine.plan(name, &refreshed.state, &config).await;
     assert!(!plan.is_empty && plan.replaces.is_empty(), "{what}");
     assert_eq!(plan.planned.get("drift").as_map().map(BTreeMap::len), Some(0), "{what}");
+    assert_eq!(plan.planned.get("differences"), &Value::List(vec![]), "{what}");
     stage.world.arm(None);
     let repaired = stage.engine.apply(name, &refreshed.state, &config, &plan.planned).await;
     assert_eq!((repaired.errors, repaired.warnings), (vec![], vec![]), "{what}");

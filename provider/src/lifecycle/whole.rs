@@ -175,8 +175,12 @@ async fn drift_is_named_and_repaired(stage: &mut Stage, state: &Value, host: &st
     let drift = refreshed.state.get("drift").as_map().unwrap();
     let sentences: Vec<&str> = drift.get(host).and_then(Value::as_list).unwrap().iter().filter_map(Value::as_str).collect();
     assert!(drift.len() == 1 && sentences.len() == 1 && sentences[0].starts_with(item), "{what}: {drift:?}");
+    let [row] = refreshed.state.get("differences").as_list().unwrap() else { panic!("{what}: not one difference") };
+    let named = row.get("name").as_str().unwrap();
+    assert!(row.get("hosts").as_str() == Some(host) && item.ends_with(named), "{what}: {row:?}");
     let plan = stage.engine.plan(name, &refreshed.state, &config).await;
     assert_eq!(plan.planned.get("drift").as_map().map(BTreeMap::len), Some(0), "{what}");
+    assert_eq!(plan.planned.get("differences"), &Value::List(vec![]), "{what}");
     assert!(!plan.planned.get("rollout").as_list().unwrap().is_empty(), "{what}: the plan shows no step");
     stage.world.arm(None);
     let repaired = stage.engine.apply(name, &refreshed.state, &config, &plan.planned).await;

@@ -1,13 +1,14 @@
 //! Read, apply and destroy of a resource on AWS.
 
+use super::drift::Drift;
 use super::reconcile::{self, Reconciled, Reconciler};
 use super::removal::{Reason, Removal};
 use super::repointed::Targets;
-use super::state::{self, GONE, Known, REPLACED};
+use super::state::{self, Known};
 use super::{CloudResource, Declared, OnCloud, adoption, failed};
 use crate::progress::Progress;
 use crate::wait::Waiter;
-use cloud::{Cloud, Found, Graph, Matching, Object, ObjectKey, Ours, Resolver, differences, ours};
+use cloud::{Cloud, Found, Graph, Matching, Object, ObjectKey, Ours, Resolver, ours};
 use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse};
 use schema::{Diagnostic, Diagnostics, Value};
 use std::collections::BTreeMap;
@@ -37,7 +38,7 @@ impl<R: CloudResource> OnCloud<R> {
         }
         self.set_found(&mut state, spec.as_ref(), &graph, &matching.matched);
         add_left(&mut state, &matching.superseded);
-        state.set("drift", drift(&graph, &matching));
+        Drift::of(&graph, &matching).set(&mut state);
         Ok((Some(state), copies))
     }
 
@@ -112,12 +113,12 @@ impl<R: CloudResource> OnCloud<R> {
             done.diagnostics.push(diagnostic);
         }
         self.set_found(&mut state, Some(&declared.spec), graph, &done.found);
-        state.set("drift", Value::object([]));
+        Drift::default().set(&mut state);
         if has_failed || (done.cancelled && prior.is_some()) {
             // What there is now, so that the next plan goes on from there even without a refresh: it has to know what is still to go.
             state.set("objects", state::to_value(&before.still_ours(graph, &done.found)));
             let matching = Matching { matched: done.found, superseded: done.left, ..Matching::default() };
-            state.set("drift", drift(graph, &matching));
+            Drift::of(graph, &matching).set(&mut state);
             add_left(&mut state, &matching.superseded);
         }
         if done.cancelled && !has_failed {
@@ -228,40 +229,6 @@ async fn observe(
 ) -> Result<Matching, Diagnostic> {
     let matching = reconcile::observe(cloud, owner, graph, ids, fresh).await;
     matching.map_err(|error| failed("cannot find out what exists on AWS", &error))
-}
-
-/// Object by object, in sentences.
-fn drift(graph: &Graph, matching: &Matching) -> Value {
-    let resolver = Resolver::new(&matching.matched);
-    let mut drift: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for object in graph.iter() {
-        let lines = drift.entry(object.key.to_string()).or_default();
-        let Some(found) = matching.matched.get(&object.key) else {
-            let superseded: Vec<&Found> =
-                matching.superseded.iter().filter(|(key, _)| *key == object.key).map(|(_, found)| found).collect();
-            if superseded.is_empty() {
-                lines.push(GONE.to_owned());
-            }
-            for found in superseded {
-                let all = differences(object, found, &resolver);
-                lines.extend(
-                    all.iter().filter(|difference| difference.immutable).map(|difference| format!("{difference}{REPLACED}")),
-                );
-                if let cloud::Readiness::Failed(reason) = &found.readiness {
-                    lines.push(format!("failed: {reason}{REPLACED}"));
-                }
-            }
-            continue;
-        };
-        lines.extend(differences(object, found, &resolver).iter().map(ToString::to_string));
-    }
-    for (key, found) in &matching.superseded {
-        if matching.matched.contains_key(key) || graph.get(key).is_none() {
-            drift.entry(key.to_string()).or_default().push(format!("{} is not declared", found.id));
-        }
-    }
-    drift.retain(|_, lines| !lines.is_empty());
-    Value::Map(drift.into_iter().map(|(key, lines)| (key, lines.into())).collect())
 }
 
 /// What is no longer declared and still there stays in `ids`: the next apply finds it even where its tag is lost.

@@ -6,6 +6,7 @@ mod apply;
 pub(crate) mod aws_instance;
 pub(crate) mod bastion;
 mod cost;
+mod drift;
 pub(crate) mod egress_proxy;
 pub(crate) mod lb_nlb;
 pub(crate) mod open;
@@ -176,7 +177,11 @@ impl<R: CloudResource> Resource for OnCloud<R> {
     }
 
     fn schema(&self) -> Schema {
-        self.resource.schema().attributes(attributes())
+        self.resource.schema().version(drift::VERSION).attributes(attributes())
+    }
+
+    fn upgrade(&self, _version: i64, state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {
+        Ok(drift::upgrade(state))
     }
 
     fn identity(&self) -> Vec<IdentityAttribute> {

@@ -1,7 +1,8 @@
 //! The plan of a resource on AWS: which objects, which of their ids stay, what has to be replaced and why. Reaches nothing.
 
+use super::drift::{self, Drift};
 use super::open::Open;
-use super::state::{self, GONE, Known, REPLACED};
+use super::state::{self, Known};
 use super::{CloudResource, Declared, OnCloud};
 use cloud::{CLUSTER_TAG, Graph, Kind, OBJECT_TAG, Object, ObjectKey, Replacement, Setting};
 use protocol::{PlanRequest, PlanResponse};
@@ -19,7 +20,7 @@ impl<R: CloudResource> OnCloud<R> {
         self.resource.keep(prior, &mut planned);
         self.check_region(&planned)?;
         let (declared, open) = self.declared_or_as_before(prior, &mut planned)?;
-        planned.set("drift", Value::object([]));
+        Drift::default().set(&mut planned);
         let Some(Declared { spec, graph }) = declared else {
             ["objects", "ids", "cost"].iter().for_each(|name| planned.set(name, Value::Unknown));
             let known = Known { ids: &Value::Unknown };
@@ -213,15 +214,15 @@ fn planned_ids(graph: &Graph, before: Option<&Graph>, prior: &Value) -> Value {
     let Some(before) = before else { return Value::Map(graph.iter().flat_map(|object| unknown(&object.key)).collect()) };
     let mut ids = BTreeMap::new();
     let mut renewed = Vec::new();
-    let given = given_anew(before, graph, prior.get("drift"));
+    let drift = drift::Recorded::of(prior);
+    let given = given_anew(before, graph, &drift);
     for object in graph.iter() {
         let name = object.key.to_string();
-        let drift = prior.get("drift").get(&name).as_list().unwrap_or_default();
-        let drift: Vec<&str> = drift.iter().filter_map(Value::as_str).collect();
-        let is_lost = drift.iter().any(|line| *line == GONE || line.ends_with(REPLACED));
         let known = before.get(&object.key);
         let refers_to_renewed = object.immutable_references().any(|key| renewed.contains(&key));
-        let is_new = known.is_none_or(|before| !immutable_changes(before, object).is_empty()) || is_lost || refers_to_renewed;
+        let is_new = known.is_none_or(|before| !immutable_changes(before, object).is_empty())
+            || drift.is_lost(&object.key)
+            || refers_to_renewed;
         if is_new {
             renewed.push(object.key.clone());
             ids.extend(unknown(&object.key));
@@ -230,8 +231,7 @@ fn planned_ids(graph: &Graph, before: Option<&Graph>, prior: &Value) -> Value {
         ids.insert(name.clone(), kept(prior.get("ids").get(&name)));
         for output in object.key.kind.outputs() {
             let key = format!("{name}.{output}");
-            // A line of drift begins with the setting.
-            let is_restored = drift.iter().any(|line| object.key.kind.renews(output, line));
+            let is_restored = drift.renews(&object.key, output);
             let is_moved = given.contains(&(object.key.kind, output));
             let is_renewed = is_restored || is_moved || known.is_some_and(|before| is_renewed(before, object, output));
             ids.insert(key.clone(), if is_renewed { Value::Unknown } else { kept(prior.get("ids").get(&key)) });
@@ -241,9 +241,8 @@ fn planned_ids(graph: &Graph, before: Option<&Graph>, prior: &Value) -> Value {
 }
 
 /// Outputs that objects of other kinds give anew, since they come, go or are put back: an Elastic IP is an instance's public address.
-fn given_anew(before: &Graph, graph: &Graph, drift: &Value) -> BTreeSet<(Kind, &'static str)> {
-    let drifted: BTreeSet<Kind> =
-        drift.as_map().into_iter().flatten().filter_map(|(key, _)| Some(key.parse::<ObjectKey>().ok()?.kind)).collect();
+fn given_anew(before: &Graph, graph: &Graph, drift: &drift::Recorded) -> BTreeSet<(Kind, &'static str)> {
+    let drifted = drift.kinds();
     let of = |graph: &Graph, kind: Kind, setting: &str| -> Vec<_> {
         graph.of_kind(kind).map(|object| (object.key.clone(), object.settings.get(setting).cloned())).collect()
     };

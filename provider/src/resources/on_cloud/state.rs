@@ -1,17 +1,13 @@
-//! The computed attributes of a resource on AWS: what is declared (`objects`), what AWS calls it (`ids`), what differs (`drift`),
-//! what it costs. Pure: from graphs to values and back.
+//! The computed attributes of a resource on AWS: what is declared (`objects`), what AWS calls it (`ids`), what it costs.
+//! Pure: from graphs to values and back.
 
+use super::drift;
 use cloud::{Found, Graph, Object, ObjectKey, Setting, UNKNOWN_KEYS};
 use schema::{Attribute, Type, Value};
 use std::collections::BTreeMap;
 
-/// At the end of a sentence of drift: repairing it makes a new object.
-pub const REPLACED: &str = " (a new one takes its place)";
-/// The sentence of drift for an object that is gone.
-pub const GONE: &str = "is gone";
-
 pub fn attributes() -> Vec<Attribute> {
-    vec![
+    let own = [
         Attribute::string("id").computed().never_null().describe("Id of the main object, as assigned by AWS."),
         Attribute::of("objects", Type::map(Type::map(Type::String))).computed().never_null().describe(
             "What should exist on AWS, object by object: `<kind>/<name>` with its settings. A word that begins with `@` refers to another of \
@@ -20,14 +16,12 @@ pub fn attributes() -> Vec<Attribute> {
         Attribute::map("ids", Type::String).computed().never_null().describe(
             "Ids of these objects, and what AWS assigned to them: `vpc/main` is an id, `vpc/main.ipv6_cidr` an address block.",
         ),
-        Attribute::of("drift", Type::map(Type::list(Type::String)))
-            .computed()
-            .describe("Differences that the last refresh found, object by object. A plan sets it to empty; apply repairs them."),
         Attribute::map("cost", Type::String).computed().describe(
             "Estimated cost in US dollars a month, object by object, with `total`: only fixed prices, without data transfer. `unknown` where \
              the table of prices has none.",
         ),
-    ]
+    ];
+    own.into_iter().chain(drift::attributes()).collect()
 }
 
 pub fn to_value(graph: &Graph) -> Value {

@@ -10,12 +10,12 @@ use super::ownership::{self, Claim};
 use super::plan::Rollout;
 use super::preflight::{self, Look, Newcomer};
 use super::recorded::{self, Recorded};
-use super::{expiry, lives, lost_members};
+use super::{expiry, lives, lost_members, steps};
 use bundle::{Bundle, HostName, Manifest, Observed};
 use machines::{Inventory, MachineError, Record};
 use protocol::{ApplyRequest, ApplyResponse};
 use render::component;
-use rollout::HostState;
+use rollout::{HostState, Step};
 use schema::{Diagnostic, Diagnostics, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +37,8 @@ pub struct Apply<'a> {
 struct Applied {
     manifests: BTreeMap<HostName, Manifest>,
     diagnostics: Diagnostics,
+    /// What was to be done.
+    steps: Vec<Step>,
     /// Ctrl-C: what was done is kept and the next apply goes on; not an error of the resource.
     cancelled: bool,
     /// A step changed a host, or tried to.
@@ -72,6 +74,10 @@ impl Apply<'_> {
             return Ok(ApplyResponse { state: None, diagnostics: applied.diagnostics });
         }
         let mut state = request.planned;
+        if state.get("rollout").is_unknown() {
+            // A plan cannot know them while it does not know what hosts have.
+            steps::set(&mut state, &rollout::runs(&applied.steps), self.desired.len());
+        }
         if applied.cancelled && created {
             // An engine takes no state but the planned one without an error, and an error would taint: the next refresh finds what
             // is missing.
@@ -124,6 +130,7 @@ impl Apply<'_> {
         let mut applied = Applied {
             manifests: recorded.clone(),
             diagnostics: Diagnostics::default(),
+            steps: Vec::new(),
             cancelled: false,
             touched: false,
             adopts,
@@ -156,6 +163,7 @@ impl Apply<'_> {
         let is_done = outcome.error.is_none();
         let touched = outcome.touched.clone();
         applied.take(fleet, &manifests, outcome, self.moves);
+        applied.steps = steps;
         if is_done && let Err(error) = self.renew_records(fleet, &touched, &observed).await {
             applied.diagnostics.push(machine_error(&error));
         }

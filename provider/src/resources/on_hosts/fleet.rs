@@ -2,6 +2,7 @@
 //! are run by `execute`.
 
 use super::absence::{Absence, Absent, Why};
+use super::differences::Drift;
 use super::errors::machine_error;
 use super::execute::StepError;
 use super::ownership;
@@ -9,7 +10,7 @@ use crate::configuration::DEFAULT_PARALLEL_HOSTS;
 use crate::ports::{Clock, Host};
 use crate::progress::Progress;
 use crate::wait::Waiter;
-use bundle::{Difference, HostName, Manifest, Observed, UnitName};
+use bundle::{HostName, Manifest, Observed, UnitName};
 use futures::StreamExt;
 use futures::stream::{Buffered, Collect, Iter};
 use machines::{Incarnation, Inventory, MachineError, Question, Record, Uid};
@@ -109,7 +110,7 @@ impl Fleet {
     }
 
     /// What differs on each host that answers.
-    pub async fn read(&mut self, manifests: &BTreeMap<HostName, Manifest>) -> BTreeMap<HostName, Vec<Difference>> {
+    pub async fn read(&mut self, manifests: &BTreeMap<HostName, Manifest>) -> Drift {
         let observed = self.observe(manifests).await;
         observed
             .iter()

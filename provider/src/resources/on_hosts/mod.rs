@@ -9,6 +9,7 @@ mod apply;
 mod booting;
 mod calls;
 mod connect;
+mod differences;
 pub(crate) mod downloads;
 mod errors;
 pub(crate) mod execute;
@@ -47,6 +48,7 @@ use crate::hosts::HostConfigs;
 use crate::ssh::Ssh;
 use async_trait::async_trait;
 use bundle::{Bundle, Difference, HostName, Manifest, UnitName};
+use differences::Drift;
 use machines::Owner;
 use protocol::{
     ApplyRequest, ApplyResponse, Call, DeleteResponse, IdentityAttribute, PlanRequest, PlanResponse, ReadResponse, Resource,
@@ -171,7 +173,7 @@ impl From<Option<BTreeMap<HostName, Bundle>>> for Desired {
 /// What a refresh found out beside what the hosts said.
 #[derive(Default)]
 pub struct Looked {
-    pub drift: BTreeMap<HostName, Vec<Difference>>,
+    pub drift: Drift,
     pub warnings: Diagnostics,
 }
 
@@ -257,7 +259,7 @@ impl<R: HostResource> OnHosts<R> {
         let facts = self.resource.assume(&config, prior)?;
         let mut response = plan::plan(&before, planned, bundles, &self.resource.rollout(&config, &facts))?;
         if !is_settled {
-            ["rollout", steps::STEPS].into_iter().for_each(|name| response.planned.set(name, Value::Unknown));
+            steps::set_unknown(&mut response.planned);
         }
         diagnostics.extend(response.diagnostics);
         let undecided = prior.map(|prior| self.may_be_replaced_by(prior, &response.planned)).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The plan of a resource on hosts: what each host should have, compared with what the state says that it has, put into steps. They are
 //! known where they follow whatever becomes of what is not known yet: a plan promises what it knows. Pure.
 
+use super::differences::Drift;
 use super::errors::refused;
 use super::keeping_stamps;
 use super::recorded::{self, HOST_CONTENTS, Recorded, set_desired};
@@ -21,12 +22,11 @@ pub fn plan(
     rollout: &Rollout<'_>,
 ) -> Result<PlanResponse, Diagnostic> {
     let Before { state, recorded, .. } = before;
-    planned.set("drift", encode(&BTreeMap::<String, String>::new()));
+    recorded::set_drift(&mut planned, &Drift::new());
     planned.set("unreachable", encode(&recorded.unreachable.clone().unwrap_or_default()));
     let Some(desired) = desired else {
         planned.set(HOST_CONTENTS, Value::Unknown);
-        planned.set("rollout", Value::Unknown);
-        planned.set(STEPS, Value::Unknown);
+        steps::set_unknown(&mut planned);
         return Ok(PlanResponse { planned, ..PlanResponse::default() });
     };
     let if_same = if_same(before, &desired);
@@ -40,21 +40,23 @@ pub fn plan(
         Some(if_same) => steps_on(&host_states(before, &if_same)?)? == steps,
         None => true,
     };
-    let is_settled = rollout.is_settled && is_decided;
+    let is_settled = rollout.is_settled && is_decided && !recorded.is_drift_unknown();
     let unchanged =
         is_settled && steps.is_empty() && state.is_some_and(|state| state.get(HOST_CONTENTS) == planned.get(HOST_CONTENTS));
     if let (true, Some(state)) = (unchanged, state) {
         ["rollout", STEPS].into_iter().for_each(|name| planned.set(name, state.get(name).clone()));
     } else {
         let runs = rollout::runs(&steps);
-        let lines: Vec<String> = runs.iter().map(ToString::to_string).collect();
-        let (lines, data) = (encode(&lines), steps::to_value(&runs, states.len()));
-        planned.set("rollout", if is_settled { lines } else { Value::Unknown });
-        planned.set(STEPS, if is_settled { data } else { Value::Unknown });
+        if is_settled {
+            steps::set(&mut planned, &runs, states.len());
+        } else {
+            steps::set_unknown(&mut planned);
+        }
         if state.is_some() {
             diagnostics.extend(if is_decided { disruption(&runs) } else { Some(undecided(&runs)) });
         }
     }
+    diagnostics.extend(recorded.is_drift_unknown().then(drift_unknown));
     Ok(PlanResponse { planned, diagnostics, ..PlanResponse::default() })
 }
 
@@ -101,6 +103,12 @@ fn undecided(runs: &[Run]) -> Diagnostic {
          this order:\n{}",
         lines.join("\n")
     ))
+}
+
+fn drift_unknown() -> Diagnostic {
+    Diagnostic::warning("what was changed on hosts from outside is known only during apply").detail(
+        "An earlier version of this provider found something and wrote it down in words only. Apply finds it again and repairs it. To see the          steps before, plan with a refresh.",
+    )
 }
 
 fn disruption(runs: &[Run]) -> Option<Diagnostic> {

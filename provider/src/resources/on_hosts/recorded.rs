@@ -1,9 +1,10 @@
 //! The attributes of a resource on hosts as the state keeps them: what each host should have (`host_contents`), what differs there
-//! (`drift`), who did not answer (`unreachable`), and the steps of the last change (`rollout`, `steps`). Pure.
+//! (`drift`, `differences`), who did not answer (`unreachable`), and the steps of the last change (`rollout`, `steps`). Pure.
 
+use super::differences::{self, DIFFERENCES, Drift};
 use super::steps::{self, STEPS};
 use crate::hosts::HostConfigs;
-use bundle::{Bundle, Difference, Digest, HostName, HostPath, Manifest};
+use bundle::{Bundle, Digest, HostName, HostPath, Manifest};
 use schema::{Attribute, Diagnostic, Field, Type, Value, decode, encode};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 #[serde(default)]
 pub struct Recorded {
     pub host_contents: Option<BTreeMap<String, String>>,
-    pub drift: Option<BTreeMap<String, Vec<String>>>,
+    /// Written for people; what it says is read from `differences`.
+    drift: Option<BTreeMap<String, Vec<String>>>,
+    differences: Option<Vec<differences::Row>>,
     pub unreachable: Option<BTreeMap<String, String>>,
     pub rollout: Option<Vec<String>>,
     #[serde(skip)]
@@ -37,7 +40,8 @@ pub fn attributes() -> Vec<Attribute> {
         Attribute::of("drift", Type::map(Type::list(Type::String)))
             .computed()
             .never_null()
-            .describe("Differences that the last refresh found, host by host. A plan sets it to empty; apply repairs them."),
+            .describe("Differences that the last refresh found, host by host. A plan sets it to empty; apply repairs them. The lines are for people: a policy reads `differences`."),
+        differences::attribute(),
         Attribute::map("unreachable", Type::String).computed().never_null().describe("Hosts that did not answer the last refresh, or whose machine turned out to be another host, with the reason."),
         Attribute::list("rollout", Type::String).computed().never_null().describe("The steps of a change in their order, in words; equal steps on several hosts are one line. A refresh empties it, so that a plan shows the steps of its own change only."),
         steps::attribute(),
@@ -59,11 +63,15 @@ impl Recorded {
         hosts.into_iter().map(read).collect()
     }
 
-    /// What the last refresh found.
-    pub fn differences(&self) -> Result<BTreeMap<HostName, Vec<Difference>>, Diagnostic> {
-        let read = |text: &String| text.parse().map_err(|error: bundle::DifferenceError| damaged(&error));
-        let lines = self.drift.iter().flatten();
-        lines.map(|(host, lines)| Ok((host_name(host)?, lines.iter().map(read).collect::<Result<_, _>>()?))).collect()
+    /// What the last refresh found; nothing where that cannot be known.
+    pub fn differences(&self) -> Result<Drift, Diagnostic> {
+        let rows = self.differences.as_deref().unwrap_or_default();
+        differences::from_rows(rows).ok_or_else(|| damaged(&"cannot read what differs on hosts"))
+    }
+
+    /// Whether an earlier version found something, of which it wrote down only the lines for people.
+    pub fn is_drift_unknown(&self) -> bool {
+        self.differences.is_none() && self.drift.as_ref().is_some_and(|lines| !lines.is_empty())
     }
 }
 
@@ -132,11 +140,7 @@ fn lines_of(manifest: &Manifest, bundle: Option<&Bundle>) -> BTreeMap<String, Li
 }
 
 /// The state after a read: drift and unreachable hosts, no steps, everything else as it was.
-pub fn after_read(
-    mut state: Value,
-    drift: &BTreeMap<HostName, Vec<Difference>>,
-    unreachable: &BTreeMap<HostName, String>,
-) -> Value {
+pub fn after_read(mut state: Value, drift: &Drift, unreachable: &BTreeMap<HostName, String>) -> Value {
     let unreachable: BTreeMap<String, String> =
         unreachable.iter().map(|(host, reason)| (host.to_string(), reason.clone())).collect();
     // Those of a change that is over: the next plan shows its own steps only.
@@ -144,24 +148,25 @@ pub fn after_read(
         state.set("rollout", Value::List(Vec::new()));
         state.set(STEPS, Value::List(Vec::new()));
     }
-    state.set("drift", encode(&drift_lines(drift)));
+    set_drift(&mut state, drift);
     state.set("unreachable", encode(&unreachable));
     state
 }
 
 /// The state with more drift of hosts than it has.
-pub fn add_drift(state: &mut Value, more: &BTreeMap<HostName, Vec<Difference>>) {
-    let Ok(recorded) = decode::<Recorded>(state) else { return };
-    let mut drift = recorded.drift.unwrap_or_default();
-    drift_lines(more).into_iter().for_each(|(host, lines)| drift.entry(host).or_default().extend(lines));
-    state.set("drift", encode(&drift));
+pub fn add_drift(state: &mut Value, more: &Drift) {
+    let Some(mut drift) = decode::<Recorded>(state).ok().and_then(|recorded| recorded.differences().ok()) else { return };
+    more.iter().for_each(|(host, differences)| drift.entry(host.clone()).or_default().extend(differences.iter().cloned()));
+    set_drift(state, &drift);
 }
 
-/// As `drift` has them: without hosts on which nothing differs.
-fn drift_lines(drift: &BTreeMap<HostName, Vec<Difference>>) -> BTreeMap<String, Vec<String>> {
+/// For people and as data; without hosts on which nothing differs.
+pub fn set_drift(values: &mut Value, drift: &Drift) {
     let differing = drift.iter().filter(|(_, differences)| !differences.is_empty());
-    let lines = |differences: &[Difference]| differences.iter().map(ToString::to_string).collect();
-    differing.map(|(host, differences)| (host.to_string(), lines(differences))).collect()
+    let lines: BTreeMap<String, Vec<String>> =
+        differing.map(|(host, all)| (host.to_string(), all.iter().map(ToString::to_string).collect())).collect();
+    values.set("drift", encode(&lines));
+    values.set(DIFFERENCES, differences::to_value(drift));
 }
 
 /// The state that still names what could not be removed; `None` when nothing is left.

@@ -2,7 +2,7 @@
 
 use bundle::Disruption;
 use rollout::Run;
-use schema::{Attribute, Nesting, Type, Value};
+use schema::{Attribute, Nesting, Type, Value, encode};
 
 pub const STEPS: &str = "steps";
 
@@ -23,9 +23,16 @@ pub fn attribute() -> Attribute {
     )
 }
 
-/// `hosts` is how many the resource has.
-pub fn to_value(runs: &[Run], hosts: usize) -> Value {
-    Value::List(runs.iter().map(|run| object(run, hosts)).collect())
+/// Writes them down for people and as data. `hosts` is how many the resource has.
+pub fn set(values: &mut Value, runs: &[Run], hosts: usize) {
+    let lines: Vec<String> = runs.iter().map(ToString::to_string).collect();
+    values.set("rollout", encode(&lines));
+    values.set(STEPS, Value::List(runs.iter().map(|run| object(run, hosts)).collect()));
+}
+
+/// They are known after apply.
+pub fn set_unknown(values: &mut Value) {
+    ["rollout", STEPS].into_iter().for_each(|name| values.set(name, Value::Unknown));
 }
 
 fn object(run: &Run, hosts: usize) -> Value {

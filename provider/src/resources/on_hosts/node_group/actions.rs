@@ -14,6 +14,7 @@ use crate::kubernetes::{KnownNode, KubernetesError, NodeChange};
 use crate::ports::{Clock, Host, Instant, Kubernetes, World};
 use crate::progress::Progress;
 use crate::resources::on_hosts::absence::Why;
+use crate::resources::on_hosts::differences::Drift;
 use crate::resources::on_hosts::errors::{machine_error, unknown_at_apply};
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
@@ -155,7 +156,7 @@ impl NodeActions {
     }
 
     /// What the API server says of the nodes after an apply that failed: what their hosts do not show, and a next plan has to know.
-    pub async fn left(&self, state: &Value) -> Option<facts::Drift> {
+    pub async fn left(&self, state: &Value) -> Option<Drift> {
         let waiter = Waiter { clock: &*self.clock, cancelled: &self.cancelled };
         let nodes = waiter.within(LEFT_LIMIT, self.api.nodes()).await?.ok()?;
         facts::left(state, &nodes).ok()

@@ -4,15 +4,14 @@
 use super::config::Config;
 use super::skew;
 use crate::kubernetes::KnownNode;
+use crate::resources::on_hosts::differences::Drift;
 use crate::resources::on_hosts::recorded::Recorded;
 use bundle::{Difference, HostName, Instead, Item, NodeObject, TaintKey, What};
 use rollout::{CordonedBy, NodeFacts, NodeStatus};
 use schema::{Diagnostic, Value, decode};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 pub type Facts = BTreeMap<HostName, NodeFacts>;
-
-pub type Drift = BTreeMap<HostName, Vec<Difference>>;
 
 /// What follows from a changed declaration and from the drift that the last refresh found. Of hosts that are new nothing does: their
 /// nodes register with what is declared.
@@ -21,7 +20,7 @@ pub fn assumed(config: &Config, prior: Option<&Value>) -> Result<Facts, Diagnost
     let recorded = Recorded::of(Some(prior))?;
     let before = Declared::before(Some(prior), &config.startup_taints())?;
     let changed = declared.object.differences(&before.object, &before.object);
-    let known: BTreeSet<String> = changed.iter().map(|difference| difference.item.to_string()).collect();
+    let known: HashSet<&Item> = changed.iter().map(|difference| &difference.item).collect();
     let mut drift = of_nodes(recorded.differences()?);
     let assume = |host: HostName| {
         let found = drift.remove(&host).unwrap_or_default();
@@ -33,7 +32,7 @@ pub fn assumed(config: &Config, prior: Option<&Value>) -> Result<Facts, Diagnost
         let other_minor = skew::other_minor(kubelet, declared.kubelet_version.as_deref());
         let cordoned_by = has(&What::LeftCordoned).then_some(CordonedBy::Provider);
         let is_set = |found: &Difference| matches!(found.item, Item::Label(_) | Item::Taint(_));
-        let also = found.iter().filter(|found| is_set(found) && !known.contains(&found.item.to_string())).cloned();
+        let also = found.iter().filter(|found| is_set(found) && !known.contains(&found.item)).cloned();
         let differences = changed.iter().cloned().chain(also).collect();
         (host, NodeFacts { differences, cordoned_by, other_minor, ..NodeFacts::default() })
     };
