@@ -56,6 +56,7 @@ pub trait Host: Send + Sync {
         observed: &Observed,
         progress: &Progress,
     ) -> Result<(), MachineError>;
+    async fn take_over(&self, owner: &Incarnation) -> Result<(), MachineError>;
     async fn check(&self, owner: &Incarnation, checks: &[(UnitName, Check)]) -> Result<(), MachineError>;
     async fn prune(&self, owner: &Incarnation, keep: &Manifest, progress: &Progress) -> Result<(), MachineError>;
     async fn remove(&self, owner: &Incarnation, manifest: &Manifest, progress: &Progress) -> Result<(), MachineError>;
@@ -180,6 +181,9 @@ impl Host for Machine {
         progress: &Progress,
     ) -> Result<(), MachineError> {
         Machine::push(self, owner, bundle, observed, progress).await
+    }
+    async fn take_over(&self, owner: &Incarnation) -> Result<(), MachineError> {
+        Machine::take_over(self, owner).await
     }
     async fn check(&self, owner: &Incarnation, checks: &[(UnitName, Check)]) -> Result<(), MachineError> {
         Machine::check(self, owner, checks).await

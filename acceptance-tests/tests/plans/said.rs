@@ -80,8 +80,8 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
-/// Drawn when something is created.
-const UIDS: [&str; 3] = ["uid", "join.cluster_uid", "cluster.cluster_uid"];
+/// Drawn when something is created, or gone on with.
+const UIDS: [&str; 4] = ["uid", "holder", "join.cluster_uid", "cluster.cluster_uid"];
 
 /// What a plan leaves open below one value, as paths: `objects`, `join.endpoint`, `certificates["admin"]`. No create can know its uid.
 pub fn unknown(plan: &Plan, address: &str) -> Vec<String> {

@@ -324,7 +324,7 @@ fn with_uid(values: &Value) -> Value {
     const NIL: &str = "00000000-0000-0000-0000-000000000000";
     let mut values = values.clone();
     if values.get("host_contents").is_some() {
-        values["uid"] = json!(NIL);
+        ["uid", "holder"].into_iter().for_each(|id| values[id] = json!(NIL));
     }
     for join in ["join", "cluster"] {
         if values[join].is_object() {

@@ -24,6 +24,7 @@ pub enum MachineError {
     Sudo { host: String, user: String, reason: String },
     OtherHost { host: String, found: String },
     OtherUid { host: String, owner: String, found: Uid },
+    TakenOver { host: String, owner: String },
     Lost { host: String, operation: String, reason: String },
     Timeout { host: String, operation: String, seconds: u64 },
     Script { host: String, operation: String, status: u32, reason: String },
@@ -74,6 +75,7 @@ impl MachineError {
             E::Sudo { host, user, .. } => format!("user {user} on {host} may not run commands as root"),
             E::OtherHost { host, found } => format!("SSH to {host} reaches the machine of {found}"),
             E::OtherUid { host, owner, .. } => format!("{host} carries another {owner} than this state knows"),
+            E::TakenOver { host, owner } => format!("{owner} on {host} was taken over from this state"),
             E::Lost { host, operation, .. } => format!("the connection to {host} was lost during {operation}"),
             E::Timeout { host, operation, seconds } => format!("{operation} on {host} did not end within {seconds} s"),
             E::Script { host, operation, status, .. } => format!("{operation} failed on {host} (exit status {status})"),
@@ -200,6 +202,11 @@ impl MachineError {
                 "The record there says that the machine was set up as {found}. Nothing was taken from it or changed on it. Give {host} the \
                  address, the ssh.address or ssh.port, or the jump host, that leads to its own machine"
             ),
+            E::TakenOver { .. } => {
+                "Another entry of a state has it: a create went on with what was there. Nothing was read there, changed or \
+                                    removed"
+                    .into()
+            }
             E::OtherUid { found, .. } => format!(
                 "The record there names uid {found}: it was created after this state was written, or from another state. Nothing was read \
                  from it or changed on it. Use the state that has this uid, or take the resource out of this one"

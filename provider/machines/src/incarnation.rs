@@ -1,4 +1,5 @@
-//! Which of the resources that had one name in turn: a name says whose a host is, a uid says of which life.
+//! Which of the resources that had one name in turn: a name says whose a host is, a uid says of which life, a holder which entry of a
+//! state has it.
 
 use crate::Owner;
 use std::fmt;
@@ -61,6 +62,8 @@ impl fmt::Display for Uid {
 pub struct Incarnation {
     pub name: Owner,
     pub uid: Uid,
+    /// Drawn by each create, also by one that goes on with what it finds. Nil of a state from before there were holders.
+    pub holder: Uid,
 }
 
 impl fmt::Display for Incarnation {

@@ -47,6 +47,9 @@ pub struct Record {
     pub kept: BTreeSet<HostPath>,
     /// Units that came up at least once, whatever became of their stamps; by their stamps alone in a record of an older version.
     pub started: BTreeSet<UnitName>,
+    /// The states that have written to it, and those of them that may not any more.
+    pub holders: BTreeSet<Uid>,
+    pub superseded: BTreeSet<Uid>,
     /// `Bundle::identity` at the last push, with `version`, `host`, `uid` and `machine-id`.
     pub identity: BTreeMap<String, String>,
 }
@@ -162,6 +165,8 @@ fn take_of_record(record: &mut Record, kind: &str, value: &str) -> Option<()> {
         "directories" => drop(record.directories.insert(HostPath::parse(value).ok()?)),
         "kept" => drop(record.kept.insert(HostPath::parse(value).ok()?)),
         "started" => drop(record.started.insert(UnitName::parse(value).ok()?)),
+        "holders" => drop(record.holders.insert(Uid::parse(value).ok()?)),
+        "superseded" => drop(record.superseded.insert(Uid::parse(value).ok()?)),
         "identity" => {
             let (key, value) = value.split_once(' ')?;
             record.identity.insert(key.into(), value.into());
@@ -193,7 +198,7 @@ mod tests {
     #[test]
     fn an_answer_becomes_an_inventory() {
         let answer = "machine\tm1\nidentity\tk8s_a.b\tmachine-id m2\nrecord\tk8s_a.b\t1700000000\ndirectories\tk8s_a.b\t/var/lib/etcd\nkept\tk8s_a.b\t/var/log/pods\n\
-                      identity\tk8s_a.b\tversion 3\nidentity\tk8s_a.b\tuid 1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b\nidentity\tk8s_a.b\thost h1\nidentity\tk8s_a.b\thosts a=1, b=2\nstarted\tk8s_a.b\tetcd.service\n\
+                      identity\tk8s_a.b\tversion 4\nsuperseded\tk8s_a.b\t00000000-0000-0000-0000-000000000000\nidentity\tk8s_a.b\tuid 1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b\nidentity\tk8s_a.b\thost h1\nidentity\tk8s_a.b\thosts a=1, b=2\nstarted\tk8s_a.b\tetcd.service\n\
                       record\tk8s_a.old\t0\nrecord\t.odd\t0\nfilled\t/var/lib/etcd\n\
                       certificate\t/a.crt\t-----BEGIN\ncertificate\t/a.crt\tx\nexpires\t/a.crt\t-5\nexpires\t/b.crt\t60\nend\n";
         let inventory = parse_inventory(answer).unwrap();
@@ -203,6 +208,7 @@ mod tests {
         assert_eq!((first.identity["hosts"].as_str(), first.host(), second.host()), ("a=1, b=2", Some("h1"), None));
         assert_eq!(first.started, [UnitName::literal("etcd.service")].into());
         assert_eq!(first.uid().as_str(), "1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b");
+        assert_eq!((&first.superseded, &second.superseded), (&[Uid::default()].into(), &BTreeSet::new()));
         assert_eq!((first.is_older(), first.knows_what_started()), (false, true));
         assert_eq!((second.uid(), second.is_older(), second.knows_what_started()), (Uid::default(), true, false));
         assert_eq!(inventory.machine_id.as_deref(), Some("m1"));

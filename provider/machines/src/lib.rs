@@ -24,6 +24,7 @@ mod remove;
 mod said;
 mod script;
 mod shown_key;
+mod take_over;
 mod target;
 mod units;
 

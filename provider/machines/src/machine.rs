@@ -121,8 +121,8 @@ impl Machine {
     }
 
     /// What each script of an owner begins with: for whom it works, and on which host.
-    pub(crate) fn arguments<'a>(&'a self, owner: &'a Incarnation) -> [&'a str; 3] {
-        [owner.name.as_str(), self.name(), owner.uid.as_str()]
+    pub(crate) fn arguments<'a>(&'a self, owner: &'a Incarnation) -> [&'a str; 4] {
+        [owner.name.as_str(), self.name(), owner.uid.as_str(), owner.holder.as_str()]
     }
 
     /// Runs one of the crate's scripts, and turns what it reports into an error.
@@ -164,6 +164,7 @@ impl Machine {
             "file" => MachineError::File { host, path: object, reason },
             "other-host" => MachineError::OtherHost { host, found: object },
             "other-uid" => MachineError::other_uid(host, &object),
+            "taken-over" => MachineError::TakenOver { host, owner: object },
             "removed" => MachineError::Removed { host, owner: object },
             "unrecorded" => MachineError::Unrecorded { host, path: object },
             "cut-off" => MachineError::Lost { host, operation, reason: format!("{object}: {reason}") },

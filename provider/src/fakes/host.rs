@@ -29,13 +29,16 @@ impl FakeHost {
         MachineError::Lost { host: self.name.to_string(), operation: operation.into(), reason: "the connection was cut".into() }
     }
 
-    /// As every script of an owner does: its record may be that of another host, or of another life of the owner.
+    /// As every script of an owner does: its record may be that of another host, of another life of the owner, or taken over.
     fn refuse_other(&self, owner: &Incarnation) -> Result<(), MachineError> {
         let record = self.world.change(|memory| memory.host(&self.machine).records.get(&owner.name).map(inventory::recorded));
         let Some(record) = record else { return Ok(()) };
         let host = self.name.to_string();
         if let Some(found) = record.host().filter(|found| *found != self.name.as_str()) {
             return Err(MachineError::OtherHost { host, found: found.into() });
+        }
+        if record.superseded.contains(&owner.holder) {
+            return Err(MachineError::TakenOver { host, owner: owner.to_string() });
         }
         match record.uid() {
             found if found == owner.uid => Ok(()),
@@ -163,6 +166,17 @@ impl Host for FakeHost {
         self.refuse_other(owner)?;
         progress("writing files");
         self.mutate("push", |host, extent| push::push(host, &self.name, owner, (bundle, observed), extent)).await
+    }
+
+    async fn take_over(&self, owner: &Incarnation) -> Result<(), MachineError> {
+        self.refuse_other(owner)?;
+        self.mutate("take over", |host, extent| {
+            if extent == super::Extent::Whole {
+                push::take_over(host, owner);
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn check(&self, owner: &Incarnation, checks: &[(UnitName, Check)]) -> Result<(), MachineError> {

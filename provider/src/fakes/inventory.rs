@@ -32,6 +32,8 @@ pub(super) fn recorded(record: &Remembered) -> Record {
         directories: record.directories.clone(),
         kept: record.kept.keys().cloned().collect(),
         started: started.map(|(unit, _)| unit).chain(&record.started).cloned().collect(),
+        holders: record.holders.clone(),
+        superseded: record.superseded.clone(),
         identity: record.identity.clone(),
     }
 }

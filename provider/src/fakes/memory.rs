@@ -5,7 +5,7 @@ use super::cloud::CloudMemory;
 use super::inventory;
 use bundle::{Digest, HostName, HostPath, NodeObject, OnChange, Sysctl, UnitName};
 use ipnet::IpNet;
-use machines::{Facts, Owner};
+use machines::{Facts, Owner, Uid};
 use render::component::{API_SERVER, Component, ETCD};
 use render::node::BOOTSTRAP_KUBECONFIG;
 use rollout::CordonedBy;
@@ -105,6 +105,9 @@ pub struct Record {
     pub directories: BTreeSet<HostPath>,
     /// Directories with content from before, and that content.
     pub kept: BTreeMap<HostPath, BTreeSet<HostPath>>,
+    /// Not in `lines`: a create that is run again after it was cut off supersedes the first one.
+    pub holders: BTreeSet<Uid>,
+    pub superseded: BTreeSet<Uid>,
     pub identity: BTreeMap<String, String>,
     pub cleanup: BTreeMap<&'static str, String>,
     /// Files that a push replaced, and programs, until they are checked; `None` where there was none.

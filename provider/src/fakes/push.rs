@@ -110,7 +110,7 @@ fn refused(host: &HostMemory, path: &HostPath, directory: &Directory) -> Option<
     (directory.if_filled == IfFilled::Refuse && !is_covered && !host.content_of(path).is_empty()).then(|| path.clone())
 }
 
-fn note(host: &mut HostMemory, name: &HostName, Incarnation { name: owner, uid }: &Incarnation, bundle: &Bundle) {
+fn note(host: &mut HostMemory, name: &HostName, Incarnation { name: owner, uid, holder }: &Incarnation, bundle: &Bundle) {
     let before: Vec<_> = bundle.sysctls.keys().map(|key| (key.clone(), host.sysctl(key))).collect();
     let seen_by_others: Vec<_> =
         host.records.iter().filter(|(other, _)| *other != owner).flat_map(|(_, record)| record.sysctls.clone()).collect();
@@ -139,12 +139,23 @@ fn note(host: &mut HostMemory, name: &HostName, Incarnation { name: owner, uid }
             _ => drop(record.directories.insert(path.clone())),
         }
     }
+    if !holder.is_nil() {
+        record.holders.insert(holder.clone());
+    }
     record.identity = bundle.identity.clone();
     let version = machines::RECORD_VERSION.to_string();
     record.identity.extend(
         [("version", version), ("host", name.to_string()), ("uid", uid.to_string())].map(|(key, value)| (key.into(), value)),
     );
     record.cleanup.extend(bundle.cleanup.iter().map(|cleanup| (cleanup.of, cleanup.command.clone())));
+}
+
+/// Every other holder is superseded, and the nil one.
+pub(super) fn take_over(host: &mut HostMemory, owner: &Incarnation) {
+    let Some(record) = host.records.get_mut(&owner.name) else { return };
+    let others = record.holders.iter().filter(|holder| **holder != owner.holder).cloned();
+    record.superseded.extend(others.chain([machines::Uid::default()]));
+    record.holders.insert(owner.holder.clone());
 }
 
 /// Takes away what the record names and `keep` does not.

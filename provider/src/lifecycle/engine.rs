@@ -55,6 +55,15 @@ pub struct Outcome {
     pub warnings: Vec<String>,
 }
 
+/// What a replacement with `create_before_destroy` left in the state.
+#[derive(Debug)]
+pub struct Replaced {
+    pub current: Value,
+    /// An object that is yet to be destroyed, by this run or by the next; null when there is none.
+    pub deposed: Value,
+    pub created: Outcome,
+}
+
 impl Engine {
     pub async fn start(world: &FakeWorld, stops: UnboundedReceiver<Stop>) -> Engine {
         let folder = tempfile::tempdir().unwrap();
@@ -246,6 +255,19 @@ impl Engine {
 
     pub async fn destroy(&mut self, name: &str, state: &Value) -> Outcome {
         self.apply(name, state, &Value::Null, &Value::Null).await
+    }
+
+    /// The first half of a replacement with `create_before_destroy`: the new object is created while the old one, deposed, is in the state.
+    /// When that leaves nothing, the old one is the current one again. An engine destroys what is deposed next, unless the create failed:
+    /// then at its next run, in another process.
+    pub async fn replace_by_creating_first(&mut self, name: &str, prior: &Value, config: &Value) -> Replaced {
+        self.ask_plan(name, prior, config).await.unwrap();
+        let planned = self.plan(name, &Value::Null, config).await.planned;
+        let created = self.apply(name, &Value::Null, config, &planned).await;
+        match created.state.is_null() {
+            true => Replaced { current: prior.clone(), deposed: Value::Null, created },
+            false => Replaced { current: created.state.clone(), deposed: prior.clone(), created },
+        }
     }
 
     fn wire(&self, name: &str, value: &Value) -> DynamicValue {

@@ -9,6 +9,7 @@ mod cloud_drift;
 mod contract;
 mod copies;
 mod coverage;
+mod create_before_destroy;
 mod cut_off;
 mod differences;
 mod downloads;
@@ -175,7 +176,7 @@ fn contents(state: &Value) -> BTreeMap<String, BTreeMap<String, Value>> {
 /// The state that a plan leads to, as far as no host is asked for it: what is created gets a uid.
 fn as_applied(planned: &Value) -> Value {
     let mut state = planned.clone();
-    state.set("uid", machines::Uid::NIL.into());
+    ["uid", "holder"].into_iter().for_each(|id| state.set(id, machines::Uid::NIL.into()));
     let mut join = state.get("join").clone();
     if join.is_set() {
         join.set("cluster_uid", machines::Uid::NIL.into());

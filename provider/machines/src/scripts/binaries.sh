@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# binaries.sh OWNER HOST UID: standard input holds `fetch DIGEST URL` and `install IDENTITY DIGEST MEMBER|- PATH`, at last `end`.
+# binaries.sh OWNER HOST UID HOLDER: standard input holds `fetch DIGEST URL` and `install IDENTITY DIGEST MEMBER|- PATH`, at last `end`.
 # Answers `need DIGEST REASON` for what this host cannot fetch itself, `wrong DIGEST ACTUAL` for what is not what it should be.
 read_list
-open_record "$1" "$2" "$3"
+open_record "$1" "$2" "$3" "$4"
 make_record
 exec 1>&2
 work=$record/programs

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# check.sh OWNER HOST UID: standard input is an archive: N/unit, N/command, and N/got_past, what the command says when the program got
+# check.sh OWNER HOST UID HOLDER: standard input is an archive: N/unit, N/command, and N/got_past, what the command says when the program got
 # past its settings (empty: it succeeds then); at last `end`. Where a program does not take them, what push.sh kept is put back.
-open_record "$1" "$2" "$3"
+open_record "$1" "$2" "$3" "$4"
 make_record
 exec 1>&2
 work=$record/checks

@@ -66,17 +66,19 @@ identity() { [ ! -f "$record/identity" ] || sed -n "s/^$1 //p" "$record/identity
 # has_record: one that names nothing is what a run left that wrote nothing else.
 has_record() { [ -s "$record/files" ] || [ -s "$record/directories" ]; }
 
-# refuse_other HOST UID: SSH may reach another machine than it should, and an owner of the same name may have been created since. A
-# record of an older version names no host, and is of the one owner that had the name then.
+# refuse_other HOST UID HOLDER: SSH may reach another machine than it should, an owner of the same name may have been created since, and
+# another state may have taken over what this one had. A record of an older version names no host, and is of the one owner that had the
+# name then. Root has no state, and no HOLDER.
 refuse_other() {
   other=$(identity host)
   [ "${other:-$1}" = "$1" ] || fail other-host "$other"
   has_record || return 0
   other=$(identity uid)
   [ "${other:=$nil_uid}" = "$2" ] || fail other-uid "${record##*/} $other"
+  [ -z "$3" ] || ! contains "$(own superseded)" "$3" || fail taken-over "${record##*/}"
 }
 
-# open_record OWNER HOST UID: one script at a time works on an owner's record, if it is that of this host and this life of the owner.
+# open_record OWNER HOST UID HOLDER: one script at a time works on an owner's record, if it is that of this host and this life of the owner.
 # Makes none: see make_record.
 open_record() {
   owner=$1
@@ -89,7 +91,7 @@ open_record() {
   take_lock 9 "$lock"
   # Who waited for a removal has nothing to go on with: it would install what was just destroyed.
   is_at 9 "$lock" || fail removed "$owner"
-  refuse_other "$2" "$3"
+  refuse_other "$2" "$3" "$4"
 }
 
 make_record() { mkdir -p "$record/backup" "$record/units" "$record/cleanup" || fail file "$record"; }

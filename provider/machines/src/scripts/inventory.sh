@@ -18,7 +18,7 @@ for folder in "$state"/*/; do
   # One that names nothing is what a run left that wrote nothing else.
   [ -s "$folder/files" ] || [ -s "$folder/directories" ] || continue
   printf 'record\t%s\t%s\n' "$who" "$(stat -c %W "$folder")"
-  for list in directories kept identity started; do
+  for list in directories kept identity started holders superseded; do
     [ ! -f "$folder/$list" ] || sed "s/^/$list$tab$who$tab/" "$folder/$list"
   done
   # Records of older versions have the stamps of units that came up, and no list.

@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# push.sh OWNER HOST UID: standard input is an archive: plan/* say what to do, files/* are new contents, cleanup/* undo things on destroy,
+# push.sh OWNER HOST UID HOLDER: standard input is an archive: plan/* say what to do, files/* are new contents, cleanup/* undo things on destroy,
 # and `remove` is what root may run there in place of a destroy.
-open_record "$1" "$2" "$3"
+open_record "$1" "$2" "$3" "$4"
+holder=$4
 lock_host
 make_record
 let_start
@@ -107,6 +108,9 @@ record_identity() {
       mv -f "$record/identity.part" "$record/identity"
   } || fail file "$record/identity"
 }
+
+# Who takes over supersedes all that stand there.
+record_holder() { [ "$holder" = "$nil_uid" ] || contains "$(own holders)" "$holder" || add_lines holders "$holder"; }
 
 record_rest() {
   while read -r unit; do
@@ -296,6 +300,7 @@ install_packages() {
 refuse_filled
 note_started
 record_identity
+record_holder
 record_files
 record_sysctls
 record_rest

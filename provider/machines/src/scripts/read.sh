@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# read.sh OWNER HOST UID: answers on standard output which of the things named on standard input, up to its `end`, the host has.
+# read.sh OWNER HOST UID HOLDER: answers on standard output which of the things named on standard input, up to its `end`, the host has.
 set -f
 record=$state/$1
-refuse_other "$2" "$3"
+refuse_other "$2" "$3" "$4"
 files='' binaries='' units='' sysctls='' ended=no
 while read -r kind name rest; do
   case $kind in

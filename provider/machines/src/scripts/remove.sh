@@ -1,14 +1,14 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# remove.sh OWNER HOST UID all|rest: standard input holds `unit NAME`, `file PATH SHA256`, `binary PATH`, `sysctl KEY`, at last `end`.
+# remove.sh OWNER HOST UID HOLDER all|rest: standard input holds `unit NAME`, `file PATH SHA256`, `binary PATH`, `sysctl KEY`, at last `end`.
 # all: takes away what the record names, and what only standard input names if it is unchanged; then the record itself.
 # rest: takes away what the record names and standard input does not.
 read_list
-open_record "$1" "$2" "$3"
+open_record "$1" "$2" "$3" "$4"
 lock_host
 has_record && recorded=yes || recorded=no
 make_record
 let_start
-mode=$4
+mode=$5
 exec 1>&2
 named=$record/named
 printf %s "$list" >"$named" || fail remove "$record"

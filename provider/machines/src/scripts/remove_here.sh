@@ -14,7 +14,7 @@ if [ $# != 1 ] || [ -z "$1" ] || ! has_record; then
   exit 2
 fi
 uid=$(identity uid)
-set -- "$1" "$(identity host)" "${uid:-$nil_uid}" all
+set -- "$1" "$(identity host)" "${uid:-$nil_uid}" "" all
 progress() { printf '%s\n' "$1"; }
 exec <<EOI
 end

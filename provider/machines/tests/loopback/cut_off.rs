@@ -48,8 +48,9 @@ fn check(host: &Host, script: &str, arguments: &str, input: &str) {
 }
 
 /// For whom a script works and on which host, and the rest.
-fn arguments(rest: &str) -> String {
-    format!("{} h1 {} {rest}", owner().name, owner().uid)
+pub fn arguments(rest: &str) -> String {
+    let owner = owner();
+    format!("{} h1 {} {} {rest}", owner.name, owner.uid, owner.holder)
 }
 
 /// With two files, a unit that runs and a record of them.

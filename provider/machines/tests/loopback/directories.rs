@@ -125,7 +125,7 @@ async fn the_inventory_names_records_what_is_filled_and_certificates_without_key
     assert_eq!(record.started, [UnitName::literal("a.service")].into());
     let identity = |key: &str| record.identity[key].as_str();
     assert_eq!(record.uid(), owner().uid);
-    assert_eq!((identity("version"), record.host(), identity("hosts")), ("3", Some("h1"), "h1=192.0.2.1 h2=192.0.2.2"));
+    assert_eq!((identity("version"), record.host(), identity("hosts")), ("4", Some("h1"), "h1=192.0.2.1 h2=192.0.2.2"));
     let machine_id = fs::read_to_string("/etc/machine-id").ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
     assert_eq!(record.identity.get("machine-id"), machine_id.as_ref());
     assert_eq!(found.filled, ["data/etcd", "etc/file"].map(|name| host.host_path(name)).into());

@@ -35,7 +35,7 @@ pub fn owner() -> Incarnation {
 }
 
 pub fn named(name: &str) -> Incarnation {
-    Incarnation { name: Owner::parse(name).unwrap(), uid: Uid::of_random([1; 16]) }
+    Incarnation { name: Owner::parse(name).unwrap(), uid: Uid::of_random([1; 16]), holder: Uid::default() }
 }
 
 pub fn quiet(_: &str) {}

@@ -23,4 +23,5 @@ mod programs;
 mod pushing;
 mod remove_program;
 mod removing;
+mod taken_over;
 mod units;

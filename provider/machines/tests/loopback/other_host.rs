@@ -58,6 +58,6 @@ async fn a_record_without_a_name_is_anybodys_and_the_next_push_names_it() {
         let observed = machine.read(&owner(), &bundle.manifest()).await.unwrap();
         assert_eq!(bundle::differences(&bundle.manifest(), &observed), []);
         machine.push(&owner(), &bundle, &observed, &quiet).await.unwrap();
-        assert!(fs::read_to_string(&identity).unwrap().starts_with("version 3\nhost h1\nuid 00000000-"));
+        assert!(fs::read_to_string(&identity).unwrap().starts_with("version 4\nhost h1\nuid 00000000-"));
     }
 }

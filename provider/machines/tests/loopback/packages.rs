@@ -98,7 +98,7 @@ async fn with_dnf_too() {
     host.write_program("bin/dnf", "#!/bin/sh\necho \"$4\" >>\"$FAKE/dnf\"; [ \"$4\" != frob ] || rm \"$FAKE/frob\"\n");
     // As if there were no apt.
     let script = include_str!("../../src/scripts/remove.sh").replace("command -v apt-get >/dev/null", "false");
-    let arguments = format!("{} h1 {} all", owner().name, owner().uid);
+    let arguments = crate::cut_off::arguments("all");
     let said = crate::cut_off::run(&host, &["dash"], &script, &arguments, b"end\n").stdout;
     let said = String::from_utf8(said).unwrap();
     assert!(said.contains("package needed stays: needed is needed by (installed) shop-1"), "{said}");

@@ -4,7 +4,7 @@ use crate::host::{Host, apply, bundle, named, owner};
 use crate::pushing::Mount;
 use std::process::{Command, Output};
 
-fn remove(host: &Host, arguments: &[&str]) -> Output {
+pub fn remove(host: &Host, arguments: &[&str]) -> Output {
     let path = format!("{}/bin:/usr/sbin:/usr/bin:/sbin:/bin", host.folder.path().display());
     let mut command = Command::new("sh");
     command.arg(host.path("state/remove")).args(arguments).env("PATH", path).env("FAKE", host.path("fake"));

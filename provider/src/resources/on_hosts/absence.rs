@@ -22,6 +22,8 @@ pub enum Why {
     OtherHost,
     /// It carries what was created under the same name before or later.
     OtherLife(Uid),
+    /// Another entry of a state has what is on it.
+    TakenOver,
     /// It carries a cluster with other authorities.
     OtherCluster,
 }
@@ -31,6 +33,7 @@ impl Absence {
         let (why, summary) = match error {
             MachineError::OtherHost { .. } => (Why::OtherHost, error.summary()),
             MachineError::OtherUid { found, .. } => (Why::OtherLife(found.clone()), error.summary()),
+            MachineError::TakenOver { .. } => (Why::TakenOver, error.summary()),
             _ => (Why::Silent, format!("{host} does not answer")),
         };
         Absence { summary, reason: error.to_string(), why }
@@ -53,8 +56,8 @@ impl<'a> FromIterator<(&'a HostName, &'a Absence)> for Absent<'a> {
 }
 
 impl Absent<'_> {
-    /// Of a refresh: one warning for all hosts that do not answer, one for all that carry another life of the owner, and one for each
-    /// that is another host.
+    /// Of a refresh: one warning for all hosts that do not answer, one for all that carry another life of the owner or were taken over,
+    /// and one for each that is another host.
     pub fn read_warnings(&self, owner: &Incarnation) -> Diagnostics {
         let others = self.hosts.values().filter(|absence| absence.why == Why::OtherHost).map(|absence| {
             Diagnostic::warning(&absence.summary).detail(format!(
@@ -66,7 +69,13 @@ impl Absent<'_> {
         let lives = self.other_lives(owner).map(|(summary, detail)| {
             Diagnostic::warning(summary).detail(format!("{detail}\n\nWhat this state last knew of them is kept."))
         });
-        silent.collect::<Absent>().silence().into_iter().chain(lives).chain(others).collect()
+        let taken = self.taken_over(owner).map(|(summary, detail)| {
+            Diagnostic::warning(summary).detail(format!(
+                "{detail} An apply of this one is refused; a destroy takes it out of this state and removes nothing. What this state last knew \
+                 is kept."
+            ))
+        });
+        silent.collect::<Absent>().silence().into_iter().chain(lives).chain(taken).chain(others).collect()
     }
 
     /// Summary and detail.
@@ -77,6 +86,13 @@ impl Absent<'_> {
         });
         let hosts: BTreeMap<&HostName, &Uid> = hosts.collect();
         (!hosts.is_empty()).then(|| lives::other_life(owner, &hosts))
+    }
+
+    /// Summary and detail.
+    pub fn taken_over(&self, owner: &Incarnation) -> Option<(String, String)> {
+        let hosts: Vec<&HostName> =
+            self.in_order().filter(|(_, absence)| absence.why == Why::TakenOver).map(|(host, _)| host).collect();
+        (!hosts.is_empty()).then(|| lives::taken_over(owner, &hosts))
     }
 
     fn silence(&self) -> Option<Diagnostic> {

@@ -43,7 +43,7 @@ struct Applied {
     cancelled: bool,
     /// A step changed a host, or tried to.
     touched: bool,
-    /// A host had data of this resource before, although no state had the host.
+    /// A host had data of this resource before, or ran it, although no state had the host.
     adopts: bool,
 }
 
@@ -64,6 +64,10 @@ impl Apply<'_> {
         }
         if applied.manifests.is_empty() && failed {
             return Ok(ApplyResponse { state: request.prior, diagnostics: applied.diagnostics });
+        }
+        if created && !(failed && applied.adopts) && !self.take_over(&fleet, &mut applied).await {
+            applied.diagnostics.push(nothing_in_the_state());
+            return Ok(ApplyResponse { state: None, diagnostics: applied.diagnostics });
         }
         if created && applied.adopts && !failed {
             applied.diagnostics.push(lives::adoption(&owner));
@@ -91,6 +95,20 @@ impl Apply<'_> {
             applied.diagnostics.extend(applied.way_on(created));
         }
         Ok(ApplyResponse { state: Some(state), diagnostics: applied.diagnostics })
+    }
+
+    /// Before a state says that it has what was on hosts already. Last, because a create that ends without one has taken nothing from the
+    /// state that has it. Whether it is done.
+    async fn take_over(&self, fleet: &Fleet, applied: &mut Applied) -> bool {
+        let had_one = |found: &Inventory| found.records.contains_key(&fleet.owner.name);
+        let found = self.inventories.iter().filter(|(_, found)| had_one(found)).map(|(host, _)| host);
+        match fleet.take_over(found).await {
+            Ok(()) => true,
+            Err(error) => {
+                applied.diagnostics.push(machine_error(&error));
+                false
+            }
+        }
     }
 
     /// Hosts that answer and have nothing, because their first push failed, are as new as before: in a state they would be hosts that
@@ -125,8 +143,7 @@ impl Apply<'_> {
         let mut asked = recorded.clone();
         asked.extend(manifests.clone());
         let observed = fleet.observe(&asked).await;
-        let adopts =
-            recorded.is_empty() && self.inventories.values().any(|found| ownership::has_own_data(&fleet.owner.name, found));
+        let adopts = recorded.is_empty() && self.inventories.values().any(|found| lives::ran(&fleet.owner.name, found));
         let mut applied = Applied {
             manifests: recorded.clone(),
             diagnostics: Diagnostics::default(),

@@ -1,6 +1,7 @@
 //! What an apply and a destroy of a resource on hosts do: ask each host whose and which it is, refuse what is not this resource's, and
 //! only then change anything.
 
+use super::absence::Why;
 use super::apply::Apply;
 use super::connect::Way;
 use super::fleet::Fleet;
@@ -35,7 +36,7 @@ impl<R: HostResource> OnHosts<R> {
         let mut fleet = connect::connect(&self.shared, owner, &way, call).await?;
         let questions = ownership::questions(&desired, &recorded);
         let inventories = identify(&mut fleet, questions, request.prior.as_ref()).await?;
-        self.set_uid(&mut planned, &fleet.owner.uid);
+        self.set_ids(&mut planned, &fleet.owner);
         addresses.refuse_other_machines(&fleet, &inventories).await?;
         let refused = ownership::refuse_other_hosts(&fleet, desired.keys());
         if refused.has_errors() {
@@ -99,7 +100,7 @@ impl<R: HostResource> OnHosts<R> {
         let declared = Declared { shared: &self.shared, config, with_secrets, written, state, prior, recorded, actions: None };
         self.resource.desired(&declared, &mut planned).await?;
         let owner = self.incarnation(prior, &planned)?;
-        self.set_uid(&mut planned, &owner.uid);
+        self.set_ids(&mut planned, &owner);
         planned.set(recorded::HOST_CONTENTS, Value::object([]));
         ["rollout", steps::STEPS].into_iter().for_each(|name| planned.set(name, Value::List(Vec::new())));
         Ok(ApplyResponse { state: Some(planned), ..ApplyResponse::default() })
@@ -110,6 +111,13 @@ impl<R: HostResource> OnHosts<R> {
         let recorded = Recorded::of(Some(prior))?.manifests()?;
         let mut fleet = self.connect_to_recorded(call, prior).await?;
         let inventories = identify(&mut fleet, ownership::questions(&BTreeMap::new(), &recorded), Some(prior)).await?;
+        if let Some(taken) = fleet.absent_of(recorded.keys()).taken_over(&fleet.owner) {
+            // An engine that created before it destroys is rid of the old object only by a destroy that succeeds.
+            let is_taken = |host: &&HostName| fleet.absent.get(*host).is_some_and(|absence| absence.why == Why::TakenOver);
+            let rest: Vec<&HostName> = recorded.keys().filter(|host| !is_taken(host)).collect();
+            let warning = lives::nothing_removed(&fleet.owner.name, taken, &rest);
+            return Ok(DeleteResponse { left_behind: None, diagnostics: warning.into() });
+        }
         let mut refused = ownership::refuse_other_hosts(&fleet, recorded.keys());
         refused.extend(ownership::refuse_other_clusters(&fleet.owner.name, &recorded, &inventories).into_values());
         if refused.has_errors() {
@@ -128,14 +136,18 @@ impl<R: HostResource> OnHosts<R> {
         Ok(DeleteResponse { left_behind, diagnostics })
     }
 
-    /// As which hosts are worked on: what exists by its state, what is created under a uid of its own.
+    /// As which hosts are worked on: what exists by its state, what is created under a uid and for a holder of its own.
     pub(super) fn incarnation(&self, prior: Option<&Value>, values: &Value) -> Result<Incarnation, Diagnostic> {
-        let uid = prior.map_or_else(|| Uid::of_random(self.shared.world.random()), lives::uid);
-        Ok(Incarnation { name: self.owner(values)?, uid })
+        let id = |attribute| match prior {
+            Some(prior) => lives::of(prior, attribute),
+            None => Uid::of_random(self.shared.world.random()),
+        };
+        Ok(Incarnation { name: self.owner(values)?, uid: id(lives::UID), holder: id(lives::HOLDER) })
     }
 
-    fn set_uid(&self, planned: &mut Value, uid: &Uid) {
-        planned.set(lives::UID, uid.as_str().into());
+    fn set_ids(&self, planned: &mut Value, owner: &Incarnation) {
+        planned.set(lives::UID, owner.uid.as_str().into());
+        planned.set(lives::HOLDER, owner.holder.as_str().into());
         self.resource.show_uid(planned);
     }
 

@@ -13,7 +13,7 @@ use crate::wait::Waiter;
 use bundle::{HostName, Manifest, Observed, UnitName};
 use futures::StreamExt;
 use futures::stream::{Buffered, Collect, Iter};
-use machines::{Incarnation, Inventory, MachineError, Question, Record, Uid};
+use machines::{Incarnation, Inventory, MachineError, Question, Record};
 use schema::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -157,16 +157,31 @@ impl Fleet {
         all
     }
 
-    /// Hosts that carry another life of the owner are absent from then on.
+    /// Hosts that carry another life of the owner, or what another entry of a state took over, are absent from then on.
     pub fn leave_other_lives(&mut self, inventories: &mut BTreeMap<HostName, Inventory>) {
-        let uid = |inventory: &Inventory| inventory.records.get(&self.owner.name).map(Record::uid);
-        let others = inventories.iter().filter_map(|(host, inventory)| Some((host.clone(), uid(inventory)?)));
-        let others: Vec<(HostName, Uid)> = others.filter(|(_, uid)| *uid != self.owner.uid).collect();
-        for (host, found) in others {
-            let error = MachineError::OtherUid { host: host.to_string(), owner: self.owner.to_string(), found };
+        let record = |inventory: &Inventory| inventory.records.get(&self.owner.name).cloned();
+        let ours = inventories.iter().filter_map(|(host, inventory)| Some((host.clone(), record(inventory)?)));
+        let others: Vec<(HostName, MachineError)> =
+            ours.filter_map(|(host, record)| Some((host.clone(), self.is_others(&host, &record)?))).collect();
+        for (host, error) in others {
             inventories.remove(&host);
             self.miss(host, &error);
         }
+    }
+
+    fn is_others(&self, host: &HostName, record: &Record) -> Option<MachineError> {
+        let (host, owner, found) = (host.to_string(), self.owner.to_string(), record.uid());
+        if found != self.owner.uid {
+            return Some(MachineError::OtherUid { host, owner, found });
+        }
+        record.superseded.contains(&self.owner.holder).then_some(MachineError::TakenOver { host, owner })
+    }
+
+    /// A create has what it found: no state that had it before works on it any more.
+    pub async fn take_over<'a>(&self, hosts: impl Iterator<Item = &'a HostName>) -> Result<(), MachineError> {
+        let machines = hosts.filter_map(|host| self.machines.get(host));
+        let takes = machines.map(|machine| machine.take_over(&self.owner));
+        self.on_each(takes).await.into_iter().collect::<Result<Vec<()>, MachineError>>().map(drop)
     }
 
     /// Stops units on all hosts before any is removed, for components that would wait for each other if their hosts were removed one by one.
@@ -219,7 +234,11 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_hosts_are_worked_on_at_once_than_the_provider_block_says() {
-        let owner = Incarnation { name: machines::Owner::parse("k8s_lb_vrrp.api").unwrap(), uid: Uid::default() };
+        let owner = Incarnation {
+            name: machines::Owner::parse("k8s_lb_vrrp.api").unwrap(),
+            uid: machines::Uid::default(),
+            holder: machines::Uid::default(),
+        };
         let fleet =
             Fleet::new(owner, [], Progress::new(None), CancellationToken::new(), Arc::new(FakeClock::default())).at_once(3);
         let (active, most) = (AtomicUsize::new(0), AtomicUsize::new(0));

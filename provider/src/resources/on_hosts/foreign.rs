@@ -16,6 +16,12 @@ pub(super) enum Finding {
         declared: String,
         recorded: String,
     },
+    /// What was created with another value of a setting that only a new one can have.
+    OtherSetting {
+        what: &'static str,
+        declared: String,
+        recorded: String,
+    },
     /// Its kubelet has credentials of a cluster that had the same name. Both are uids.
     NodeOfAnotherCluster {
         declared: String,
@@ -48,6 +54,16 @@ impl Finding {
                 format!(
                     "Its record says that {owner} is on {recorded}, and this configuration declares {declared}. If it is this one, \
                      restore its state or declare those hosts first and change them in a second apply; else give this one another name."
+                ),
+            ),
+            Finding::OtherSetting { what, declared, recorded } => (
+                format!("{host} carries {owner} with other {what}"),
+                format!(
+                    "Its record says that it was created with {recorded}, and this configuration declares {declared}. A create goes on with \
+                     what is there, and only a new one can have others. In a replacement, create_before_destroy stands in the way: take it \
+                     off this resource and off what depends on it, so that the old one is destroyed first. If its state is lost, \
+                     declare what it was created with; or clean the host as root there:\n\n{}",
+                    cleaning(&owner.name)
                 ),
             ),
             Finding::NodeOfAnotherCluster { declared, recorded } => (

@@ -1,14 +1,28 @@
-//! Which life of a resource it is: its name says whose a host is, its `uid` tells it from those that had the name before and after.
-//! Why stands in docs/adr/0029-uid-of-what-is-created-again.md. Pure.
+//! Which life of a resource it is: its name says whose a host is, its `uid` tells it from those that had the name before and after, its
+//! `holder` which entry of a state has it. Why stands in docs/adr/0029-uid-of-what-is-created-again.md and
+//! docs/adr/0053-a-create-that-goes-on-takes-over.md. Pure.
 
 use bundle::{HostList, HostName};
-use machines::{Incarnation, Inventory, Owner, Uid};
-use schema::{Attribute, Diagnostic, Value};
+use machines::{Incarnation, Inventory, Owner, Record, Uid};
+use schema::{Attribute, AttributePath, Diagnostic, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub const UID: &str = "uid";
+pub const HOLDER: &str = "holder";
 
-pub fn attribute() -> Attribute {
+pub fn attributes() -> [Attribute; 2] {
+    [uid_attribute(), holder_attribute()]
+}
+
+fn holder_attribute() -> Attribute {
+    Attribute::string(HOLDER).computed().never_null().describe(format!(
+        "Drawn by each create, also by one that goes on with what an earlier one left, and kept on each host: a state that had it before \
+         changes and removes nothing any more. `{}` is of states from before there were any.",
+        Uid::NIL
+    ))
+}
+
+fn uid_attribute() -> Attribute {
     Attribute::string(UID).computed().never_null().describe(format!(
         "Drawn when the resource is created and written into its record on each host: what is created again under the same name has \
          another, so that no older state changes or removes it. `{}` is what was created before there were any.",
@@ -16,9 +30,9 @@ pub fn attribute() -> Attribute {
     ))
 }
 
-/// Of a state.
-pub fn uid(state: &Value) -> Uid {
-    state.get(UID).as_str().and_then(|text| Uid::parse(text).ok()).unwrap_or_default()
+/// Of a state: `UID` or `HOLDER`.
+pub fn of(state: &Value, attribute: &str) -> Uid {
+    state.get(attribute).as_str().and_then(|text| Uid::parse(text).ok()).unwrap_or_default()
 }
 
 /// What a create goes on with: the uid in records that an earlier one left, such as one that was cut off or whose state is lost.
@@ -41,9 +55,51 @@ pub fn adopted(owner: &Owner, found: &BTreeMap<HostName, Inventory>) -> Result<O
 /// A create found it on its hosts, and this state has it now.
 pub fn adoption(owner: &Incarnation) -> Diagnostic {
     Diagnostic::warning(format!("{owner} was on its hosts already, and is in this state now")).detail(format!(
-        "A create goes on with what is there (uid {}), as after one that was cut off or when a state is lost. If another state has it as \
-         well, each of the two can change and destroy it: take it out of the other one (`terraform state rm` or `tofu state rm`).",
+        "A create goes on with what is there (uid {}), as after one that was cut off or when a state is lost. Nothing that it stored was \
+         replaced. A state that had it before can no longer change or destroy it. If this was to be a replacement, \
+         create_before_destroy stands in its way, here or on what depends on this: take it off, and replace again.",
         owner.uid
+    ))
+}
+
+/// Another entry of a state has what is on these hosts.
+pub fn taken_over(owner: &Incarnation, hosts: &[&HostName]) -> (String, String) {
+    let summary = format!("{owner} on {} was taken over from this state", names(hosts.iter().copied()));
+    let detail = format!(
+        "Another entry of a state has it: a create went on with what it found there, as after a lost state, or in a replacement with \
+         create_before_destroy, where an engine creates the new object on the hosts of the old one. Since then this one (holder {}) \
+         changes and removes nothing there.",
+        owner.holder
+    );
+    (summary, detail)
+}
+
+/// Of an apply.
+pub fn refusal_of_taken_over((summary, detail): (String, String)) -> Diagnostic {
+    Diagnostic::error(summary)
+        .detail(format!(
+            "{detail} Nothing was changed on any host.\n\n\
+             If the other state is to keep it, take the resource out of this one (`terraform state rm` or `tofu state rm`). If this one is \
+             to have it, take it out of both, and apply it here by itself (`-target`): a create goes on with what it finds."
+        ))
+        .at(AttributePath::attribute(HOLDER))
+}
+
+/// Of a destroy, which is done with that: what this entry of a state had is another's.
+///
+/// `rest` are hosts of this entry that do not say so.
+pub fn nothing_removed(owner: &Owner, (summary, detail): (String, String), rest: &[&HostName]) -> Diagnostic {
+    let also = match rest {
+        [] => String::new(),
+        rest => format!(
+            "\n\nNothing was removed from {} either. If the other one does not have that, clean it as root there:\n\n{}",
+            names(rest.iter().copied()),
+            super::foreign::cleaning(owner)
+        ),
+    };
+    Diagnostic::warning(format!("nothing was removed: {summary}")).detail(format!(
+        "{detail} It runs on, and is gone from this state only. To destroy it, use the state that has it. To replace it, take \
+         create_before_destroy off it and off what depends on it, and replace again: the old one is destroyed first then.{also}"
     ))
 }
 
@@ -66,6 +122,12 @@ pub fn other_life(owner: &Incarnation, hosts: &BTreeMap<&HostName, &Uid>) -> (St
     (summary, detail)
 }
 
+/// Whether the host has data of this very resource, or units of it that came up, from before it was in this state.
+pub fn ran(owner: &Owner, found: &Inventory) -> bool {
+    let has_data = |record: &Record| record.directories.iter().any(|path| found.filled.contains(path));
+    found.records.get(owner).is_some_and(|record| has_data(record) || !record.started.is_empty())
+}
+
 fn several(owner: &Owner, hosts: &BTreeMap<Uid, BTreeSet<HostName>>) -> Diagnostic {
     let lines: String = hosts.iter().map(|(uid, hosts)| format!("  {}: uid {}\n", names(hosts.iter()), described(uid))).collect();
     Diagnostic::error(format!("hosts carry different ones that are called {owner}")).detail(format!(
@@ -86,7 +148,6 @@ fn names<'a>(hosts: impl Iterator<Item = &'a HostName>) -> HostList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use machines::Record;
 
     fn owner() -> Owner {
         Owner::parse("k8s_lb_vrrp.api").unwrap()
@@ -99,6 +160,21 @@ mod tests {
             Inventory { records: records.into(), ..Inventory::default() }
         };
         hosts.iter().map(|(host, uid)| (HostName::literal(host), inventory(uid))).collect()
+    }
+
+    #[test]
+    fn only_what_has_data_or_ever_ran_makes_a_create_an_adoption() {
+        let path = || bundle::HostPath::literal("/var/lib/etcd");
+        let found = |record: Record, is_filled: bool| Inventory {
+            records: [(owner(), record)].into(),
+            filled: is_filled.then(path).into_iter().collect(),
+            ..Inventory::default()
+        };
+        let with_directory = || Record { directories: [path()].into(), ..Record::default() };
+        let with_unit = Record { started: [bundle::UnitName::literal("a.service")].into(), ..Record::default() };
+        assert!(ran(&owner(), &found(with_directory(), true)) && ran(&owner(), &found(with_unit, false)));
+        assert!(!ran(&owner(), &found(with_directory(), false)) && !ran(&owner(), &found(Record::default(), true)));
+        assert!(!ran(&Owner::parse("k8s_lb_vrrp.b").unwrap(), &found(with_directory(), true)));
     }
 
     #[test]

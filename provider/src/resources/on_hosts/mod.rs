@@ -224,14 +224,14 @@ impl<R: HostResource> OnHosts<R> {
         let with_secrets: R::Config = decode(&request.config)?;
         let mut planned = request.proposed.clone();
         planned.set("id", self.resource.id(&config).map_or(Value::Unknown, Value::from));
-        planned.set(lives::UID, Value::Unknown);
+        [lives::UID, lives::HOLDER].into_iter().for_each(|id| planned.set(id, Value::Unknown));
         let requires_replace = request.prior.as_ref().map(|prior| self.replaced_by(prior, &planned)).unwrap_or_default();
         let (prior, replaced) = match &request.prior {
             Some(prior) if !requires_replace.is_empty() => (None, Some(prior)),
             prior => (prior.as_ref(), None),
         };
         if let Some(prior) = prior {
-            planned.set(lives::UID, lives::uid(prior).as_str().into());
+            [lives::UID, lives::HOLDER].into_iter().for_each(|id| planned.set(id, lives::of(prior, id).as_str().into()));
         }
         let before = Before::of(prior)?;
         let mut diagnostics = replaced.map(|prior| self.resource.plan_destroy(prior)).unwrap_or_default();
@@ -333,7 +333,7 @@ impl<R: HostResource> Resource for OnHosts<R> {
     }
 
     fn schema(&self) -> Schema {
-        self.resource.schema().version(versions::CURRENT).attribute(lives::attribute()).attributes(recorded::attributes())
+        self.resource.schema().version(versions::CURRENT).attributes(lives::attributes()).attributes(recorded::attributes())
     }
 
     fn upgrade(&self, version: i64, state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {

@@ -5,6 +5,8 @@ use super::absence::Why;
 use super::expiry;
 use super::fleet::Fleet;
 use super::foreign::{self, Cluster, Finding};
+use super::hardway_cluster::LASTING;
+use super::lives;
 use super::node_group::whose::CLUSTER_UID;
 use bundle::{Bundle, Digest, HostName, HostPath, IfFilled, Manifest};
 use machines::{Incarnation, Inventory, Owner, Question, Record, Uid};
@@ -67,12 +69,15 @@ pub fn other_host<'a>(owner: &Owner, host: &HostName, found: &'a Inventory) -> O
     found.records.get(owner)?.host().filter(|name| *name != host.as_str())
 }
 
-/// Machines that were set up as another of the hosts that are to be written or cleaned, or in another life of the owner.
+/// Machines that were set up as another of the hosts that are to be written or cleaned, in another life of the owner, or that another
+/// state took over.
 pub fn refuse_other_hosts<'a>(fleet: &'a Fleet, hosts: impl Iterator<Item = &'a HostName>) -> Diagnostics {
     let absent = fleet.absent_of(hosts);
     let others = absent.hosts.iter().filter(|(_, absence)| absence.why == Why::OtherHost);
     let others = others.map(|(host, absence)| foreign::other_host(host, absence, &fleet.owner.name));
-    others.chain(absent.other_lives(&fleet.owner).map(foreign::other_life)).collect()
+    let lives = absent.other_lives(&fleet.owner).map(foreign::other_life);
+    let taken = absent.taken_over(&fleet.owner).map(lives::refusal_of_taken_over);
+    others.chain(lives).chain(taken).collect()
 }
 
 /// Hosts that are to be cleaned by a state and carry another cluster than this state knows.
@@ -111,11 +116,6 @@ pub fn check(claim: &Claim, found: &Inventory) -> Diagnostics {
         None => unknown_to_the_state(claim, found),
     };
     findings.iter().map(|finding| finding.diagnostic(claim)).collect()
-}
-
-/// Whether the host has data of this very resource, from before it was in this state.
-pub fn has_own_data(owner: &Owner, found: &Inventory) -> bool {
-    found.records.get(owner).is_some_and(|record| record.directories.iter().any(|path| found.filled.contains(path)))
 }
 
 /// What the inventory says of the etcd member that the bundle brings.
@@ -216,6 +216,14 @@ fn unknown_to_the_state(claim: &Claim, found: &Inventory) -> Vec<Finding> {
     {
         findings.push(Finding::OtherHosts { declared: hosts.clone(), recorded: recorded.clone() });
     }
+    let made_with = |key: &str| ours.and_then(|record| record.identity.get(key));
+    for (key, what) in LASTING {
+        if let Some((declared, recorded)) = claim.bundle.identity.get(key).zip(made_with(key))
+            && declared != recorded
+        {
+            findings.push(Finding::OtherSetting { what, declared: declared.clone(), recorded: recorded.clone() });
+        }
+    }
     if let Some((declared, record)) = claim.bundle.identity.get(CLUSTER_UID).zip(ours) {
         let recorded = record.identity.get(CLUSTER_UID).map_or(Uid::NIL, String::as_str);
         if declared != recorded {
@@ -259,7 +267,7 @@ mod tests {
     }
 
     fn incarnation(text: &str) -> Incarnation {
-        Incarnation { name: owner(text), uid: Uid::of_random([1; 16]) }
+        Incarnation { name: owner(text), uid: Uid::of_random([1; 16]), holder: Uid::default() }
     }
 
     /// Of a control-plane host.
@@ -311,14 +319,6 @@ mod tests {
         check_host(true, &inventory, &[]);
         inventory.certificates.insert(path("/etc/etcd/pki/ca.crt"), "-----BEGIN CERTIFICATE-----\n".into());
         check_host(false, &inventory, &[]);
-    }
-
-    #[test]
-    fn only_data_of_its_own_makes_a_create_an_adoption() {
-        let demo = owner("k8s_hardway_cluster.demo");
-        assert!(has_own_data(&demo, &found(&["/var/lib/etcd"], &[("k8s_hardway_cluster.demo", "/var/lib/etcd")])));
-        assert!(!has_own_data(&demo, &found(&[], &[("k8s_hardway_cluster.demo", "/var/lib/etcd")])));
-        assert!(!has_own_data(&demo, &found(&["/var/lib/etcd"], &[("k8s_hardway_cluster.b", "/var/lib/etcd")])));
     }
 
     #[test]

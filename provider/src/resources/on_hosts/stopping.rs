@@ -32,7 +32,7 @@ fn host() -> HostName {
 }
 
 fn owner() -> Incarnation {
-    Incarnation { name: Owner::parse("k8s_lb_vrrp.api").unwrap(), uid: Uid::default() }
+    Incarnation { name: Owner::parse("k8s_lb_vrrp.api").unwrap(), uid: Uid::default(), holder: Uid::default() }
 }
 
 fn keepalived() -> UnitName {

@@ -15,8 +15,8 @@ pub const CURRENT: i64 = 4;
 
 /// Version 0 had `bundles`, host by host; `host_contents` says once what all hosts have. It had no steps as data: those of a change
 /// that is over are left out. Version 1 had no uids: what it has is of the one life that was known then.
-/// Version 2 had null for what is the default of a cluster's network. Version 3 had drift in words only: what they say is null as data,
-/// until a refresh finds it again.
+/// Version 2 had null for what is the default of a cluster's network. Version 3 had no holders, and drift in words only: what they say is
+/// null as data, until a refresh finds it again.
 pub fn upgrade(version: i64, mut state: Value) -> Result<Value, Diagnostic> {
     let Some(attributes) = state.as_object_mut() else { return Ok(state) };
     if version == 0 {
@@ -45,6 +45,7 @@ pub fn upgrade(version: i64, mut state: Value) -> Result<Value, Diagnostic> {
     if version <= 3 {
         let has_drift = attributes.get("drift").and_then(Value::as_object).is_some_and(|drift| !drift.is_empty());
         attributes.insert(DIFFERENCES.into(), if has_drift { Value::Null } else { json!([]) });
+        attributes.entry(lives::HOLDER).or_insert_with(|| json!(Uid::NIL));
     }
     Ok(state)
 }

@@ -7,12 +7,14 @@ mod flags;
 mod foundation;
 mod frozen;
 pub(crate) mod join;
+mod lasting;
 mod promise;
 mod shares;
 mod validate;
 mod version;
 
 pub use join::Join;
+pub use lasting::LASTING;
 
 use super::errors::render_error;
 use super::{Declared, Desired, HostResource, plan::Rollout};
@@ -65,8 +67,9 @@ impl HostResource for HardwayCluster {
              certificates. The cluster starts with roles for TLS bootstrap and with CoreDNS.\n\n\
              A change goes from host to host, each healthy before the next. A change that could lose etcd's quorum is an error at plan. \
              Hosts neither join nor leave a cluster that exists.\n\n\
-             What replaces a cluster is destroyed first, because both would need the same hosts: `create_before_destroy` has no place here, nor on \
-             what depends on it, from where engines pass it on.",
+             What replaces a cluster is destroyed first, because both would need the same hosts. With `create_before_destroy`, which engines pass on \
+             from what depends on a cluster, nothing is replaced and nothing is lost: other networks are refused before anything is written; else \
+             the new object goes on with the cluster that is there, and the destroy of the old one removes nothing. Warnings say so.",
         )
         .attribute(attributes::id())
         .attribute(Attribute::string("name").required().requires_replace().describe("Name of the cluster."))
@@ -317,7 +320,8 @@ async fn resolve(config: &Config, declared: &Declared<'_, HardwayCluster>) -> Re
 fn bundles(spec: &ClusterSpec, credentials: &Credentials, resolved: &Resolved) -> Result<BTreeMap<HostName, Bundle>, Diagnostic> {
     let bundle = |(name, host): (&HostName, &render::Host)| {
         let binaries = resolved.binaries(host.architecture)?;
-        let bundle = render::control_plane::render(spec, credentials, &binaries, name).map_err(render_error)?;
+        let mut bundle = render::control_plane::render(spec, credentials, &binaries, name).map_err(render_error)?;
+        bundle.identity.extend(lasting::of(&spec.network));
         Ok((name.clone(), bundle))
     };
     spec.hosts.iter().map(bundle).collect()

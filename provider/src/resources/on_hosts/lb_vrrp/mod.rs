@@ -38,7 +38,9 @@ impl HostResource for LbVrrp {
             "A load balancer on your own hosts: keepalived holds virtual addresses, nginx forwards TCP connections to healthy backends.\n\n\
              keepalived uses unicast VRRP version 3 with `nopreempt` and one instance per address family; both families move together. A \
              host whose nginx stops releases the addresses. An update first changes the hosts without the addresses, then hands the \
-             addresses over.",
+             addresses over.\n\n\
+             What replaces a load balancer is destroyed first. With `create_before_destroy` nothing is replaced: the new object goes on with \
+             what is there, and the destroy of the old one removes nothing. Warnings say so.",
         )
         .attribute(attributes::id())
         .attribute(Attribute::string("name").optional_computed().default("api".into()).requires_replace().describe("Distinguishes two load balancers on the same hosts: it is part of paths and unit names."))

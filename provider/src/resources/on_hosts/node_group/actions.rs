@@ -293,9 +293,9 @@ impl Actions for NodeActions {
     }
 }
 
-/// The node of such a host is of that life too.
+/// The node of such a host is of that life too, or of the state that has it.
 fn is_of_another_life(fleet: &Fleet, host: &HostName) -> bool {
-    fleet.absent.get(host).is_some_and(|absence| matches!(absence.why, Why::OtherLife(_)))
+    fleet.absent.get(host).is_some_and(|absence| matches!(absence.why, Why::OtherLife(_) | Why::TakenOver))
 }
 
 fn refused(error: KubernetesError) -> Diagnostic {

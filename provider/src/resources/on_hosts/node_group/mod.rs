@@ -57,10 +57,11 @@ impl HostResource for NodeGroup {
              Kubelets join by TLS bootstrap with a token that is valid for an hour. Control-plane hosts may be nodes as well.\n\n\
              A host that is removed is drained, its node object is deleted, and everything on it is removed. Adding a host touches no other. \
              Another minor version of Kubernetes drains one node after the other, `max_unavailable` at a time. What replaces a node group is destroyed \
-             first: do not set `create_before_destroy`.",
+             first. With `create_before_destroy`, nodes of another cluster are refused before anything is written; else the new object goes on with \
+             the nodes that are there, and the destroy of the old one removes nothing. Warnings say so.",
         )
         .attribute(attributes::id())
-        .attribute(Attribute::string("name").optional_computed().default("nodes".into()).requires_replace().describe("Distinguishes the node groups of a cluster. Groups of one cluster need different names: two of one name on different hosts have one `id` and are told apart by their `uid` only, and one that is created on hosts of the other takes them over."))
+        .attribute(Attribute::string("name").optional_computed().default("nodes".into()).requires_replace().describe("Distinguishes the node groups of a cluster. Groups of one cluster need different names: two of one name on different hosts have one `id` and are told apart by their `uid` only, and one that is created on hosts of the other takes them over: the other can no longer change or remove them."))
         .attribute(Attribute::of("cluster", hardway_cluster::Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`. With another cluster, also one that is created again under the same name (`cluster_uid`), the node group is replaced."))
         .attribute(hosts::attribute("Hosts by name, which is also the name of the node. A machine keeps its name: to rename one, take it out, apply, and add it again."))
         .attribute(labels())

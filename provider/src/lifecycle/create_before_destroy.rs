@@ -1,0 +1,226 @@
+//! A replacement with `create_before_destroy`: the new object is created on the hosts of the old one and goes on with what is there. The
+//! destroy of the old object, in the same run or in a later one, takes nothing away. So does a state that was lost and comes back.
+
+use super::rows::{ROWS, row};
+use super::{Stage, complete, without_steps};
+use crate::fakes::{Fault, Memory, Moment};
+use machines::Uid;
+use schema::Value;
+
+const CLUSTER: &str = "k8s_hardway_cluster";
+
+/// Each resource on hosts, created, with its state.
+async fn created() -> Vec<(Stage, Value)> {
+    let mut all = Vec::new();
+    for row in ROWS {
+        let mut stage = Stage::of(row).await;
+        if stage.is_on_hosts() {
+            let state = stage.create().await;
+            stage.world.draw_again();
+            all.push((stage, state));
+        }
+    }
+    assert!(all.len() >= 3);
+    all
+}
+
+#[track_caller]
+fn says(texts: &[String], parts: &[&str]) {
+    let text = texts.join("\n");
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+impl Stage {
+    /// As a run of an engine does in a process of its own.
+    async fn in_a_new_run(&mut self) {
+        self.world.arm(None);
+        self.engine.configure().await;
+    }
+
+    /// The old object goes, and the world stays as it is.
+    async fn destroys_without_harm(&mut self, deposed: &Value, what: &str) {
+        let (name, before) = (self.row.name, self.world.memory());
+        self.world.arm(None);
+        let destroyed = self.engine.destroy(name, deposed).await;
+        assert_eq!((destroyed.errors, destroyed.state), (vec![], Value::Null), "{name} {what}");
+        says(&destroyed.warnings, &["othing was removed: ", "was taken over from this state", "create_before_destroy"]);
+        assert_eq!(self.world.calls(), [""; 0], "{name} {what}");
+        self.world_is(&before, what);
+    }
+
+    /// With something to do for a create.
+    fn changed(&self) -> Value {
+        let config = self.row.changed(&self.config, &self.row.updates[0]);
+        complete(self.engine.schema(self.row.name), &config)
+    }
+}
+
+#[tokio::test]
+async fn a_replacement_that_creates_first_destroys_nothing() {
+    for (mut stage, old) in created().await {
+        let (name, before, config) = (stage.row.name, stage.world.memory(), stage.config.clone());
+        let replaced = stage.engine.replace_by_creating_first(name, &old, &config).await;
+        assert_eq!(replaced.created.errors, [""; 0]);
+        says(&replaced.created.warnings, &["was on its hosts already", "create_before_destroy"]);
+        let new = replaced.current;
+        assert_eq!((old.get("uid"), old.get("holder") == new.get("holder")), (new.get("uid"), false), "{name}");
+        stage.destroys_without_harm(&replaced.deposed, "the old object").await;
+        stage.world_is(&before, "after a replacement");
+        stage.settled(&new, &config, "after a replacement").await;
+        let changed = stage.changed();
+        let new = stage.apply(&new, &changed).await;
+        stage.settled(&new, &changed, "after a change of what was replaced").await;
+        stage.destroy(&new, "of the new object").await;
+    }
+}
+
+/// Engines give both halves another order by default.
+#[tokio::test]
+async fn a_replacement_that_destroys_first_is_another_one() {
+    for (mut stage, old) in created().await {
+        stage.destroy(&old, "of the old object").await;
+        let new = stage.create().await;
+        let differ = |id: &str| old.get(id) != new.get(id);
+        assert!(differ("uid") && differ("holder"), "{}", stage.row.name);
+    }
+}
+
+/// Whatever the create left, what is deposed is destroyed by the next run, which knows nothing of the first.
+#[tokio::test]
+async fn a_create_that_was_cut_off_leaves_no_old_object_that_destroys_anything() {
+    let faults = [Fault::Fail(Moment::Halfway), Fault::Cancel, Fault::Die(Moment::After)];
+    for (mut stage, old) in created().await {
+        let (name, begin, config) = (stage.row.name, stage.world.memory(), stage.changed());
+        for fault in faults {
+            for at in 1.. {
+                stage.world.restore(&begin);
+                stage.in_a_new_run().await;
+                stage.world.arm(Some((fault, at)));
+                let mut replaced = stage.engine.replace_by_creating_first(name, &old, &config).await;
+                if !stage.world.has_struck() {
+                    break;
+                }
+                if matches!(fault, Fault::Die(_)) {
+                    // Nobody answered: the engine has what it had.
+                    (replaced.current, replaced.deposed) = (old.clone(), Value::Null);
+                }
+                let what = format!("{name}, {fault:?} at call {at}");
+                stage.in_a_new_run().await;
+                if replaced.deposed.is_null() {
+                    stage.goes_on(&begin, &replaced.current, &config, &what).await;
+                } else {
+                    stage.destroys_without_harm(&replaced.deposed, &what).await;
+                    let refreshed = stage.engine.refresh(name, &replaced.current).await.state;
+                    let state = stage.apply(&refreshed, &config).await;
+                    stage.settled(&without_steps(&state), &config, &what).await;
+                }
+            }
+        }
+    }
+}
+
+impl Stage {
+    /// The old object is the current one again. The replacement is tried again, and destroys nothing.
+    async fn goes_on(&mut self, begin: &Memory, old: &Value, config: &Value, what: &str) {
+        let name = self.row.name;
+        assert_eq!(begin.cluster.nodes.len(), self.world.memory().cluster.nodes.len(), "{what}");
+        self.world.draw_again();
+        let again = self.engine.replace_by_creating_first(name, old, config).await;
+        assert_eq!(again.created.errors, [""; 0], "{what}");
+        self.destroys_without_harm(&again.deposed, what).await;
+        self.settled(&again.current, config, what).await;
+    }
+}
+
+/// A create that fails before it has what it found: the state that has it goes on as if nothing had been.
+#[tokio::test]
+async fn a_create_that_failed_takes_nothing_from_the_state_that_has_it() {
+    for (mut stage, old) in created().await {
+        let (name, config) = (stage.row.name, stage.changed());
+        stage.world.arm(Some((Fault::Fail(Moment::Before), 2)));
+        let replaced = stage.engine.replace_by_creating_first(name, &old, &config).await;
+        assert!(stage.world.has_struck() && replaced.deposed.is_null(), "{name}: {:?}", replaced.created);
+        says(&replaced.created.warnings, &["othing of this resource is in the state yet"]);
+        stage.in_a_new_run().await;
+        let refreshed = stage.engine.refresh(name, &replaced.current).await;
+        assert_eq!((refreshed.errors, refreshed.warnings), (vec![], vec![]), "{name}");
+        let state = stage.apply(&refreshed.state, &config).await;
+        stage.settled(&state, &config, "after the old object went on").await;
+        stage.destroy(&state, "by the old object").await;
+    }
+}
+
+/// A state is lost, and what it had is gone on with. Then it comes back: a backup, another workspace.
+#[tokio::test]
+async fn a_state_that_was_taken_over_from_changes_and_removes_nothing() {
+    for (mut stage, old) in created().await {
+        let (name, config) = (stage.row.name, stage.config.clone());
+        let new = stage.create().await;
+        let before = stage.world.memory();
+        let refreshed = stage.engine.refresh(name, &old).await;
+        assert_eq!((refreshed.errors.len(), refreshed.warnings.len()), (0, 1), "{:#?}", refreshed.warnings);
+        says(
+            &refreshed.warnings,
+            &["was taken over from this state", "a destroy takes it out of this state and removes nothing"],
+        );
+        let changed = stage.changed();
+        let planned = stage.engine.plan(name, &old, &changed).await.planned;
+        stage.world.arm(None);
+        let refused = stage.engine.apply(name, &old, &changed, &planned).await;
+        says(&refused.errors, &["was taken over from this state", "Nothing was changed on any host", "state rm"]);
+        let calls: Vec<String> = stage.world.calls().into_iter().filter(|call| call != "cluster: declare nodes").collect();
+        assert_eq!((calls, &refused.state), (vec![], &old), "{name}");
+        stage.destroys_without_harm(&old, "by the state that came back").await;
+        stage.world_is(&before, "after all that");
+        stage.settled(&new, &config, "after the state that came back").await;
+    }
+}
+
+/// As an earlier version left them: neither the state nor the records know of holders.
+#[tokio::test]
+async fn an_old_object_from_before_there_were_holders_destroys_nothing_either() {
+    for (mut stage, mut old) in created().await {
+        old.set("holder", Uid::NIL.into());
+        stage.world.change(|memory| {
+            let records = memory.hosts.values_mut().flat_map(|host| &mut host.records);
+            let own = records.filter(|(owner, _)| owner.as_str().starts_with(stage.row.name));
+            own.for_each(|(_, record)| {
+                record.holders.clear();
+                record.identity.insert("version".into(), "3".into());
+                ["pod-cidrs", "service-cidrs", "cluster-domain"].iter().for_each(|key| drop(record.identity.remove(*key)));
+            });
+        });
+        let config = stage.config.clone();
+        stage.settled(&old, &config, "of an earlier version").await;
+        let replaced = stage.engine.replace_by_creating_first(stage.row.name, &old, &config).await;
+        assert_eq!(replaced.created.errors, [""; 0]);
+        stage.destroys_without_harm(&replaced.deposed, "of an earlier version").await;
+        stage.settled(&replaced.current, &config, "after it").await;
+    }
+}
+
+/// Pods and services keep the networks that they have: what is there cannot become what is declared.
+#[tokio::test]
+async fn a_create_on_a_cluster_with_other_networks_is_refused_before_anything_is_written() {
+    let mut stage = Stage::of(row(CLUSTER)).await;
+    let old = stage.create().await;
+    stage.world.draw_again();
+    let (before, config) = (stage.world.memory(), stage.config.clone());
+    let other = complete(stage.engine.schema(CLUSTER), &stage.row.changed(&config, &stage.row.replacement));
+    stage.world.arm(None);
+    let replaced = stage.engine.replace_by_creating_first(CLUSTER, &old, &other).await;
+    says(
+        &replaced.created.errors,
+        &[
+            "cp-1 carries k8s_hardway_cluster.demo with other pod_cidrs",
+            "172.18.0.0/16",
+            "172.20.0.0/16",
+            "create_before_destroy",
+        ],
+    );
+    assert_eq!((stage.world.calls(), replaced.deposed), (vec![], Value::Null));
+    stage.world_is(&before, "after a create that was refused");
+    stage.settled(&replaced.current, &config, "after a create that was refused").await;
+}
