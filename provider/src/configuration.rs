@@ -6,6 +6,7 @@ use crate::progress::Progress;
 use crate::resources::attributes::is_http_url;
 use crate::ssh::{self, Ssh};
 use crate::tokens::Tokens;
+use crate::turns::Turns;
 use cloud::{Cloud, Connection};
 use schema::{Attribute, Diagnostic, Diagnostics, Field, Schema, Value, ValueAt, decode};
 use serde::Deserialize;
@@ -35,12 +36,13 @@ pub struct Shared {
     cloud: Arc<RwLock<Option<Arc<dyn Cloud>>>>,
     pub world: Arc<dyn World>,
     pub tokens: Arc<Tokens>,
+    pub turns: Arc<Turns>,
 }
 
 impl Shared {
     pub fn new(world: Arc<dyn World>) -> Self {
         let tokens = Arc::new(Tokens::of_run(world.random()));
-        Shared { configuration: Arc::default(), cloud: Arc::default(), world, tokens }
+        Shared { configuration: Arc::default(), cloud: Arc::default(), world, tokens, turns: Arc::default() }
     }
 
     pub fn configure(&self, value: &Value) -> Result<(), Diagnostic> {

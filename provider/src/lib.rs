@@ -26,6 +26,7 @@ mod resources;
 mod spelling;
 mod ssh;
 mod tokens;
+mod turns;
 mod wait;
 
 pub use provider::K8s;

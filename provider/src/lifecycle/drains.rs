@@ -134,3 +134,73 @@ async fn a_kubelet_that_says_it_is_another_version_is_not_taken_for_the_declared
     assert!(applied.errors[0].contains("says that it is version 1.35.9 instead of 1.36.2"), "{:?}", applied.errors);
     assert!(places(&stage, "worker-1: Restart ").is_empty(), "the roll went on");
 }
+
+/// The budget of a pod lets it go only later. Meanwhile the other group has come to its drain, and waits.
+#[tokio::test]
+async fn a_node_group_drains_no_node_while_another_has_its_turn() {
+    let mut stage = Stage::of(row(NODES)).await;
+    let group = |stage: &Stage, version: &str, name: &str, host: &str| {
+        let mut config = of_version(stage, version);
+        config.set("name", name.into());
+        config.set("drain_timeout_seconds", 86_400.into());
+        let hosts = [(host.to_string(), stage.config.get("hosts").get(host).clone())];
+        config.set("hosts", Value::Map(hosts.into()));
+        complete(stage.engine.schema(NODES), &config)
+    };
+    let mut groups = Vec::new();
+    for (name, host) in [("a", "worker-1"), ("b", "worker-2")] {
+        let before = group(&stage, BEFORE, name, host);
+        let state = stage.apply(&Value::Null, &before).await;
+        let config = group(&stage, AFTER, name, host);
+        let planned = stage.engine.plan(NODES, &state, &config).await.planned;
+        groups.push((state, config, planned));
+    }
+    stage.change_node("worker-1", |node| node.has_pod = true);
+    stage.world.arm(None);
+    let (world, progress) = (stage.world.clone(), stage.engine.progress_file());
+    let lets_go = async {
+        let waits =
+            || std::fs::read_to_string(&progress).unwrap_or_default().contains("another node group of the cluster drains");
+        while !waits() {
+            let is_drained = world.calls().iter().any(|call| call == "cluster: cordon worker-2");
+            assert!(!is_drained, "both drain at once: {:#?}", world.calls());
+            tokio::task::yield_now().await;
+        }
+        assert!(!world.calls().iter().any(|call| call == "cluster: cordon worker-2"), "{:#?}", world.calls());
+        world.change(|memory| memory.cluster.nodes.get_mut("worker-1").unwrap().has_pod = false);
+    };
+    let of = |at: usize| (&groups[at].0, &groups[at].1, &groups[at].2);
+    let (applied, ()) = futures::join!(stage.engine.apply_both(NODES, [of(0), of(1)]), lets_go);
+    for outcome in &applied {
+        assert_eq!(outcome.errors, [""; 0]);
+    }
+    let place = |call: &str| stage.world.calls().iter().position(|made| made == call).unwrap();
+    assert!(place("cluster: uncordon worker-1") < place("cluster: cordon worker-2"), "{:#?}", stage.world.calls());
+}
+
+/// In one apply both groups change at the same time. The record on the host goes last, when its node is deleted.
+#[tokio::test]
+async fn a_host_that_moves_between_node_groups_is_refused_by_one_until_the_other_has_let_it_go() {
+    let mut stage = Stage::of(row(NODES)).await;
+    let group = |stage: &Stage, name: &str, hosts: &[&str]| {
+        let mut config = stage.config.clone();
+        config.set("name", name.into());
+        let hosts = hosts.iter().map(|host| (host.to_string(), stage.config.get("hosts").get(host).clone()));
+        config.set("hosts", Value::Map(hosts.collect()));
+        complete(stage.engine.schema(NODES), &config)
+    };
+    let (from, to) = (group(&stage, "a", &["worker-1", "worker-2"]), group(&stage, "b", &["cp-1"]));
+    let (from, to) = (stage.apply(&Value::Null, &from).await, stage.apply(&Value::Null, &to).await);
+    let (without, with) = (group(&stage, "a", &["worker-1"]), group(&stage, "b", &["cp-1", "worker-2"]));
+    let before = stage.world.memory();
+    let refused = stage.attempt(&to, &with).await;
+    assert!(refused.errors[0].contains("orker-2 belongs to k8s_node_group.demo.a"), "{:?}", refused.errors);
+    stage.world_is(&before, "after an apply that was refused");
+    stage.world.arm(None);
+    let from = stage.apply(&from, &without).await;
+    let (deleted, removed) = (places(&stage, "cluster: delete node worker-2"), places(&stage, "worker-2: remove"));
+    assert!(deleted.len() == 1 && removed.len() == 1 && deleted < removed, "{:#?}", stage.world.calls());
+    let to = stage.apply(&refused.state, &with).await;
+    stage.settled(&from, &without, "which let a host go").await;
+    stage.settled(&to, &with, "which has a host more").await;
+}

@@ -11,6 +11,7 @@ use protocol::wire::tfplugin6::provider_client::ProviderClient;
 use protocol::wire::tfplugin6::*;
 use protocol::{Launch, Provider, Server};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::net::UnixStream;
@@ -102,7 +103,11 @@ impl Engine {
     }
 
     pub fn progress(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("progress.log")).unwrap_or_default()
+        std::fs::read_to_string(self.progress_file()).unwrap_or_default()
+    }
+
+    pub fn progress_file(&self) -> PathBuf {
+        self.folder.path().join("progress.log")
     }
 
     pub fn schema(&self, name: &str) -> &Schema {
@@ -213,6 +218,22 @@ impl Engine {
             contract::check_applied(&schema, prior, planned, &state);
         }
         Outcome { state, errors, warnings }
+    }
+
+    /// Two resources at the same time, as an engine applies what does not depend on each other: from each state to what is planned.
+    pub async fn apply_both(&mut self, name: &str, both: [(&Value, &Value, &Value); 2]) -> [Outcome; 2] {
+        let [one, other] = both.map(|(prior, config, planned)| {
+            let (prior_state, planned_state) = (Some(self.wire(name, prior)), Some(self.wire(name, planned)));
+            let (type_name, config) = (name.into(), Some(self.wire(name, config)));
+            apply_resource_change::Request { type_name, prior_state, planned_state, config, ..Default::default() }
+        });
+        let (mut client, mut beside) = (self.client.clone(), self.client.clone());
+        let responses = futures::join!(client.apply_resource_change(one), beside.apply_resource_change(other));
+        [responses.0, responses.1].map(|response| {
+            let response = response.unwrap().into_inner();
+            let (errors, warnings) = self.hear(response.diagnostics);
+            Outcome { state: self.value(name, response.new_state), errors, warnings }
+        })
     }
 
     /// The state of a state file that a version of this provider wrote.

@@ -20,6 +20,7 @@ use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::hardway_cluster::{Join, coverage};
 use crate::resources::on_hosts::recorded::Recorded;
+use crate::turns::Turn;
 use crate::wait::Waiter;
 use async_trait::async_trait;
 use bundle::{Content, Difference, HostName, HostPath, TaintKey};
@@ -49,6 +50,8 @@ pub struct NodeActions {
     /// Of the API server.
     version: String,
     tokens: Tokens,
+    /// Among the node groups of the cluster.
+    turn: Turn,
     /// Hosts that were given a bootstrap kubeconfig.
     joined: Mutex<Vec<Arc<dyn Host>>>,
     /// The last answer about all nodes.
@@ -75,6 +78,7 @@ impl NodeActions {
             api,
             version,
             tokens: Tokens::default(),
+            turn: shared.turns.in_cluster(&config.cluster.known().map(whose::uid_and_name).unwrap_or_default()),
             joined: Mutex::default(),
             seen: Mutex::default(),
             spec,
@@ -210,7 +214,9 @@ impl NodeActions {
             if self.cancelled.is_cancelled() {
                 return diagnostics;
             }
-            if let Err(error) = self.api.delete_node(host.as_str()).await {
+            let deleted = self.api.delete_node(host.as_str()).await;
+            self.turn.end(host).await;
+            if let Err(error) = deleted {
                 diagnostics.push(
                     Diagnostic::error(format!("node {host} could not be deleted"))
                         .detail(format!("{error}\n\nHosts are cleaned all the same. Destroying again is safe.")),
@@ -220,8 +226,12 @@ impl NodeActions {
         diagnostics
     }
 
-    /// Nodes that leave are all cordoned by now, and take nothing. One that another group drains for its turn takes pods again after it.
+    /// In the turn of this node group, which lasts until the node takes pods again or is gone. Nodes that leave are all cordoned by now, and take nothing. One that another group drains for its turn takes pods again after it.
     async fn drain_node(&self, host: &HostName, leaves: bool) -> Result<(), StepError> {
+        let waits = || self.progress.line(&format!("{host}: waiting, because another node group of the cluster drains nodes"));
+        if self.turn.begin(host, &self.cancelled, waits).await.is_err() {
+            return Err(StepError::Cancelled(format!("draining node {host}")));
+        }
         let waiter = Waiter { clock: &*self.clock, cancelled: &self.cancelled };
         let takes_pods = |name: &str, known: &KnownNode| match known.cordoned_by {
             None => true,
@@ -285,11 +295,15 @@ impl Actions for NodeActions {
     }
 
     async fn uncordon(&self, _fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
-        Ok(self.api.uncordon(host.as_str()).await?)
+        let uncordoned = self.api.uncordon(host.as_str()).await;
+        self.turn.end(host).await;
+        Ok(uncordoned?)
     }
 
     async fn delete_node(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
-        if is_of_another_life(fleet, host) { Ok(()) } else { Ok(self.api.delete_node(host.as_str()).await?) }
+        let deleted = if is_of_another_life(fleet, host) { Ok(()) } else { self.api.delete_node(host.as_str()).await };
+        self.turn.end(host).await;
+        Ok(deleted?)
     }
 }
 

@@ -56,7 +56,7 @@ impl HostResource for NodeGroup {
             "Nodes of a cluster on your own hosts: containerd, kubelet, kube-proxy and a routed dual-stack pod network.\n\n\
              Kubelets join by TLS bootstrap with a token that is valid for an hour. Control-plane hosts may be nodes as well.\n\n\
              A host that is removed is drained, its node object is deleted, and everything on it is removed. Adding a host touches no other. \
-             Another minor version of Kubernetes drains one node after the other, `max_unavailable` at a time. What replaces a node group is destroyed \
+             Another minor version of Kubernetes drains one node after the other, `max_unavailable` at a time, and one node group of the cluster after the other. What replaces a node group is destroyed \
              first. With `create_before_destroy`, nodes of another cluster are refused before anything is written; else the new object goes on with \
              the nodes that are there, and the destroy of the old one removes nothing. Warnings say so.",
         )

@@ -23,6 +23,11 @@ pub fn uid_of(join: &Join) -> Uid {
     join.cluster_uid.known().and_then(|text| Uid::parse(text.as_str()).ok()).unwrap_or_default()
 }
 
+/// By what clusters differ, also those of one name.
+pub fn uid_and_name(join: &Join) -> String {
+    format!("{} {}", uid_of(join), join.cluster_name.known().map_or("", String::as_str))
+}
+
 /// Refuses another cluster than the one of `join`, by the record on the control-plane host, before anything is asked of its API.
 pub async fn refuse_another_cluster(control_plane: &dyn Host, join: &Field<Join>) -> Result<(), Diagnostic> {
     compare(control_plane, join, |join, record, _| record.is_some_and(|record| record.uid() == uid_of(join))).await

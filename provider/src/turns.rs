@@ -1,0 +1,117 @@
+//! Node groups of one cluster that drain nodes in the same run: one after the other, each from its first drain until the nodes take pods
+//! again or are gone. Why stands in docs/adr/0057-node-groups-drain-in-turn.md.
+
+use bundle::HostName;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Mutex as Lock, OwnedMutexGuard};
+use tokio_util::sync::CancellationToken;
+
+/// Of one provider block: whose turn it is, cluster by cluster. Who waits gets it in the order of asking.
+#[derive(Default)]
+pub struct Turns {
+    clusters: Mutex<BTreeMap<String, Arc<Lock<()>>>>,
+}
+
+impl Turns {
+    pub fn in_cluster(&self, cluster: &str) -> Turn {
+        let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
+        Turn { cluster: clusters.entry(cluster.to_string()).or_default().clone(), taken: Lock::default() }
+    }
+}
+
+/// That of one apply or destroy. It ends with this value at the latest.
+pub struct Turn {
+    cluster: Arc<Lock<()>>,
+    taken: Lock<Option<Taken>>,
+}
+
+struct Taken {
+    nodes: BTreeSet<HostName>,
+    _guard: OwnedMutexGuard<()>,
+}
+
+/// The user wants to stop.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+impl Turn {
+    /// Before a node is drained. `waits` is called when it is another's turn. Nodes of one apply share a turn.
+    pub async fn begin(&self, node: &HostName, cancelled: &CancellationToken, waits: impl Fn()) -> Result<(), Stopped> {
+        let mut taken = self.taken.lock().await;
+        if let Some(taken) = &mut *taken {
+            taken.nodes.insert(node.clone());
+            return Ok(());
+        }
+        if self.cluster.try_lock().is_err() {
+            waits();
+        }
+        let guard = tokio::select! {
+            biased;
+            () = cancelled.cancelled() => return Err(Stopped),
+            guard = self.cluster.clone().lock_owned() => guard,
+        };
+        *taken = Some(Taken { nodes: [node.clone()].into(), _guard: guard });
+        Ok(())
+    }
+
+    /// A node takes pods again, or is gone.
+    pub async fn end(&self, node: &HostName) {
+        let mut taken = self.taken.lock().await;
+        if let Some(nodes) = taken.as_mut().map(|taken| &mut taken.nodes) {
+            nodes.remove(node);
+            if nodes.is_empty() {
+                *taken = None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    fn node(name: &str) -> HostName {
+        HostName::literal(name)
+    }
+
+    #[tokio::test]
+    async fn groups_of_one_cluster_have_their_turns_one_after_the_other() {
+        let (turns, cancelled) = (Turns::default(), CancellationToken::new());
+        let [one, other, elsewhere] = ["demo", "demo", "prod"].map(|cluster| turns.in_cluster(cluster));
+        for name in ["a-1", "a-2"] {
+            one.begin(&node(name), &cancelled, || panic!("it waits for itself")).await.unwrap();
+        }
+        elsewhere.begin(&node("c-1"), &cancelled, || panic!("it waits for another cluster")).await.unwrap();
+        let waited = AtomicUsize::new(0);
+        let b_1 = node("b-1");
+        let mut second = Box::pin(other.begin(&b_1, &cancelled, || {
+            waited.fetch_add(1, Ordering::Relaxed);
+        }));
+        one.end(&node("a-1")).await;
+        assert!(futures::poll!(second.as_mut()).is_pending(), "two groups drain at once");
+        assert_eq!(waited.load(Ordering::Relaxed), 1);
+        one.end(&node("a-2")).await;
+        // Who asks again meanwhile waits for who has waited already.
+        let a_3 = node("a-3");
+        let mut third = Box::pin(one.begin(&a_3, &cancelled, || {}));
+        assert!(futures::poll!(third.as_mut()).is_pending(), "it overtook who had waited");
+        tokio::time::timeout(LIMIT, second).await.unwrap().unwrap();
+        assert!(futures::poll!(third.as_mut()).is_pending(), "two groups drain at once");
+        drop(other);
+        assert!(futures::poll!(third.as_mut()).is_ready(), "an apply that ended keeps its turn");
+    }
+
+    #[tokio::test]
+    async fn who_waits_hears_that_the_user_wants_to_stop() {
+        let (turns, cancelled) = (Turns::default(), CancellationToken::new());
+        let [one, other] = ["demo", "demo"].map(|cluster| turns.in_cluster(cluster));
+        one.begin(&node("a-1"), &cancelled, || {}).await.unwrap();
+        cancelled.cancel();
+        assert_eq!(tokio::time::timeout(LIMIT, other.begin(&node("b-1"), &cancelled, || {})).await.unwrap(), Err(Stopped));
+    }
+}
