@@ -58,6 +58,9 @@ contains() {
   esac
 }
 
+# lines_without LIST OTHER: keeps the order.
+lines_without() { printf '%s\n' "$1" | while read -r line; do [ -z "$line" ] || contains "$2" "$line" || printf '%s\n' "$line"; done; }
+
 nil_uid=00000000-0000-0000-0000-000000000000
 
 # identity KEY: of the record; nothing where an older version wrote it.

@@ -249,14 +249,37 @@ apt_get() {
 # What would come with a package, without what is only upgraded.
 apt_new() { apt_get install -s --no-install-recommends "$1" >simulation && sed -n 's/^Inst \([^ ]*\) (.*/\1/p' simulation; }
 
+# Those of the new packages that had a configuration before: a package was removed and not purged, or somebody made its folder in /etc.
+configured_before() {
+  for package in $new; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" != config-files ] || echo "$package"
+  done
+}
+
+folders_of_etc() { find "${K8S_HARDWAY_ROOT:-}/etc" -mindepth 1 -maxdepth 1 -type d ! -empty 2>/dev/null | sed "s|^${K8S_HARDWAY_ROOT:-}||"; }
+
+# found_in_etc FOLDERS: those that brought a folder which was there, and which no other package has.
+found_in_etc() {
+  for package in $new; do
+    dpkg -L "$package" 2>/dev/null | grep -xE '/etc/[^/]+' | while read -r folder; do
+      contains "$1" "$folder" || continue
+      others=$(lines_without "$(dpkg -S "$folder" 2>/dev/null | sed 's/: .*//' | tr -d ' ' | tr ',' '\n' | sed 's/:.*//')" "$new")
+      [ -n "$others" ] || echo "$package"
+    done
+  done
+}
+
 install_by_apt() {
   new=$(apt_new "$1") || { apt_get update && new=$(apt_new "$1"); } || fail package "$1"
   add_lines packages "$new"
+  add_lines packages-configured "$(configured_before)"
+  folders=$(folders_of_etc)
   keep_from_starting
   apt_get install --no-install-recommends "$1" || fail package "$1"
   let_start
   # shellcheck disable=SC2086 # one word for each
   add_lines packages-manual "$(apt-mark showmanual $new)"
+  add_lines packages-configured "$(found_in_etc "$folders")"
   # The distribution's own services stay off at boot too; a bundle that wants one enables it.
   for package in $new; do
     for file in $(dpkg -L "$package" | grep -E '^(/usr)?/lib/systemd/system/[^@/]*\.(service|socket|timer)$'); do
@@ -279,7 +302,9 @@ install_packages() {
     if present "$program"; then
       if contains "$theirs" "$package" && ! contains "$(own packages)" "$package"; then
         add_lines packages "$package"
-        if contains "$(elsewhere packages-manual)" "$package"; then add_lines packages-manual "$package"; fi
+        for list in packages-manual packages-configured; do
+          if contains "$(elsewhere $list)" "$package"; then add_lines $list "$package"; fi
+        done
       fi
       continue
     fi

@@ -21,8 +21,6 @@ problem() {
 }
 
 names() { sed -nE "s/^($1) ([^ ]*).*/\2/p" "$named"; }
-# lines_without LIST OTHER: keeps the order.
-lines_without() { printf '%s\n' "$1" | while read -r line; do [ -z "$line" ] || contains "$2" "$line" || printf '%s\n' "$line"; done; }
 
 # doomed KIND LIST: what is to go, of those in the record.
 doomed() {
@@ -230,7 +228,7 @@ restore_sysctls() {
   done <"$work"
 }
 
-# Packages of ours that something needs by now which is not, or that somebody has asked for since, stay.
+# Packages of ours that something needs by now which is not, that somebody has asked for since, or whose service somebody uses, stay.
 remove_packages() {
   packages=$(lines_without "$(own packages)" "$(elsewhere packages)")
   [ -n "$packages" ] || return 0
@@ -241,6 +239,26 @@ stays() { progress "package $1 stays: $2"; }
 
 # What a purge of this package by itself would take away.
 apt_takes() { apt-get -s purge "$1" </dev/null 2>/dev/null | sed -nE 's/^(Purg|Remv) ([^ ]*).*/\2/p'; }
+
+# A service that the push had left off and somebody has switched on since.
+used_unit() {
+  for file in $(dpkg -L "$1" 2>/dev/null | grep -E '^(/usr)?/lib/systemd/system/[^@/]*\.(service|socket|timer)$'); do
+    [ "$(systemctl is-enabled "${file##*/}" 2>/dev/null)" != enabled ] || { echo "${file##*/}" && return; }
+  done
+}
+
+# With what they depend on, which a purge by itself would show.
+keep_used() {
+  for package in $packages; do
+    unit=$(used_unit "$package")
+    [ -n "$unit" ] || continue
+    for needs in "$package" $(apt_takes "$package"); do
+      contains "$packages" "$needs" || continue
+      stays "$needs" "somebody has switched $unit on"
+      packages=$(lines_without "$packages" "$needs")
+    done
+  done
+}
 
 purge_by_apt() {
   # shellcheck disable=SC2086 # one word for each
@@ -255,6 +273,7 @@ purge_by_apt() {
     stays "$package" "somebody has installed it since"
     packages=$(lines_without "$packages" "$package")
   done
+  keep_used
   changed=yes
   while [ "$changed" = yes ]; do
     changed=no
@@ -267,10 +286,18 @@ purge_by_apt() {
     done
   done
   [ -n "$packages" ] || return 0
-  packages=$(printf '%s\n' "$packages" | tr '\n' ' ')
-  progress "removing packages $packages"
-  # shellcheck disable=SC2086
-  DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 purge $packages </dev/null || problem "packages $packages"
+  progress "removing packages $(printf '%s\n' "$packages" | tr '\n' ' ')"
+  # A purge takes the configuration too, that of before as well. Those first: a purge of what they need would purge them.
+  rest=$(lines_without "$packages" "$(own packages-configured)")
+  take_by_apt remove "$(lines_without "$packages" "$rest")"
+  take_by_apt purge "$rest"
+}
+
+take_by_apt() {
+  # shellcheck disable=SC2086 # one word for each
+  set -- "$1" $2
+  [ $# -gt 1 ] || return 0
+  DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@" </dev/null || problem "packages $*"
 }
 
 # rpm says whether anything needs a package; dnf would take it along.

@@ -15,7 +15,7 @@ case "$*" in
 *install*frob) [ -x "$policy" ] || exit 1; cp "$policy" "$FAKE/policy"; printf '#!/bin/sh\n' >"$FAKE/../bin/frob"; chmod 755 "$FAKE/../bin/frob" ;;
 *-s\ purge\ frob) echo 'Purg frob [1]' ;;
 *-s\ purge\ libfrob) echo 'Purg frob [1]'; echo 'Purg libfrob [1]'; sed 's/.*/Remv & [1]/' "$FAKE/needs" 2>/dev/null ;;
-*purge*) rm -f "$FAKE/../bin/frob" ;;
+*purge* | *remove*) rm -f "$FAKE/../bin/frob" ;;
 *update*) exit 100 ;;
 *) echo "E: Unable to locate package" >&2; exit 100 ;;
 esac
@@ -59,6 +59,39 @@ async fn packages_are_installed_without_starting_anything_recorded_and_purged() 
     let error = push_error(&machine, &unknown).await;
     assert!(matches!(&error, MachineError::Package { package, .. } if package == "zork-tools"), "{error}");
     assert!(error.to_string().contains("Unable to locate"), "{error}");
+}
+
+/// Removed and not purged before, or configured in a folder that somebody had made.
+#[tokio::test]
+async fn a_configuration_that_was_there_before_the_package_stays() {
+    for is_left in [true, false] {
+        let host = Host::start();
+        let machine = host.connect().await;
+        let frob = with_apt(&host);
+        match is_left {
+            true => host.write_program("bin/dpkg-query", "#!/bin/sh\ncase \"$*\" in *Package*) printf 'frob installed\\nlibfrob installed\\n' ;; *' frob') echo config-files ;; esac\n"),
+            false => {
+                host.write("root/etc/frob/frob.conf", "the user's\n");
+                host.write("root/etc/shared/other.conf", "of other packages too\n");
+                let dpkg = "#!/bin/sh\ncase \"$*\" in -L\\ frob) printf '/etc/frob\\n/etc/shared\\n/etc/frob/frob.conf\\n' ;; -L\\ libfrob) printf '/etc/shared\\n/etc/new\\n' ;; -S\\ /etc/frob) echo 'frob, libfrob:amd64: /etc/frob' ;; -S*) echo 'base-files, frob: /etc/shared' ;; esac\n";
+                host.write_program("bin/dpkg", dpkg);
+            }
+        }
+        machine.push(&owner(), &frob, &Default::default(), &quiet).await.unwrap();
+        assert_eq!(host.text("state/k8s_test.loopback/packages-configured"), "frob\n");
+        machine.remove(&owner(), &frob.manifest(), &quiet).await.unwrap();
+        let calls = host.text("fake/packages");
+        let taken: Vec<&str> = calls.lines().filter_map(|call| call.split_once("Timeout=120 ")).map(|(_, taken)| taken).collect();
+        assert!(taken.ends_with(&["remove frob", "purge libfrob"]), "{taken:?}");
+    }
+}
+
+/// Such as a website of the user's on the nginx of a load balancer.
+#[tokio::test]
+async fn a_package_whose_service_somebody_has_switched_on_since_stays_with_what_needs_it() {
+    let (stays, purged) = left("fake/units/libfrob.service.enabled", "").await;
+    let all = ["libfrob", "frob"].map(|package| format!("package {package} stays: somebody has switched libfrob.service on"));
+    assert_eq!((stays, purged), (all.to_vec(), vec![]));
 }
 
 /// What stays, of a removal after this was written into the file that the stand-ins read.

@@ -51,6 +51,7 @@ for name in $names; do
     ;;
   stop) echo inactive >"$u/$name" ;;
   is-active) state "$name" ;;
+  is-enabled) property "$name" UnitFileState ;;
   enable) : >"$u/$name.enabled" ;;
   disable) rm -f "$u/$name.enabled" ;;
   esac
