@@ -11,8 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 pub struct Needs {
     /// Where units listen, by TCP. `0.0.0.0` is every IPv4 address; `::` is every address, IPv4 too.
     pub listens: BTreeMap<SocketAddr, UnitName>,
-    /// Units that end when those of the bundle start, and give their ports up.
-    pub displaces: BTreeSet<UnitName>,
+    /// Virtual addresses move to and from the host by VRRP: another who does so there would fight for the host's interfaces.
+    pub speaks_vrrp: bool,
     /// What else others send to the host, as a firewall has to let it through: `VRRP (IP protocol 112)`.
     pub receives: BTreeSet<String>,
     /// The oldest kernel with which the components start.
@@ -62,7 +62,7 @@ impl Needs {
         self.no_swap |= other.no_swap;
         self.cgroup_v2 |= other.cgroup_v2;
         self.routed.extend(other.routed);
-        self.displaces.extend(other.displaces);
+        self.speaks_vrrp |= other.speaks_vrrp;
         self.runs_containers |= other.runs_containers;
         self.tunnel = self.tunnel.or(other.tunnel);
         self.processors = self.processors.max(other.processors);

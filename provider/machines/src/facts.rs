@@ -108,6 +108,8 @@ pub struct Listener {
 pub struct FoundUnit {
     /// `active`, `activating` …: it runs, or is about to.
     pub is_running: bool,
+    /// It is started at boot.
+    pub is_enabled: bool,
     /// Where its file is; `None` for one that was made at run time.
     pub file: Option<HostPath>,
 }
@@ -246,11 +248,13 @@ fn take_of_network(facts: &mut Facts, name: &str, value: &str) -> Option<()> {
     Some(())
 }
 
-/// `containerd.service active /lib/systemd/system/containerd.service`
+/// `containerd.service active enabled /lib/systemd/system/containerd.service`
 fn found_unit(value: &str) -> Option<(UnitName, FoundUnit)> {
-    let [name, state, file] = value.split(' ').collect::<Vec<_>>()[..] else { return None };
+    let [name, state, enabled, file] = value.split(' ').collect::<Vec<_>>()[..] else { return None };
     let is_running = !["inactive", "failed"].contains(&state);
-    Some((UnitName::parse(name).ok()?, FoundUnit { is_running, file: HostPath::parse(file).ok() }))
+    // `generated` from a script in /etc/init.d; see systemctl(1), is-enabled.
+    let is_enabled = ["enabled", "enabled-runtime", "generated"].contains(&enabled);
+    Some((UnitName::parse(name).ok()?, FoundUnit { is_running, is_enabled, file: HostPath::parse(file).ok() }))
 }
 
 /// `*:6443 kube-apiserver.service kube-apiserver`. `None` where there is no port that a component could want.
@@ -300,8 +304,8 @@ mod tests {
     fn surroundings_become_facts() {
         let answer = "link 192.0.2.0/24\nlink 198.51.100.1\nlink fd00::/64\nlistens *:6443 k3s.service k3s-server\n\
                       listens 127.0.0.53%lo:53 systemd-resolved.service systemd-resolve\nlistens [::1]:2379 - -\n\
-                      listens 0.0.0.0:* - -\nlistens odd\nlink odd\nunit containerd.service active /lib/systemd/system/containerd.service\n\
-                      unit docker.service failed -\nunit odd one\nlistens [::ffff:192.0.2.9]:80 - -\nentry /etc/cni/net.d/a.conf\nentry /etc/cni/net.d/odd name\n\
+                      listens 0.0.0.0:* - -\nlistens odd\nlink odd\nunit containerd.service active enabled /lib/systemd/system/containerd.service\n\
+                      unit docker.service failed disabled -\nunit odd one\nlistens [::ffff:192.0.2.9]:80 - -\nentry /etc/cni/net.d/a.conf\nentry /etc/cni/net.d/odd name\n\
                       drop-in kubelet.service /usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf\nno-module ip_vs\nfirewall ufw\nselinux enforcing\nend\n";
         let facts = parse_facts(answer, 0.0..=1.0).unwrap();
         let links: Vec<String> = facts.links.iter().map(ToString::to_string).collect();
@@ -314,8 +318,11 @@ mod tests {
         let resolved = "127.0.0.53:53 systemd-resolved.service systemd-resolve";
         assert_eq!(listeners, ["[::]:6443 k3s.service k3s-server", resolved, "[::1]:2379 - -", "192.0.2.9:80 - -"]);
         let containerd = &facts.units[&UnitName::literal("containerd.service")];
-        assert!(containerd.is_running && containerd.file.is_some());
-        assert_eq!(facts.units[&UnitName::literal("docker.service")], FoundUnit { is_running: false, file: None });
+        assert!(containerd.is_running && containerd.is_enabled && containerd.file.is_some());
+        assert_eq!(
+            facts.units[&UnitName::literal("docker.service")],
+            FoundUnit { is_running: false, is_enabled: false, file: None }
+        );
         assert_eq!(facts.entries, [HostPath::literal("/etc/cni/net.d/a.conf")].into());
         assert_eq!((facts.missing_modules, facts.firewalls), (["ip_vs".into()].into(), ["ufw".into()].into()));
         let kubeadm = HostPath::literal("/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf");

@@ -1,18 +1,22 @@
 //! The commands that resources run on hosts, answered from memory. One that is not here is a mistake of the test, and panics.
 
-use super::memory::Memory;
+use super::memory::{Memory, Vrrp};
 use super::units;
 use bundle::{Digest, HostName, HostPath, UnitName};
 use ipnet::IpNet;
 use machines::Output;
 use render::control_plane::KUBECTL;
 use render::node;
+use std::net::IpAddr;
 
 pub(super) fn is_mutating(script: &str) -> bool {
     ["rm -f ", "systemctl stop ", "systemctl start "].iter().any(|verb| script.starts_with(verb))
 }
 
 pub(super) fn run(memory: &mut Memory, name: &HostName, script: &str) -> Output {
+    if script.contains("# who-answers ") {
+        return answer(true, &who_answers(memory, name, script));
+    }
     let words: Vec<&str> = script.split(' ').collect();
     match words.as_slice() {
         ["systemctl", "show", "--timestamp=us+utc", "-p", _, "--", .., "date", "-u", "+%s%6N"] => show(memory, name, script),
@@ -83,14 +87,42 @@ fn answer(is_good: bool, text: &str) -> Output {
 }
 
 /// As `nopreempt` has it: who holds the virtual addresses keeps them while its keepalived runs.
-fn addresses(memory: &mut Memory, name: &HostName) -> String {
+fn holds(memory: &mut Memory, name: &HostName) -> bool {
     let runs = |memory: &Memory, name: &HostName| !configured(memory, name).is_empty();
-    let holder = memory.holder.clone().filter(|holder| runs(memory, holder));
-    memory.holder = holder.or_else(|| memory.hosts.keys().find(|name| runs(memory, name)).cloned());
-    if memory.holder.as_ref() != Some(name) {
+    let all: Vec<HostName> = memory.hosts.keys().filter(|name| runs(memory, name)).cloned().collect();
+    let holder = memory.holder.take().filter(|holder| all.contains(holder)).or_else(|| all.first().cloned());
+    let is_holder = holder.as_ref() == Some(name);
+    let moves = memory.vrrp == Vrrp::GetsLost && all.last() == Some(name);
+    memory.holder = if moves { all.iter().find(|host| holder.as_ref() != Some(*host)).cloned() } else { holder };
+    is_holder || (memory.vrrp == Vrrp::Filtered && runs(memory, name))
+}
+
+fn addresses(memory: &mut Memory, name: &HostName) -> String {
+    if !holds(memory, name) {
         return "2: eth0    inet 192.0.2.1/24 scope global eth0\n".into();
     }
     configured(memory, name).iter().map(|address| format!("2: eth0    inet {address} scope global eth0\n")).collect()
+}
+
+/// As `who-answers` of the load balancer does; its arguments stand in the first line.
+fn who_answers(memory: &mut Memory, name: &HostName, script: &str) -> String {
+    let pairs = script.lines().next().unwrap_or_default().split(' ').filter_map(|word| word.split_once('='));
+    let mut text = String::new();
+    for address in pairs.filter_map(|(address, _)| address.parse::<IpAddr>().ok()) {
+        let hosts: Vec<HostName> = memory.hosts.keys().cloned().collect();
+        let carries = |memory: &mut Memory, host: &HostName| {
+            let is_configured = configured(memory, host).iter().any(|net| net.addr() == address);
+            memory.host(host).addresses.contains(&address) || (is_configured && holds(memory, host))
+        };
+        if carries(memory, name) {
+            text += &format!("here {address} eth0\n");
+        } else if let Some(mac) = memory.strangers.get(&address) {
+            text += &format!("answers {address} {mac} eth0\n");
+        } else if hosts.iter().any(|host| carries(memory, host)) {
+            text += &format!("answers {address} 02:00:00:00:00:02 eth0\n");
+        }
+    }
+    text + "end\n"
 }
 
 /// The virtual addresses that a keepalived of this host was started with.

@@ -70,8 +70,10 @@ impl FakeHost {
         let addresses = self.address.parse().into_iter().chain(host.addresses.clone());
         let found = |unit: &UnitName| {
             let is_running = host.is_up(unit.as_str());
-            (is_running || host.files.contains_key(&unit.path()))
-                .then(|| (unit.clone(), FoundUnit { is_running, file: Some(unit.path()) }))
+            (is_running || host.files.contains_key(&unit.path())).then(|| {
+                let is_enabled = host.units.get(unit).is_some_and(|unit| unit.enabled);
+                (unit.clone(), FoundUnit { is_running, is_enabled, file: Some(unit.path()) })
+            })
         };
         Facts {
             architecture: "amd64".into(),

@@ -32,8 +32,20 @@ pub struct Memory {
     pub api_server_version: Option<String>,
     /// The load-balancer host that has the virtual addresses.
     pub holder: Option<HostName>,
+    /// Machines of others on the link, by what they have.
+    pub strangers: BTreeMap<IpAddr, &'static str>,
+    /// Advertisements of VRRP: all arrive, none does, or they get lost now and then, so that the addresses move all the time.
+    pub vrrp: Vrrp,
     /// Looks at hosts count as calls, so that the user can stop at one.
     pub counts_looks: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Vrrp {
+    #[default]
+    Arrives,
+    Filtered,
+    GetsLost,
 }
 
 #[derive(Clone)]

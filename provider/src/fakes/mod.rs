@@ -18,7 +18,7 @@ mod units;
 pub use certificates::{CLIENT_CERTIFICATE_EXPIRES, CLIENT_CERTIFICATE_PEM};
 pub use clock::FakeClock;
 pub use faults::{Fault, Moment};
-pub use memory::{FakeFile, FakeUnit, HostMemory, Memory, Node, Record};
+pub use memory::{FakeFile, FakeUnit, HostMemory, Memory, Node, Record, Vrrp};
 
 use crate::ports::{Clock, Host, World};
 use ::cloud::{Cloud, Connection};

@@ -43,6 +43,7 @@ mod spellings;
 mod undecided;
 mod unknowns;
 mod versions;
+mod virtual_addresses;
 mod whole;
 
 use crate::fakes::{FakeWorld, Memory, Node};

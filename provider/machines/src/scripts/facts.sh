@@ -67,23 +67,24 @@ listening() {
 }
 if command -v ss >/dev/null; then listening; fi
 
-# Units that are there: name, state, file; and drop-ins that change what a unit of that name runs. systemctl parts units by empty lines.
+# Units that are there: name, state, whether enabled, file; and drop-ins that change what a unit of that name runs. systemctl parts units by empty lines.
 known_units() {
   drop_ins=''
   # shellcheck disable=SC2086 # words
-  { systemctl show -p Id,LoadState,ActiveState,FragmentPath,DropInPaths -- $1 2>/dev/null && echo; } | while IFS='=' read -r key value; do
+  { systemctl show -p Id,LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths -- $1 2>/dev/null && echo; } | while IFS='=' read -r key value; do
     case $key in
     Id) unit=$value ;;
     LoadState) loaded=$value ;;
     ActiveState) active=$value ;;
+    UnitFileState) enabled=$value ;;
     FragmentPath) fragment=$value ;;
     DropInPaths) drop_ins=$value ;;
     '')
-      case ${loaded:-not-found} in not-found) ;; *) echo "unit $unit ${active:-inactive} ${fragment:--}" ;; esac
+      case ${loaded:-not-found} in not-found) ;; *) echo "unit $unit ${active:-inactive} ${enabled:--} ${fragment:--}" ;; esac
       for drop_in in $drop_ins; do
         if grep -qs '^ExecStart=' "$drop_in"; then echo "drop-in $unit $drop_in"; fi
       done
-      unit='' loaded='' active='' fragment='' drop_ins=''
+      unit='' loaded='' active='' enabled='' fragment='' drop_ins=''
       ;;
     esac
   done

@@ -15,10 +15,14 @@ async fn units_of_others_are_told_with_their_state_and_file() {
     host.write("fake/etc/docker.service", "");
     host.write("fake/units/docker.service", "active\n");
     host.write("fake/etc/crio.service", "");
+    host.write("fake/units/crio.service.enabled", "");
     let units = ["crio.service", "docker.service", "k3s.service"].map(unit).into();
     let facts = host.connect().await.facts(&Wanted { units, ..Wanted::default() }).await.unwrap();
     let found = |name: &str, is_running| {
-        (unit(name), FoundUnit { is_running, file: HostPath::parse(format!("/lib/systemd/system/{name}")).ok() })
+        (
+            unit(name),
+            FoundUnit { is_running, is_enabled: !is_running, file: HostPath::parse(format!("/lib/systemd/system/{name}")).ok() },
+        )
     };
     assert_eq!(facts.units, [found("crio.service", false), found("docker.service", true)].into());
 }

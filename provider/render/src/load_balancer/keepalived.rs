@@ -31,7 +31,19 @@ pub(super) fn render(spec: &LoadBalancerSpec, host: &HostName) -> Result<Bundle,
     );
     bundle.clean_up("virtual-addresses", render_cleanup(spec));
     bundle.needs.receives.insert("VRRP (IP protocol 112)".into());
+    bundle.needs.speaks_vrrp = true;
     Ok(bundle)
+}
+
+/// The command by which a host asks its link who has these virtual addresses; see the script.
+pub(super) fn render_question(spec: &LoadBalancerSpec, host: &HostName, asked: &[IpNet]) -> Result<String, RenderError> {
+    let mut pairs = String::new();
+    for instance in instances(spec, host)? {
+        let carried = instance.addresses.iter().chain(&instance.excluded).filter(|net| asked.contains(net));
+        carried.for_each(|net| pairs.push_str(&format!(" {}={}", net.addr(), instance.source)));
+    }
+    let interface = spec.interface.as_deref().unwrap_or_default();
+    Ok(format!("set -- '{interface}'{pairs}\n{}", include_str!("who-answers.sh")))
 }
 
 /// Keywords, values, and that the interface is there.
@@ -211,9 +223,8 @@ fn render_unit(spec: &LoadBalancerSpec, instances: &[Instance]) -> String {
 [Unit]
 Description=Virtual addresses of load balancer {name}
 Documentation=man:keepalived(8) man:keepalived.conf(5)
-After=network-online.target k8s-lb-{name}-nginx.service keepalived.service
+After=network-online.target k8s-lb-{name}-nginx.service
 Wants=network-online.target
-Conflicts=keepalived.service
 StartLimitIntervalSec=0
 
 [Service]

@@ -10,6 +10,7 @@ mod tests;
 
 use crate::{LoadBalancerSpec, RenderError};
 use bundle::{Bundle, Directory, HostName, HostPath, NameError, UnitName};
+use ipnet::IpNet;
 
 /// Key of the identity of a load balancer: its hosts, `lb-1=192.0.2.2 lb-2=192.0.2.3`.
 pub const HOSTS: &str = "hosts";
@@ -31,6 +32,15 @@ pub fn render(spec: &LoadBalancerSpec, host: &HostName) -> Result<Bundle, Render
     let hosts = spec.hosts.iter().map(|(name, host)| format!("{name}={}", host.address));
     bundle.identity.insert(HOSTS.into(), hosts.collect::<Vec<_>>().join(" "));
     Ok(bundle)
+}
+
+/// A script for `host` that asks its link who has these of the virtual addresses. What it prints stands at its head.
+///
+/// # Errors
+/// Those of [`render`].
+pub fn question(spec: &LoadBalancerSpec, host: &HostName, asked: &[IpNet]) -> Result<String, RenderError> {
+    check_names(spec)?;
+    keepalived::render_question(spec, host, asked)
 }
 
 fn config_folder(spec: &LoadBalancerSpec) -> String {

@@ -3,39 +3,40 @@
 use super::{config_folder, config_path, elsewhere, health, in_own_folder, run_folder};
 use crate::component::PROXY;
 use crate::{Listener, LoadBalancerSpec, RenderError};
-use bundle::{Bundle, Check, File, OnChange, Unit, UnitName};
+use bundle::{Bundle, Check, File, HostPath, OnChange, Unit, UnitName};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
-const WELCOME_PAGE: &str = "nginx.service";
 
 pub(super) fn render(spec: &LoadBalancerSpec) -> Result<Bundle, RenderError> {
     let mut bundle = Bundle::default();
     let (config, prepare) = (config_path(spec, "nginx.conf")?, config_path(spec, "prepare-nginx")?);
     bundle.files.insert(config.clone(), File::public(render_config(spec)));
     bundle.files.insert(prepare.clone(), File::executable(include_str!("prepare-nginx.sh")));
+    let (reload, ports) = (config_path(spec, "reload-nginx")?, config_path(spec, "check-ports")?);
+    bundle.files.insert(reload, File::executable(include_str!("reload-nginx.sh")));
+    bundle.files.insert(ports.clone(), File::executable(include_str!("check-ports.sh")));
     // Debian builds the stream module as a package of its own; `apt-get install` needs both names.
     bundle.packages.insert("nginx".into(), "nginx-light libnginx-mod-stream".into());
     let reads = [config, prepare, health::backends_path(spec)?];
     let unit = PROXY.unit_of(&spec.name)?;
     let ip: IpAddr = if has_ipv6(spec) { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
-    let ports = spec.listeners.values().map(|listener| listener.port);
-    ports.for_each(|port| bundle.needs.listen(&unit, Some(SocketAddr::new(ip, port))));
-    if displaces_welcome_page(spec) {
-        bundle.needs.displaces.insert(UnitName::literal(WELCOME_PAGE));
-    }
-    bundle.add_unit(
-        unit,
-        render_unit(spec),
-        Unit { check: Some(settings_check(spec)), ..PROXY.describe(reads, OnChange::Reload) },
-    );
+    spec.listeners.values().for_each(|listener| bundle.needs.listen(&unit, Some(SocketAddr::new(ip, listener.port))));
+    let check = settings_check(spec, &ports, &unit);
+    bundle.add_unit(unit, render_unit(spec), Unit { check: Some(check), ..PROXY.describe(reads, OnChange::Reload) });
     Ok(bundle)
 }
 
-/// Apart from the folder that the running nginx includes files from. Addresses in use are no error to it (`ngx_open_listening_sockets`).
-fn settings_check(spec: &LoadBalancerSpec) -> Check {
+/// Apart from the folder that the running nginx includes files from. Addresses in use are no error to it (`ngx_open_listening_sockets`), so
+/// that they are looked for first.
+fn settings_check(spec: &LoadBalancerSpec, ports: &HostPath, unit: &UnitName) -> Check {
     let config = config_folder(spec);
+    let families: &[IpAddr] = match has_ipv6(spec) {
+        true => &[IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
+        false => &[IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
+    };
+    let listeners = spec.listeners.values().flat_map(|listener| families.iter().map(|ip| SocketAddr::new(*ip, listener.port)));
+    let addresses: String = listeners.map(|address| format!(" '{address}'")).collect();
     let commands = format!(
-        "{config}/prepare-nginx {config} \"$run\" && {} && /usr/sbin/nginx -t -q -c \"$run/nginx.conf\"",
+        "{ports} {unit}{addresses} && {config}/prepare-nginx {config} \"$run\" && {} && /usr/sbin/nginx -t -q -c \"$run/nginx.conf\"",
         elsewhere(spec, "nginx.conf")
     );
     Check { command: in_own_folder(&commands), got_past: None }
@@ -100,21 +101,15 @@ fn has_ipv6(spec: &LoadBalancerSpec) -> bool {
     of_hosts.chain(spec.virtual_addresses.iter().map(|net| net.addr())).any(|address| address.is_ipv6())
 }
 
-/// Debian's nginx serves its welcome page on port 80, from the moment that the package is installed.
-fn displaces_welcome_page(spec: &LoadBalancerSpec) -> bool {
-    spec.listeners.values().any(|listener| listener.port == 80)
-}
-
 fn render_unit(spec: &LoadBalancerSpec) -> String {
     let (name, config, run) = (&spec.name, config_folder(spec), run_folder(spec));
-    let conflicts = if displaces_welcome_page(spec) { format!("\nConflicts={WELCOME_PAGE}") } else { String::new() };
     format!(
         "\
 [Unit]
 Description=TCP proxy of load balancer {name}
 Documentation=https://nginx.org/en/docs/stream/ngx_stream_core_module.html
-After=network-online.target nss-lookup.target nginx.service
-Wants=network-online.target{conflicts}
+After=network-online.target nss-lookup.target
+Wants=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
@@ -125,7 +120,7 @@ ExecStartPre={config}/prepare-nginx {config} {run}
 ExecStart=/usr/sbin/nginx -c {config}/nginx.conf
 ExecReload={config}/prepare-nginx {config} {run}
 ExecReload=/usr/sbin/nginx -t -q -c {config}/nginx.conf
-ExecReload=/bin/kill -HUP $MAINPID
+ExecReload={config}/reload-nginx {run}/nginx.pid 15
 # Not a graceful stop: it would close the listeners at once and keep the process, and with it the virtual address, for the watches.
 KillSignal=SIGTERM
 KillMode=mixed

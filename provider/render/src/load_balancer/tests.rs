@@ -278,7 +278,17 @@ fn systemd_takes_the_units() {
 #[test]
 fn shellcheck_takes_the_scripts() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/load_balancer");
-    for name in ["check-nginx.sh", "find-interface.sh", "health.sh", "prepare-nginx.sh", "release-addresses.sh"] {
+    let all = [
+        "check-nginx.sh",
+        "check-ports.sh",
+        "find-interface.sh",
+        "health.sh",
+        "prepare-nginx.sh",
+        "release-addresses.sh",
+        "reload-nginx.sh",
+        "who-answers.sh",
+    ];
+    for name in all {
         check_success("shellcheck", "shellcheck", &[folder.join(name).to_str().unwrap()]);
     }
 }

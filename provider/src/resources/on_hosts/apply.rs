@@ -52,7 +52,7 @@ impl Apply<'_> {
     pub async fn run(&self, mut fleet: Fleet, request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
         let recorded = Recorded::of(request.prior.as_ref())?.manifests()?;
         let owner = fleet.owner.clone();
-        let mut applied = self.roll(&mut fleet, &recorded).await;
+        let mut applied = self.roll(&mut fleet, &recorded, request.prior.as_ref()).await;
         let failed = applied.diagnostics.has_errors();
         let created = request.prior.is_none();
         if failed && created {
@@ -137,7 +137,7 @@ impl Apply<'_> {
         Ok(recorded::after_read(state, &drift, &fleet.reasons()))
     }
 
-    async fn roll(&self, fleet: &mut Fleet, recorded: &BTreeMap<HostName, Manifest>) -> Applied {
+    async fn roll(&self, fleet: &mut Fleet, recorded: &BTreeMap<HostName, Manifest>, prior: Option<&Value>) -> Applied {
         let manifests: BTreeMap<HostName, Manifest> =
             self.desired.iter().map(|(host, bundle)| (host.clone(), bundle.manifest())).collect();
         let mut asked = recorded.clone();
@@ -153,7 +153,9 @@ impl Apply<'_> {
             adopts,
         };
         let mut found = self.foreign(fleet, recorded);
-        found.extend(self.preflight(fleet).await);
+        let (of_hosts, of_others) = futures::join!(self.preflight(fleet), self.actions.look(fleet, prior, self.inventories));
+        found.extend(of_hosts);
+        found.extend(of_others);
         if found.has_errors() {
             found.extend(fleet.absent_of(manifests.keys()).unchanged(self.moves));
             applied.diagnostics = found;

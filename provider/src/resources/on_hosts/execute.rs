@@ -8,9 +8,9 @@ use crate::wait::Ended;
 use async_trait::async_trait;
 use bundle::{Bundle, Difference, Digest, Health, HostName, Manifest, Observed, UnitName};
 use futures::future::join_all;
-use machines::MachineError;
+use machines::{Inventory, MachineError};
 use rollout::{Gate, Proof, Step};
-use schema::Diagnostic;
+use schema::{Diagnostic, Diagnostics, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Mutex;
@@ -20,6 +20,11 @@ use std::sync::Mutex;
 pub trait Actions: Send + Sync {
     /// Returns when the condition holds; an error says which did not, and what was seen last.
     async fn gate(&self, fleet: &Fleet, gate: &Gate) -> Result<(), StepError>;
+
+    /// Beside the first look at new hosts, before anything is written: what else stands in the way.
+    async fn look(&self, _fleet: &Fleet, _prior: Option<&Value>, _inventories: &BTreeMap<HostName, Inventory>) -> Diagnostics {
+        Diagnostics::default()
+    }
 
     async fn join(&self, _fleet: &Fleet, _host: &HostName) -> Result<(), StepError> {
         Ok(())

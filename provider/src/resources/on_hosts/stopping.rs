@@ -161,9 +161,40 @@ async fn nodes_that_are_down_while_another_is_to_restart() {
 
 #[tokio::test]
 async fn virtual_addresses_that_nobody_holds() {
-    let actions =
-        |address: &str| VrrpActions { keepalived: keepalived(), virtual_addresses: vec![address.parse::<IpNet>().unwrap()] };
+    let actions = |address: &str| VrrpActions {
+        keepalived: keepalived(),
+        virtual_addresses: vec![address.parse::<IpNet>().unwrap()],
+        advertisement_interval: Duration::from_millis(200),
+        peers: Vec::new(),
+        spec: None,
+    };
     stops(async |fleet, _| actions("192.0.2.200/24").gate(fleet, &Gate::VirtualAddressServed).await).await;
     let memory = stops(async |fleet, _| actions(ADDRESS).hand_over(fleet, &host()).await).await;
     assert!(memory.is_up(&host(), keepalived().as_str()), "a host is left without its keepalived");
+}
+
+/// Nobody takes the addresses over: the holder gets its keepalived back, and where it does not start again, the error says so.
+#[tokio::test]
+async fn a_handover_that_fails_leaves_the_holder_as_it_was() {
+    let actions = VrrpActions {
+        keepalived: keepalived(),
+        virtual_addresses: vec![ADDRESS.parse::<IpNet>().unwrap()],
+        advertisement_interval: Duration::from_millis(200),
+        peers: Vec::new(),
+        spec: None,
+    };
+    for can_start in [true, false] {
+        let (world, _stops) = FakeWorld::new();
+        world.change(fill);
+        if !can_start {
+            world.change_host(host().as_str(), |memory| memory.files.remove(&keepalived().path()));
+        }
+        let answers = ["worker-1", "worker-2"].map(|name| (HostName::literal(name), Ok(world.host(name))));
+        let clock = Arc::new(FakeClock::default());
+        let fleet = Fleet::new(owner(), answers, Progress::new(None), CancellationToken::new(), clock);
+        let failed = actions.hand_over(&fleet, &host()).await.unwrap_err();
+        assert_eq!(failed.summary(), "no host holds the virtual address 192.0.2.100 after 16 s");
+        let is_told = failed.detail().contains("systemctl start k8s-lb-api-keepalived.service failed on worker-1");
+        assert_eq!((is_told, world.memory().is_up(&host(), keepalived().as_str())), (!can_start, can_start));
+    }
 }

@@ -2,6 +2,8 @@
 
 pub(super) mod actions;
 pub(crate) mod config;
+mod holders;
+mod link;
 mod validate;
 
 use super::{Declared, Desired, HostResource, plan::Rollout};
@@ -17,8 +19,10 @@ use async_trait::async_trait;
 use bundle::HostName;
 use config::Config;
 use protocol::{Call, IdentityAttribute};
+use render::LoadBalancerSpec;
 use render::component::VIRTUAL_ADDRESSES;
 use schema::{Attribute, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, ValueAt};
+use std::time::Duration;
 
 pub struct LbVrrp;
 
@@ -39,6 +43,10 @@ impl HostResource for LbVrrp {
              keepalived uses unicast VRRP version 3 with `nopreempt` and one instance per address family; both families move together. A \
              host whose nginx stops releases the addresses. An update first changes the hosts without the addresses, then hands the \
              addresses over.\n\n\
+             Before a virtual address is used for the first time, the hosts ask their link (ARP, neighbour discovery) whether another \
+             machine has it, and an apply ends only when one host, and no other, keeps all of them. Both programs run beside the \
+             distribution's `nginx.service`, on other ports, and leave its configuration and that of keepalived alone; a \
+             `keepalived.service` of the host's own that runs, or would start at boot, is refused.\n\n\
              What replaces a load balancer is destroyed first. With `create_before_destroy` nothing is replaced: the new object goes on with \
              what is there, and the destroy of the old one removes nothing. Warnings say so.",
         )
@@ -125,9 +133,16 @@ impl HostResource for LbVrrp {
 
     async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<VrrpActions, Diagnostic> {
         let name = config.name.known().map(String::as_str).unwrap_or_default();
+        let spec = config.spec();
+        let of_spec = |spec: &LoadBalancerSpec| spec.hosts.values().flat_map(|host| host.addresses()).collect();
         Ok(VrrpActions {
             keepalived: VIRTUAL_ADDRESSES.unit_of(name).map_err(|error| render_error(error.into()))?,
-            virtual_addresses: config.spec().map(|spec| spec.virtual_addresses).unwrap_or_default(),
+            virtual_addresses: spec.as_ref().map(|spec| spec.virtual_addresses.clone()).unwrap_or_default(),
+            advertisement_interval: Duration::from_millis(
+                config.advertisement_interval_ms.known().copied().unwrap_or_default().into(),
+            ),
+            peers: spec.as_ref().map(of_spec).unwrap_or_default(),
+            spec,
         })
     }
 

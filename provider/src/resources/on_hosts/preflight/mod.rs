@@ -3,6 +3,7 @@
 //! docs/adr/0035-a-first-look-at-a-host.md.
 
 mod kernel;
+mod load_balancer;
 mod machine;
 mod network;
 mod others;
@@ -50,7 +51,7 @@ pub struct Finding {
 }
 
 fn rules() -> impl Iterator<Item = &'static Rule> {
-    machine::RULES.iter().chain(&others::RULES).chain(&network::RULES).chain(&kernel::RULES)
+    machine::RULES.iter().chain(&others::RULES).chain(&load_balancer::RULES).chain(&network::RULES).chain(&kernel::RULES)
 }
 
 /// The rules as a table in Markdown, for the guide.
@@ -67,9 +68,9 @@ pub fn table() -> String {
 pub fn wanted(bundle: &Bundle) -> Wanted {
     let rivals = others::RIVALS.iter().map(|rival| UnitName::literal(rival.unit));
     Wanted {
-        units: bundle.units.keys().cloned().chain(rivals).collect(),
+        units: bundle.units.keys().cloned().chain(rivals).chain(load_balancer::units()).collect(),
         modules: bundle.modules.clone(),
-        directories: [HostPath::literal(others::CNI_FOLDER)].into(),
+        directories: [others::CNI_FOLDER, load_balancer::KEEPALIVED_FOLDER].map(HostPath::literal).into(),
         tunnel: bundle.needs.tunnel,
     }
 }

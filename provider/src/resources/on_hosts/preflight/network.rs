@@ -29,7 +29,7 @@ fn ports(look: &Look) -> Vec<Finding> {
     each_of(look, |new| {
         let is_other = |listener: &Listener| {
             let is_of_bundle = |unit: &UnitName| new.bundle.units.contains_key(unit) && new.is_ours(unit);
-            !listener.unit.as_ref().is_some_and(|unit| is_of_bundle(unit) || new.bundle.needs.displaces.contains(unit))
+            !listener.unit.as_ref().is_some_and(is_of_bundle)
         };
         let taken = new.bundle.needs.listens.iter().filter_map(|(address, unit)| {
             let by = new.facts.listeners.iter().filter(|listener| is_other(listener));

@@ -162,7 +162,9 @@ fn rivals_that_are_idle(look: &Look) -> Vec<Finding> {
 /// Configurations of other networks of pods. Where a node of this provider runs already, they are of what was installed since.
 fn networks<'a>(new: &'a Newcomer) -> impl Iterator<Item = &'a HostPath> {
     let is_looked_at = new.bundle.needs.runs_containers && !new.is_ours(&CONTAINERD.unit());
-    let is_read = |path: &HostPath| [".conf", ".conflist", ".json"].iter().any(|end| path.as_str().ends_with(end));
+    let is_read = |path: &HostPath| {
+        path.as_str().starts_with(CNI_FOLDER) && [".conf", ".conflist", ".json"].iter().any(|end| path.as_str().ends_with(end))
+    };
     new.facts.entries.iter().filter(move |path| is_looked_at && is_read(path) && path.as_str() != CNI_CONFIGURATION)
 }
 

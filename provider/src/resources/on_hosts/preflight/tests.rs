@@ -95,7 +95,7 @@ fn check_fault(change: impl Fn(&mut Host), expect: &[&str]) -> Diagnostics {
 
 fn unit(name: &str, is_running: bool) -> (UnitName, FoundUnit) {
     let file = HostPath::parse(format!("/lib/systemd/system/{name}")).ok();
-    (UnitName::literal(name), FoundUnit { is_running, file })
+    (UnitName::literal(name), FoundUnit { is_running, is_enabled: is_running, file })
 }
 
 fn listener(address: &str, unit: Option<&str>, program: Option<&str>) -> Listener {
@@ -182,6 +182,38 @@ fn what_our_record_names_is_not_of_others() {
     check_fault(own, &[]);
 }
 
+/// On hosts of a load balancer.
+#[test]
+fn a_keepalived_of_somebody_else_is_not_stopped_and_its_ports_are_not_guessed() {
+    let found = |name: &'static str, is_running: bool, is_enabled: bool, entry: Option<&'static str>| {
+        move |host: &mut Host| {
+            host.bundle.needs.speaks_vrrp = true;
+            host.facts.units.extend([(UnitName::literal(name), FoundUnit { is_running, is_enabled, file: None })]);
+            host.facts.entries.extend(entry.map(HostPath::literal));
+        }
+    };
+    let configured = Some("/etc/keepalived/keepalived.conf");
+    let keepalived = "keepalived.service";
+    check_fault(found(keepalived, true, false, None), &["error: keepalived.service of somebody else runs on cp-1"]);
+    check_fault(found(keepalived, true, true, configured), &["error: keepalived.service of somebody else runs on cp-1"]);
+    let starts = "error: keepalived.service of somebody else starts at the next boot on cp-1";
+    check_fault(found(keepalived, false, true, configured), &[starts]);
+    // As Debian installs it, and switched off.
+    check_fault(found(keepalived, false, true, Some("/etc/keepalived/keepalived.conf.sample")), &[]);
+    check_fault(found(keepalived, false, false, configured), &[]);
+    for unit in ["nginx.service", "haproxy.service"] {
+        let idle = format!("error: {unit} of somebody else is enabled and does not run on cp-1");
+        check_fault(found(unit, false, true, None), &[&idle]);
+        check_fault(found(unit, true, true, None), &[]);
+        check_fault(found(unit, false, false, None), &[]);
+    }
+    let elsewhere = |host: &mut Host| {
+        found(keepalived, true, true, configured)(host);
+        host.bundle.needs.speaks_vrrp = false;
+    };
+    check_fault(elsewhere, &[]);
+}
+
 #[test]
 fn each_port_that_is_taken_is_one_finding_with_its_holder() {
     let taken = |found: Listener| move |host: &mut Host| host.facts.listeners.push(found.clone());
@@ -197,11 +229,6 @@ fn each_port_that_is_taken_is_one_finding_with_its_holder() {
     // Ours of another owner, such as a load balancer: the ports are taken all the same.
     let ours = "error: port 6443 is in use by nginx (k8s-lb-api-nginx.service) on cp-1";
     check_fault(taken(listener("0.0.0.0:6443", Some("k8s-lb-api-nginx.service"), Some("nginx"))), &[ours]);
-    let gives_way = |host: &mut Host| {
-        host.facts.listeners.push(listener("[::]:6443", Some("nginx.service"), Some("nginx")));
-        host.bundle.needs.displaces.insert(UnitName::literal("nginx.service"));
-    };
-    check_fault(gives_way, &[]);
 }
 
 #[test]
