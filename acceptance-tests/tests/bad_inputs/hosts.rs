@@ -184,6 +184,12 @@ const ROWS: &[Row] = &[
         r#"registry_mirrors["registry.k8s.io/x"]"#,
         "is not the host of a registry",
     ),
+    bad(
+        NODES,
+        r#"registry_mirrors = { "registry.k8s.io" = "https://user:pw@m" }"#,
+        r#"registry_mirrors["registry.k8s.io"]"#,
+        "a registry mirror has a user, a password, a query or a fragment",
+    ),
     bad(NODES, r#"proxy_mode = "userspace""#, "proxy_mode", r#""userspace" is not one of the allowed values"#),
     bad(KUBECONFIG, r#"client_certificate = "admin.pem""#, "client_certificate", "client_certificate is not in PEM"),
     bad(LOCALS, r#"dns = provider::k8s::service_address("10.96.0.0", 10)"#, "dns", "Invalid function argument"),

@@ -77,7 +77,7 @@ impl HostResource for NodeGroup {
             Attribute::map("registry_mirrors", Type::String)
                 .optional()
                 .null_means_absent()
-                .describe("URL of the mirror that containerd uses instead of an image registry, by registry, such as `{ \"registry.k8s.io\" = \"https://mirror.example.net\" }`."),
+                .describe("URL of the mirror that containerd uses instead of an image registry, by registry, such as `{ \"registry.k8s.io\" = \"https://mirror.example.net\" }`. It has no user and no password: containerd would not use them."),
         )
         .attribute(Attribute::string("kubelet_config").optional().describe("Settings in JSON that are merged into the KubeletConfiguration; use `jsonencode({ maxPods = 200 })`."))
         .attribute(Attribute::string("kube_proxy_config").optional().describe("Settings in JSON that are merged into the KubeProxyConfiguration."))

@@ -7,6 +7,7 @@ use crate::resources::attributes;
 use crate::resources::on_hosts::downloads;
 use crate::resources::on_hosts::hardway_cluster::join;
 use crate::ssh;
+use credentials::Url;
 use ipnet::IpNet;
 use schema::{Diagnostics, ValueAt};
 use std::collections::{BTreeMap, BTreeSet};
@@ -175,8 +176,17 @@ fn validate_mirrors(mirrors: &ValueAt<'_>, found: &mut Diagnostics) {
                 "Give the host alone, such as \"registry.k8s.io\".",
             ));
         }
-        if url.as_str().is_some_and(|url| !attributes::is_http_url(url)) {
+        let Some(text) = url.as_str() else { continue };
+        if !attributes::is_http_url(text) {
             found.push(url.error("a registry mirror is not an HTTP URL", "Give a URL such as https://mirror.example.net."));
+        } else if Url::new(text).has_secrets() {
+            found.push(url.error(
+                "a registry mirror has a user, a password, a query or a fragment",
+                "containerd takes scheme, host, port and path of the URL and leaves out the rest (parseHostConfig in \
+                 core/remotes/docker/config/hosts.go), and everyone on a host can read the file that has it. Give the URL without them, such as \
+                 https://mirror.example.net/v2/hub. For a mirror that wants a password, leave the registry out here and give the hosts a hosts.toml \
+                 with that header yourself.",
+            ));
         }
     }
 }
@@ -333,5 +343,19 @@ mod tests {
             mirror("registry.k8s.io", "mirror.example.net"),
             &[("registry_mirrors[\"registry.k8s.io\"]", "a registry mirror is not an HTTP URL")],
         );
+    }
+
+    #[test]
+    fn a_password_in_the_url_of_a_registry_mirror_is_refused_and_not_printed() {
+        for url in
+            ["https://user:canary@mirror.example.net/v2/hub", "https://canary@m", "https://m/?key=canary", "http://m#canary"]
+        {
+            let config = Value::object([("registry_mirrors", Value::object([("docker.io", url.into())]))]);
+            let mut found = Diagnostics::default();
+            validate(&ValueAt::of(&config), &mut found);
+            let said: Vec<String> = found.iter().map(|found| format!("{found:?}")).collect();
+            assert!(said.len() == 1 && said[0].contains("has a user, a password, a query or a fragment"), "{url}: {said:?}");
+            assert!(!said[0].contains("canary") && said[0].contains("registry_mirrors"), "{said:?}");
+        }
     }
 }
