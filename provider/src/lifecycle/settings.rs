@@ -3,6 +3,7 @@
 use super::engine::Outcome;
 use super::rows::row;
 use super::{Stage, complete};
+use crate::fakes::{Fault, Moment};
 use bundle::{HostName, HostPath};
 use render::component::CONTROLLER_MANAGER;
 use schema::Value;
@@ -66,6 +67,24 @@ async fn a_flag_that_a_program_refuses_restarts_nothing_and_what_was_there_comes
     let mended = change(&mut stage, &refused.state, "v").await;
     assert_eq!(mended.errors, Vec::<String>::new());
     assert!(unit_file(&stage, "cp-3").unwrap().contains("--v=1"));
+}
+
+/// The first call of a change is its push to the first host.
+#[tokio::test]
+async fn settings_whose_check_was_cut_off_are_checked_by_the_next_apply() {
+    let (mut stage, state) = created().await;
+    let before = unit_file(&stage, "cp-1");
+    stage.world.arm(Some((Fault::Die(Moment::After), 1)));
+    change(&mut stage, &state, "no-such-flag").await;
+    assert!(stage.world.has_struck());
+    assert_eq!(calls(&stage, "cp-1"), ["push"]);
+    assert!(unit_file(&stage, "cp-1").unwrap().contains("no-such-flag"));
+
+    stage.world.arm(None);
+    stage.engine.configure().await;
+    assert_refused(&change(&mut stage, &state, "no-such-flag").await);
+    assert_eq!(calls(&stage, "cp-1"), ["check"]);
+    assert_eq!(unit_file(&stage, "cp-1"), before);
 }
 
 #[tokio::test]
