@@ -42,7 +42,7 @@ impl FakeKubernetes {
 impl Kubernetes for FakeKubernetes {
     async fn version(&self) -> Result<String, KubernetesError> {
         self.serves()?;
-        Ok(self.world.change(|memory| memory.api_server_version.clone()).unwrap_or_else(|| VERSION.into()))
+        Ok(self.world.change(|memory| memory.api_server_versions.get(&self.host).cloned()).unwrap_or_else(|| VERSION.into()))
     }
 
     async fn apply(&self, objects: &[Value]) -> Result<(), KubernetesError> {

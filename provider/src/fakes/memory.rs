@@ -28,8 +28,8 @@ pub struct Memory {
     pub ticks: i64,
     /// The host whose etcd member leads while it runs.
     pub leader: Option<HostName>,
-    /// `None` where a test does not care.
-    pub api_server_version: Option<String>,
+    /// By host, where a test cares.
+    pub api_server_versions: BTreeMap<HostName, String>,
     /// The load-balancer host that has the virtual addresses.
     pub holder: Option<HostName>,
     /// Machines of others on the link, by what they have.

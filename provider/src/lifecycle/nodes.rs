@@ -177,9 +177,13 @@ async fn a_kubelet_whose_certificate_has_expired_gets_a_token_and_joins_again() 
 
 #[tokio::test]
 async fn a_kubelet_that_the_api_server_does_not_work_with_is_refused_before_anything_is_changed() {
-    for (version, expect) in [("v1.35.4", "is newer than the API server"), ("v1.40.0", "is too old for the API server")] {
+    for (host, version, expect) in [
+        ("cp-1", "v1.35.4", "is newer than the API server of cp-1"),
+        ("cp-3", "v1.35.4", "is newer than the API server of cp-3"),
+        ("cp-2", "v1.40.0", "is too old for the API server of cp-2"),
+    ] {
         let mut stage = Stage::of(row(NODES)).await;
-        stage.world.change(|memory| memory.api_server_version = Some(version.into()));
+        stage.world.change(|memory| memory.api_server_versions.insert(HostName::literal(host), version.into()));
         let before = stage.world.memory();
         let config = stage.config.clone();
         let refused = stage.attempt(&Value::Null, &config).await;
@@ -187,6 +191,20 @@ async fn a_kubelet_that_the_api_server_does_not_work_with_is_refused_before_anyt
         assert!(refused.state.is_null());
         stage.world_is(&before, "after the refusal");
     }
+}
+
+#[tokio::test]
+async fn an_apply_names_the_control_plane_host_that_does_not_say_its_version() {
+    let (mut stage, state) = created().await;
+    stage.world.change_host("cp-2", |host| host.answers = false);
+    let config = changed(&stage, &[LABELS]);
+    let applied = stage.attempt(&state, &config).await;
+    assert_eq!(applied.errors, Vec::<String>::new());
+    let said: Vec<&String> = applied.warnings.iter().filter(|said| said.contains("did not say which version")).collect();
+    assert!(
+        said.len() == 1 && said[0].contains("p-2 did not say") && said[0].contains("cp-1 (v1.36.2), cp-3 (v1.36.2)"),
+        "{said:?}"
+    );
 }
 
 #[tokio::test]

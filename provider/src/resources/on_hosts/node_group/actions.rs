@@ -1,7 +1,7 @@
 //! What the planner's steps and gates mean for nodes: joining, becoming Ready, draining, leaving. The API is reached through the
 //! first control-plane host that answers.
 
-use super::cluster::Cluster;
+use super::cluster::{self, Cluster, Versions};
 use super::config::Config;
 use super::drain::{Drained, drain};
 use super::facts::{self, Declared, Facts};
@@ -47,8 +47,10 @@ pub struct NodeActions {
     clock: Arc<dyn Clock>,
     control_plane: Arc<dyn Host>,
     api: Arc<dyn Kubernetes>,
-    /// Of the API server.
+    /// Of the API server that was reached.
     version: String,
+    /// Of all that were asked.
+    versions: Versions,
     tokens: Tokens,
     /// Among the node groups of the cluster.
     turn: Turn,
@@ -77,6 +79,7 @@ impl NodeActions {
             control_plane,
             api,
             version,
+            versions: Versions::default(),
             tokens: Tokens::default(),
             turn: shared.turns.in_cluster(&config.cluster.known().map(whose::uid_and_name).unwrap_or_default()),
             joined: Mutex::default(),
@@ -98,9 +101,16 @@ impl NodeActions {
         whose::refuse_to_leave_another_cluster(&*self.control_plane, join).await
     }
 
-    /// Before any host is reached.
-    pub fn check_version(&self) -> Result<(), Diagnostic> {
-        skew::check(&self.spec.kubernetes_version, &self.version)
+    /// Before any host of the group is reached.
+    pub async fn check_version(&mut self, shared: &Shared, config: &Config) -> Result<(), Diagnostic> {
+        let waiter = Waiter { clock: &*self.clock, cancelled: &self.cancelled };
+        self.versions = cluster::versions(shared, config, (self.control_plane.name(), &self.version), waiter).await?;
+        skew::check(&self.spec.kubernetes_version, &self.versions)
+    }
+
+    /// Control-plane hosts that did not say which version their API server is.
+    pub fn unasked(&self) -> Diagnostics {
+        skew::unasked(&self.spec.kubernetes_version, &self.versions)
     }
 
     pub async fn kube_proxy_kubeconfig(&self) -> Result<Vec<u8>, Diagnostic> {

@@ -158,9 +158,9 @@ impl HostResource for NodeGroup {
     }
 
     async fn actions(&self, shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, Diagnostic> {
-        let actions = NodeActions::connect(shared, config, call).await.map_err(again)?;
+        let mut actions = NodeActions::connect(shared, config, call).await.map_err(again)?;
         actions.refuse_another_cluster(&config.cluster).await?;
-        actions.check_version()?;
+        actions.check_version(shared, config).await?;
         Ok(actions)
     }
 
@@ -193,6 +193,7 @@ impl HostResource for NodeGroup {
 
     async fn settle(&self, actions: &NodeActions, _call: &Call, prior: Option<&Value>, response: &mut ApplyResponse) {
         actions.finish().await;
+        response.diagnostics.extend(actions.unasked());
         if response.diagnostics.has_errors()
             && let (Some(state), Some(prior)) = (&mut response.state, prior)
         {
