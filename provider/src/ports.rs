@@ -2,7 +2,7 @@
 //! so that every resource can be held to the engine's contract on fakes. The real ones stand at the end.
 
 use crate::etcd::{Cluster, EtcdClient, EtcdError, Snapshot, SnapshotPlace, Status};
-use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesApi, KubernetesError, MovablePod, NodeChange, NodeReport};
+use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesApi, KubernetesError, MovablePod, NodeChange, NodeReport, TheirField};
 use async_trait::async_trait;
 use bundle::{Bundle, Check, Digest, HostName, HostPath, Manifest, Observed, UnitName};
 use cloud::{Cloud, Connection, Connector};
@@ -87,7 +87,7 @@ pub trait Etcd: Send + Sync {
 #[async_trait]
 pub trait Kubernetes: Send + Sync {
     async fn version(&self) -> Result<String, KubernetesError>;
-    async fn apply(&self, objects: &[serde_json::Value]) -> Result<(), KubernetesError>;
+    async fn apply(&self, objects: &[serde_json::Value]) -> Result<Vec<TheirField>, KubernetesError>;
     async fn create_token(&self, token: &BootstrapToken, now: OffsetDateTime) -> Result<(), KubernetesError>;
     async fn delete_token(&self, token: &BootstrapToken) -> Result<(), KubernetesError>;
     async fn declare_nodes(&self, nodes: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError>;
@@ -247,7 +247,7 @@ impl Kubernetes for KubernetesApi {
     async fn version(&self) -> Result<String, KubernetesError> {
         KubernetesApi::version(self).await
     }
-    async fn apply(&self, objects: &[serde_json::Value]) -> Result<(), KubernetesError> {
+    async fn apply(&self, objects: &[serde_json::Value]) -> Result<Vec<TheirField>, KubernetesError> {
         KubernetesApi::apply(self, objects).await
     }
     async fn create_token(&self, token: &BootstrapToken, now: OffsetDateTime) -> Result<(), KubernetesError> {

@@ -2,7 +2,9 @@
 
 use super::memory::{Cluster, Node};
 use super::{FakeWorld, units};
-use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesError, MovablePod, NodeChange, NodeReport, TOKEN_VALIDITY};
+use crate::kubernetes::{
+    BootstrapToken, KnownNode, KubernetesError, MovablePod, NodeChange, NodeReport, TOKEN_VALIDITY, TheirField, take_out,
+};
 use crate::ports::Kubernetes;
 use async_trait::async_trait;
 use bundle::HostName;
@@ -45,15 +47,8 @@ impl Kubernetes for FakeKubernetes {
         Ok(self.world.change(|memory| memory.api_server_versions.get(&self.host).cloned()).unwrap_or_else(|| VERSION.into()))
     }
 
-    async fn apply(&self, objects: &[Value]) -> Result<(), KubernetesError> {
-        self.mutate("apply objects".into(), |cluster| {
-            for object in objects {
-                let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-                let key = format!("{} {}/{}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
-                cluster.objects.insert(key, object.clone());
-            }
-        })
-        .await
+    async fn apply(&self, objects: &[Value]) -> Result<Vec<TheirField>, KubernetesError> {
+        self.mutate("apply objects".into(), |cluster| objects.iter().flat_map(|object| apply(cluster, object)).collect()).await
     }
 
     async fn create_token(&self, token: &BootstrapToken, _now: OffsetDateTime) -> Result<(), KubernetesError> {
@@ -140,6 +135,26 @@ impl Kubernetes for FakeKubernetes {
         self.mutate(format!("delete node {node}"), |cluster| drop(cluster.nodes.remove(node))).await?;
         self.declare_nodes(&BTreeMap::from([(node.to_string(), None)])).await
     }
+}
+
+/// A field of others is not sent, and stays.
+fn apply(cluster: &mut Cluster, declared: &Value) -> Vec<TheirField> {
+    let text = |pointer: &str| declared.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let key = format!("{} {}/{}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
+    if cluster.applied.get(&key) == Some(declared) {
+        return Vec::new();
+    }
+    let mut object = declared.clone();
+    let theirs = cluster.theirs.get(&key).cloned().unwrap_or_default().into_iter().map(|(field, conflict)| TheirField {
+        declared: take_out(&mut object, &field),
+        object: key.clone(),
+        field,
+        conflict,
+    });
+    let theirs = theirs.collect();
+    cluster.applied.insert(key.clone(), declared.clone());
+    cluster.objects.insert(key, object);
+    theirs
 }
 
 fn amend<K: Ord + Clone>(values: &mut BTreeMap<K, String>, change: &BTreeMap<K, Option<String>>) {

@@ -134,6 +134,10 @@ pub struct Cluster {
     pub nodes: BTreeMap<String, Node>,
     pub declared: BTreeMap<String, String>,
     pub objects: BTreeMap<String, serde_json::Value>,
+    /// What was declared of each object when it was applied.
+    pub applied: BTreeMap<String, serde_json::Value>,
+    /// Field and conflict of what others have changed, by object.
+    pub theirs: BTreeMap<String, Vec<(String, String)>>,
     /// Tokens that may be used, with the end of their lives.
     pub tokens: BTreeMap<String, i64>,
     /// Every token that ever was.

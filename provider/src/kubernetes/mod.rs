@@ -7,12 +7,16 @@ mod known_node;
 mod node_report;
 mod nodes;
 mod objects;
+mod their_fields;
 mod token;
 
 pub use connection::KubernetesApi;
 pub use drain::MovablePod;
 pub use known_node::{KnownNode, NodeChange};
 pub use node_report::NodeReport;
+pub use their_fields::TheirField;
+#[cfg(test)]
+pub use their_fields::take_out;
 pub use token::{BootstrapToken, TOKEN_VALIDITY};
 
 use machines::MachineError;

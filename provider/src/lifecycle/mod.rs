@@ -27,6 +27,7 @@ mod other_host;
 mod other_life;
 mod others_on_cloud;
 mod outputs;
+mod own_objects;
 mod ownership;
 mod plans;
 mod promises;

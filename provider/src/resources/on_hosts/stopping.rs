@@ -82,7 +82,13 @@ async fn control_plane(gate: Option<Gate>) {
     };
     let snapshots = SnapshotPlace { folder: HostPath::literal("/var/lib/etcd-snapshots"), cluster: "demo".into(), kept: 3 };
     let endpoints = BTreeMap::from([(host(), endpoints)]);
-    let actions = ControlPlaneActions { endpoints, objects: Vec::new(), snapshots, snapshot_trigger: Field::Null };
+    let actions = ControlPlaneActions {
+        endpoints,
+        objects: Vec::new(),
+        snapshots,
+        snapshot_trigger: Field::Null,
+        theirs: Default::default(),
+    };
     match gate {
         Some(gate) => stops(async |fleet, _| actions.gate(fleet, &gate).await).await,
         None => stops(async |fleet, _| actions.snapshot_etcd(fleet).await).await,

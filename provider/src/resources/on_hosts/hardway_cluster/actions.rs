@@ -1,6 +1,7 @@
 //! What the planner's steps and gates mean for a control plane.
 
 use crate::etcd::{Cluster, EtcdError, Snapshot, SnapshotPlace};
+use crate::kubernetes::TheirField;
 use crate::ports::Host;
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
@@ -12,10 +13,10 @@ use machines::lines_that_matter;
 use render::component::{API_SERVER, Component, ETCD};
 use render::control_plane::{ADMIN_KUBECONFIG, Endpoints, KUBECTL};
 use rollout::{Gate, Membership};
-use schema::Field;
+use schema::{Diagnostic, Field};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub struct ControlPlaneActions {
@@ -24,6 +25,8 @@ pub struct ControlPlaneActions {
     pub objects: Vec<serde_json::Value>,
     pub snapshots: SnapshotPlace,
     pub snapshot_trigger: Field<String>,
+    /// Of the objects, what was left as others have changed it.
+    pub theirs: Mutex<Vec<TheirField>>,
 }
 
 /// A database of 8 GiB, the most that is allowed, on a slow disk.
@@ -59,7 +62,12 @@ impl Actions for ControlPlaneActions {
 
     async fn apply_objects(&self, fleet: &Fleet) -> Result<(), StepError> {
         let Some(machine) = fleet.first() else { return Ok(()) };
-        Ok(machine.kubernetes().await?.apply(&self.objects).await?)
+        let theirs = machine.kubernetes().await?.apply(&self.objects).await?;
+        theirs.iter().for_each(|field| fleet.progress.line(&format!("{field}, and stays as it is")));
+        if let Ok(mut kept) = self.theirs.lock() {
+            *kept = theirs;
+        }
+        Ok(())
     }
 
     /// By the first host, in the order of their names, whose member has a vote, knows the leader and all entries, and gives one.
@@ -89,6 +97,18 @@ fn taken(host: &HostName, snapshot: &Snapshot) -> String {
 }
 
 impl ControlPlaneActions {
+    /// What others have changed of the cluster's own objects, where something else is declared now.
+    pub fn left_to_others(&self) -> Option<Diagnostic> {
+        let theirs: Vec<String> = self.theirs.lock().ok()?.iter().map(ToString::to_string).collect();
+        let summary = "what others have changed of the cluster's own objects was left as it is";
+        let detail = format!(
+            "{}\n\nAll else of these objects was applied. To have a declared value, set it with kubectl; it is not compared again before the \
+             declared object changes.",
+            theirs.join("\n")
+        );
+        (!theirs.is_empty()).then(|| Diagnostic::warning(summary).detail(detail))
+    }
+
     /// Hosts whose members have what a quorum has. An apply that was cut off may have started them just now: they are waited for.
     async fn healthy_members<'a>(&self, fleet: &'a Fleet) -> Result<Vec<(&'a HostName, &'a Arc<dyn Host>)>, StepError> {
         let healthy = |cluster: Cluster| {

@@ -44,6 +44,7 @@ use rollout::control_plane::Snapshots;
 use rollout::{HostState, Membership};
 use schema::{Attribute, Diagnostic, Diagnostics, Field, Nesting, Schema, Type, Value, ValueAt, decode, encode};
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 const ETCD_ATTRIBUTE: &str = "etcd";
 const TRIGGER: &str = "snapshot_trigger";
@@ -64,7 +65,7 @@ impl HostResource for HardwayCluster {
         Schema::new(
             "etcd and the Kubernetes control plane as systemd units on your own hosts, with secrets encrypted at rest and an audit log.\n\n\
              Each host runs the API server, the controller manager, the scheduler, an etcd member and an approver of kubelet serving \
-             certificates. The cluster starts with roles for TLS bootstrap and with CoreDNS.\n\n\
+             certificates. The cluster starts with roles for TLS bootstrap and with CoreDNS. What others change of these objects, such as the Corefile or the number of replicas, stays.\n\n\
              A change goes from host to host, each healthy before the next. A change that could lose etcd's quorum is an error at plan. \
              Hosts neither join nor leave a cluster that exists.\n\n\
              What replaces a cluster is destroyed first, because both would need the same hosts. With `create_before_destroy`, which engines pass on \
@@ -223,11 +224,13 @@ impl HostResource for HardwayCluster {
                 kept: config.snapshots_kept(),
             },
             snapshot_trigger: config.snapshot_trigger(),
+            theirs: Mutex::default(),
         })
     }
 
     /// A snapshot that was not taken is still asked for.
-    async fn settle(&self, _actions: &ControlPlaneActions, _call: &Call, prior: Option<&Value>, response: &mut ApplyResponse) {
+    async fn settle(&self, actions: &ControlPlaneActions, _call: &Call, prior: Option<&Value>, response: &mut ApplyResponse) {
+        response.diagnostics.extend(actions.left_to_others());
         if response.diagnostics.has_errors()
             && let (Some(state), Some(prior)) = (&mut response.state, prior)
         {
