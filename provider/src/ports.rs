@@ -2,7 +2,9 @@
 //! so that every resource can be held to the engine's contract on fakes. The real ones stand at the end.
 
 use crate::etcd::{Cluster, EtcdClient, EtcdError, Snapshot, SnapshotPlace, Status};
-use crate::kubernetes::{BootstrapToken, KnownNode, KubernetesApi, KubernetesError, MovablePod, NodeChange, NodeReport, TheirField};
+use crate::kubernetes::{
+    BootstrapToken, KnownNode, KubernetesApi, KubernetesError, MovablePod, NodeChange, NodeReport, TheirField,
+};
 use async_trait::async_trait;
 use bundle::{Bundle, Check, Digest, HostName, HostPath, Manifest, Observed, UnitName};
 use cloud::{Cloud, Connection, Connector};
@@ -59,6 +61,7 @@ pub trait Host: Send + Sync {
     async fn take_over(&self, owner: &Incarnation) -> Result<(), MachineError>;
     async fn check(&self, owner: &Incarnation, checks: &[(UnitName, Check)]) -> Result<(), MachineError>;
     async fn prune(&self, owner: &Incarnation, keep: &Manifest, progress: &Progress) -> Result<(), MachineError>;
+    async fn prune_downloads(&self, owner: &Incarnation, bundle: &Bundle) -> Result<(), MachineError>;
     async fn remove(&self, owner: &Incarnation, manifest: &Manifest, progress: &Progress) -> Result<(), MachineError>;
     async fn start(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError>;
     async fn restart(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError>;
@@ -190,6 +193,9 @@ impl Host for Machine {
     }
     async fn prune(&self, owner: &Incarnation, keep: &Manifest, progress: &Progress) -> Result<(), MachineError> {
         Machine::prune(self, owner, keep, progress).await
+    }
+    async fn prune_downloads(&self, owner: &Incarnation, bundle: &Bundle) -> Result<(), MachineError> {
+        Machine::prune_downloads(self, owner, bundle).await
     }
     async fn remove(&self, owner: &Incarnation, manifest: &Manifest, progress: &Progress) -> Result<(), MachineError> {
         Machine::remove(self, owner, manifest, progress).await

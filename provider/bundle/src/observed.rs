@@ -1,6 +1,6 @@
 //! What a host has, as one read of it reports.
 
-use crate::{Digest, HostPath, Sysctl, UnitName};
+use crate::{Binary, Digest, HostPath, Sysctl, UnitName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The answer to one question: "of these files, units, modules, sysctls and binaries, what do you have?"
@@ -13,6 +13,13 @@ pub struct Observed {
     pub modules: BTreeSet<String>,
     pub sysctls: BTreeMap<Sysctl, String>,
     pub binaries: BTreeMap<HostPath, ObservedBinary>,
+}
+
+impl Observed {
+    /// Whether this program is what was installed at the path, and is there still.
+    pub fn has_program(&self, path: &HostPath, binary: &Binary) -> bool {
+        self.binaries.get(path).is_some_and(|found| binary.is(found))
+    }
 }
 
 /// A file as found on a host: mode, owner and digest.

@@ -5,12 +5,14 @@ use crate::script::{END, Script};
 use crate::{Incarnation, Machine, MachineError, Progress};
 use bundle::{Binary, Bundle, Digest, HostPath, Observed};
 use credentials::Url;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 /// For all programs of a host over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(3600);
+/// It may wait for another run on the host.
+const PRUNE_TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Machine {
     pub(crate) async fn install_binaries(
@@ -42,6 +44,16 @@ impl Machine {
                 Err(MachineError::Download { host, url, host_reason, own_reason })
             }
         }
+    }
+
+    /// Deletes from the host's store the downloads that no owner's programs there come from any more. Nothing is deleted while a record of
+    /// an older version does not say what its programs come from. Programs that are installed stay.
+    pub async fn prune_downloads(&self, owner: &Incarnation, bundle: &Bundle) -> Result<(), MachineError> {
+        let digests: BTreeSet<&Digest> = bundle.binaries.values().filter_map(|binary| binary.sha256.as_ref()).collect();
+        let list = digests.into_iter().map(|digest| format!("{digest}\n")).collect::<String>() + END;
+        let text = include_str!("scripts/downloads.sh");
+        let script = Script::new("deleting old downloads", text, &self.arguments(owner), PRUNE_TIMEOUT);
+        self.succeed(&script, list.as_bytes()).await.map(drop)
     }
 
     async fn fetch_and_install(
@@ -100,8 +112,7 @@ impl Machine {
 }
 
 fn missing<'a>(bundle: &'a Bundle, observed: &Observed) -> BTreeMap<&'a HostPath, &'a Binary> {
-    let is_there = |path: &HostPath, binary: &Binary| observed.binaries.get(path).is_some_and(|found| binary.is(found));
-    bundle.binaries.iter().filter(|(path, binary)| !is_there(path, binary)).collect()
+    bundle.binaries.iter().filter(|(path, binary)| !observed.has_program(path, binary)).collect()
 }
 
 /// What cannot be installed, and why.

@@ -136,7 +136,7 @@ fn render_unread(bundle: &Bundle, observed: &Observed) -> String {
 fn render_replaced(bundle: &Bundle, observed: &Observed) -> String {
     let is_new = |path: &&HostPath| match (bundle.files.get(*path), bundle.binaries.get(*path)) {
         (Some(file), _) => !is_as_declared(path, file, observed),
-        (None, Some(binary)) => observed.binaries.get(*path).is_none_or(|found| !binary.is(found)),
+        (None, Some(binary)) => !observed.has_program(path, binary),
         (None, None) => false,
     };
     let checked = bundle.units.values().filter(|unit| unit.check.is_some());

@@ -205,6 +205,12 @@ impl Host for FakeHost {
         .await
     }
 
+    /// The store is not remembered.
+    async fn prune_downloads(&self, owner: &Incarnation, _bundle: &Bundle) -> Result<(), MachineError> {
+        self.refuse_other(owner)?;
+        self.mutate("prune_downloads", |_, _| Ok(())).await
+    }
+
     async fn remove(&self, owner: &Incarnation, manifest: &Manifest, _progress: &Progress) -> Result<(), MachineError> {
         self.refuse_other(owner)?;
         let call = format!("{}: remove", self.name);

@@ -43,7 +43,7 @@ pub(super) fn push(
     for (path, binary) in &bundle.binaries {
         // Without a digest nothing can be verified.
         let Some(identity) = binary.identity() else { continue };
-        if observed.binaries.get(path).is_none_or(|found| !binary.is(found)) {
+        if !observed.has_program(path, binary) {
             host.programs.insert(path.clone(), identity.clone());
             if path.as_str().ends_with("/kubelet") {
                 host.kubelet_version = binary.url.reveal().split('/').find(|part| part.starts_with("v1.")).map(str::to_string);

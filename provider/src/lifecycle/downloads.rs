@@ -2,6 +2,7 @@
 
 use super::rows::{Change, row};
 use super::{Stage, complete, texts};
+use crate::fakes::{Fault, Moment};
 use schema::Value;
 
 const CLUSTER: &str = "k8s_hardway_cluster";
@@ -151,4 +152,33 @@ async fn a_digest_of_nothing_is_refused_with_the_keys_that_would_do() {
         assert!(errors[0].starts_with("Nothing is downloaded from https://dl.example/x"), "{errors:?}");
         assert!(errors[0].contains("https://dl.k8s.io/release/v1.36."), "{errors:?}");
     }
+}
+
+/// Hosts on which old downloads were deleted, in the order of the calls.
+fn pruned(stage: &Stage) -> Vec<String> {
+    let calls = stage.world.calls().into_iter();
+    calls.filter_map(|call| call.strip_suffix(": prune_downloads").map(str::to_string)).collect()
+}
+
+#[tokio::test]
+async fn old_downloads_go_after_all_hosts_run_with_new_programs_and_not_before() {
+    let mut stage = Stage::of(row(CLUSTER)).await;
+    let state = stage.create().await;
+    assert_eq!(pruned(&stage), Vec::<String>::new());
+    let config = upgraded(&stage, &stage.config.clone());
+    let planned = stage.engine.plan(CLUSTER, &state, &config).await.planned;
+    let before = stage.world.memory();
+    for at in 1.. {
+        stage.world.restore(&before);
+        stage.engine.configure().await;
+        stage.world.arm(Some((Fault::Fail(Moment::Before), at)));
+        let applied = stage.engine.apply(CLUSTER, &state, &config, &planned).await;
+        if applied.errors.is_empty() {
+            break;
+        }
+        assert_eq!(pruned(&stage), Vec::<String>::new(), "at call {at}");
+    }
+    let calls = stage.world.calls();
+    assert_eq!(pruned(&stage), ["cp-1", "cp-2", "cp-3"]);
+    assert!(calls.iter().rev().take(3).all(|call| call.ends_with(": prune_downloads")), "{calls:?}");
 }

@@ -13,6 +13,19 @@ mkdir -p "$work" "$store" || fail file "$store"
 printf %s "$list" >"$work/plan" || fail file "$work/plan"
 load_made
 
+# What is about to be fetched is noted first, so that downloads.sh of another owner does not delete it in between. The record of an
+# earlier version does not have the rest.
+note_downloads() {
+  lock_host
+  if [ -s "$record/binaries" ] && [ ! -f "$record/downloads" ]; then add_lines downloads incomplete; fi
+  noted=$(own downloads)
+  new=$(sed -n 's/^fetch \([^ ]*\) .*/\1/p' "$work/plan" | while read -r digest; do contains "$noted" "$digest" || echo "$digest"; done)
+  add_lines downloads "$new"
+  exec 8>&-
+}
+
+note_downloads
+
 digest_of() { sha256sum <"$1" | cut -c 1-64; }
 
 # download URL FILE: goes on with what is there. The URL is no argument, because it may hold a password.

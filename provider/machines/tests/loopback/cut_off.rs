@@ -128,6 +128,18 @@ async fn programs_are_installed_by_a_whole_list_only() {
 }
 
 #[tokio::test]
+async fn no_download_is_deleted_by_a_list_that_is_cut_off() {
+    let host = Host::start();
+    pushed(&host).await;
+    let digest = Digest::of(b"program");
+    host.write(&format!("cache/sha256/{digest}"), "program");
+    host.write(&format!("cache/sha256/{}", Digest::of(b"old")), "old");
+    let script = include_str!("../../src/scripts/downloads.sh");
+    check(&host, script, &arguments(""), &format!("{digest}\nend\n"));
+    assert_eq!(std::fs::read_dir(host.path("cache/sha256")).unwrap().count(), 1);
+}
+
+#[tokio::test]
 async fn a_secret_that_is_cut_off_takes_nobodys_place() {
     let host = Host::start();
     host.write("secret", "before");

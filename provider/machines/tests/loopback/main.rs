@@ -7,6 +7,7 @@ mod cleanup;
 mod connecting;
 mod cut_off;
 mod directories;
+mod downloads;
 mod facts;
 mod forwarding;
 mod gone_meanwhile;

@@ -10,13 +10,13 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A web server with ranges that notes what it is asked for.
-struct Server {
+pub struct Server {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    async fn start(files: &[(&str, &[u8])]) -> Server {
+    pub async fn start(files: &[(&str, &[u8])]) -> Server {
         let files: BTreeMap<String, Vec<u8>> = files.iter().map(|(path, content)| (path.to_string(), content.to_vec())).collect();
         let (files, asked) = (Arc::new(files), Arc::new(Mutex::new(Vec::new())));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -30,7 +30,7 @@ impl Server {
         Server { port, asked }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("http://user:canary@127.0.0.1:{}{path}?token=canary", self.port)
     }
 
@@ -73,11 +73,11 @@ fn archive(host: &Host) -> Vec<u8> {
     bytes
 }
 
-fn binary(url: String, content: &[u8], member: Option<&str>) -> Binary {
+pub fn binary(url: String, content: &[u8], member: Option<&str>) -> Binary {
     Binary { url: url.into(), sha256: Some(Digest::of(content)), member: member.map(Into::into) }
 }
 
-fn bundle(binaries: impl IntoIterator<Item = (HostPath, Binary)>) -> Bundle {
+pub fn bundle(binaries: impl IntoIterator<Item = (HostPath, Binary)>) -> Bundle {
     Bundle { binaries: binaries.into_iter().collect(), ..Bundle::default() }
 }
 

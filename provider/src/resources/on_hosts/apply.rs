@@ -186,7 +186,29 @@ impl Apply<'_> {
         if is_done && let Err(error) = self.renew_records(fleet, &touched, &observed).await {
             applied.diagnostics.push(machine_error(&error));
         }
+        if is_done {
+            self.prune_downloads(fleet, recorded).await;
+        }
         applied
+    }
+
+    /// Once everything runs with other programs than before: what those came from goes, also from hosts that an earlier apply changed.
+    async fn prune_downloads(&self, fleet: &Fleet, recorded: &BTreeMap<HostName, Manifest>) {
+        let has_other_programs = |(host, bundle): (&HostName, &Bundle)| {
+            recorded.get(host).is_some_and(|recorded| recorded.binaries != bundle.manifest().binaries)
+        };
+        if !self.desired.iter().any(has_other_programs) {
+            return;
+        }
+        let prunes = self.desired.iter().filter_map(|(host, bundle)| {
+            let machine = fleet.machines.get(host)?;
+            Some(async move { (host, machine.prune_downloads(&fleet.owner, bundle).await) })
+        });
+        for (host, pruned) in fleet.on_each(prunes).await {
+            if let Err(error) = pruned {
+                fleet.progress.line(&format!("{host}: old downloads are left: {error}"));
+            }
+        }
     }
 
     /// Records that an older version wrote get what they lack, where no step wrote to the host: a push without a difference, which
