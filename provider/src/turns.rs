@@ -1,5 +1,5 @@
 //! Node groups of one cluster that drain nodes in the same run: one after the other, each from its first drain until the nodes take pods
-//! again or are gone. Why stands in docs/adr/0057-node-groups-drain-in-turn.md.
+//! again or are gone. Why stands in docs/adr/0056-node-groups-drain-in-turn.md.
 
 use bundle::HostName;
 use std::collections::{BTreeMap, BTreeSet};
