@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(900);
 
 /// Of the folder `/var/lib/k8s-hardway/<owner>`. Version 1 added `identity`, `found`, `kept` and `kept-entries` to lists without one,
 /// version 2 the list `started`, and the `host` and its `machine-id` to `identity`, version 3 the `uid` of the owner there, version 4 the
-/// lists `holders` and `superseded`, and the network of a cluster to `identity`.
+/// lists `holders` and `superseded`, and the network of a cluster to `identity`. Each path says for itself whether `places` has it.
 pub const RECORD_VERSION: u32 = 4;
 
 /// Gets progress, in sentences that hold no secret.

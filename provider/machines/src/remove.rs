@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(900);
-const SCRIPT: &str = include_str!("scripts/remove.sh");
+const SCRIPT: &str = concat!(include_str!("scripts/remove_packages.sh"), "\n", include_str!("scripts/remove.sh"));
 /// What every push leaves on its host, and what a refusal names to who wants to clean a host without its state: `remove OWNER`. It goes
 /// with the last owner there.
 pub const REMOVE_PROGRAM: &str = "/var/lib/k8s-hardway/remove";

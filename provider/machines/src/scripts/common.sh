@@ -66,8 +66,9 @@ nil_uid=00000000-0000-0000-0000-000000000000
 # identity KEY: of the record; nothing where an older version wrote it.
 identity() { [ ! -f "$record/identity" ] || sed -n "s/^$1 //p" "$record/identity"; }
 
-# has_record: one that names nothing is what a run left that wrote nothing else.
-has_record() { [ -s "$record/files" ] || [ -s "$record/directories" ]; }
+# names_something RECORD: one that names nothing is what a run left that wrote nothing else.
+names_something() { [ -s "$1/files" ] || [ -s "$1/directories" ]; }
+has_record() { names_something "$record"; }
 
 # refuse_other HOST UID HOLDER: SSH may reach another machine than it should, an owner of the same name may have been created since, and
 # another state may have taken over what this one had. A record of an older version names no host, and is of the one owner that had the
@@ -127,17 +128,50 @@ elsewhere() {
   done
 }
 
-own() { if [ -f "$record/$1" ]; then cat "$record/$1"; fi; }
+# lines_of RECORD LIST
+lines_of() { if [ -f "$1/$2" ]; then cat "$1/$2"; fi; }
+own() { lines_of "$record" "$1"; }
+
+# place_in LIST PATH: sets $place to where the path was by a list `places`, nothing where that does not say.
+place_in() {
+  place=$newline$1$newline
+  case $place in
+  *"$newline$2$tab"*)
+    place=${place#*"$newline$2$tab"}
+    place=${place%%"$newline"*}
+    ;;
+  *) place= ;;
+  esac
+}
+
+# is_elsewhere LIST PATH: it is not where that list says that it was. A link took its place, or that of a directory above it: pods and
+# users who may write there can make one to anything. Sets $place, and $real to where it is now.
+is_elsewhere() {
+  place_in "$1" "$2"
+  real=$(readlink -f -- "$2")
+  [ -n "$place" ] && [ "$real" != "$place" ]
+}
+
+# store_backup RECORD PATH FILE: the file becomes what that record puts back in the path's place.
+store_backup() {
+  mkdir -p "$1/backup${2%/*}" &&
+    cp -a -- "$3" "$1/backup$2.part" &&
+    flush "$1/backup$2.part" &&
+    mv -fT -- "$1/backup$2.part" "$1/backup$2"
+}
 
 # flush FILE: a power cut may leave a file empty that was renamed before its content was written.
 flush() { sync "$1" 2>/dev/null || sync; }
 
-# add_lines LIST LINES: at once or not at all, because a path that is cut off is another path.
-add_lines() {
-  [ -n "$2" ] || return 0
+# add_lines LIST LINES
+add_lines() { add_lines_to "$record" "$1" "$2"; }
+
+# add_lines_to RECORD LIST LINES: at once or not at all, because a path that is cut off is another path.
+add_lines_to() {
+  [ -n "$3" ] || return 0
   {
-    { own "$1" && printf '%s\n' "$2"; } | cat >"$record/$1.part" && flush "$record/$1.part" && mv -f "$record/$1.part" "$record/$1"
-  } || fail file "$record/$1"
+    { lines_of "$1" "$2" && printf '%s\n' "$3"; } | cat >"$1/$2.part" && flush "$1/$2.part" && mv -f "$1/$2.part" "$1/$2"
+  } || fail file "$1/$2"
 }
 
 # write_stamp UNIT STAMP: as a whole or not at all.

@@ -26,15 +26,6 @@ refuse_filled() {
   done <plan/directories
 }
 
-back_up() {
-  {
-    mkdir -p "$record/backup${1%/*}" &&
-      cp -a -- "$1" "$record/backup$1.part" &&
-      flush "$record/backup$1.part" &&
-      mv -fT -- "$record/backup$1.part" "$record/backup$1"
-  } || fail file "$1"
-}
-
 # What a running unit reads, or a reboot would start it with, until check.sh knows that the program takes what comes in its place. What an
 # earlier push kept, which nobody checked, is what still runs.
 keep_replaced() {
@@ -62,8 +53,13 @@ record_files() {
   new=
   while read -r path; do
     contains "$mine" "$path" && continue
-    if [ -f "$path" ] || [ -L "$path" ]; then
-      contains "$theirs" "$path" || back_up "$path"
+    if contains "$theirs" "$path"; then
+      :
+    elif [ -f "$path" ] || [ -L "$path" ]; then
+      store_backup "$record" "$path" "$path" || fail file "$path"
+    else
+      # Of an earlier time when it was declared.
+      rm -f -- "$record/backup$path"
     fi
     new="$new${new:+$newline}$path"
   done <plan/files
@@ -156,18 +152,44 @@ set_sysctls() {
   done <plan/sysctls
 }
 
-# keep_directory PATH: what is in it now is not ours, nor is the directory.
+# keep_directory PATH: what is in it now is not ours, nor is the directory. Of what is in it, another owner may have made some, and knows
+# what was there before.
 keep_directory() {
   contains "$(own kept)" "$1" && return
-  add_lines kept-entries "$(find "$1/" -mindepth 1 -maxdepth 1)"
+  before=
+  if contains "$(elsewhere kept)" "$1"; then
+    before=$(elsewhere kept-entries | while IFS= read -r entry; do case $entry in "$1"/*) printf '%s\n' "$entry" ;; esac; done)
+  fi
+  add_lines kept-entries "${before:-$(find "$1/" -mindepth 1 -maxdepth 1)}"
+  note_places "$1"
   add_lines kept "$1"
+}
+
+# note_places PATHS: where each really is, by which a removal knows that it is still what it was. Only the first time; another owner may
+# have seen it earlier.
+note_places() {
+  noted=$(own places)
+  noted_elsewhere=$(elsewhere places)
+  new=$(printf '%s\n' "$1" | while read -r path; do
+    place_in "$noted" "$path"
+    [ -z "$place" ] || continue
+    place_in "$noted_elsewhere" "$path"
+    printf '%s\t%s\n' "$path" "${place:-$(readlink -f -- "$path")}"
+  done)
+  add_lines places "$new"
 }
 
 make_directories() {
   mine=$(own directories)
   theirs=$(elsewhere directories)
+  places=$(elsewhere places)
+  known=
   while read -r mode user if_filled path; do
-    contains "$mine" "$path" && [ -d "$path" ] && continue
+    if contains "$mine" "$path" && [ -d "$path" ]; then
+      # In the record of an earlier version; a link may not be from before.
+      [ -L "$path" ] || known="$known${known:+$newline}$path"
+      continue
+    fi
     if [ "$if_filled" = keep ] && is_filled "$path" && ! contains "$theirs" "$path"; then
       keep_directory "$path"
       continue
@@ -180,7 +202,13 @@ make_directories() {
       chown "$user" "$path.k8s-hardway" || fail owner "$user"
       contains "$mine" "$path" || add_lines directories "$path"
       mv -T "$path.k8s-hardway" "$path" || fail file "$path"
+      note_places "$path"
+    elif contains "$theirs" "$path" && is_elsewhere "$places" "$path"; then
+      progress "$path keeps its mode and owner: it was $place and is $real now"
+      note_places "$path"
+      add_lines directories "$path"
     else
+      note_places "$path"
       # Somebody made it, empty: a removal leaves it as it was.
       contains "$theirs" "$path" || add_lines found "$(stat -L -c '%a %u:%g %n' "$path")"
       chown "$user" "$path" || fail owner "$user"
@@ -188,6 +216,7 @@ make_directories() {
       add_lines directories "$path"
     fi
   done <plan/directories
+  [ -z "$known" ] || note_places "$known"
 }
 
 # A unit that reads a new file again by itself has yet to do so; who is cut off before that was seen must find it out. A unit that was
@@ -220,8 +249,9 @@ place() {
 # files/N holds what goes into one directory.
 place_files() {
   here=$(stat -c %m .)
+  while read -r _ directory; do make_parents "$directory"; done <plan/places
+  note_places "$(sed -n 's|^[0-9]* \(/.*\)|\1|p' plan/places)"
   while read -r number directory; do
-    make_parents "$directory"
     rm -f "$directory/.k8s-hardway.$owner".*
     set --
     for file in "files/$number"/* "files/$number"/.[!.]*; do

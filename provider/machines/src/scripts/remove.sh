@@ -84,19 +84,51 @@ clean_up() {
 
 # --- files
 
+# heir LIST PATH: the record of another owner that names the path in that list.
+heir() {
+  for other in "$state"/*/; do
+    other=${other%/}
+    if [ "$other" != "$record" ] && contains "$(lines_of "$other" "$1")" "$2"; then echo "$other" && return; fi
+  done
+}
+
+has_backup() { [ -e "$1/backup$2" ] || [ -L "$1/backup$2" ]; }
+
+# The last owner that has a file puts back what was there before the first.
+hand_backup_over() {
+  has_backup "$record" "$1" || return 0
+  other=$(heir files "$1")
+  has_backup "$other" "$1" || store_backup "$other" "$1" "$record/backup$1" || problem "$1"
+}
+
+put_back() {
+  beside=${1%/*}/.k8s-hardway.$owner.back
+  # cp would write through a link of that name.
+  rm -f -- "$beside"
+  [ ! -d "${1%/*}" ] || { cp -a "$record/backup$1" "$beside" && mv -fT "$beside" "$1"; }
+}
+
 # A backup stays until the record goes, so that a removal that was cut off can be run again.
 remove_files() {
   theirs=$(elsewhere files)
+  directory=-
   while read -r path; do
-    contains "$theirs" "$path" && continue
-    if [ -e "$record/backup$path" ] || [ -L "$record/backup$path" ]; then
-      beside=${path%/*}/.k8s-hardway.$owner.back
-      [ ! -d "${path%/*}" ] || { cp -a "$record/backup$path" "$beside" && mv -fT "$beside" "$path"; } || problem "$path"
-    else
-      rm -f -- "$path" || problem "$path"
+    if contains "$theirs" "$path"; then
+      hand_backup_over "$path"
+      continue
     fi
+    if [ "${path%/*}" != "$directory" ]; then
+      directory=${path%/*}
+      if is_elsewhere "$places" "$directory"; then is_left=yes; else is_left=no; fi
+      [ "$is_left" = no ] || stays_behind "$directory"
+    fi
+    if [ "$is_left" = yes ]; then continue; fi
+    if has_backup "$record" "$path"; then put_back "$path" || problem "$path"; else rm -f -- "$path" || problem "$path"; fi
   done <"$work"
 }
+
+# stays_behind PATH: nobody of us has put anything there.
+stays_behind() { progress "$real stays with all that is in it: $1 was made a link to it"; }
 
 # files that are ours by the record, or, when it names none, by their content
 list_files() {
@@ -157,8 +189,8 @@ delete_tree() {
   rm -rf --one-file-system -- "$1" 2>"$record/said"
 }
 
-# found DIRECTORY: `MODE OWNER` of one that was there before, empty.
-found() { own found | while read -r was by path; do [ "$path" != "$1" ] || echo "$was $by"; done | head -n 1; }
+# found RECORD DIRECTORY: `MODE OWNER` of one that was there before, empty.
+found() { lines_of "$1" found | while read -r was by path; do [ "$path" != "$2" ] || echo "$was $by"; done | head -n 1; }
 
 # give_back DIRECTORY REAL `MODE OWNER`: empty again, as it was.
 give_back() {
@@ -167,8 +199,6 @@ give_back() {
     problem "$1" "$(tail -n 1 "$record/said")"
     return
   fi
-  # Earlier versions noted the mode of a link in place of the directory's.
-  if [ -L "$1" ] && [ "${3% *}" = 777 ]; then return; fi
   { chmod "${3% *}" "$2" && chown "${3#* }" "$2"; } || problem "$1"
 }
 
@@ -180,6 +210,10 @@ empty_kept() {
   own kept >"$work"
   while read -r path; do
     contains "$theirs" "$path" && continue
+    if is_moved "$path"; then
+      stays_behind "$path"
+      continue
+    fi
     # Earlier versions saw nothing in a directory behind a link.
     case $before in *"$path/"*) ;; *) progress "$path keeps what is in it: its record does not say what was there before" && continue ;; esac
     for entry in "$path"/* "$path"/.[!.]* "$path"/..?*; do
@@ -190,18 +224,43 @@ empty_kept() {
   done <"$work"
 }
 
+# is_moved DIRECTORY: also where the record, of an earlier version, does not say what it was.
+is_moved() {
+  ! is_elsewhere "$places" "$1" || return 0
+  [ -z "$place" ] && [ -L "$1" ]
+}
+
+# leave_moved DIRECTORY: of one that we made, the link in its place goes.
+leave_moved() {
+  stays_behind "$1"
+  [ -L "$1" ] && [ -z "$before" ] || return 0
+  [ -z "$place" ] || [ "$(readlink -f -- "${1%/*}")/${1##*/}" = "$place" ] || return 0
+  rm -f -- "$1" || problem "$1"
+}
+
+# The last owner that has a directory gives it back as it was before the first.
+hand_found_over() {
+  [ -n "$before" ] || return 0
+  other=$(heir directories "$1")
+  [ -n "$(found "$other" "$1")" ] || add_lines_to "$other" found "$before $1"
+  place_in "$(lines_of "$other" places)" "$1"
+  [ -z "$place" ] || return 0
+  place_in "$places" "$1"
+  [ -z "$place" ] || add_lines_to "$other" places "$1$tab$place"
+}
+
 # Never into what is mounted below.
 remove_directories() {
   theirs=$(elsewhere directories)
   own directories >"$work"
   while read -r path; do
-    if contains "$theirs" "$path" || [ ! -e "$path" ]; then continue; fi
-    before=$(found "$path")
-    real=$(readlink -f -- "$path")
-    if [ -L "$path" ] && [ -z "$before" ]; then
-      # Somebody moved it.
-      progress "$real stays with all that is in it: $path was made a link to it"
-      rm -f -- "$path" || problem "$path"
+    before=$(found "$record" "$path")
+    if contains "$theirs" "$path"; then
+      hand_found_over "$path"
+    elif [ ! -e "$path" ] && [ ! -L "$path" ]; then
+      continue
+    elif is_moved "$path"; then
+      leave_moved "$path"
     elif ! unmount_below "$real"; then
       problem "$path" "$(cat "$record/said")"
     elif [ -n "$before" ]; then
@@ -214,7 +273,7 @@ remove_directories() {
   done <"$work"
 }
 
-# --- kernel settings, packages, folders
+# --- kernel settings, folders
 
 restore_sysctls() {
   theirs=$(elsewhere sysctls | cut -f 1)
@@ -226,99 +285,6 @@ restore_sysctls() {
     path=/proc/sys/$(printf '%s' "$key" | tr . /)
     [ ! -e "$path" ] || printf '%s\n' "$value" 2>/dev/null >"$path" || progress "sysctl $key keeps its value: the kernel does not take $value"
   done <"$work"
-}
-
-# Packages of ours that something needs by now which is not, that somebody has asked for since, or whose service somebody uses, stay.
-remove_packages() {
-  packages=$(lines_without "$(own packages)" "$(elsewhere packages)")
-  [ -n "$packages" ] || return 0
-  if command -v apt-get >/dev/null; then purge_by_apt; else remove_by_dnf; fi
-}
-
-stays() { progress "package $1 stays: $2"; }
-
-# What a purge of this package by itself would take away.
-apt_takes() { apt-get -s purge "$1" </dev/null 2>/dev/null | sed -nE 's/^(Purg|Remv) ([^ ]*).*/\2/p'; }
-
-# A service that the push had left off and somebody has switched on since.
-used_unit() {
-  for file in $(dpkg -L "$1" 2>/dev/null | grep -E '^(/usr)?/lib/systemd/system/[^@/]*\.(service|socket|timer)$'); do
-    [ "$(systemctl is-enabled "${file##*/}" 2>/dev/null)" != enabled ] || { echo "${file##*/}" && return; }
-  done
-}
-
-# With what they depend on, which a purge by itself would show.
-keep_used() {
-  for package in $packages; do
-    unit=$(used_unit "$package")
-    [ -n "$unit" ] || continue
-    for needs in "$package" $(apt_takes "$package"); do
-      contains "$packages" "$needs" || continue
-      stays "$needs" "somebody has switched $unit on"
-      packages=$(lines_without "$packages" "$needs")
-    done
-  done
-}
-
-purge_by_apt() {
-  # shellcheck disable=SC2086 # one word for each
-  packages=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $packages 2>/dev/null |
-    sed -n 's/ \(installed\|config-files\|unpacked\|half-installed\|half-configured\)$//p')
-  # shellcheck disable=SC2086
-  [ -z "$packages" ] || asked_for=$(lines_without "$(apt-mark showmanual $packages 2>/dev/null)" "$(own packages-manual)")
-  # A record of an earlier version does not say what was asked for by us.
-  [ -f "$record/packages-manual" ] || asked_for=
-  for package in $packages; do
-    contains "$asked_for" "$package" || continue
-    stays "$package" "somebody has installed it since"
-    packages=$(lines_without "$packages" "$package")
-  done
-  keep_used
-  changed=yes
-  while [ "$changed" = yes ]; do
-    changed=no
-    for package in $packages; do
-      others=$(lines_without "$(apt_takes "$package")" "$packages")
-      [ -n "$others" ] || continue
-      stays "$package" "$(echo "$others" | tr '\n' ' ')would go with it"
-      packages=$(lines_without "$packages" "$package")
-      changed=yes
-    done
-  done
-  [ -n "$packages" ] || return 0
-  progress "removing packages $(printf '%s\n' "$packages" | tr '\n' ' ')"
-  # A purge takes the configuration too, that of before as well. Those first: a purge of what they need would purge them.
-  rest=$(lines_without "$packages" "$(own packages-configured)")
-  take_by_apt remove "$(lines_without "$packages" "$rest")"
-  take_by_apt purge "$rest"
-}
-
-take_by_apt() {
-  # shellcheck disable=SC2086 # one word for each
-  set -- "$1" $2
-  [ $# -gt 1 ] || return 0
-  DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@" </dev/null || problem "packages $*"
-}
-
-# rpm says whether anything needs a package; dnf would take it along.
-remove_by_dnf() {
-  changed=yes
-  while [ "$changed" = yes ]; do
-    changed=no
-    for package in $packages; do
-      if rpm -q "$package" >/dev/null 2>&1; then
-        rpm -e --test "$package" >/dev/null 2>"$record/needed" || continue
-        progress "removing package $package"
-        dnf -y remove --noautoremove "$package" </dev/null || problem "package $package"
-      fi
-      packages=$(lines_without "$packages" "$package")
-      changed=yes
-    done
-  done
-  for package in $packages; do
-    rpm -e --test "$package" >/dev/null 2>"$record/needed"
-    stays "$package" "$(tail -n 1 "$record/needed" | sed 's/^[[:space:]]*//')"
-  done
 }
 
 # Deepest first; what holds anything else stays.
@@ -340,6 +306,7 @@ keep_in_record() { # kind list
 }
 
 work=$record/work
+places=$(own places)
 list_files | sort -u >"$work"
 refuse_unknown
 stop_units

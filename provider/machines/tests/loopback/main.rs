@@ -12,6 +12,8 @@ mod facts;
 mod forwarding;
 mod gone_meanwhile;
 mod host;
+mod inherited;
+mod links;
 mod logging_in;
 mod lost_records;
 mod mounts;

@@ -130,7 +130,8 @@ async fn with_dnf_too() {
     host.write("fake/frob", "");
     host.write_program("bin/dnf", "#!/bin/sh\necho \"$4\" >>\"$FAKE/dnf\"; [ \"$4\" != frob ] || rm \"$FAKE/frob\"\n");
     // As if there were no apt.
-    let script = include_str!("../../src/scripts/remove.sh").replace("command -v apt-get >/dev/null", "false");
+    let scripts = concat!(include_str!("../../src/scripts/remove_packages.sh"), include_str!("../../src/scripts/remove.sh"));
+    let script = scripts.replace("command -v apt-get >/dev/null", "false");
     let arguments = crate::cut_off::arguments("all");
     let said = crate::cut_off::run(&host, &["dash"], &script, &arguments, b"end\n").stdout;
     let said = String::from_utf8(said).unwrap();
