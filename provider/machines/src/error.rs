@@ -8,6 +8,7 @@ use std::fmt;
 /// nobody took, or that broke off, as while a host boots; `Stopped` is one that the user did not want to wait for any longer.
 /// `Authentication` names in `tried` also the sources of keys that were passed over; after `TooManyKeys` of one source the host hung up.
 /// `Removed` is what another run did while this one waited for it; `Unrecorded` are files that a state names, with another content and without a record.
+/// `Taken`: `found` is the owner that came first, where a host takes one of a kind.
 #[derive(Clone, Debug)]
 pub enum MachineError {
     Connect { host: String, reason: String, may_pass: bool },
@@ -44,6 +45,7 @@ pub enum MachineError {
     Filled { host: String, path: String, reason: String },
     Remove { host: String, object: String, reason: String },
     Removed { host: String, owner: String },
+    Taken { host: String, found: String },
     Unrecorded { host: String, path: String },
     Forward { host: String, destination: String, reason: String },
     Answer { host: String, operation: String, answer: String },
@@ -97,6 +99,7 @@ impl MachineError {
             E::Filled { host, path, .. } => format!("{path} on {host} has content that is not this provider's"),
             E::Remove { host, object, .. } => format!("cannot remove {object} from {host}"),
             E::Removed { host, owner } => format!("{owner} was removed from {host} while this run waited for that"),
+            E::Taken { host, found } => format!("{host} belongs to {found}"),
             E::Unrecorded { host, .. } => format!("nothing on {host} is known to be of this resource"),
             E::Forward { host, destination, .. } => format!("cannot reach {destination} through {host}"),
             E::Answer { host, operation, .. } => {
@@ -128,6 +131,9 @@ impl MachineError {
             | E::Sudo { .. }
             | E::Forward { .. } => self.detail_of_connection(),
             E::Digest { .. } | E::Download { .. } | E::Binary { .. } | E::Package { .. } => self.detail_of_installation(),
+            E::OtherHost { .. } | E::OtherUid { .. } | E::Removed { .. } | E::Taken { .. } | E::Unrecorded { .. } => {
+                self.detail_of_refusal()
+            }
             _ => self.detail_of_operation(),
         }
     }
@@ -195,7 +201,7 @@ impl MachineError {
         }
     }
 
-    fn detail_of_operation(&self) -> String {
+    fn detail_of_refusal(&self) -> String {
         use MachineError as E;
         match self {
             E::OtherHost { host, found } => format!(
@@ -211,6 +217,25 @@ impl MachineError {
                 "The record there names uid {found}: it was created after this state was written, or from another state. Nothing was read \
                  from it or changed on it. Use the state that has this uid, or take the resource out of this one"
             ),
+            E::Removed { .. } => {
+                "Another run destroyed it. Nothing was changed on this host. If it is to be there, apply again".into()
+            }
+            E::Taken { found, .. } => format!(
+                "It was set up since this run looked at it, and a host takes one resource of this kind. Nothing was changed on it. Take the host out \
+                 of this configuration or out of that of {found}, and apply again"
+            ),
+            E::Unrecorded { path, .. } => format!(
+                "The record there is lost, and of the files that the state names none has the content that was written: {path} has another. \
+                 Nothing was removed. If nobody needs these files, delete them there and run this again; if what is there now is somebody \
+                 else's, take the resource out of the state (`terraform state rm` or `tofu state rm`)"
+            ),
+            _ => String::new(),
+        }
+    }
+
+    fn detail_of_operation(&self) -> String {
+        use MachineError as E;
+        match self {
             E::Lost { reason, .. } => format!("{reason}. Running the same again is safe and continues from what it finds"),
             E::Timeout { .. } => "Look for what hangs there; running the same again is safe".into(),
             E::Script { reason, .. } => reason.clone(),
@@ -242,14 +267,6 @@ impl MachineError {
             E::Remove { reason, .. } => {
                 format!("{reason}. The record of what is left is kept there; running destroy again is safe")
             }
-            E::Removed { .. } => {
-                "Another run destroyed it. Nothing was changed on this host. If it is to be there, apply again".into()
-            }
-            E::Unrecorded { path, .. } => format!(
-                "The record there is lost, and of the files that the state names none has the content that was written: {path} has another. \
-                 Nothing was removed. If nobody needs these files, delete them there and run this again; if what is there now is somebody \
-                 else's, take the resource out of the state (`terraform state rm` or `tofu state rm`)"
-            ),
             E::NoContent { .. } => {
                 "Its content is not at hand: it is made of what the configuration gives, such as pki, which ignore_changes \
                                    takes away. Apply once without ignore_changes"

@@ -54,6 +54,10 @@ pub struct Owner(String);
 #[error("owner {0:?} is not a name of letters, digits and ._- that begins with a letter or digit, at most 128")]
 pub struct OwnerError(String);
 
+/// Kinds of which a host takes one: their files stand at the same paths whatever their name is. Scripts look for the others again, under
+/// the host's lock: `other_of_kind` in common.sh.
+const ONE_PER_HOST: [&str; 2] = ["k8s_hardway_cluster", "k8s_node_group"];
+
 impl Owner {
     pub fn parse(value: impl Into<String>) -> Result<Self, OwnerError> {
         let value = value.into();
@@ -63,6 +67,16 @@ impl Owner {
     }
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// `k8s_hardway_cluster`.
+    pub fn kind(&self) -> &str {
+        self.0.split_once('.').map_or(&self.0, |(kind, _)| kind)
+    }
+
+    /// Whether a host takes one of its kind.
+    pub fn is_one_per_host(&self) -> bool {
+        ONE_PER_HOST.contains(&self.kind())
     }
 }
 
@@ -165,6 +179,7 @@ impl Machine {
             "other-host" => MachineError::OtherHost { host, found: object },
             "other-uid" => MachineError::other_uid(host, &object),
             "taken-over" => MachineError::TakenOver { host, owner: object },
+            "taken" => MachineError::Taken { host, found: object },
             "removed" => MachineError::Removed { host, owner: object },
             "unrecorded" => MachineError::Unrecorded { host, path: object },
             "cut-off" => MachineError::Lost { host, operation, reason: format!("{object}: {reason}") },
@@ -192,6 +207,14 @@ fn in_short(said: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scripts_and_the_provider_know_the_same_kinds_of_which_a_host_takes_one() {
+        let patterns: Vec<String> = ONE_PER_HOST.iter().map(|kind| format!("{kind}.*")).collect();
+        assert!(script::COMMON.contains(&format!("  case $owner in\n  {}) ;;\n", patterns.join(" | "))));
+        let is_one = |owner: &str| Owner::parse(owner).unwrap().is_one_per_host();
+        assert_eq!(["k8s_node_group.demo.gpu", "k8s_node_group", "k8s_lb_vrrp.api"].map(is_one), [true, true, false]);
+    }
 
     #[test]
     fn an_owner_is_a_plain_folder_name() {

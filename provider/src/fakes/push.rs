@@ -20,6 +20,9 @@ pub(super) fn push(
     if let Some((path, _)) = doomed.iter().find(|(_, file)| file.content.bytes().is_none()) {
         return Err(MachineError::NoContent { host: name.to_string(), path: path.to_string() });
     }
+    if let Some(found) = taken_by(host, &owner.name) {
+        return Err(MachineError::Taken { host: name.to_string(), found: found.to_string() });
+    }
     if let Some(path) = bundle.data_directories.iter().find_map(|(path, new)| refused(host, path, new)) {
         return Err(MachineError::Filled { host: name.to_string(), path: path.to_string(), reason: "it holds something".into() });
     }
@@ -102,6 +105,12 @@ fn is_as_declared(path: &HostPath, file: &bundle::File, observed: &Observed) -> 
         .files
         .get(path)
         .is_some_and(|found| found.mode == file.mode && found.owner == file.owner && Some(&found.sha256) == file.content.digest())
+}
+
+/// Who came first where a host takes one of a kind.
+fn taken_by<'a>(host: &'a HostMemory, owner: &Owner) -> Option<&'a Owner> {
+    let is_free = !owner.is_one_per_host() || host.records.contains_key(owner);
+    host.records.keys().find(|other| !is_free && other.kind() == owner.kind())
 }
 
 /// A directory with content that is in no record.

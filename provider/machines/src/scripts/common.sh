@@ -82,6 +82,27 @@ refuse_other() {
   [ -z "$3" ] || ! contains "$(own superseded)" "$3" || fail taken-over "${record##*/}"
 }
 
+# other_of_kind: who else has this host, of a kind of which a host takes one: their files stand at the same paths whatever their name is.
+other_of_kind() {
+  case $owner in
+  k8s_hardway_cluster.* | k8s_node_group.*) ;;
+  *) return 0 ;;
+  esac
+  for other in "$state/${owner%%.*}".*/; do
+    other=${other%/}
+    if [ "$other" != "$record" ] && names_something "$other"; then echo "${other##*/}" && return; fi
+  done
+}
+
+# refuse_taken: what a record has, it keeps; a host without one for this owner goes to whom it came first.
+refuse_taken() {
+  ! has_record || return 0
+  other=$(other_of_kind)
+  [ -n "$other" ] || return 0
+  [ -d "$record" ] || rm -f "$lock"
+  fail taken "$other"
+}
+
 # open_record OWNER HOST UID HOLDER: one script at a time works on an owner's record, if it is that of this host and this life of the owner.
 # Makes none: see make_record.
 open_record() {

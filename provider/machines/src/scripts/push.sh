@@ -4,6 +4,8 @@
 open_record "$1" "$2" "$3" "$4"
 holder=$4
 lock_host
+# The provider has looked, and another run of it may have pushed since.
+refuse_taken
 make_record
 let_start
 exec 1>&2

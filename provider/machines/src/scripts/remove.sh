@@ -75,7 +75,13 @@ stop_units() {
 
 # --- what components did to the kernel
 
+# Not while they do it for another owner, which takes what its components did away when it goes.
 clean_up() {
+  other=$(other_of_kind)
+  if [ -n "$other" ]; then
+    progress "what components did to the kernel stays: $other has this host too"
+    return
+  fi
   for file in "$record"/cleanup/*; do
     [ -f "$file" ] || continue
     sh "$file" </dev/null >"$record/said" 2>&1 || progress "a cleanup command ended with status $?: $(tail -n 1 "$record/said")"

@@ -1,6 +1,8 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
 # units.sh OWNER HOST UID HOLDER start|restart|reload|stop|withdraw|note: standard input holds `UNIT STAMP`, STAMP being - for all but `note`, at last `end`.
 open_record "$1" "$2" "$3" "$4"
+# Its units have the same names.
+refuse_taken
 verb=$5
 exec 1>&2
 units='' stamps='' ended=no

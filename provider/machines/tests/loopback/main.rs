@@ -26,5 +26,6 @@ mod programs;
 mod pushing;
 mod remove_program;
 mod removing;
+mod taken;
 mod taken_over;
 mod units;

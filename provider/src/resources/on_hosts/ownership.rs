@@ -15,8 +15,6 @@ use rollout::{EtcdData, History};
 use schema::{Diagnostic, Diagnostics};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Kinds of which a host takes one: their files stand at the same paths whatever their name is.
-const ONE_PER_HOST: [&str; 2] = ["k8s_hardway_cluster", "k8s_node_group"];
 /// The last line of a certificate.
 const END: &str = "-----END CERTIFICATE-----\n";
 const API_SERVER: &str = "kube-apiserver.service";
@@ -186,20 +184,20 @@ fn other_authority(claim: &Claim, found: &Inventory) -> Option<Cluster> {
 }
 
 fn records_of_clusters(found: &Inventory) -> Vec<(Owner, Record)> {
-    let is_one = |owner: &&Owner| ONE_PER_HOST.contains(&kind(owner));
-    found.records.iter().filter(|(owner, _)| is_one(owner)).map(|(owner, record)| (owner.clone(), record.clone())).collect()
+    found
+        .records
+        .iter()
+        .filter(|(owner, _)| owner.is_one_per_host())
+        .map(|(owner, record)| (owner.clone(), record.clone()))
+        .collect()
 }
 
-fn kind(owner: &Owner) -> &str {
-    owner.as_str().split_once('.').map_or(owner.as_str(), |(kind, _)| kind)
-}
-
-/// Who has the host, where only one may.
+/// Who has the host, where only one may. The push looks again, under the host's lock.
 fn taken_by_others(claim: &Claim, found: &Inventory) -> Vec<Finding> {
-    if !ONE_PER_HOST.contains(&kind(&claim.owner.name)) {
+    if !claim.owner.name.is_one_per_host() {
         return Vec::new();
     }
-    let is_other = |owner: &Owner| *owner != claim.owner.name && kind(owner) == kind(&claim.owner.name);
+    let is_other = |owner: &Owner| *owner != claim.owner.name && owner.kind() == claim.owner.name.kind();
     let others = found.records.iter().filter(|(owner, _)| is_other(owner));
     let others = others.map(|(owner, record)| Finding::OtherOwner(owner.clone(), record.clone()));
     let installations = INSTALLATIONS.iter().filter(|(path, _)| found.filled.contains(&HostPath::literal(path)));
