@@ -2,8 +2,8 @@
 //! kubelet runs. The script is the one of nodes; where the host is a node too, both keep the same routes.
 
 use super::{Context, KUBE_PROXY_KUBECONFIG, KUBECTL};
-use crate::component::POD_ROUTES;
-use crate::node::{POD_NETWORK_SCRIPT, SHARES_FUNCTIONS, shares};
+use crate::component::{POD_NETWORK, POD_ROUTES};
+use crate::node::{POD_NETWORK_SCRIPT, SHARES_FUNCTIONS, flush_routes, shares};
 use bundle::{Bundle, File, HostPath};
 
 const SCRIPT_PATH: &str = "/usr/local/lib/k8s-hardway/pod-routes";
@@ -41,6 +41,6 @@ WantedBy=multi-user.target
     );
     let reads = [SCRIPT_PATH, FUNCTIONS_PATH, KUBECTL, KUBE_PROXY_KUBECONFIG].map(HostPath::literal);
     POD_ROUTES.add(bundle, unit_file, reads);
-    bundle.clean_up("pod-routes", "ip -4 route flush proto 77; ip -6 route flush proto 77; true");
+    bundle.clean_up("pod-routes", flush_routes(&POD_NETWORK) + "; true");
     bundle.packages.insert("ip".into(), "iproute2".into());
 }

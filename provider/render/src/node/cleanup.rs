@@ -2,16 +2,26 @@
 //! runs after the units have stopped and succeeds on a host where there is nothing to undo.
 
 use super::{BOOTSTRAP_KUBECONFIG, CNI_CONFIGURATION, Context};
+use crate::component::{Component, POD_ROUTES};
 use crate::spec::{PodNetwork, ProxyMode};
 use bundle::Bundle;
 
 const KILL_CONTAINERS: &str = include_str!("kill-containers.sh");
 const UNMOUNT_CONTAINERS: &str = include_str!("unmount-containers.sh");
+const NAMED_NAMESPACES: &str = include_str!("namespaces.awk");
 const DELETE_CHAINS: &str = include_str!("delete-chains.sh");
+
+/// A control-plane host that is a node too keeps the same routes twice: they go with the last unit that keeps them.
+pub(crate) fn flush_routes(other: &Component) -> String {
+    format!(
+        "ls /var/lib/k8s-hardway/*/units/{} >/dev/null 2>&1 || {{ ip -4 route flush proto 77; ip -6 route flush proto 77; }}",
+        other.unit()
+    )
+}
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     bundle.clean_up("containers", KILL_CONTAINERS);
-    bundle.clean_up("mounts", UNMOUNT_CONTAINERS);
+    bundle.clean_up("mounts", format!("named_namespaces='{NAMED_NAMESPACES}'\n{UNMOUNT_CONTAINERS}"));
     // containerd makes these at its start; whatever somebody put there stays.
     bundle.clean_up("empty-folders", "rmdir /opt/containerd/bin /opt/containerd/lib /opt/containerd 2>/dev/null; true");
     match context.spec.proxy_mode {
@@ -29,10 +39,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
         }
     }
     if context.spec.pod_network == PodNetwork::Routed {
-        bundle.clean_up(
-            "pod-network",
-            "ip -4 route flush proto 77; ip -6 route flush proto 77; ip link delete cni0 2>/dev/null; true",
-        );
+        bundle.clean_up("pod-network", format!("{}; ip link delete cni0 2>/dev/null; true", flush_routes(&POD_ROUTES)));
         bundle.clean_up(
             "pod-network-rules",
             "for table in 'inet k8s-hardway' 'ip cni_hostport' 'ip6 cni_hostport'; do nft delete table $table 2>/dev/null; done; true",

@@ -16,6 +16,7 @@ use bundle::{Binary, Bundle, File, HostName, HostPath};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+pub(crate) use cleanup::flush_routes;
 pub use kubelet::{BOOTSTRAP_KUBECONFIG, CLIENT_CERTIFICATE, KUBELET_KUBECONFIG, bootstrap_kubeconfig};
 pub use pod_network::{CNI_CONFIGURATION, KUBECTL};
 pub(crate) use pod_network::{FUNCTIONS as SHARES_FUNCTIONS, SCRIPT as POD_NETWORK_SCRIPT, shares};

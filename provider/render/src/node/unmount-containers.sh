@@ -1,7 +1,17 @@
 # What containerd and the CNI plugins mounted at run time. What is below the data directories is the removal's own.
-# Other users of CNI have network namespaces with such names too: ours are those that containerd's records of pods name.
-namespaces=$(grep -aoh '/run/netns/cni-[0-9a-f-]*' /run/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json \
-  /var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db 2>/dev/null | sort -u)
+# Other users of CNI have network namespaces with such names too: ours are those of containerd's pods. Also of one whose container is gone:
+# its plugins' results name its id.
+namespaces=$(
+  for file in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json; do
+    [ ! -f "$file" ] || awk "$named_namespaces" "$file"
+  done
+  for pod in /var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/*; do
+    for file in /var/lib/cni/results/*-"${pod##*/}"-*; do
+      [ ! -f "$file" ] || awk "$named_namespaces" "$file"
+    done
+  done
+)
+namespaces=$(printf '%s\n' "$namespaces" | sed -nE 's|^(/var)?(/run/netns/cni-[0-9a-f-]+)$|\2|p' | sort -u)
 points() {
   while read -r _ _ _ _ point _; do
     case $point in

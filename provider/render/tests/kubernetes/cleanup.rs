@@ -167,23 +167,64 @@ fn containers_of_this_host_are_killed_and_those_of_its_guests_live() {
     }
 }
 
+/// What a pod says of itself, which is not its own namespace, in every place that it writes: environment, arguments, annotations. As
+/// containerd 2 writes it, where the namespace of a pod is below `/var/run`.
+const SPECIFICATION: &str = r#"{"ociVersion":"1.2.1","process":{"args":["/run/netns/cni-2","x\\"],"env":["A=\\\"","B=\"}],\"linux\":{\"namespaces\":[{\"path\":\"/run/netns/cni-2\"}]}"]},
+"annotations":{"linux":"namespaces","path":"/run/netns/cni-2"},"linux":{"resources":{"devices":[{"allow":false,"path":"/run/netns/cni-2"}]},
+"namespaces":[{"type":"pid"},{"type":"network","path":"/var/run/netns/cni-1"}]}}"#;
+
+/// Of a pod whose container is gone already.
+const RESULT: &str = r#"{"kind":"cniCacheV1","containerId":"5a17","config":"e30=","ifName":"eth0","networkName":"k8s-hardway",
+"capabilityArgs":{"io.kubernetes.cri.pod-annotations":{"sandbox":"/run/netns/cni-2","netns":"/run/netns/cni-2"}},
+"result":{"cniVersion":"1.0.0","interfaces":[{"name":"cni0"},{"name":"eth0","sandbox":"/var/run/netns/cni-3"}]}}"#;
+
 #[test]
 fn disks_of_the_user_stay_mounted_and_what_is_mounted_below_run_goes() {
     let folder = tempfile::tempdir().unwrap();
     let script = "
         mount -t tmpfs run /run; mount -t tmpfs lib /var/lib
-        for point in /run/containerd/task/rootfs /run/containerd-other /run/netns/cni-1 /run/netns/cni-2 /var/lib/containerd /var/lib/containerd-backup; do
+        for point in /run/containerd/task/rootfs /run/containerd-other /run/netns/cni-1 /run/netns/cni-2 /run/netns/cni-3 /run/netns/cni-4 \
+            /var/lib/containerd /var/lib/containerd-backup; do
           mkdir -p $point; mount -t tmpfs theirs $point; touch $point/precious
         done
         pod=/run/containerd/io.containerd.runtime.v2.task/k8s.io/pod; mkdir -p $pod
-        echo '{\"namespaces\":[{\"type\":\"network\",\"path\":\"/run/netns/cni-1\"}]}' >$pod/config.json
+        cp $T/config.json $pod; cp $T/config.json /var/lib/containerd/meta.db
+        mkdir -p /var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/5a17 /var/lib/cni/results
+        cp $T/result /var/lib/cni/results/k8s-hardway-5a17-eth0
+        sed 's/cni-3/cni-4/g' $T/result >/var/lib/cni/results/podman-beef-eth0
         sh $COMMAND
         find /run /var/lib -name precious | sort; ls -d /run/containerd 2>/dev/null || true";
     let unmount = of_node("mounts", ProxyMode::Nftables);
-    let theirs = "/run/containerd-other/precious\n/run/netns/cni-2/precious\n/var/lib/containerd-backup/precious\n/var/lib/containerd/precious\n";
+    write(folder.path(), "config.json", SPECIFICATION);
+    write(folder.path(), "result", RESULT);
+    let theirs = "/run/containerd-other/precious\n/run/netns/cni-2/precious\n/run/netns/cni-4/precious\n/var/lib/containerd-backup/precious\n/var/lib/containerd/precious\n";
     assert_eq!(run(folder.path(), &unmount, script), theirs);
     // What stays mounted keeps its content.
     write(folder.path(), "bin/umount", "#!/bin/sh\nexit 32\n");
     let all = run(folder.path(), &unmount, script);
     assert!(all.contains("/run/containerd/task/rootfs/precious\n") && all.contains("/run/netns/cni-1/precious\n"), "{all}");
+}
+
+/// A control-plane host may be a node as well: the first that leaves takes none of the routes that the other keeps.
+#[test]
+fn routes_to_pods_go_with_the_last_unit_that_keeps_them() {
+    let (_, control_plane) = CASES[0].bundles().remove(0);
+    let node = of_node("pod-network", ProxyMode::Nftables);
+    let (network, routes) = ("k8s-pod-network.service", "k8s-pod-routes.service");
+    for (command, own, other) in [(node, network, routes), (command(&control_plane, "pod-routes"), routes, network)] {
+        for (units, expect) in [([own, "x"], true), ([own, other], false)] {
+            let folder = tempfile::tempdir().unwrap();
+            write(folder.path(), "bin/ip", "#!/bin/sh\necho \"$*\" >>$T/asked\n");
+            let script = format!(
+                "mount -t tmpfs lib /var/lib
+                mkdir -p /var/lib/k8s-hardway/k8s_node_group.a/units /var/lib/k8s-hardway/k8s_hardway_cluster.a/units
+                : >/var/lib/k8s-hardway/k8s_node_group.a/units/{}; : >/var/lib/k8s-hardway/k8s_hardway_cluster.a/units/{}
+                sh $COMMAND; grep flush $T/asked || true",
+                units[0], units[1]
+            );
+            let asked = run(folder.path(), &command, &script);
+            let all = if expect { "-4 route flush proto 77\n-6 route flush proto 77\n" } else { "" };
+            assert_eq!(asked, all, "{own} leaves, beside {}", units[1]);
+        }
+    }
 }
