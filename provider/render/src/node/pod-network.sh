@@ -137,8 +137,10 @@ END
   )
   [ "$text" != "$(cat "$configuration" 2>/dev/null)" ] || return 0
   mkdir -p "${configuration%/*}"
-  printf '%s\n' "$text" >"$configuration.unfinished"
-  mv "$configuration.unfinished" "$configuration"
+  # Pods that install another network may write there: a link of that name is not written through.
+  rm -f "$configuration.unfinished"
+  (set -C && printf '%s\n' "$text" >"$configuration.unfinished") || return
+  mv -fT "$configuration.unfinished" "$configuration" || return
   echo "pods of this node get addresses of $(printf %s "$1" | tr '\n' ' ')"
 }
 

@@ -260,3 +260,27 @@ fn a_route_that_somebody_else_changed_comes_back() {
     assert_eq!(first_lines(&mut script, 3), ["route replace 172.18.1.0/24 via 10.77.0.12"; 3]);
     assert_eq!(lines(folder, "asked").len(), 1);
 }
+
+/// Pods that install another network may write where the configuration stands.
+#[test]
+fn the_configuration_of_a_node_is_not_written_through_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    host_of(folder, &["a 172.18.0.0/24 via 10.77.0.11\nend\n"], "");
+    let (directory, precious) = (folder.join("net.d"), folder.join("precious"));
+    fs::create_dir(&directory).unwrap();
+    fs::write(&precious, "theirs").unwrap();
+    for name in ["10-k8s-hardway.conflist", "10-k8s-hardway.conflist.unfinished"] {
+        std::os::unix::fs::symlink(&precious, directory.join(name)).unwrap();
+    }
+    let script = fs::read_to_string(POD_NETWORK).unwrap().replace("/etc/cni/net.d", directory.to_str().unwrap());
+    fs::write(folder.join("pod-network"), script).unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let mut node = Command::new("sh");
+    node.args(["pod-network", "a", "./kubectl", "kubeconfig", PODS, FUNCTIONS, "nft-file", "nftables"]).current_dir(folder);
+    let said = first_lines(node.env("PATH", path).env("RUNTIME_DIRECTORY", folder), 1);
+    assert!(said[0].starts_with("pods of this node get addresses of 172.18.0.0/24"), "{said:?}");
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "theirs");
+    let configuration = directory.join("10-k8s-hardway.conflist");
+    assert!(!configuration.is_symlink() && fs::read_to_string(configuration).unwrap().contains("172.18.0.0/24"));
+}
