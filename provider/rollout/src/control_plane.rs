@@ -172,17 +172,27 @@ impl Cluster<'_> {
         (!units.is_empty()).then(|| Gate::UnitsHealthy { host: host.name.clone(), units })
     }
 
+    /// The quorum is looked at before anything is written, for certificates that a member reads again take effect at once; and again before
+    /// the member restarts, for writing may take a quarter of an hour, in which others may go down.
     fn roll(&self, work: &Work) -> Vec<Step> {
+        let quorum = self.quorum_without(work);
         let mut steps = Vec::new();
-        // With one or two members every member is needed: a gate on the rest could never pass.
-        if self.voters().count() > 2 && work.interrupts(|traits| traits.health == Health::EtcdMember) {
-            steps.push(Step::gate(Gate::QuorumWithout { host: work.name() }));
+        if let Some(push) = work.push() {
+            // New certificates repair a member whose own have expired.
+            steps.extend(quorum.clone().filter(|_| serves(work.host, Health::EtcdMember)));
+            steps.push(push);
         }
-        steps.extend(work.push());
         for tier in 0..work.host.tiers.len() {
+            steps.extend(quorum.clone().filter(|_| tier_has(work.host, tier, Health::EtcdMember)));
             steps.extend(staged_with_gate(&[work], tier));
         }
         steps
+    }
+
+    /// With one or two members every member is needed: a gate on the rest could never pass.
+    fn quorum_without(&self, work: &Work) -> Option<Step> {
+        let restarts_member = work.interrupts(|traits| traits.health == Health::EtcdMember);
+        (restarts_member && self.voters().count() > 2).then(|| Step::gate(Gate::QuorumWithout { host: work.name() }))
     }
 }
 

@@ -33,7 +33,7 @@ pub fn plan(hosts: &[HostState], bounds: Bounds) -> Result<Vec<Step>, Refusal> {
     let mut steps = labelled(hosts, bounds.joining);
     let has_turn = |host: &HostState| still.iter().chain(&stale).any(|work| work.host.name == host.name);
     steps.extend(uncordoned(hosts.iter().filter(|host| is_left_cordoned(host) && !has_turn(host))));
-    steps.extend(turn(&still));
+    steps.extend(turn(&still, None));
     for group in joining.chunks(bounds.joining.max(1)) {
         steps.extend(join(group));
     }
@@ -96,19 +96,22 @@ fn roll(mut works: Vec<&Work>, turns: &Turns) -> Vec<Step> {
         let serve = alike.iter().all(|work| serves(work));
         for group in alike.chunks(if serve { turns.at_a_time } else { turns.max_unavailable }) {
             let gates = group.iter().filter(|_| serve).filter_map(|work| turns.gate(work));
-            steps.extend(Step::parallel(gates.collect()));
-            steps.extend(turn(group));
+            steps.extend(turn(group, Step::parallel(gates.collect())));
         }
     }
     steps
 }
 
 /// Pods leave the node, where they have to, before another program is there: systemd would start that after a crash. They are scheduled on
-/// the node again when it is Ready.
-fn turn(works: &[&Work]) -> Vec<Step> {
+/// the node again when it is Ready. `gate` is passed before anything is done to them, and again before they restart, for writing may take a
+/// quarter of an hour, in which others may go down; nodes that are drained by then are missed already, and come back by going on.
+fn turn(works: &[&Work], gate: Option<Step>) -> Vec<Step> {
     let drain = |work: &&Work| Some(Step::Drain { host: work.name(), because: Some(work.host.why_drained()?) });
-    let mut steps: Vec<Step> = Step::parallel(works.iter().filter_map(drain).collect()).into_iter().collect();
-    steps.extend(pushes(works));
+    let drains = Step::parallel(works.iter().filter_map(drain).collect());
+    let writes = pushes(works);
+    let is_asked_again = writes.is_some() && works.iter().any(|work| work.host.why_drained().is_none());
+    let mut steps: Vec<Step> = gate.iter().cloned().chain(drains).chain(writes).collect();
+    steps.extend(gate.filter(|_| is_asked_again));
     steps.extend(staged(works));
     steps.extend(ready(works.iter().filter(|work| !work.needs.is_empty())));
     let hosts = works.iter().map(|work| work.host);

@@ -61,6 +61,9 @@ fn apply(world: &mut World, kills: &[usize]) -> Result<(), Refusal> {
         let steps = plan_cluster(&world.states())?;
         let members = world.machines.values().filter(|machine| !machine.answers || machine.runs(&unit("etcd.service")));
         world.owes_snapshot = members.count() > hosts / 2;
+        if world.owes_snapshot && hosts > 2 {
+            see_quorum_looked_at(world, &steps);
+        }
         world.run(&steps, &mut { limit }, &mut |world, step| {
             let serving = serving(world);
             let down: Vec<&HostName> = was_healthy.difference(&serving).collect();
@@ -74,6 +77,23 @@ fn apply(world: &mut World, kills: &[usize]) -> Result<(), Refusal> {
     let mut running = answering.flat_map(|machine| machine.observed.units.values()).filter(|unit| unit.is_running());
     assert!(running.all(|unit| !unit.unread), "nobody saw whether a certificate was read again");
     Ok(())
+}
+
+/// Nothing is written between the last look at the quorum and the restart of a member that runs.
+#[track_caller]
+fn see_quorum_looked_at(world: &World, steps: &[Step]) {
+    let etcd = unit("etcd.service");
+    let mut without = None;
+    for step in single(steps) {
+        match step {
+            Step::Gate { gate: Gate::QuorumWithout { host }, .. } => without = Some(host),
+            Step::Push { .. } => without = None,
+            Step::Restart { host, units, .. } if units.contains(&etcd) && world.machines[host].runs(&etcd) => {
+                assert_eq!(without, Some(host), "the quorum was not looked at right before {step}: {steps:?}");
+            }
+            _ => {}
+        }
+    }
 }
 
 fn machines_found() -> impl Strategy<Value = Vec<(u8, Vec<Found>, Vec<bool>)>> {
@@ -154,6 +174,46 @@ fn every_kill_of_a_create_and_of_an_update_is_resumed() {
             }
         }
     }
+}
+
+/// Writing takes minutes, and what the quorum was before it does not count.
+#[test]
+fn a_member_that_goes_down_while_files_are_written_costs_no_quorum() {
+    let steps = plan_cluster(&to_update(3).states()).unwrap();
+    let pushes = (0..steps.len()).filter_map(|place| match &steps[place] {
+        Step::Push { host, .. } => Some((place, host)),
+        _ => None,
+    });
+    let mut lost = 0;
+    for (place, pushed) in pushes {
+        for other in ["cp-1", "cp-2", "cp-3"].map(host).iter().filter(|other| *other != pushed) {
+            let mut world = to_update(3);
+            let (before, after) = steps.split_at(place + 1);
+            assert!(world.run(before, &mut 100, &mut |_, _| ()), "{pushed}");
+            world.machine(other.as_str()).find(&unit("etcd.service"), Found::Failed);
+            lost += usize::from(!world.run(after, &mut 100, &mut |world, step| {
+                assert!(world.etcd_serving() >= 2, "after {step}: etcd has lost its quorum");
+            }));
+            assert_eq!(apply(&mut world, &[]), Ok(()), "{other} is started, and the roll goes on");
+        }
+    }
+    assert_eq!(lost, 6, "a roll goes on without a quorum");
+}
+
+/// Certificates that a member reads again take effect when they are written. They are what a member needs whose own have expired.
+#[test]
+fn the_quorum_is_also_looked_at_before_files_are_written_unless_they_repair_the_member() {
+    let looks_before_push = |states: &[HostState]| -> Vec<String> {
+        let steps = plan_cluster(states).unwrap();
+        let pushed = steps.windows(2).filter_map(|pair| match pair {
+            [Step::Gate { gate: Gate::QuorumWithout { .. }, .. }, Step::Push { host, .. }] => Some(host.to_string()),
+            _ => None,
+        });
+        pushed.collect()
+    };
+    let world = to_update(3);
+    assert_eq!(looks_before_push(&world.states()), ["cp-1", "cp-2", "cp-3"]);
+    assert_eq!(looks_before_push(&expired(&world, &["cp-2"])), ["cp-1", "cp-3"]);
 }
 
 #[test]

@@ -32,27 +32,27 @@ fn staying(world: &World) -> (BTreeSet<HostName>, BTreeSet<HostName>) {
     staying.map(|(name, _)| name.clone()).partition(|name| world.is_ready(name))
 }
 
-/// Plans and runs, each time up to one of the kills; whether the last run came to its end. Nodes that were Ready are only disturbed while
-/// no more are down in all than are allowed to, and not the last of them if others are down for another reason.
+/// Runs steps; whether to their end. Nodes that were Ready are only disturbed while no more are down in all than are allowed to, and not
+/// the last of them if others are down for another reason.
+#[track_caller]
+fn run(world: &mut World, bounds: Bounds, steps: &[Step], mut limit: usize) -> bool {
+    let (were_ready, mut stay_down) = staying(world);
+    world.run(steps, &mut limit, &mut |world, step| {
+        let (ready, down) = staying(world);
+        let disturbed = were_ready.intersection(&down).count();
+        assert!(disturbed == 0 || down.len() <= bounds.max_unavailable, "after {step}: {disturbed} are disturbed, {down:?} down");
+        stay_down.retain(|name| down.contains(name));
+        assert!(disturbed == 0 || stay_down.is_empty() || !ready.is_empty(), "after {step}: the last node that served is down");
+    })
+}
+
+/// Plans and runs, each time up to one of the kills; whether the last run came to its end.
 #[track_caller]
 fn apply(world: &mut World, bounds: Bounds, kills: &[usize]) -> bool {
     let mut is_done = false;
     for limit in kills.iter().copied().chain([usize::MAX]) {
-        let (were_ready, mut stay_down) = staying(world);
         let steps = nodes::plan(&world.states(), bounds).unwrap();
-        is_done = world.run(&steps, &mut { limit }, &mut |world, step| {
-            let (ready, down) = staying(world);
-            let disturbed = were_ready.intersection(&down).count();
-            assert!(
-                disturbed == 0 || down.len() <= bounds.max_unavailable,
-                "after {step}: {disturbed} are disturbed, {down:?} down"
-            );
-            stay_down.retain(|name| down.contains(name));
-            assert!(
-                disturbed == 0 || stay_down.is_empty() || !ready.is_empty(),
-                "after {step}: the last node that served is down"
-            );
-        });
+        is_done = run(world, bounds, &steps, limit);
     }
     if is_done {
         world.machines.values_mut().for_each(|machine| machine.in_state = true);
@@ -149,6 +149,36 @@ proptest! {
             prop_assert!(registered && world.machines.values().all(is_as_declared));
             prop_assert_eq!(cordoned(&world, CordonedBy::Provider), BTreeSet::new());
             prop_assert!(others.iter().filter(|name| world.machines.contains_key(*name)).eq(&cordoned(&world, CordonedBy::SomebodyElse)));
+        }
+    }
+}
+
+fn is_push(step: &Step) -> bool {
+    single(std::slice::from_ref(step)).iter().all(|step| matches!(step, Step::Push { .. }))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Writing takes minutes, and how many nodes were Ready before it does not count.
+    #[test]
+    fn a_node_that_goes_down_while_files_are_written_holds_up_the_restart_of_others(
+        found in prop::collection::vec(surprise(), 2..6),
+        (at, other) in any::<(prop::sample::Index, prop::sample::Index)>(),
+        max_unavailable in 1..4_usize,
+    ) {
+        let mut world = surprised(&found);
+        // A node that is drained by then is down, for its users.
+        world.machines.values_mut().for_each(|machine| machine.older_minor = false);
+        let bounds = Bounds { joining: 2, max_unavailable };
+        let steps = nodes::plan(&world.states(), bounds).unwrap();
+        let pushes: Vec<usize> = (0..steps.len()).filter(|place| is_push(&steps[*place])).collect();
+        prop_assume!(!pushes.is_empty());
+        let (before, after) = steps.split_at(pushes[at.index(pushes.len())] + 1);
+        if run(&mut world, bounds, before, usize::MAX) {
+            let names: Vec<HostName> = world.machines.keys().cloned().collect();
+            world.machine(other.get(&names).as_str()).sick = true;
+            run(&mut world, bounds, after, usize::MAX);
         }
     }
 }

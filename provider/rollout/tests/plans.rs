@@ -212,6 +212,23 @@ cp-3: wait until the API server is ready",
 }
 
 #[test]
+fn an_update_of_etcd_looks_at_the_quorum_before_it_writes_and_again_before_each_restart() {
+    let states = control_plane_world(|world| world.machines.values_mut().for_each(|machine| outdate(machine, "etcd.service")));
+    let steps = plan_cluster(&states).unwrap();
+    let lines: Vec<String> = rollout::runs(&steps).iter().skip(4).map(ToString::to_string).collect();
+    let turn = [
+        "wait until etcd has a quorum of healthy members without it",
+        "write /etc/etcd.service.conf (content differs)",
+        "wait until etcd has a quorum of healthy members without it",
+        "restart etcd.service (/etc/etcd.service.conf changed)",
+        "wait until the etcd member is healthy",
+    ];
+    let expect: Vec<String> =
+        (1..).zip(turn).map(|(place, text)| format!("cp-1, cp-2, cp-3, one at a time ({place} of 5): {text}")).collect();
+    assert_eq!(lines, expect);
+}
+
+#[test]
 fn a_host_that_was_cut_off_with_another_to_update() {
     let states = control_plane_world(|world| {
         world.machine("cp-3").find(&unit("etcd.service"), Found::Older);
@@ -294,6 +311,7 @@ w-1, w-2: start kube-proxy.service, kubelet.service
 w-1, w-2: wait until containerd.service, kube-proxy.service, kubelet.service are healthy; w-1, w-2: wait until the node is Ready
 w-3: wait until all other nodes are Ready
 w-3: write /etc/kubelet.service.conf (content differs)
+w-3: wait until all other nodes are Ready
 w-3: restart kubelet.service (/etc/kubelet.service.conf changed)
 w-3: wait until containerd.service, kube-proxy.service, kubelet.service are healthy; w-3: wait until the node is Ready
 w-4: drain the node

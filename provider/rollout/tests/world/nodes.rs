@@ -1,6 +1,6 @@
 //! Nodes of the simulated hosts, as the API server sees them.
 
-use super::{Machine, World, node_units};
+use super::{Machine, World, node_units, unit};
 use bundle::{Difference, HostName, Instead, Item, UnitName, What};
 use rollout::{CordonedBy, Gate, NodeFacts, NodeStatus, Step, may_restart};
 
@@ -63,6 +63,11 @@ impl World {
             Step::Gate { gate: Gate::NodeReady { host }, .. } => self.machines.get(host).is_some_and(|machine| machine.sick),
             Step::Gate { gate: Gate::OthersReady { host, restarting, max_unavailable }, .. } => {
                 !self.others_are_ready(host, *restarting, *max_unavailable)
+            }
+            Step::Gate { gate: Gate::QuorumWithout { host }, .. } => {
+                let runs = |machine: &Machine| machine.answers && machine.runs(&unit("etcd.service"));
+                let others = self.machines.iter().filter(|(name, machine)| *name != host && runs(machine));
+                others.count() <= self.machines.len() / 2
             }
             _ => false,
         }
