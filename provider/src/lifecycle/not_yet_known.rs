@@ -65,8 +65,8 @@ async fn a_flag_that_is_not_known_yet_leaves_the_rest_of_its_cluster_known() {
 async fn is_kept(stage: &mut Stage, state: &Value, path: AttributePath, value: Value) {
     let name = stage.row.name;
     let schema = stage.engine.schema(name).clone();
-    let known = complete(&schema, &put(&stage.config, &path, value));
-    let unknown = put(&known, &path, Value::Unknown);
+    let known = complete(&schema, &put(&stage.config, path.steps(), value));
+    let unknown = put(&known, path.steps(), Value::Unknown);
     let first = stage.engine.plan(name, state, &unknown).await;
     let second = stage.engine.plan(name, state, &known).await;
     let broken = contract::broken_promises(&schema, &first.planned, &second.planned);
@@ -74,19 +74,11 @@ async fn is_kept(stage: &mut Stage, state: &Value, path: AttributePath, value: V
 }
 
 /// With the objects on the way to it.
-fn put(config: &Value, path: &AttributePath, value: Value) -> Value {
-    let (mut config, mut at) = (config.clone(), AttributePath::root());
-    for step in path.steps() {
-        if config.at(&at).is_null() {
-            config.set_at(&at, Value::object([]));
-        }
-        at = match step {
-            Step::Attribute(name) => at.then(name),
-            Step::Key(key) => at.key(key),
-            Step::Index(index) => at.index(usize::try_from(*index).unwrap()),
-        };
-    }
-    config.set_at(path, value);
+fn put(config: &Value, steps: &[Step], value: Value) -> Value {
+    let Some((Step::Attribute(name) | Step::Key(name), rest)) = steps.split_first() else { return value };
+    let mut config = if config.is_null() { Value::object([]) } else { config.clone() };
+    let part = put(config.get(name), rest, value);
+    config.set(name, part);
     config
 }
 

@@ -82,5 +82,6 @@ async fn another_trigger_asks_for_one_until_it_was_taken() {
     assert_eq!(applied.errors, Vec::<String>::new());
     stage.settled(&applied.state, &config, "with a trigger").await;
     let unknown = with_etcd(&stage, &[("snapshot_trigger", Value::Unknown)]);
-    assert_eq!(stage.rollout(&applied.state, &unknown).await, ["take a snapshot of etcd"]);
+    let plan = stage.engine.plan("k8s_hardway_cluster", &applied.state, &unknown).await;
+    assert!(plan.planned.get("rollout").is_unknown(), "it may turn out to be what it was");
 }

@@ -212,7 +212,8 @@ impl Before {
         for before in self.graph.iter() {
             let (Some(object), Some(found)) = (graph.get(&before.key).cloned(), found.get(&before.key)) else { continue };
             let is_there = |key: &str| resolver.resolve(key).is_some_and(|key| found.settings.contains_key(&key));
-            let rest = before.settings.iter().filter(|(key, _)| before.key.kind.is_shared(key) && is_there(key));
+            let may_be_others = |key: &str| before.key.kind.is_shared(key) || before.key.kind.is_target(key);
+            let rest = before.settings.iter().filter(|(key, _)| may_be_others(key) && is_there(key));
             let settings = rest.map(|(key, value)| (key.clone(), value.clone())).chain(object.settings).collect();
             graph.add(Object { key: before.key.clone(), settings });
         }
