@@ -166,11 +166,11 @@ place_in() {
 }
 
 # is_elsewhere LIST PATH: it is not where that list says that it was. A link took its place, or that of a directory above it: pods and
-# users who may write there can make one to anything. Sets $place, and $real to where it is now.
+# users who may write there can make one to anything. Sets $place, and $real to where it is now, nothing where nothing is.
 is_elsewhere() {
   place_in "$1" "$2"
   real=$(readlink -f -- "$2")
-  [ -n "$place" ] && [ "$real" != "$place" ]
+  [ -n "$place" ] && [ -n "$real" ] && [ "$real" != "$place" ]
 }
 
 # store_backup RECORD PATH FILE: the file becomes what that record puts back in the path's place.

@@ -201,7 +201,8 @@ make_directories() {
       # With its mode and owner from the first moment on.
       rm -rf "$path.k8s-hardway"
       mkdir -m "$mode" "$path.k8s-hardway" || fail file "$path"
-      chown "$user" "$path.k8s-hardway" || fail owner "$user"
+      # Not what a link leads to that took its place meanwhile.
+      chown -h "$user" "$path.k8s-hardway" || fail owner "$user"
       contains "$mine" "$path" || add_lines directories "$path"
       mv -T "$path.k8s-hardway" "$path" || fail file "$path"
       note_places "$path"

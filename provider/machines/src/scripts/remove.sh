@@ -134,7 +134,7 @@ remove_files() {
 }
 
 # stays_behind PATH: nobody of us has put anything there.
-stays_behind() { progress "$real stays with all that is in it: $1 was made a link to it"; }
+stays_behind() { progress "$real stays with all that is in it: $1 leads there by a link now"; }
 
 # files that are ours by the record, or, when it names none, by their content
 list_files() {

@@ -63,7 +63,7 @@ async fn a_removal_takes_nothing_behind_a_link_that_took_the_place_of_a_director
             machine.remove(&owner(), &bundle.manifest(), &note).await.unwrap();
             let what = format!("{before:?}, older: {is_older}");
             is_untouched(&host, &what);
-            assert!(said.lock().unwrap().contains("log/pods was made a link to it"), "{what}: {said:?}");
+            assert!(said.lock().unwrap().contains("log/pods leads there by a link now"), "{what}: {said:?}");
             // The place of one that we made is as free as it was.
             assert_eq!(fs::symlink_metadata(host.path("log/pods")).is_err(), before == Before::Absent, "{what}");
             assert!(!host.path("etc").exists() && !host.path("state").exists(), "{what}");
@@ -150,4 +150,21 @@ async fn places_are_noted_once_and_of_an_older_record_where_there_is_no_link() {
     let places = host.text("state/k8s_test.loopback/places");
     assert!(!places.contains("log/links") && places.contains(&line("log/pods", "log/pods")), "{places}");
     assert!(places.contains(&line("etc", "etc")) && places.contains(&line("opt/cni/bin", "opt/cni/bin")), "{places}");
+}
+
+/// There is nothing to leave alone, and nothing to say.
+#[tokio::test]
+async fn a_directory_that_is_gone_is_no_link() {
+    let host = Host::start();
+    let (machine, bundle) = (host.connect().await, declaring(&host));
+    prepare(&host, Before::Absent);
+    apply(&machine, &owner(), &bundle).await;
+    for name in ["opt", "log", "etc"] {
+        fs::remove_dir_all(host.path(name)).unwrap();
+    }
+    let said = std::sync::Mutex::new(String::new());
+    let note = |line: &str| *said.lock().unwrap() += line;
+    machine.remove(&owner(), &bundle.manifest(), &note).await.unwrap();
+    assert!(!said.lock().unwrap().contains(" stays "), "{said:?}");
+    assert_eq!(host.tree(), ["alice", "alice/thesis"]);
 }
