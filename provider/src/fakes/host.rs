@@ -149,7 +149,10 @@ impl Host for FakeHost {
     }
 
     async fn inventory(&self, question: &Question) -> Result<Inventory, MachineError> {
-        let now = self.world.change(|memory| memory.now());
+        let (now, failure) = self.world.change(|memory| (memory.now(), memory.host(&self.machine).no_inventory));
+        if let Some(failure) = failure {
+            return Err(failure(self.name.to_string()));
+        }
         self.ask(|host| inventory::take(host, question, now))
     }
 

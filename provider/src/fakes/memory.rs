@@ -5,7 +5,7 @@ use super::cloud::CloudMemory;
 use super::inventory;
 use bundle::{Digest, HostName, HostPath, NodeObject, OnChange, Sysctl, UnitName};
 use ipnet::IpNet;
-use machines::{Facts, Owner, Uid};
+use machines::{Facts, MachineError, Owner, Uid};
 use render::component::{API_SERVER, Component, ETCD};
 use render::node::BOOTSTRAP_KUBECONFIG;
 use rollout::CordonedBy;
@@ -59,6 +59,8 @@ pub struct HostMemory {
     /// While it boots: how often it still refuses to be connected to, and says then that it is not done.
     pub refusals: u32,
     pub startings: u32,
+    /// What comes of asking who uses it.
+    pub no_inventory: Option<fn(String) -> MachineError>,
     /// Its kubelet runs and reaches no API server.
     pub is_mute: bool,
     /// Its disk is full.
@@ -179,6 +181,7 @@ impl Default for HostMemory {
             machine_id: None,
             refusals: 0,
             startings: 0,
+            no_inventory: None,
             is_mute: false,
             has_no_room: false,
             is_no_member: false,

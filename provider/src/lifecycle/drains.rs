@@ -1,8 +1,10 @@
-//! Nodes are drained before a kubelet of another minor version takes over, and what an apply cordoned does not stay cordoned.
+//! Nodes are drained before a kubelet of another minor version takes over, what an apply cordoned does not stay cordoned, and no host is
+//! cleaned without a drain because a question was lost.
 
 use super::rows::row;
 use super::{Stage, complete, texts};
 use bundle::HostName;
+use machines::MachineError;
 use rollout::CordonedBy;
 use schema::Value;
 
@@ -203,4 +205,50 @@ async fn a_host_that_moves_between_node_groups_is_refused_by_one_until_the_other
     let to = stage.apply(&refused.state, &with).await;
     stage.settled(&from, &without, "which let a host go").await;
     stage.settled(&to, &with, "which has a host more").await;
+}
+
+type Failure = fn(String) -> MachineError;
+
+/// What a question to a host may end with when nothing was read.
+const FAILURES: [Failure; 4] = [
+    |host| MachineError::Lost { host, operation: "looking".into(), reason: "the connection was cut".into() },
+    |host| MachineError::Timeout { host, operation: "looking".into(), seconds: 60 },
+    |host| MachineError::Sudo { host, user: "admin".into(), reason: "a password is required".into() },
+    |host| MachineError::Answer { host, operation: "looking".into(), answer: "no end".into() },
+];
+
+fn with_workers(stage: &Stage, names: &[&str]) -> Value {
+    let mut config = stage.config.clone();
+    let hosts = config.get("hosts").as_map().unwrap().clone();
+    let kept = hosts.into_iter().filter(|(name, _)| names.contains(&name.as_str()));
+    config.set("hosts", Value::Map(kept.collect()));
+    config
+}
+
+/// Only a record that was read says that the cluster of nodes is gone. Where its hosts are off, the destroy says just that.
+#[tokio::test]
+async fn a_lost_question_at_a_destroy_is_not_taken_for_a_cluster_that_is_gone() {
+    let mut stage = Stage::of(row(NODES)).await;
+    let (both, one) = (with_workers(&stage, &["worker-1", "worker-2"]), with_workers(&stage, &["worker-1"]));
+    let state = stage.apply(&Value::Null, &both).await;
+    for failure in FAILURES {
+        stage.world.change_host("cp-1", |memory| memory.no_inventory = Some(failure));
+        let before = stage.world.memory();
+        let destroyed = stage.engine.destroy(NODES, &state).await;
+        let error = destroyed.errors.join("\n");
+        assert!(error.contains("cp-1") && error.contains("no host was cleaned. Run destroy again."), "{error}");
+        assert_eq!((destroyed.warnings, destroyed.state == state), (vec![], true));
+        stage.world_is(&before, "after a destroy whose question was lost");
+
+        let left = stage.attempt(&state, &one).await;
+        assert!(left.errors.join("\n").contains("cp-1"), "{:?}", left.errors);
+        stage.world_is(&before, "after a host could not leave");
+    }
+    stage.world.change(|memory| {
+        let control_plane = memory.hosts.iter_mut().filter(|(name, _)| name.as_str().starts_with("cp-"));
+        control_plane.for_each(|(_, host)| host.answers = false);
+    });
+    let destroyed = stage.engine.destroy(NODES, &state).await;
+    assert_eq!((destroyed.errors, destroyed.state), (vec![], Value::Null));
+    assert!(destroyed.warnings.join("\n").starts_with("The cluster does not answer"), "{:?}", destroyed.warnings);
 }

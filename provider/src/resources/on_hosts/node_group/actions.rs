@@ -97,8 +97,8 @@ impl NodeActions {
         whose::refuse_another_cluster(&*self.control_plane, join).await
     }
 
-    pub async fn refuse_to_leave_another_cluster(&self, join: &Field<Join>) -> Result<(), Diagnostic> {
-        whose::refuse_to_leave_another_cluster(&*self.control_plane, join).await
+    pub async fn another_cluster_to_leave(&self, join: &Field<Join>) -> Result<Option<Diagnostic>, Diagnostic> {
+        whose::another_cluster_to_leave(&*self.control_plane, join).await
     }
 
     /// Before any host of the group is reached.

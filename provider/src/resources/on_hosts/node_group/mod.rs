@@ -233,8 +233,8 @@ impl HostResource for NodeGroup {
         }
         match NodeActions::connect(shared, config, call).await {
             Ok(actions) => {
-                if let Err(error) = actions.refuse_to_leave_another_cluster(&config.cluster).await {
-                    let detail = format!("{}: {}\n\nTheir hosts are cleaned all the same.", error.summary, error.detail);
+                if let Some(other) = actions.another_cluster_to_leave(&config.cluster).await.map_err(nothing_cleaned)? {
+                    let detail = format!("{}: {}\n\nTheir hosts are cleaned all the same.", other.summary, other.detail);
                     return Ok(Diagnostic::warning("no node was drained or deleted: their cluster is gone")
                         .detail(detail)
                         .into());
@@ -289,6 +289,16 @@ fn taints() -> Attribute {
 
 fn again(error: Diagnostic) -> Diagnostic {
     Diagnostic { detail: format!("{}\n\nRunning apply again is safe.", error.detail), ..error }
+}
+
+/// Which cluster it is was not read: it may well be that of the nodes, with their pods.
+fn nothing_cleaned(error: Diagnostic) -> Diagnostic {
+    let detail = format!(
+        "{}\n\nSo it is not known whether it carries the cluster of these nodes. No node was drained or deleted, and no host was cleaned. Run destroy \
+         again. If their cluster is gone for good, switch its control-plane hosts off first: where none of them answers, hosts are cleaned without a drain.",
+        error.detail
+    );
+    Diagnostic { detail, ..error }
 }
 
 fn no_answer(reason: String) -> Diagnostic {

@@ -30,11 +30,13 @@ pub fn uid_and_name(join: &Join) -> String {
 
 /// Refuses another cluster than the one of `join`, by the record on the control-plane host, before anything is asked of its API.
 pub async fn refuse_another_cluster(control_plane: &dyn Host, join: &Field<Join>) -> Result<(), Diagnostic> {
-    compare(control_plane, join, |join, record, _| record.is_some_and(|record| record.uid() == uid_of(join))).await
+    let is_ours = |join: &Join, record: Option<&Record>, _: &Inventory| record.is_some_and(|record| record.uid() == uid_of(join));
+    compare(control_plane, join, is_ours).await?.map_or(Ok(()), Err)
 }
 
-/// The same before nodes are taken away: what an older version created under one name is told apart by its authorities only.
-pub async fn refuse_to_leave_another_cluster(control_plane: &dyn Host, join: &Field<Join>) -> Result<(), Diagnostic> {
+/// The same before nodes are taken away: what an older version created under one name is told apart by its authorities only. What speaks
+/// against it was read on the host; an error is that nothing could be read.
+pub async fn another_cluster_to_leave(control_plane: &dyn Host, join: &Field<Join>) -> Result<Option<Diagnostic>, Diagnostic> {
     let is_ours = |join: &Join, record: Option<&Record>, found: &Inventory| {
         let ours = join.apiserver_authority.known().map(String::as_str).unwrap_or_default();
         let theirs = found.certificates.values().next().map(String::as_str).unwrap_or_default();
@@ -47,15 +49,15 @@ async fn compare(
     control_plane: &dyn Host,
     join: &Field<Join>,
     is_ours: impl Fn(&Join, Option<&Record>, &Inventory) -> bool,
-) -> Result<(), Diagnostic> {
-    let Some((join, name)) = join.known().and_then(|join| Some((join, join.cluster_name.known()?))) else { return Ok(()) };
+) -> Result<Option<Diagnostic>, Diagnostic> {
+    let Some((join, name)) = join.known().and_then(|join| Some((join, join.cluster_name.known()?))) else { return Ok(None) };
     let owner = Owner::parse(format!("k8s_hardway_cluster.{name}")).map_err(|error| Diagnostic::error(error.to_string()))?;
     let authority = AUTHORITIES.iter().find(|(name, _)| *name == AUTHORITY).map(|(_, path)| HostPath::literal(path));
     let question = Question { certificates: authority.into_iter().collect(), ..Question::default() };
     let found = control_plane.inventory(&question).await.map_err(|error| machine_error(&error))?;
     let record = found.records.get(&owner);
     if is_ours(join, record, &found) {
-        return Ok(());
+        return Ok(None);
     }
     let there = match record.map(Record::uid) {
         None => format!("there is no record of {owner}"),
@@ -63,14 +65,15 @@ async fn compare(
         Some(uid) => format!("its record names {uid}"),
     };
     let host = control_plane.name();
-    Err(Diagnostic::error(format!("{host} does not carry the cluster {name} of these nodes"))
+    let refusal = Diagnostic::error(format!("{host} does not carry the cluster {name} of these nodes"))
         .detail(format!(
             "`cluster` says that they belong to the cluster with uid {}, and on {host} {there}: another one was created on it, or SSH \
              reaches another machine. No node was changed there. Refresh and apply {owner} by the state that knows the cluster on \
              {host}, or pass the `join` of that one; nodes of another cluster are replaced.",
             uid_of(join)
         ))
-        .at(AttributePath::attribute("cluster").then("cluster_uid")))
+        .at(AttributePath::attribute("cluster").then("cluster_uid"));
+    Ok(Some(refusal))
 }
 
 /// A node whose name a new host has is that host's from an earlier life, or another machine's: one that would lose its name, its
