@@ -61,7 +61,11 @@ impl FakeHost {
     fn ask<T>(&self, question: impl FnOnce(&mut HostMemory) -> T) -> Result<T, MachineError> {
         self.world.change(|memory| {
             let host = memory.host(&self.machine);
-            if host.answers && !self.world.is_dead() { Ok(question(host)) } else { Err(self.lost("a question")) }
+            if host.answers && !host.is_cut_off && !self.world.is_dead() {
+                Ok(question(host))
+            } else {
+                Err(self.lost("a question"))
+            }
         })
     }
 

@@ -59,6 +59,8 @@ pub struct HostMemory {
     /// While it boots: how often it still refuses to be connected to, and says then that it is not done.
     pub refusals: u32,
     pub startings: u32,
+    /// Connections to it are lost at the first question.
+    pub is_cut_off: bool,
     /// What comes of asking who uses it.
     pub no_inventory: Option<fn(String) -> MachineError>,
     /// Its kubelet runs and reaches no API server.
@@ -181,6 +183,7 @@ impl Default for HostMemory {
             machine_id: None,
             refusals: 0,
             startings: 0,
+            is_cut_off: false,
             no_inventory: None,
             is_mute: false,
             has_no_room: false,

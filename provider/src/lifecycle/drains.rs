@@ -3,6 +3,7 @@
 
 use super::rows::row;
 use super::{Stage, complete, texts};
+use crate::fakes::HostMemory;
 use bundle::HostName;
 use machines::MachineError;
 use rollout::CordonedBy;
@@ -225,29 +226,39 @@ fn with_workers(stage: &Stage, names: &[&str]) -> Value {
     config
 }
 
+/// Of a destroy, and of an apply that takes a host out.
+async fn refused(stage: &mut Stage, state: &Value, smaller: &Value) -> String {
+    let before = stage.world.memory();
+    let destroyed = stage.engine.destroy(NODES, state).await;
+    assert_eq!((destroyed.warnings, destroyed.state == *state), (vec![], true));
+    let left = stage.attempt(state, smaller).await;
+    assert!(left.errors.join("\n").contains("cp-1"), "{:?}", left.errors);
+    stage.world_is(&before, "after a question was lost");
+    destroyed.errors.join("\n")
+}
+
 /// Only a record that was read says that the cluster of nodes is gone. Where its hosts are off, the destroy says just that.
 #[tokio::test]
 async fn a_lost_question_at_a_destroy_is_not_taken_for_a_cluster_that_is_gone() {
     let mut stage = Stage::of(row(NODES)).await;
     let (both, one) = (with_workers(&stage, &["worker-1", "worker-2"]), with_workers(&stage, &["worker-1"]));
     let state = stage.apply(&Value::Null, &both).await;
+    let control_plane = |stage: &Stage, change: fn(&mut HostMemory)| {
+        stage.world.change(|memory| {
+            let hosts = memory.hosts.iter_mut().filter(|(name, _)| name.as_str().starts_with("cp-"));
+            hosts.for_each(|(_, host)| change(host));
+        });
+    };
     for failure in FAILURES {
         stage.world.change_host("cp-1", |memory| memory.no_inventory = Some(failure));
-        let before = stage.world.memory();
-        let destroyed = stage.engine.destroy(NODES, &state).await;
-        let error = destroyed.errors.join("\n");
+        let error = refused(&mut stage, &state, &one).await;
         assert!(error.contains("cp-1") && error.contains("no host was cleaned. Run destroy again."), "{error}");
-        assert_eq!((destroyed.warnings, destroyed.state == state), (vec![], true));
-        stage.world_is(&before, "after a destroy whose question was lost");
-
-        let left = stage.attempt(&state, &one).await;
-        assert!(left.errors.join("\n").contains("cp-1"), "{:?}", left.errors);
-        stage.world_is(&before, "after a host could not leave");
     }
-    stage.world.change(|memory| {
-        let control_plane = memory.hosts.iter_mut().filter(|(name, _)| name.as_str().starts_with("cp-"));
-        control_plane.for_each(|(_, host)| host.answers = false);
-    });
+    control_plane(&stage, |host| host.is_cut_off = true);
+    let error = refused(&mut stage, &state, &one).await;
+    assert!(error.contains("the connection was cut") && error.contains("no host was cleaned. Run destroy again."), "{error}");
+
+    control_plane(&stage, |host| host.answers = false);
     let destroyed = stage.engine.destroy(NODES, &state).await;
     assert_eq!((destroyed.errors, destroyed.state), (vec![], Value::Null));
     assert!(destroyed.warnings.join("\n").starts_with("The cluster does not answer"), "{:?}", destroyed.warnings);

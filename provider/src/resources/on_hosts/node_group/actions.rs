@@ -1,7 +1,7 @@
 //! What the planner's steps and gates mean for nodes: joining, becoming Ready, draining, leaving. The API is reached through the
 //! first control-plane host that answers.
 
-use super::cluster::{self, Cluster, Versions};
+use super::cluster::{self, Cluster, NoCluster, Versions};
 use super::config::Config;
 use super::drain::{Drained, drain};
 use super::facts::{self, Declared, Facts};
@@ -68,7 +68,7 @@ pub struct NodeActions {
 }
 
 impl NodeActions {
-    pub async fn connect(shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, Diagnostic> {
+    pub async fn connect(shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, NoCluster> {
         // What the API is asked for needs no kubeconfig of kube-proxy.
         let spec = config.spec(Content::new([])).ok_or_else(unknown_at_apply)?;
         let declared = Declared::by(config).ok_or_else(unknown_at_apply)?;

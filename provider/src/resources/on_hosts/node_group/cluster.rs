@@ -9,7 +9,7 @@ use crate::ssh::{self, HostSsh};
 use crate::wait::Waiter;
 use bundle::HostName;
 use futures::future::join_all;
-use machines::Target;
+use machines::{MachineError, Target};
 use schema::{Diagnostic, Field};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,21 +33,55 @@ pub struct Versions {
     pub silent: BTreeMap<HostName, String>,
 }
 
+/// Why no cluster was reached.
+pub struct NoCluster {
+    /// Its detail are the reasons, host by host.
+    pub error: Diagnostic,
+    /// A host let us in and then stopped answering: its cluster may be there too.
+    pub is_cut_off: bool,
+}
+
+impl From<Diagnostic> for NoCluster {
+    fn from(error: Diagnostic) -> Self {
+        NoCluster { error, is_cut_off: false }
+    }
+}
+
+impl From<NoCluster> for Diagnostic {
+    fn from(none: NoCluster) -> Self {
+        none.error
+    }
+}
+
 impl Cluster {
-    /// The detail of the error are the reasons, host by host.
-    pub async fn connect(shared: &Shared, config: &Config) -> Result<Cluster, Diagnostic> {
-        let mut reasons = Vec::new();
+    pub async fn connect(shared: &Shared, config: &Config) -> Result<Cluster, NoCluster> {
+        let (mut reasons, mut is_cut_off) = (Vec::new(), false);
         for target in control_plane(shared, config)? {
-            match Cluster::reach(shared, &target).await {
+            let control_plane = match shared.world.connect(&target).await {
+                Ok(control_plane) => control_plane,
+                Err(error) => {
+                    reasons.push(KubernetesError::from(error).to_string());
+                    continue;
+                }
+            };
+            match Cluster::of(control_plane).await {
                 Ok(cluster) => return Ok(cluster),
-                Err(error) => reasons.push(error.to_string()),
+                Err(error) => {
+                    is_cut_off |=
+                        matches!(error, KubernetesError::Machine(MachineError::Lost { .. } | MachineError::Timeout { .. }));
+                    reasons.push(error.to_string());
+                }
             }
         }
-        Err(Diagnostic::error("no control-plane host of the cluster answers").detail(reasons.join("\n")))
+        let error = Diagnostic::error("no control-plane host of the cluster answers").detail(reasons.join("\n"));
+        Err(NoCluster { error, is_cut_off })
     }
 
     async fn reach(shared: &Shared, target: &Target) -> Result<Cluster, KubernetesError> {
-        let control_plane = shared.world.connect(target).await?;
+        Cluster::of(shared.world.connect(target).await?).await
+    }
+
+    async fn of(control_plane: Arc<dyn Host>) -> Result<Cluster, KubernetesError> {
         let api = control_plane.kubernetes().await?;
         let version = api.version().await?;
         Ok(Cluster { control_plane, api, version })

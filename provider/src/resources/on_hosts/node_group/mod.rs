@@ -27,7 +27,7 @@ use crate::wait::Waiter;
 use actions::NodeActions;
 use async_trait::async_trait;
 use bundle::{Bundle, Content, Digest, HostName, HostPath};
-use cluster::Cluster;
+use cluster::{Cluster, NoCluster};
 use config::Config;
 use facts::Facts;
 use protocol::{ApplyResponse, Call, IdentityAttribute};
@@ -158,7 +158,7 @@ impl HostResource for NodeGroup {
     }
 
     async fn actions(&self, shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, Diagnostic> {
-        let mut actions = NodeActions::connect(shared, config, call).await.map_err(again)?;
+        let mut actions = NodeActions::connect(shared, config, call).await.map_err(|none| again(none.error))?;
         actions.refuse_another_cluster(&config.cluster).await?;
         actions.check_version(shared, config).await?;
         Ok(actions)
@@ -245,9 +245,12 @@ impl HostResource for NodeGroup {
                 }
                 Ok(diagnostics)
             }
-            Err(error) => Ok(Diagnostic::warning("the cluster does not answer, so its node objects were not deleted")
-                .detail(format!("{}\n{}", error.summary, error.detail))
-                .into()),
+            Err(NoCluster { error, is_cut_off: true }) => Err(nothing_cleaned(error)),
+            Err(NoCluster { error, .. }) => {
+                Ok(Diagnostic::warning("the cluster does not answer, so its node objects were not deleted")
+                    .detail(format!("{}\n{}", error.summary, error.detail))
+                    .into())
+            }
         }
     }
 
@@ -294,7 +297,7 @@ fn again(error: Diagnostic) -> Diagnostic {
 /// Which cluster it is was not read: it may well be that of the nodes, with their pods.
 fn nothing_cleaned(error: Diagnostic) -> Diagnostic {
     let detail = format!(
-        "{}\n\nSo it is not known whether it carries the cluster of these nodes. No node was drained or deleted, and no host was cleaned. Run destroy \
+        "{}\n\nSo it is not known whether the cluster of these nodes is there. No node was drained or deleted, and no host was cleaned. Run destroy \
          again. If their cluster is gone for good, switch its control-plane hosts off first: where none of them answers, hosts are cleaned without a drain.",
         error.detail
     );
