@@ -39,14 +39,14 @@ pub async fn check(
     let known = known_addresses(prior);
     let new: Vec<IpNet> = spec.virtual_addresses.iter().filter(|net| !known.contains(&net.addr())).copied().collect();
     let asking = fleet.machines.iter().filter(|(host, _)| !new.is_empty() && spec.hosts.contains_key(*host));
-    let questions = asking.filter_map(|(host, machine)| {
+    let questions = asking.map(|(host, machine)| {
         let question = load_balancer::question(spec, host, &new);
-        Some(async move {
+        async move {
             let question = question.map_err(render_error)?;
             let output = machine.run(&question).await.map_err(|error| machine_error(&error))?;
             let answers = Answers::parse(&output.stdout_text()).ok_or_else(|| not_asked(host, &output.stderr_text()))?;
             Ok::<_, Diagnostic>((host, answers))
-        })
+        }
     });
     let (mut found, mut all) = (Diagnostics::default(), BTreeMap::new());
     for answer in fleet.on_each(questions).await {
