@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn a_value_that_is_sure_to_change_is_unknown_and_not_null() {
         check(Value::Changing(""), &Type::String, b"\xc7\x03\x0c\x81\x01\xc2");
-        check(Value::Changing(PEM), &Type::String, b"\xc7\x10\x0c\x82\x01\xc2\x02\xab-----BEGIN ");
+        check(Value::Changing(PEM), &Type::String, b"\xd8\x0c\x82\x01\xc2\x02\xab-----BEGIN ");
         let read = Value::from_msgpack(b"\xc7\x03\x0c\x81\x01\xc2", &Type::String).unwrap();
         assert!(read.is_changing() && read == Value::Unknown);
         assert!(!read.is_changing_pem() && Value::Changing(PEM).is_changing_pem());

@@ -166,11 +166,21 @@ place_in() {
 }
 
 # is_elsewhere LIST PATH: it is not where that list says that it was. A link took its place, or that of a directory above it: pods and
-# users who may write there can make one to anything. Sets $place, and $real to where it is now, nothing where nothing is.
+# users who may write there can make one to anything. Sets $place, and $real to where it is now, nothing where nothing is: a link that leads
+# nowhere, or to itself, has no real path.
 is_elsewhere() {
   place_in "$1" "$2"
   real=$(readlink -f -- "$2")
-  [ -n "$place" ] && [ -n "$real" ] && [ "$real" != "$place" ]
+  [ -n "$place" ] && [ "$real" != "$place" ] && { [ -n "$real" ] || [ -L "$2" ]; }
+}
+
+# is_below_root PATH: absolute, and not / itself. Nothing else is ever unmounted, emptied or deleted with what is in it, wherever a variable
+# that is empty comes from.
+is_below_root() {
+  case $1 in
+  /?*) [ -n "$(printf %s "$1" | tr -d /.)" ] ;;
+  *) false ;;
+  esac
 }
 
 # store_backup RECORD PATH FILE: the file becomes what that record puts back in the path's place.

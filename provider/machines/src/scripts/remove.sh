@@ -134,7 +134,13 @@ remove_files() {
 }
 
 # stays_behind PATH: nobody of us has put anything there.
-stays_behind() { progress "$real stays with all that is in it: $1 leads there by a link now"; }
+stays_behind() {
+  if [ -n "$real" ]; then
+    progress "$real stays with all that is in it: $1 leads there by a link now"
+  else
+    progress "$1 is a link that leads nowhere now: what was in it stays, wherever it is"
+  fi
+}
 
 # files that are ours by the record, or, when it names none, by their content
 list_files() {
@@ -178,6 +184,7 @@ mounted_below() {
 # unmount_below DIRECTORY: fails when anything is mounted there still, and then nothing in it may be deleted: a volume's data is its
 # user's, and one that is mounted from the same disk looks to rm like any other directory.
 unmount_below() {
+  is_below_root "$1" || { echo "it has no real path" >"$record/said" && return 1; }
   for _ in 1 2 3; do
     points=$(mounted_below "$1")
     [ -n "$points" ] || return 0
@@ -191,6 +198,7 @@ unmount_below() {
 
 # delete_tree PATH: of a link, just that.
 delete_tree() {
+  is_below_root "$1" || return
   if [ -d "$1" ] && [ ! -L "$1" ]; then unmount_below "$(readlink -f -- "$1")" || return; fi
   rm -rf --one-file-system -- "$1" 2>"$record/said"
 }
@@ -200,6 +208,7 @@ found() { lines_of "$1" found | while read -r was by path; do [ "$path" != "$2" 
 
 # give_back DIRECTORY REAL `MODE OWNER`: empty again, as it was.
 give_back() {
+  is_below_root "$2" || return
   find "$2/" -xdev -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf --one-file-system -- {} + 2>"$record/said"
   if is_filled "$2"; then
     problem "$1" "$(tail -n 1 "$record/said")"

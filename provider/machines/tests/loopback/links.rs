@@ -71,6 +71,32 @@ async fn a_removal_takes_nothing_behind_a_link_that_took_the_place_of_a_director
     }
 }
 
+/// Whoever asks where such a link leads gets nothing, which is also how the path of the root directory begins.
+#[tokio::test]
+async fn nothing_is_unmounted_or_deleted_for_a_link_that_leads_nowhere() {
+    for before in ALL {
+        for (is_older, target) in [(false, "gone/disk/pods"), (false, "log/pods"), (true, "gone/disk/pods"), (true, "log/pods")] {
+            let host = Host::start();
+            let (machine, bundle) = (host.connect().await, declaring(&host));
+            prepare(&host, before);
+            apply(&machine, &owner(), &bundle).await;
+            if is_older {
+                fs::remove_file(host.path("state/k8s_test.loopback/places")).unwrap();
+            }
+            fs::rename(host.path("log/pods"), host.path("log/pods.away")).unwrap();
+            symlink(host.path(target), host.path("log/pods")).unwrap();
+            for program in ["umount", "find"] {
+                host.write_program(&format!("bin/{program}"), "#!/bin/sh\necho \"$0 $*\" >>\"$FAKE/called\"\n");
+            }
+            machine.remove(&owner(), &bundle.manifest(), &quiet).await.unwrap();
+            let what = format!("{before:?}, older: {is_older}, {target}");
+            assert!(!host.path("fake/called").exists(), "{what}: {}", host.text("fake/called"));
+            assert!(!host.path("etc").exists() && !host.path("state").exists(), "{what}");
+            is_untouched(&host, &what);
+        }
+    }
+}
+
 #[tokio::test]
 async fn nor_behind_one_further_up() {
     for before in ALL {

@@ -47,9 +47,10 @@ impl Targets {
         *going = ours;
         let lines: Vec<String> = repointed.iter().map(|(_, found)| shown(found)).collect();
         (!lines.is_empty()).then(|| {
-            Diagnostic::warning("DNS records point elsewhere by now, and stay").detail(format!(
-                "They were created by this resource, and somebody has changed where they point since. From now on they are in no state: \
-                 delete them in their hosted zone if they are of no use any more.\n{}",
+            Diagnostic::warning("DNS records stay, because they do not point to what this resource has").detail(format!(
+                "They were created by this resource. Somebody has changed where they point since, or what they pointed to is gone, so that \
+                 nothing shows whether they are still its own. From now on they are in no state: delete them in their hosted zone if they are \
+                 of no use any more.\n{}",
                 lines.join("\n")
             ))
         })

@@ -107,7 +107,7 @@ fn undecided(runs: &[Run]) -> Diagnostic {
 
 fn drift_unknown() -> Diagnostic {
     Diagnostic::warning("what was changed on hosts from outside is known only during apply").detail(
-        "An earlier version of this provider found something and wrote it down in words only. Apply finds it again and repairs it. To see the          steps before, plan with a refresh.",
+        "An earlier version of this provider found something and wrote it down in words only. Apply finds it again and repairs it. To see the steps before, plan with a refresh.",
     )
 }
 

@@ -200,7 +200,8 @@ async fn a_handover_that_fails_leaves_the_holder_as_it_was() {
         let fleet = Fleet::new(owner(), answers, Progress::new(None), CancellationToken::new(), clock);
         let failed = actions.hand_over(&fleet, &host()).await.unwrap_err();
         assert_eq!(failed.summary(), "no host holds the virtual address 192.0.2.100 after 16 s");
-        let is_told = failed.detail().contains("systemctl start k8s-lb-api-keepalived.service failed on worker-1");
+        let unit = keepalived();
+        let is_told = failed.detail().contains(&format!("systemctl start {unit} failed on {}", host()));
         assert_eq!((is_told, world.memory().is_up(&host(), keepalived().as_str())), (!can_start, can_start));
     }
 }

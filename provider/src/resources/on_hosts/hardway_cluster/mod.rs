@@ -66,8 +66,7 @@ impl HostResource for HardwayCluster {
             "etcd and the Kubernetes control plane as systemd units on your own hosts, with secrets encrypted at rest and an audit log.\n\n\
              Each host runs the API server, the controller manager, the scheduler, an etcd member and an approver of kubelet serving \
              certificates. The cluster starts with roles for TLS bootstrap and with CoreDNS. What others change of these objects, such as the Corefile or the number of replicas, stays.\n\n\
-             A change goes from host to host, each healthy before the next. A change that could lose etcd's quorum is an error at plan. \
-             Hosts neither join nor leave a cluster that exists.\n\n\
+             A change goes from host to host, each healthy before the next. A change that could lose etcd's quorum is an error at plan. Hosts neither join nor leave a cluster that exists.\n\n\
              What replaces a cluster is destroyed first, because both would need the same hosts. With `create_before_destroy`, which engines pass on \
              from what depends on a cluster, nothing is replaced and nothing is lost: other networks are refused before anything is written; else \
              the new object goes on with the cluster that is there, and the destroy of the old one removes nothing. Warnings say so.",
