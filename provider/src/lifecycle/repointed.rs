@@ -2,6 +2,7 @@
 
 use super::rows::row;
 use super::{Stage, complete};
+use crate::fakes::{Fault, Moment};
 use ::cloud::{Found, Kind};
 use schema::Value;
 
@@ -94,4 +95,34 @@ async fn a_record_that_is_no_longer_declared_goes_only_where_it_points_to_ours()
         assert_eq!(records(&stage).is_empty(), !is_elsewhere);
         stage.settled(&applied.state, &config, "after its records were dropped").await;
     }
+}
+
+/// An apply that was cut off before it came to the record leaves it to the next one.
+#[tokio::test]
+async fn a_record_that_is_no_longer_declared_goes_with_the_next_apply_after_one_that_failed() {
+    let mut stage = Stage::of(row("k8s_lb_nlb")).await;
+    let state = stage.create().await;
+    let mut config = stage.config.clone();
+    config.set("dns", Value::Null);
+    let config = complete(stage.engine.schema("k8s_lb_nlb"), &config);
+    let planned = stage.engine.plan("k8s_lb_nlb", &state, &config).await.planned;
+    stage.world.arm(Some((Fault::Fail(Moment::Before), 1)));
+    let failed = stage.engine.apply("k8s_lb_nlb", &state, &config, &planned).await;
+    assert!(!failed.errors.is_empty() && !records(&stage).is_empty());
+    stage.world.arm(None);
+    let refreshed = stage.engine.refresh("k8s_lb_nlb", &failed.state).await.state;
+    stage.apply(&refreshed, &config).await;
+    assert!(records(&stage).is_empty());
+}
+
+/// After a refresh nobody knows any more what a record pointed to whose load balancer is gone.
+#[tokio::test]
+async fn a_record_stays_and_is_named_when_a_refresh_found_its_target_gone() {
+    let mut stage = Stage::of(row("k8s_lb_nlb")).await;
+    let state = stage.create().await;
+    let created = records(&stage).len();
+    stage.world.change(|memory| memory.cloud.objects.retain(|_, found| found.kind != Kind::LoadBalancer));
+    let refreshed = stage.engine.refresh("k8s_lb_nlb", &state).await.state;
+    let (warnings, left) = destroyed("k8s_lb_nlb", &refreshed, stage).await;
+    assert!(left == created && warnings[0].contains("or what they pointed to is gone"), "{left} {warnings:?}");
 }

@@ -116,7 +116,7 @@ impl<R: CloudResource> OnCloud<R> {
         Drift::default().set(&mut state);
         if has_failed || (done.cancelled && prior.is_some()) {
             // What there is now, so that the next plan goes on from there even without a refresh: it has to know what is still to go.
-            state.set("objects", state::to_value(&before.still_ours(graph, &done.found)));
+            state.set("objects", state::to_value(&before.still_ours(graph, &done.found, &done.left)));
             let matching = Matching { matched: done.found, superseded: done.left, ..Matching::default() };
             Drift::of(graph, &matching).set(&mut state);
             add_left(&mut state, &matching.superseded);
@@ -205,11 +205,16 @@ impl Before {
     }
 
     /// The graph with what was declared before, is not any more and is still there: others may add such settings too, and only the state
-    /// knows whose these are.
-    fn still_ours(&self, graph: &Graph, found: &BTreeMap<ObjectKey, Found>) -> Graph {
+    /// knows whose these are. And records that are to go: what they pointed to shows whose they are.
+    fn still_ours(&self, graph: &Graph, found: &BTreeMap<ObjectKey, Found>, left: &[(ObjectKey, Found)]) -> Graph {
         let resolver = Resolver::new(&self.found);
         let mut graph = graph.clone();
         for before in self.graph.iter() {
+            let is_going = graph.get(&before.key).is_none() && left.iter().any(|(key, _)| *key == before.key);
+            if is_going && !before.key.kind.has_tags() {
+                graph.add(before.clone());
+                continue;
+            }
             let (Some(object), Some(found)) = (graph.get(&before.key).cloned(), found.get(&before.key)) else { continue };
             let is_there = |key: &str| resolver.resolve(key).is_some_and(|key| found.settings.contains_key(&key));
             let may_be_others = |key: &str| before.key.kind.is_shared(key) || before.key.kind.is_target(key);
