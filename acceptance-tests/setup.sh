@@ -3,7 +3,7 @@
 # missing. No service is started. What the lab needs, `lab/lab build` installs itself. Rust, Go and Python are the reader's own.
 set -euo pipefail
 
-packages=(gcc libc6-dev make openssl openssh-server nginx-light libnginx-mod-stream keepalived shellcheck squid systemd)
+packages=(gcc iproute2 libc6-dev make openssl openssh-server nginx-light libnginx-mod-stream keepalived shellcheck squid systemd)
 missing=()
 for package in "${packages[@]}"; do
   [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) == installed ]] || missing+=("$package")
