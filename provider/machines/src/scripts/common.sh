@@ -103,19 +103,22 @@ refuse_taken() {
   fail taken "$other"
 }
 
-# open_record OWNER HOST UID HOLDER: one script at a time works on an owner's record, if it is that of this host and this life of the owner.
-# Makes none: see make_record.
+# open_record OWNER HOST UID HOLDER [again]: one script at a time works on an owner's record, if it is that of this host and this life of the
+# owner. Makes none: see make_record.
 open_record() {
   owner=$1
   record=$state/$1
   lock=$state/.lock.$1
   # A provider that is gone must not stop what it began, nor keep the traps from tidying up.
   trap '' PIPE HUP
-  mkdir -p "$state" || fail file "$state"
-  exec 9>"$lock" || fail file "$lock"
-  take_lock 9 "$lock"
-  # Who waited for a removal has nothing to go on with: it would install what was just destroyed.
-  is_at 9 "$lock" || fail removed "$owner"
+  while :; do
+    mkdir -p "$state" || fail file "$state"
+    exec 9>"$lock" || fail file "$lock"
+    take_lock 9 "$lock"
+    ! is_at 9 "$lock" || break
+    # Who waited for a removal has nothing to go on with: it would install what was just destroyed. A removal looks again.
+    [ "${5-}" = again ] || fail removed "$owner"
+  done
   refuse_other "$2" "$3" "$4"
 }
 
