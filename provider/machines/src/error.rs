@@ -47,8 +47,18 @@ pub enum MachineError {
     Removed { host: String, owner: String },
     Taken { host: String, found: String },
     Unrecorded { host: String, path: String },
+    Elsewhere { host: String, moved: Moved },
     Forward { host: String, destination: String, reason: String },
+    NobodyListens { host: String, destination: String },
     Answer { host: String, operation: String, answer: String },
+}
+
+/// A directory that is a link now, or below one, and leads elsewhere than it was.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    pub directory: String,
+    pub was: String,
+    pub is: String,
 }
 
 impl MachineError {
@@ -56,6 +66,13 @@ impl MachineError {
     pub(crate) fn other_uid(host: String, object: &str) -> MachineError {
         let (owner, uid) = object.split_once(' ').unwrap_or((object, Uid::NIL));
         MachineError::OtherUid { host, owner: owner.into(), found: Uid::parse(uid).unwrap_or_default() }
+    }
+
+    /// `object` is the directory, where it was and where it leads, as scripts report them.
+    pub(crate) fn elsewhere(host: String, object: &str) -> MachineError {
+        let mut parts = object.split('\t').map(str::to_string);
+        let mut part = || parts.next().unwrap_or_default();
+        MachineError::Elsewhere { host, moved: Moved { directory: part(), was: part(), is: part() } }
     }
 
     /// The operation, the object and the host, in one line without a full stop.
@@ -101,7 +118,9 @@ impl MachineError {
             E::Removed { host, owner } => format!("{owner} was removed from {host} while this run waited for that"),
             E::Taken { host, found } => format!("{host} belongs to {found}"),
             E::Unrecorded { host, .. } => format!("nothing on {host} is known to be of this resource"),
+            E::Elsewhere { host, moved } => format!("{} on {host} leads to {} now", moved.directory, moved.is),
             E::Forward { host, destination, .. } => format!("cannot reach {destination} through {host}"),
+            E::NobodyListens { host, destination } => format!("nobody listens at {destination} on {host}"),
             E::Answer { host, operation, .. } => {
                 format!("provider bug: {operation} on {host} gave an answer that cannot be read")
             }
@@ -131,9 +150,12 @@ impl MachineError {
             | E::Sudo { .. }
             | E::Forward { .. } => self.detail_of_connection(),
             E::Digest { .. } | E::Download { .. } | E::Binary { .. } | E::Package { .. } => self.detail_of_installation(),
-            E::OtherHost { .. } | E::OtherUid { .. } | E::Removed { .. } | E::Taken { .. } | E::Unrecorded { .. } => {
-                self.detail_of_refusal()
-            }
+            E::OtherHost { .. }
+            | E::OtherUid { .. }
+            | E::Removed { .. }
+            | E::Taken { .. }
+            | E::Unrecorded { .. }
+            | E::Elsewhere { .. } => self.detail_of_refusal(),
             _ => self.detail_of_operation(),
         }
     }
@@ -224,10 +246,16 @@ impl MachineError {
                 "It was set up since this run looked at it, and a host takes one resource of this kind. Nothing was changed on it. Take the host out \
                  of this configuration or out of that of {found}, and apply again"
             ),
+            E::Elsewhere { moved, .. } => format!(
+                "It was {} when files were written there first. What is behind the link may be somebody else's, so nothing was written. Put the \
+                 directory back in its place, or mount there what is to be on another disk",
+                moved.was
+            ),
             E::Unrecorded { path, .. } => format!(
                 "The record there is lost, and of the files that the state names none has the content that was written: {path} has another. \
-                 Nothing was removed. If nobody needs these files, delete them there and run this again; if what is there now is somebody \
-                 else's, take the resource out of the state (`terraform state rm` or `tofu state rm`)"
+                 Nothing was removed. A destroy that was cut off after it had cleaned this host leaves it so, with what was there before: then, \
+                 and if what is there now is somebody else's, take the resource out of the state (`terraform state rm` or `tofu state rm`). \
+                 If it is of this resource after all and nobody needs it, delete it there and run this again"
             ),
             _ => String::new(),
         }

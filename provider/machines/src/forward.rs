@@ -30,10 +30,15 @@ impl Machine {
     /// `host` and `port` as the SSH host sees them. The first connection is tried at once, so that an error is known here.
     pub async fn forward(&self, host: &str, port: u16) -> Result<LocalForward, MachineError> {
         let destination = format!("{host} port {port}");
-        let error =
-            |reason: String| MachineError::Forward { host: self.target.to_string(), destination: destination.clone(), reason };
+        let here = self.target.to_string();
+        let error = |reason: String| MachineError::Forward { host: here.clone(), destination: destination.clone(), reason };
         let connection = self.link.connection().await?;
-        let trial = connection.direct_tcpip(host, port).await.map_err(|reason| error(why_not(&reason)))?;
+        let trial = connection.direct_tcpip(host, port).await.map_err(|reason| match reason {
+            russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed) => {
+                MachineError::NobodyListens { host: here.clone(), destination: destination.clone() }
+            }
+            reason => error(why_not(&reason)),
+        })?;
         let _ = trial.close().await;
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
         let listener = listener.map_err(|reason| error(reason.to_string()))?;

@@ -29,7 +29,7 @@ mod target;
 mod units;
 
 pub use download::with_causes;
-pub use error::MachineError;
+pub use error::{MachineError, Moved};
 pub use facts::{Facts, FoundUnit, Listener, Wanted};
 pub use forward::LocalForward;
 pub use incarnation::{Incarnation, Uid, UidError};

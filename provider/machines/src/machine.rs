@@ -181,6 +181,7 @@ impl Machine {
             "taken-over" => MachineError::TakenOver { host, owner: object },
             "taken" => MachineError::Taken { host, found: object },
             "removed" => MachineError::Removed { host, owner: object },
+            "elsewhere" => MachineError::elsewhere(host, &object),
             "unrecorded" => MachineError::Unrecorded { host, path: object },
             "cut-off" => MachineError::Lost { host, operation, reason: format!("{object}: {reason}") },
             "filled" => MachineError::Filled { host, path: object, reason },

@@ -121,6 +121,8 @@ install_one() { # identity digest member path
     source=$work/unpacked.$2/$3
   fi
   make_parents "${4%/*}"
+  note_places "${4%/*}"
+  refuse_elsewhere "$(own places)" "${4%/*}"
   rm -f "${4%/*}/.k8s-hardway.$owner".*
   beside=${4%/*}/.k8s-hardway.$owner.${4##*/}
   # Programs are large: a second name for the same file where the file system allows it. Nobody writes into them in place.

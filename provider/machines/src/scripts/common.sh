@@ -177,6 +177,25 @@ is_elsewhere() {
   [ -n "$place" ] && [ "$real" != "$place" ] && { [ -n "$real" ] || [ -L "$2" ]; }
 }
 
+# note_places PATHS: where each really is, by which a removal knows that it is still what it was. Only the first time; another owner may
+# have seen it earlier.
+note_places() {
+  noted=$(own places)
+  noted_elsewhere=$(elsewhere places)
+  new=$(printf '%s\n' "$1" | while read -r path; do
+    place_in "$noted" "$path"
+    [ -z "$place" ] || continue
+    place_in "$noted_elsewhere" "$path"
+    printf '%s\t%s\n' "$path" "${place:-$(readlink -f -- "$path")}"
+  done)
+  add_lines places "$new"
+}
+
+# refuse_elsewhere LIST DIRECTORY: what is written through a link that took its place overwrites what is there, and a removal leaves it.
+refuse_elsewhere() {
+  ! is_elsewhere "$1" "$2" || fail elsewhere "$2$tab$place$tab${real:-nowhere}"
+}
+
 # is_below_root PATH: absolute, and not / itself. Nothing else is ever unmounted, emptied or deleted with what is in it, wherever a variable
 # that is empty comes from.
 is_below_root() {

@@ -167,20 +167,6 @@ keep_directory() {
   add_lines kept "$1"
 }
 
-# note_places PATHS: where each really is, by which a removal knows that it is still what it was. Only the first time; another owner may
-# have seen it earlier.
-note_places() {
-  noted=$(own places)
-  noted_elsewhere=$(elsewhere places)
-  new=$(printf '%s\n' "$1" | while read -r path; do
-    place_in "$noted" "$path"
-    [ -z "$place" ] || continue
-    place_in "$noted_elsewhere" "$path"
-    printf '%s\t%s\n' "$path" "${place:-$(readlink -f -- "$path")}"
-  done)
-  add_lines places "$new"
-}
-
 make_directories() {
   mine=$(own directories)
   theirs=$(elsewhere directories)
@@ -254,7 +240,9 @@ place_files() {
   here=$(stat -c %m .)
   while read -r _ directory; do make_parents "$directory"; done <plan/places
   note_places "$(sed -n 's|^[0-9]* \(/.*\)|\1|p' plan/places)"
+  places=$(own places)
   while read -r number directory; do
+    refuse_elsewhere "$places" "$directory"
     rm -f "$directory/.k8s-hardway.$owner".*
     set --
     for file in "files/$number"/* "files/$number"/.[!.]*; do

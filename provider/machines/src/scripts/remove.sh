@@ -112,9 +112,10 @@ hand_backup_over() {
 
 put_back() {
   beside=${1%/*}/.k8s-hardway.$owner.back
+  mkdir -p -- "${1%/*}" || return
   # cp would write through a link of that name.
   rm -f -- "$beside"
-  [ ! -d "${1%/*}" ] || { cp -a "$record/backup$1" "$beside" && mv -fT "$beside" "$1"; }
+  cp -a "$record/backup$1" "$beside" && flush "$beside" && mv -fT "$beside" "$1"
 }
 
 # A backup stays until the record goes, so that a removal that was cut off can be run again.
@@ -131,7 +132,11 @@ remove_files() {
       if is_elsewhere "$places" "$directory"; then is_left=yes; else is_left=no; fi
       [ "$is_left" = no ] || stays_behind "$directory"
     fi
-    if [ "$is_left" = yes ]; then continue; fi
+    if [ "$is_left" = yes ]; then
+      ! has_backup "$record" "$path" ||
+        problem "$path" "what was there before is not put back behind that link. It is kept as $record/backup$path: move it to where it belongs"
+      continue
+    fi
     if has_backup "$record" "$path"; then put_back "$path" || problem "$path"; else rm -f -- "$path" || problem "$path"; fi
   done <"$work"
 }
@@ -233,7 +238,7 @@ empty_kept() {
       continue
     fi
     # Earlier versions saw nothing in a directory behind a link.
-    case $before in *"$path/"*) ;; *) progress "$path keeps what is in it: its record does not say what was there before" && continue ;; esac
+    case $newline$before in *"$newline$path/"*) ;; *) progress "$path keeps what is in it: its record does not say what was there before" && continue ;; esac
     for entry in "$path"/* "$path"/.[!.]* "$path"/..?*; do
       if [ ! -e "$entry" ] && [ ! -L "$entry" ]; then continue; fi
       if contains "$before" "$entry" || { [ ! -L "$entry" ] && contains "$mounted" "$(readlink -f -- "$entry")"; }; then continue; fi

@@ -51,9 +51,15 @@ purge_by_apt() {
   while [ "$changed" = yes ]; do
     changed=no
     for package in $packages; do
-      others=$(lines_without "$(apt_takes "$package")" "$packages")
-      [ -n "$others" ] || continue
-      stays "$package" "$(echo "$others" | tr '\n' ' ')would go with it"
+      takes=$(apt_takes "$package")
+      others=$(lines_without "$takes" "$packages")
+      if ! contains "$takes" "$package"; then
+        stays "$package" "apt-get does not say what would go with it"
+      elif [ -n "$others" ]; then
+        stays "$package" "$(echo "$others" | tr '\n' ' ')would go with it"
+      else
+        continue
+      fi
       packages=$(lines_without "$packages" "$package")
       changed=yes
     done

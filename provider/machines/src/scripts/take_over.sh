@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
 # take_over.sh OWNER HOST UID HOLDER: from now on no script works on this record for a holder that had it before.
 open_record "$1" "$2" "$3" "$4"
-has_record || exit 0
+# The caller saw one: another run has removed it since.
+has_record || { rm -f "$lock" && fail removed "$owner"; }
 holders=$(own holders)
 superseded=$(own superseded)
 new=

@@ -57,6 +57,6 @@ async fn a_destination_that_the_host_cannot_reach_is_an_error_at_once() {
     let host = Host::start();
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let error = host.connect().await.forward("127.0.0.1", nobody).await.err().unwrap();
-    assert!(matches!(error, MachineError::Forward { .. }), "{error}");
+    assert!(matches!(error, MachineError::NobodyListens { .. }), "{error}");
     assert!(error.to_string().contains(&format!("127.0.0.1 port {nobody}")), "{error}");
 }

@@ -1,8 +1,9 @@
 //! Links that somebody put where a directory of a record was, as a pod can that may write above it: a removal takes nothing behind them,
 //! and a push changes nothing there that another owner has.
 
-use crate::host::{Host, apply, named, owner, quiet, run};
+use crate::host::{Host, apply, named, owner, push_error, quiet, run};
 use bundle::{Bundle, Directory, File};
+use machines::MachineError;
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -121,9 +122,41 @@ async fn files_of_the_same_names_behind_a_link_stay() {
     apply(&machine, &owner(), &bundle).await;
     host.write("alice/bridge", "theirs");
     swap(&host, "opt/cni/bin");
+    // What was there before has nowhere to go, and is not lost for it.
+    let error = machine.remove(&owner(), &bundle.manifest(), &quiet).await.unwrap_err().detail();
+    let backup = host.path("state/k8s_test.loopback/backup").join(host.path("opt/cni/bin/bridge").strip_prefix("/").unwrap());
+    assert!(error.contains(backup.to_str().unwrap()), "{error}");
+    assert_eq!(fs::read_to_string(&backup).unwrap(), "foreign");
+    fs::remove_file(&backup).unwrap();
     machine.remove(&owner(), &bundle.manifest(), &quiet).await.unwrap();
     is_untouched(&host, "a file");
     assert_eq!(host.text("alice/bridge"), "theirs");
+}
+
+#[tokio::test]
+async fn nothing_is_written_behind_a_link_that_took_the_place_of_a_directory() {
+    let host = Host::start();
+    let (machine, mut bundle) = (host.connect().await, declaring(&host));
+    prepare(&host, Before::Absent);
+    apply(&machine, &owner(), &bundle).await;
+    host.write("alice/bridge", "theirs");
+    swap(&host, "opt/cni/bin");
+    bundle.files.insert(host.host_path("opt/cni/bin/bridge"), File::public("newer"));
+    let error = push_error(&machine, &bundle).await;
+    assert!(matches!(&error, MachineError::Elsewhere { moved, .. } if moved.is.ends_with("alice")), "{error}");
+    assert_eq!(host.text("alice/bridge"), "theirs");
+    is_untouched(&host, "a push");
+}
+
+#[tokio::test]
+async fn what_was_there_before_comes_back_into_a_directory_that_somebody_deleted() {
+    let host = Host::start();
+    let (machine, bundle) = (host.connect().await, declaring(&host));
+    host.write("opt/cni/bin/bridge", "foreign");
+    apply(&machine, &owner(), &bundle).await;
+    fs::remove_dir_all(host.path("opt/cni")).unwrap();
+    machine.remove(&owner(), &bundle.manifest(), &quiet).await.unwrap();
+    assert_eq!(host.text("opt/cni/bin/bridge"), "foreign");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use std::sync::Mutex;
 const APT: &str = r#"#!/bin/sh
 policy=$K8S_HARDWAY_ROOT/usr/sbin/policy-rc.d
 echo "apt-get $*" >>"$FAKE/packages"
+case "$*" in *-s\ purge*) [ ! -e "$FAKE/broken" ] || exit 100 ;; esac
 case "$*" in
 *install\ -s*frob) echo 'Inst libfrob (1 Debian)'; echo 'Inst libc6 [1] (2 Debian)'; echo 'Inst frob (1 Debian)' ;;
 *install*frob) [ -x "$policy" ] || exit 1; cp "$policy" "$FAKE/policy"; printf '#!/bin/sh\n' >"$FAKE/../bin/frob"; chmod 755 "$FAKE/../bin/frob" ;;
@@ -54,6 +55,12 @@ async fn packages_are_installed_without_starting_anything_recorded_and_purged() 
         (host.path("bin/frob").exists(), host.tree()),
         (false, ["root", "root/usr", "root/usr/sbin"].map(Into::into).into())
     );
+
+    apply(&machine, &owner(), &frob).await;
+    host.write("fake/broken", "");
+    machine.remove(&owner(), &frob.manifest(), &quiet).await.unwrap();
+    assert_eq!(purges(&host).len(), 1, "what would go with it was not known");
+    std::fs::remove_file(host.path("fake/broken")).unwrap();
 
     let unknown = Bundle { packages: [("zork".into(), "zork-tools".into())].into(), ..Bundle::default() };
     let error = push_error(&machine, &unknown).await;

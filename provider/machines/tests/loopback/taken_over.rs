@@ -54,11 +54,12 @@ async fn every_script_for_a_holder_that_was_superseded_is_refused() {
 }
 
 #[tokio::test]
-async fn the_inventory_names_holders_and_a_host_without_a_record_is_left_alone() {
+async fn the_inventory_names_holders_and_a_host_whose_record_went_meanwhile_is_not_taken_for_one_of_ours() {
     let host = Host::start();
     let (machine, bundle) = (host.connect().await, bundle(&host));
-    machine.take_over(&held_by(2)).await.unwrap();
-    assert!(!host.path("state/k8s_test.loopback").exists());
+    let error = machine.take_over(&held_by(2)).await.unwrap_err();
+    assert!(matches!(error, MachineError::Removed { .. }), "{error}");
+    assert_eq!(host.tree(), ["state"]);
     apply(&machine, &held_by(2), &bundle).await;
     machine.take_over(&held_by(3)).await.unwrap();
     let inventory = machine.inventory(&machines::Question::default()).await.unwrap();
