@@ -80,7 +80,6 @@ impl FakeWorld {
     }
 
     pub fn advance(&self, by: time::Duration) {
-        *self.inside.now.lock().unwrap() += by;
         self.change(|memory| memory.ticks += by.whole_seconds());
     }
 
@@ -97,7 +96,6 @@ impl FakeWorld {
     fn take_time(&self) {
         let takes = *self.inside.call_takes.lock().unwrap();
         if !takes.is_zero() {
-            self.inside.clock.advance(takes);
             self.advance(time::Duration::seconds(takes.as_secs() as i64));
         }
     }
@@ -111,8 +109,15 @@ impl FakeWorld {
         *self.inside.memory.lock().unwrap() = memory.clone();
     }
 
+    /// The time that it takes passes on every clock of this world.
     pub fn change<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {
-        change(&mut self.inside.memory.lock().unwrap())
+        let mut memory = self.inside.memory.lock().unwrap();
+        let before = memory.ticks;
+        let changed = change(&mut memory);
+        let took = memory.ticks - before;
+        *self.inside.now.lock().unwrap() += time::Duration::seconds(took);
+        self.inside.clock.advance(Duration::from_secs(took.unsigned_abs()));
+        changed
     }
 
     /// A host of this world, connected to.
@@ -154,7 +159,7 @@ impl FakeWorld {
             self.inside.stops.send(heard).unwrap();
             answer.await.unwrap();
         }
-        let effect = |extent| effect(&mut self.inside.memory.lock().unwrap(), extent);
+        let effect = |extent| self.change(|memory| effect(memory, extent));
         match strike {
             None | Some(Fault::Cancel) => Some(effect(Extent::Whole)),
             Some(Fault::Fail(moment) | Fault::Die(moment)) => {
