@@ -4,6 +4,7 @@ use crate::aws::{self, Aws};
 use crate::ports::World;
 use crate::progress::Progress;
 use crate::resources::attributes::is_http_url;
+use crate::resources::on_cloud::holder::Held;
 use crate::ssh::{self, Ssh};
 use crate::tokens::Tokens;
 use crate::turns::Turns;
@@ -37,16 +38,25 @@ pub struct Shared {
     pub world: Arc<dyn World>,
     pub tokens: Arc<Tokens>,
     pub turns: Arc<Turns>,
+    pub held: Arc<Held>,
 }
 
 impl Shared {
     pub fn new(world: Arc<dyn World>) -> Self {
         let tokens = Arc::new(Tokens::of_run(world.random()));
-        Shared { configuration: Arc::default(), cloud: Arc::default(), world, tokens, turns: Arc::default() }
+        Shared {
+            configuration: Arc::default(),
+            cloud: Arc::default(),
+            world,
+            tokens,
+            turns: Arc::default(),
+            held: Arc::default(),
+        }
     }
 
     pub fn configure(&self, value: &Value) -> Result<(), Diagnostic> {
         let configuration: Configuration = decode(value)?;
+        self.held.forget();
         if let Ok(mut current) = self.configuration.write() {
             *current = configuration;
         }

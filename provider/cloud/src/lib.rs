@@ -29,7 +29,7 @@ pub use endpoint_policy::{canonical_policy, is_full_access};
 pub use found::{AUTOSCALING_GROUP, AUTOSCALING_INSTANCE, Found, Health, Origin, Readiness};
 pub use graph::{Graph, GraphError, Object, Setting, Settings, UNKNOWN_KEYS};
 pub use kind::{EXCLUSIVE, KUBERNETES_RULE, Kind, Replacement};
-pub use matching::{CLUSTER_TAG, Matching, OBJECT_TAG, match_objects, object_tag};
+pub use matching::{CLUSTER_TAG, HOLDER_TAG, Matching, OBJECT_TAG, match_objects, object_tag};
 pub use policy::{Uses, actions, creating};
 pub use reference::{ObjectKey, Resolver};
 pub use route::{Route, RouteTarget};

@@ -9,6 +9,9 @@ pub const OBJECT_TAG: &str = "k8s-hardway/object";
 /// The tag that distinguishes the objects of a cluster from all others.
 pub const CLUSTER_TAG: &str = "k8s-hardway/cluster";
 
+/// The tag of a resource's main object that names which entry of a state has it.
+pub const HOLDER_TAG: &str = "k8s-hardway/holder";
+
 /// The value of [`OBJECT_TAG`].
 pub fn object_tag(owner: &str, key: &ObjectKey) -> String {
     format!("{owner} {key}")

@@ -35,8 +35,11 @@ fn damages(stage: &Stage, state: &Value) -> Vec<Damage> {
         let mut add = |says: String, loses: bool, does: Box<dyn Fn(&mut Found)>| {
             damages.push(Damage { object: object.clone(), says, id: id.to_owned(), does, loses });
         };
-        // What an Auto Scaling group registers is nobody's to change.
-        let is_own = |key: &String| key.starts_with(AUTOSCALING_INSTANCE) || found.kept(key, &found.settings[key]).is_some();
+        // What an Auto Scaling group registers is nobody's to change, and who has it is no setting.
+        let is_own = |key: &String| {
+            let is_holder = key.strip_prefix("tag ") == Some(cloud::HOLDER_TAG);
+            is_holder || key.starts_with(AUTOSCALING_INSTANCE) || found.kept(key, &found.settings[key]).is_some()
+        };
         for key in found.settings.keys().filter(|key| !found.kind.is_immutable(key) && !is_own(key)) {
             let word = key.split(' ').next().unwrap().to_owned();
             let (changed, lost) = (key.clone(), key.clone());

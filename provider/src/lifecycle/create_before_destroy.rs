@@ -11,10 +11,14 @@ const CLUSTER: &str = "k8s_hardway_cluster";
 
 /// Each resource on hosts, created, with its state.
 async fn created() -> Vec<(Stage, Value)> {
+    created_where(Stage::is_on_hosts).await
+}
+
+pub(super) async fn created_where(is_one: fn(&Stage) -> bool) -> Vec<(Stage, Value)> {
     let mut all = Vec::new();
     for row in ROWS {
         let mut stage = Stage::of(row).await;
-        if stage.is_on_hosts() {
+        if is_one(&stage) {
             let state = stage.create().await;
             stage.world.draw_again();
             all.push((stage, state));
@@ -25,7 +29,7 @@ async fn created() -> Vec<(Stage, Value)> {
 }
 
 #[track_caller]
-fn says(texts: &[String], parts: &[&str]) {
+pub(super) fn says(texts: &[String], parts: &[&str]) {
     let text = texts.join("\n");
     for part in parts {
         assert!(text.contains(part), "{part:?} is not in: {text}");
@@ -34,13 +38,13 @@ fn says(texts: &[String], parts: &[&str]) {
 
 impl Stage {
     /// As a run of an engine does in a process of its own.
-    async fn in_a_new_run(&mut self) {
+    pub(super) async fn in_a_new_run(&mut self) {
         self.world.arm(None);
         self.engine.configure().await;
     }
 
     /// The old object goes, and the world stays as it is.
-    async fn destroys_without_harm(&mut self, deposed: &Value, what: &str) {
+    pub(super) async fn destroys_without_harm(&mut self, deposed: &Value, what: &str) {
         let (name, before) = (self.row.name, self.world.memory());
         self.world.arm(None);
         let destroyed = self.engine.destroy(name, deposed).await;
@@ -51,7 +55,7 @@ impl Stage {
     }
 
     /// With something to do for a create.
-    fn changed(&self) -> Value {
+    pub(super) fn changed(&self) -> Value {
         let config = self.row.changed(&self.config, &self.row.updates[0]);
         complete(self.engine.schema(self.row.name), &config)
     }

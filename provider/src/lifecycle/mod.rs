@@ -10,6 +10,7 @@ mod contract;
 mod copies;
 mod coverage;
 mod create_before_destroy;
+mod create_before_destroy_on_cloud;
 mod cut_off;
 mod differences;
 mod downloads;

@@ -1,14 +1,14 @@
 //! What is there already when a resource is created that no state knows: what a run left that was cut off, or what another state
 //! manages. AWS cannot tell which. The former is continued; whatever would take something from the latter is refused.
 
-use cloud::{Found, Graph, Matching, ObjectKey, Replacement};
+use cloud::{Found, Graph, Matching, ObjectKey, Readiness};
 use schema::Diagnostic;
 
 /// A warning that names what is adopted; an error where something would have to go for it.
 pub fn check(resource: &str, graph: &Graph, matching: &Matching) -> Result<Option<Diagnostic>, Diagnostic> {
     decided(matching)?;
     let in_the_way: Vec<String> =
-        matching.superseded.iter().filter(|(key, _)| is_foreign(key, graph, matching)).map(shown).collect();
+        matching.superseded.iter().filter(|found| is_foreign(found, graph, matching)).map(shown).collect();
     if !in_the_way.is_empty() {
         return Err(Diagnostic::error(format!("{resource} exists already, and differs from the configuration")).detail(format!(
             "Objects with its name exist that the configuration does not declare, or declares differently:\n{}\n\nIf another configuration \
@@ -22,8 +22,10 @@ pub fn check(resource: &str, graph: &Graph, matching: &Matching) -> Result<Optio
     }
     let many = if adopted.len() > MOST_SHOWN { format!("\nand {} more", adopted.len() - MOST_SHOWN) } else { String::new() };
     let detail = format!(
-        "They are part of this resource from now on. Usually, a run that was interrupted left them. If another configuration manages them, \
-         remove this resource from the state (`terraform state rm`, `tofu state rm`) and give it another name.\n{}{many}",
+        "They are part of this resource from now on, and a state that had them before can no longer change or destroy them. Usually, a run that \
+         was interrupted left them. If another configuration manages them, remove this resource from the state (`terraform state rm`, `tofu \
+         state rm`), give it another name, and import them there again. If this was to be a replacement, create_before_destroy stands in its \
+         way, here or on what depends on this: take it off, and replace again.\n{}{many}",
         adopted.iter().take(MOST_SHOWN).cloned().collect::<Vec<_>>().join("\n")
     );
     Ok(Some(Diagnostic::warning(format!("objects of {resource} existed already")).detail(detail)))
@@ -55,10 +57,11 @@ pub fn copies(resource: &str, matching: &Matching) -> Option<Diagnostic> {
 
 const MOST_SHOWN: usize = 8;
 
-/// Not declared, or declared in another way that only a new resource can have. A second one of the same is a run's own that lost
-/// its answer, and goes.
-fn is_foreign(key: &ObjectKey, graph: &Graph, matching: &Matching) -> bool {
-    graph.get(key).is_none() || (key.kind.replacement() == Replacement::Resource && !matching.matched.contains_key(key))
+/// Not declared, or declared in another way, so that it would have to go. A second one of the same is a run's own that lost its answer, and
+/// goes; so does one that failed.
+fn is_foreign((key, found): &(ObjectKey, Found), graph: &Graph, matching: &Matching) -> bool {
+    let has_failed = matches!(found.readiness, Readiness::Failed(_));
+    graph.get(key).is_none() || (!has_failed && !matching.matched.contains_key(key))
 }
 
 fn shown((key, found): &(ObjectKey, Found)) -> String {

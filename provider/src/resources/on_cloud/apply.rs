@@ -1,6 +1,7 @@
 //! Read, apply and destroy of a resource on AWS.
 
 use super::drift::Drift;
+use super::holder::{self, Holder};
 use super::reconcile::{self, Reconciled, Reconciler};
 use super::removal::{Reason, Removal};
 use super::repointed::Targets;
@@ -9,18 +10,20 @@ use super::{CloudResource, Declared, OnCloud, adoption, failed};
 use crate::progress::Progress;
 use crate::wait::Waiter;
 use cloud::{Cloud, Found, Graph, Matching, Object, ObjectKey, Ours, Resolver, ours};
+use machines::Uid;
 use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse};
 use schema::{Diagnostic, Diagnostics, Value};
 use std::collections::BTreeMap;
 
 impl<R: CloudResource> OnCloud<R> {
-    /// A warning where others have made copies of its objects.
-    pub(super) async fn read_objects(&self, prior: &Value) -> Result<(Option<Value>, Option<Diagnostic>), Diagnostic> {
+    /// Warnings where others have made copies of its objects, and where another entry of a state has them.
+    pub(super) async fn read_objects(&self, prior: &Value) -> Result<(Option<Value>, Diagnostics), Diagnostic> {
         let cloud = self.shared.cloud()?;
         let owner = self.owner(prior).unwrap_or_default();
         let mut state = prior.clone();
         let declared = self.declared(&mut prior.clone());
-        if prior.get("objects").is_null() {
+        let is_import = prior.get("objects").is_null();
+        if is_import {
             // An import: the configuration is there, what follows from it is not.
             let graph =
                 declared.as_ref().map_err(Clone::clone)?.as_ref().map(|declared| declared.graph.clone()).unwrap_or_default();
@@ -31,15 +34,22 @@ impl<R: CloudResource> OnCloud<R> {
         let spec = declared.ok().flatten().map(|declared| declared.spec);
         let (graph, ids) = (state::to_graph(state.get("objects")), state::to_ids(state.get("ids")));
         let matching = observe(&*cloud, &owner, &graph, &ids, false).await?;
-        let copies = adoption::copies(&owner, &matching);
+        let mut warnings: Diagnostics = adoption::copies(&owner, &matching).into_iter().collect();
         let others = [&matching.superseded, &matching.leaving, &matching.undecided];
         if matching.matched.is_empty() && others.iter().all(|others| others.is_empty()) {
-            return Ok((None, copies));
+            return Ok((None, warnings));
         }
+        let main = self.resource.main_object(prior);
+        if is_import {
+            let holder = Holder { owner: &owner, main: &main, id: None };
+            state.set(holder::HOLDER, holder.found(&matching).map_or(Value::Null, Value::from));
+        }
+        let holder = Holder { owner: &owner, main: &main, id: holder::of(&state) };
+        warnings.extend(holder.taken_over(&matching, &self.shared.held).map(holder::warning));
         self.set_found(&mut state, spec.as_ref(), &graph, &matching.matched);
         add_left(&mut state, &matching.superseded);
         Drift::of(&graph, &matching).set(&mut state);
-        Ok((Some(state), copies))
+        Ok((Some(state), warnings))
     }
 
     pub(super) async fn apply_objects(&self, call: &Call, request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
@@ -57,12 +67,18 @@ impl<R: CloudResource> OnCloud<R> {
         let owner = self.owner(&planned).ok_or_else(unknown)?;
         let ids = request.prior.as_ref().map(|prior| state::to_ids(prior.get("ids"))).unwrap_or_default();
         let before = Before::of(request.prior.as_ref());
+        let holder = match &request.prior {
+            Some(prior) => prior.get(holder::HOLDER).clone(),
+            None => Uid::of_random(self.shared.world.random()).as_str().into(),
+        };
+        planned.set(holder::HOLDER, holder.clone());
+        let main = self.resource.main_object(&planned);
         let progress = self.progress(&planned);
         let clock = self.shared.world.clock();
         let waiter = Waiter { clock: &*clock, cancelled: &call.cancelled };
         let reconciler = Reconciler {
             cloud: &*cloud,
-            owner: &owner,
+            holder: Holder { owner: &owner, main: &main, id: holder.as_str() },
             graph,
             ids: &ids,
             before: &before,
@@ -70,6 +86,7 @@ impl<R: CloudResource> OnCloud<R> {
             progress: &progress,
             waiter,
             tokens: &self.shared.tokens,
+            held: &self.shared.held,
         };
         let mut done = reconciler.run().await;
         if !done.diagnostics.has_errors()
@@ -139,6 +156,11 @@ impl<R: CloudResource> OnCloud<R> {
         let owner = self.owner(prior).unwrap_or_default();
         let (graph, ids) = (state::to_graph(prior.get("objects")), state::to_ids(prior.get("ids")));
         let mut matching = observe(&*cloud, &owner, &graph, &ids, true).await?;
+        let holder = Holder { owner: &owner, main: &self.resource.main_object(prior), id: holder::of(prior) };
+        if let Some(taken) = holder.taken_over(&matching, &self.shared.held) {
+            // An engine that created before it destroys is rid of the old object only by a destroy that succeeds.
+            return Ok(DeleteResponse { left_behind: None, diagnostics: holder::nothing_removed(taken).into() });
+        }
         let mut targets = Targets::of(&graph, &state::to_found(prior.get("ids")));
         targets.and_of(&graph, &matching);
         let mut going: Vec<(ObjectKey, Found)> = std::mem::take(&mut matching.matched).into_iter().collect();

@@ -8,6 +8,7 @@ pub(crate) mod bastion;
 mod cost;
 mod drift;
 pub(crate) mod egress_proxy;
+pub(crate) mod holder;
 pub(crate) mod lb_nlb;
 pub(crate) mod open;
 mod plan;
@@ -223,7 +224,7 @@ impl<R: CloudResource> Resource for OnCloud<R> {
 
     async fn read(&self, _call: &Call, prior: Value) -> ReadResponse {
         match self.read_objects(&prior).await {
-            Ok((state, warning)) => ReadResponse { state, diagnostics: warning.into_iter().collect() },
+            Ok((state, diagnostics)) => ReadResponse { state, diagnostics },
             Err(diagnostic) => ReadResponse { state: Some(prior), diagnostics: diagnostic.into() },
         }
     }

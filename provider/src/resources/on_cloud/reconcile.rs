@@ -2,6 +2,7 @@
 //! what is no longer declared goes last. Nothing is remembered: the next run continues one that was cut off anywhere.
 
 use super::apply::Before;
+use super::holder::{self, Held, Holder};
 use super::removal::{Reason, Removal};
 use super::repointed::Targets;
 use super::retry::{PACE, Tries};
@@ -29,7 +30,7 @@ const ATTEMPTS: usize = 3;
 
 pub struct Reconciler<'a> {
     pub cloud: &'a dyn Cloud,
-    pub owner: &'a str,
+    pub holder: Holder<'a>,
     pub graph: &'a Graph,
     pub ids: &'a BTreeMap<ObjectKey, String>,
     pub before: &'a Before,
@@ -38,6 +39,7 @@ pub struct Reconciler<'a> {
     pub progress: &'a Progress,
     pub waiter: Waiter<'a>,
     pub tokens: &'a Tokens,
+    pub held: &'a Held,
 }
 
 /// The result of a reconciliation.
@@ -52,7 +54,7 @@ pub struct Reconciled {
 
 impl Reconciler<'_> {
     pub async fn run(&self) -> Reconciled {
-        let mut matching = match observe(self.cloud, self.owner, self.graph, self.ids, true).await {
+        let mut matching = match observe(self.cloud, self.holder.owner, self.graph, self.ids, true).await {
             Ok(matching) => matching,
             Err(error) => {
                 let diagnostics = failed("cannot find out what exists on AWS", &error).into();
@@ -64,11 +66,17 @@ impl Reconciler<'_> {
             return Reconciled { diagnostics: diagnostic.into(), ..Reconciled::default() };
         }
         if self.is_new {
-            diagnostics.extend(adoption::copies(self.owner, &matching));
-            match adoption::check(self.owner, self.graph, &matching) {
+            diagnostics.extend(adoption::copies(self.holder.owner, &matching));
+            match adoption::check(self.holder.owner, self.graph, &matching) {
                 Ok(warning) => diagnostics.extend(warning),
                 Err(diagnostic) => return Reconciled { diagnostics: diagnostic.into(), ..Reconciled::default() },
             }
+        }
+        if self.is_cancelled() {
+            return Reconciled { diagnostics, cancelled: true, ..Reconciled::default() };
+        }
+        if let Err(diagnostic) = self.hold(&mut matching).await {
+            return Reconciled { diagnostics: diagnostic.into(), ..Reconciled::default() };
         }
         diagnostics.extend(self.targets(&matching).keep_repointed(&mut matching.superseded));
         for kind in Kind::all().filter(|kind| self.graph.of_kind(*kind).next().is_some()) {
@@ -92,6 +100,24 @@ impl Reconciler<'_> {
             diagnostics.extend(removed.diagnostics);
         }
         Reconciled { found: matching.matched, left, diagnostics, cancelled: self.is_cancelled() }
+    }
+
+    /// Before anything is changed: from now on no other entry of a state changes or removes what is adopted. If that fails, nothing of it is
+    /// in this one.
+    async fn hold(&self, matching: &mut Matching) -> Result<(), Diagnostic> {
+        if !self.is_new {
+            return self.holder.taken_over(matching, self.held).map_or(Ok(()), |taken| Err(holder::refusal(taken)));
+        }
+        let mains = matching.matched.iter_mut().chain(matching.superseded.iter_mut().map(|(key, found)| (&*key, found)));
+        for (key, main) in mains.filter(|(key, _)| *key == self.holder.main) {
+            let changes: Vec<Change> = self.holder.take_over(main).into_iter().collect();
+            if !changes.is_empty() {
+                self.update(key, main, &changes, cloud::HOLDER_TAG).await?;
+                note(main, &changes);
+            }
+        }
+        self.holder.id.into_iter().for_each(|id| self.held.note(self.holder.owner, id));
+        Ok(())
     }
 
     fn targets(&self, matching: &Matching) -> Targets {
@@ -162,8 +188,11 @@ impl Reconciler<'_> {
 
     /// `None` when the user wants to stop.
     async fn make(&self, object: &Object, resolver: &Resolver<'_>) -> Result<Option<Found>, Diagnostic> {
-        let token = self.tokens.next(&cloud::object_tag(self.owner, &object.key));
-        let resolved = resolve(object, resolver, token);
+        let token = self.tokens.next(&cloud::object_tag(self.holder.owner, &object.key));
+        let mut resolved = resolve(object, resolver, token);
+        if object.key == *self.holder.main {
+            resolved.settings.extend(self.holder.id.map(holder::setting));
+        }
         let phase = self.progress.phase(format!("create {}", object.key));
         let made = self.make_once(&resolved).await;
         match phase.finish(made) {
@@ -214,7 +243,7 @@ impl Reconciler<'_> {
     }
 
     async fn look_for(&self, object: &Resolved) -> Result<Option<Found>, CloudError> {
-        let tag = cloud::object_tag(self.owner, &object.key);
+        let tag = cloud::object_tag(self.holder.owner, &object.key);
         let mut wait = self.waiter.until(format!("{} is seen", object.key), LOOK_LIMIT, PACE);
         loop {
             let mut wanted = wanted(self.graph, self.ids, true);
@@ -276,11 +305,15 @@ impl Reconciler<'_> {
         }
         let changes: Vec<Change> = differences.iter().map(|difference| difference.change.clone()).collect();
         let words: Vec<String> = differences.iter().map(ToString::to_string).collect();
-        let phase = self.progress.phase(format!("change {key} ({})", words.join(", ")));
+        self.update(key, found, &changes, &words.join(", ")).await.map(|()| changes)
+    }
+
+    async fn update(&self, key: &ObjectKey, found: &Found, changes: &[Change], words: &str) -> Result<(), Diagnostic> {
+        let phase = self.progress.phase(format!("change {key} ({words})"));
         let mut tries = Tries::within(self.waiter, TRY_LIMIT);
         let outcome = loop {
-            match self.cloud.update(found, &changes).await {
-                Ok(()) => break Ok(changes),
+            match self.cloud.update(found, changes).await {
+                Ok(()) => break Ok(()),
                 Err(error) => {
                     if tries.again(&error).await.is_err() {
                         break Err(error);

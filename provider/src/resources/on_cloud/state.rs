@@ -1,7 +1,7 @@
 //! The computed attributes of a resource on AWS: what is declared (`objects`), what AWS calls it (`ids`), what it costs.
 //! Pure: from graphs to values and back.
 
-use super::drift;
+use super::{drift, holder};
 use cloud::{Found, Graph, Object, ObjectKey, Setting, UNKNOWN_KEYS};
 use schema::{Attribute, Type, Value};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub fn attributes() -> Vec<Attribute> {
              the table of prices has none.",
         ),
     ];
-    own.into_iter().chain(drift::attributes()).collect()
+    own.into_iter().chain(drift::attributes()).chain([holder::attribute()]).collect()
 }
 
 pub fn to_value(graph: &Graph) -> Value {

@@ -2,6 +2,7 @@
 
 use super::CloudResource;
 use super::apply::Before;
+use super::holder::{Held, Holder};
 use super::lb_nlb::LbNlb;
 use super::reconcile::{Reconciled, Reconciler};
 use super::removal::{Reason, Removal};
@@ -43,7 +44,7 @@ async fn reconciled(object: Object) -> Reconciled {
             let (graph, ids, progress, tokens) = (&graph, &ids, &progress, &tokens);
             Reconciler {
                 cloud,
-                owner: "k8s_vpc/demo",
+                holder: Holder { owner: "k8s_vpc/demo", main: &ObjectKey::new(Kind::Vpc, "main"), id: None },
                 graph,
                 ids,
                 before: &Before::of(None),
@@ -51,6 +52,7 @@ async fn reconciled(object: Object) -> Reconciled {
                 progress,
                 waiter,
                 tokens,
+                held: &Held::default(),
             }
             .run()
             .await

@@ -122,6 +122,7 @@ fn lacks_output(known: &Found, found: &Found) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::apply::Before;
+    use super::super::holder::{Held, Holder};
     use super::*;
     use crate::fakes::{FakeClock, FakeWorld};
     use crate::ports::World;
@@ -142,7 +143,7 @@ mod tests {
         let cloud = world.cloud(&Connection::default());
         let reconciler = Reconciler {
             cloud: &*cloud,
-            owner: "k8s_bastion/demo",
+            holder: Holder { owner: "k8s_bastion/demo", main: &ObjectKey::new(Kind::Instance, "main"), id: None },
             graph: &graph,
             ids: &ids,
             before: &Before::of(None),
@@ -150,6 +151,7 @@ mod tests {
             progress: &progress,
             waiter: Waiter { clock: &clock, cancelled: &cancelled },
             tokens: &Tokens::of_run([0; 16]),
+            held: &Held::default(),
         };
         let diagnostics = reconciler.run().await.diagnostics;
         diagnostics.iter().map(|diagnostic| format!("{}: {}", diagnostic.summary, diagnostic.detail)).collect()
