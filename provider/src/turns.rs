@@ -1,4 +1,4 @@
-//! Node groups of one cluster that drain nodes in the same run: one after the other, each from its first drain until the nodes take pods
+//! Node groups of one cluster that drain nodes in the same run: one after the other, each from its first cordon until the nodes take pods
 //! again or are gone. Why stands in docs/adr/0056-node-groups-drain-in-turn.md.
 
 use bundle::HostName;
@@ -36,7 +36,7 @@ struct Taken {
 pub struct Stopped;
 
 impl Turn {
-    /// Before a node is drained. `waits` is called when it is another's turn. Nodes of one apply share a turn.
+    /// Before a node is cordoned or drained. `waits` is called when it is another's turn. Nodes of one apply share a turn.
     pub async fn begin(&self, node: &HostName, cancelled: &CancellationToken, waits: impl Fn()) -> Result<(), Stopped> {
         let mut taken = self.taken.lock().await;
         if let Some(taken) = &mut *taken {
@@ -53,6 +53,11 @@ impl Turn {
         };
         *taken = Some(Taken { nodes: [node.clone()].into(), _guard: guard });
         Ok(())
+    }
+
+    /// Whether this turn lasts for that node.
+    pub async fn has(&self, node: &HostName) -> bool {
+        self.taken.lock().await.as_ref().is_some_and(|taken| taken.nodes.contains(node))
     }
 
     /// A node takes pods again, or is gone.

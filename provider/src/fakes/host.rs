@@ -284,6 +284,9 @@ impl Host for FakeHost {
 
     async fn kubernetes(&self) -> Result<Arc<dyn Kubernetes>, KubernetesError> {
         self.read_file(&HostPath::literal(ADMIN_KUBECONFIG)).await?;
+        if let Some(failure) = self.world.change(|memory| memory.host(&self.machine).no_api) {
+            return Err(failure(self.name.to_string()));
+        }
         Ok(Arc::new(FakeKubernetes { host: self.machine.clone(), world: self.world.clone() }))
     }
 

@@ -3,6 +3,7 @@
 
 use super::cloud::CloudMemory;
 use super::inventory;
+use crate::kubernetes::KubernetesError;
 use bundle::{Digest, HostName, HostPath, NodeObject, OnChange, Sysctl, UnitName};
 use ipnet::IpNet;
 use machines::{Facts, MachineError, Owner, Uid};
@@ -63,6 +64,8 @@ pub struct HostMemory {
     pub is_cut_off: bool,
     /// What comes of asking who uses it.
     pub no_inventory: Option<fn(String) -> MachineError>,
+    /// What comes of a question to the API server instead of an answer.
+    pub no_api: Option<fn(String) -> KubernetesError>,
     /// Its kubelet runs and reaches no API server.
     pub is_mute: bool,
     /// Its disk is full.
@@ -185,6 +188,7 @@ impl Default for HostMemory {
             startings: 0,
             is_cut_off: false,
             no_inventory: None,
+            no_api: None,
             is_mute: false,
             has_no_room: false,
             is_no_member: false,

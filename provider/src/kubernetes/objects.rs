@@ -54,11 +54,15 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// What is declared does not fit what others have set of an object, such as parameters of an update strategy that it has no more.
+const UNPROCESSABLE: u16 = 422;
+
 /// Each round takes out at least one field that is somebody else's.
 async fn apply_one(client: &Client, declared: &Value) -> Result<Vec<TheirField>, kube::Error> {
     let (named, digest) = (Named::of(declared), Digest::of(declared.to_string().as_bytes()));
     let api = api_of(client, declared);
     let found = api.get_metadata_opt(named.2).await?;
+    let exists = found.is_some();
     if found.is_some_and(|found| found.metadata.annotations.is_some_and(|all| all.get(DECLARED) == Some(&digest.to_string()))) {
         return Ok(Vec::new());
     }
@@ -66,11 +70,19 @@ async fn apply_one(client: &Client, declared: &Value) -> Result<Vec<TheirField>,
     object["metadata"]["annotations"][DECLARED] = json!(digest.as_str());
     let (params, mut theirs) = (PatchParams::apply(FIELD_MANAGER), Vec::new());
     loop {
-        let conflicts = match api.patch(named.2, &params, &Patch::Apply(&object)).await {
+        let status = match api.patch(named.2, &params, &Patch::Apply(&object)).await {
             Ok(_) => return Ok(theirs),
-            Err(kube::Error::Api(status)) if !conflicts(&status).is_empty() => conflicts(&status),
+            Err(kube::Error::Api(status)) => status,
             Err(error) => return Err(error),
         };
+        if status.code == UNPROCESSABLE && exists {
+            theirs.push(TheirField::unfit(named.to_string(), status.message.clone()));
+            return Ok(theirs);
+        }
+        let conflicts = conflicts(&status);
+        if conflicts.is_empty() {
+            return Err(kube::Error::Api(status));
+        }
         let taken = conflicts.into_iter().map(|(field, conflict)| {
             let declared = take_out(&mut object, &field);
             TheirField { object: named.to_string(), field, conflict, declared }
@@ -129,6 +141,11 @@ mod tests {
 
     /// What came of it, and each request: its method, its query and its body.
     async fn apply(answers: &[(u16, String)]) -> (Vec<TheirField>, Vec<(String, String, Value)>) {
+        let (applied, requests) = try_apply(answers).await;
+        (applied.unwrap(), requests)
+    }
+
+    async fn try_apply(answers: &[(u16, String)]) -> (Result<Vec<TheirField>, kube::Error>, Vec<(String, String, Value)>) {
         let answers: Arc<Mutex<VecDeque<_>>> = Arc::new(Mutex::new(answers.iter().cloned().collect()));
         let requests = Arc::new(Mutex::new(Vec::new()));
         let noted = requests.clone();
@@ -142,9 +159,9 @@ mod tests {
                 Ok::<_, std::convert::Infallible>(Response::builder().status(status).body(Body::from(text.into_bytes())).unwrap())
             }
         });
-        let theirs = apply_one(&Client::new(service, "default"), &deployment()).await.unwrap();
+        let applied = apply_one(&Client::new(service, "default"), &deployment()).await;
         let requests = requests.lock().unwrap().clone();
-        (theirs, requests)
+        (applied, requests)
     }
 
     fn found(digest: &str) -> (u16, String) {
@@ -179,6 +196,20 @@ mod tests {
         let digest = first[1].2["metadata"]["annotations"][DECLARED].as_str().unwrap().to_string();
         let (theirs, requests) = apply(&[found(&digest)]).await;
         assert_eq!((theirs.len(), requests.len()), (0, 1));
+    }
+
+    /// As an API server answers where a field that nobody else manages does not fit one that was taken out.
+    #[tokio::test]
+    async fn an_object_that_does_not_fit_what_others_changed_is_left_and_named() {
+        let invalid = r#"{"kind":"Status","status":"Failure","reason":"Invalid","code":422,
+            "message":"Deployment.apps \"coredns\" is invalid: spec.strategy.rollingUpdate: Forbidden"}"#;
+        let (theirs, requests) = apply(&[found("an older one"), (409, CONFLICTS.into()), (422, invalid.into())]).await;
+        assert_eq!((theirs.len(), requests.len()), (3, 3));
+        let last = theirs[2].to_string();
+        assert!(last.starts_with("Deployment kube-system/coredns: Deployment.apps \"coredns\" is invalid"), "{last}");
+        assert!(last.ends_with("; nothing of this object was applied"), "{last}");
+        // One that is not there yet is the provider's own mistake.
+        assert!(try_apply(&[(404, NOT_FOUND.into()), (422, invalid.into())]).await.0.is_err());
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ const SHOWN: usize = 60;
 pub struct TheirField {
     /// `Deployment kube-system/coredns`
     pub object: String,
-    /// `.spec.template.spec.containers[name="coredns"].image`
+    /// `.spec.template.spec.containers[name="coredns"].image`; empty where it is the object as a whole.
     pub field: String,
     /// Names its manager, in the words of the API server: `conflict with "kubectl" with subresource "scale" using apps/v1`.
     pub conflict: String,
@@ -23,10 +23,20 @@ pub struct TheirField {
     pub declared: Option<Value>,
 }
 
+impl TheirField {
+    /// Of an object that the API server does not take as it would be with what others have set, with its reason.
+    pub fn unfit(object: String, reason: String) -> TheirField {
+        TheirField { object, field: String::new(), conflict: reason, declared: None }
+    }
+}
+
 impl fmt::Display for TheirField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TheirField { object, field, conflict, declared } = self;
-        write!(f, "{object}: {field}, {conflict}")?;
+        match field.as_str() {
+            "" => write!(f, "{object}: {conflict}")?,
+            field => write!(f, "{object}: {field}, {conflict}")?,
+        }
         match declared.as_ref().map(Value::to_string) {
             None => f.write_str("; nothing of this object was applied"),
             Some(text) if text.len() > SHOWN => Ok(()),

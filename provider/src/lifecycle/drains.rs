@@ -4,6 +4,7 @@
 use super::rows::row;
 use super::{Stage, complete, texts};
 use crate::fakes::HostMemory;
+use crate::kubernetes::KubernetesError;
 use bundle::HostName;
 use machines::MachineError;
 use rollout::CordonedBy;
@@ -111,6 +112,26 @@ async fn an_upgrade_that_a_disruption_budget_holds_up_goes_on_where_it_stopped()
     assert!(back.iter().any(|line| line.ends_with("drain the node (kubelet 1.36.2 instead of 1.35.4)")), "{back:#?}");
 }
 
+/// The other node leaves in the same apply. It is cordoned first, and never takes pods again.
+#[tokio::test]
+async fn a_node_that_leaves_is_not_waited_for_to_take_pods() {
+    let mut stage = Stage::of(row(NODES)).await;
+    let of = |stage: &Stage, version: &str, names: &[&str]| {
+        let mut config = of_version(stage, version);
+        config.set("hosts", with_workers(stage, names).get("hosts").clone());
+        complete(stage.engine.schema(NODES), &config)
+    };
+    let both = of(&stage, BEFORE, &["worker-1", "worker-2"]);
+    let state = stage.apply(&Value::Null, &both).await;
+    stage.change_node("worker-1", |node| node.has_pod = true);
+    let one = of(&stage, AFTER, &["worker-1"]);
+    let applied = stage.attempt(&state, &one).await;
+    assert_eq!(applied.errors, [""; 0]);
+    let [cordoned, restarted, deleted] = ["cluster: cordon worker-2", "worker-1: Restart ", "cluster: delete node worker-2"]
+        .map(|call| places(&stage, call).first().copied());
+    assert!(cordoned < restarted && restarted < deleted && cordoned.is_some(), "{:#?}", stage.world.calls());
+}
+
 #[tokio::test]
 async fn a_node_that_an_apply_left_cordoned_takes_pods_again() {
     let (mut stage, state) = created(AFTER).await;
@@ -208,15 +229,34 @@ async fn a_host_that_moves_between_node_groups_is_refused_by_one_until_the_other
     stage.settled(&to, &with, "which has a host more").await;
 }
 
-type Failure = fn(String) -> MachineError;
+type Failure<E> = fn(String) -> E;
 
 /// What a question to a host may end with when nothing was read.
-const FAILURES: [Failure; 4] = [
+const FAILURES: [Failure<MachineError>; 4] = [
     |host| MachineError::Lost { host, operation: "looking".into(), reason: "the connection was cut".into() },
     |host| MachineError::Timeout { host, operation: "looking".into(), seconds: 60 },
     |host| MachineError::Sudo { host, user: "admin".into(), reason: "a password is required".into() },
     |host| MachineError::Answer { host, operation: "looking".into(), answer: "no end".into() },
 ];
+
+/// The same of the API server there, when SSH let us in.
+const SILENCES: [Failure<KubernetesError>; 5] = [
+    |host| KubernetesError::Machine(MachineError::Connect { host, reason: "no route".into(), may_pass: true }),
+    |host| KubernetesError::Machine(MachineError::Sudo { host, user: "admin".into(), reason: "a password is required".into() }),
+    |host| {
+        KubernetesError::Machine(MachineError::Forward {
+            host,
+            destination: "127.0.0.1 port 6443".into(),
+            reason: "closed".into(),
+        })
+    },
+    |host| of_api(host, kube::Error::Service("the time is over".into())),
+    |host| of_api(host, kube::Error::Api(Box::new(kube::core::Status::failure("Unauthorized", "Unauthorized")))),
+];
+
+fn of_api(host: String, source: kube::Error) -> KubernetesError {
+    KubernetesError::Api { host, operation: "answer".into(), source: Box::new(source) }
+}
 
 fn with_workers(stage: &Stage, names: &[&str]) -> Value {
     let mut config = stage.config.clone();
@@ -254,12 +294,32 @@ async fn a_lost_question_at_a_destroy_is_not_taken_for_a_cluster_that_is_gone() 
         let error = refused(&mut stage, &state, &one).await;
         assert!(error.contains("cp-1") && error.contains("no host was cleaned. Run destroy again."), "{error}");
     }
+    stage.world.change_host("cp-1", |memory| memory.no_inventory = None);
+    for silence in SILENCES {
+        // Of one host, while another says that it has none.
+        control_plane(&stage, |host| {
+            host.no_api = Some(|host| MachineError::NobodyListens { host, destination: "port 6443".into() }.into())
+        });
+        stage.world.change_host("cp-1", |memory| memory.no_api = Some(silence));
+        let error = refused(&mut stage, &state, &one).await;
+        assert!(error.contains("no host was cleaned. Run destroy again."), "{error}");
+    }
+    control_plane(&stage, |host| host.no_api = None);
     control_plane(&stage, |host| host.is_cut_off = true);
     let error = refused(&mut stage, &state, &one).await;
     assert!(error.contains("the connection was cut") && error.contains("no host was cleaned. Run destroy again."), "{error}");
 
-    control_plane(&stage, |host| host.answers = false);
-    let destroyed = stage.engine.destroy(NODES, &state).await;
-    assert_eq!((destroyed.errors, destroyed.state), (vec![], Value::Null));
-    assert!(destroyed.warnings.join("\n").starts_with("The cluster does not answer"), "{:?}", destroyed.warnings);
+    control_plane(&stage, |host| host.is_cut_off = false);
+    let gone: [fn(&mut HostMemory); 2] = [
+        |host| host.answers = false,
+        |host| host.no_api = Some(|host| MachineError::NobodyListens { host, destination: "port 6443".into() }.into()),
+    ];
+    let before = stage.world.memory();
+    for gone in gone {
+        stage.world.restore(&before);
+        control_plane(&stage, gone);
+        let destroyed = stage.engine.destroy(NODES, &state).await;
+        assert_eq!((destroyed.errors, destroyed.state), (vec![], Value::Null));
+        assert!(destroyed.warnings.join("\n").starts_with("The cluster does not answer"), "{:?}", destroyed.warnings);
+    }
 }

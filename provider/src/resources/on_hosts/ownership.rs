@@ -217,7 +217,8 @@ fn unknown_to_the_state(claim: &Claim, found: &Inventory) -> Vec<Finding> {
     let made_with = |key: &str| ours.and_then(|record| record.identity.get(key));
     for (key, what) in LASTING {
         if let Some((declared, recorded)) = claim.bundle.identity.get(key).zip(made_with(key))
-            && declared != recorded
+            // Case does not count in DNS names.
+            && declared.to_lowercase() != recorded.to_lowercase()
         {
             findings.push(Finding::OtherSetting { what, declared: declared.clone(), recorded: recorded.clone() });
         }

@@ -14,7 +14,7 @@ use render::component::{API_SERVER, Component, ETCD};
 use render::control_plane::{ADMIN_KUBECONFIG, Endpoints, KUBECTL};
 use rollout::{Gate, Membership};
 use schema::{Diagnostic, Field};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -99,14 +99,21 @@ fn taken(host: &HostName, snapshot: &Snapshot) -> String {
 impl ControlPlaneActions {
     /// What others have changed of the cluster's own objects, where something else is declared now.
     pub fn left_to_others(&self) -> Option<Diagnostic> {
-        let theirs: Vec<String> = self.theirs.lock().ok()?.iter().map(ToString::to_string).collect();
+        let theirs = self.theirs.lock().ok()?;
+        let left_whole = theirs.iter().filter(|field| field.declared.is_none()).map(|field| field.object.as_str());
+        let left_whole: BTreeSet<&str> = left_whole.collect();
+        let mut detail: String = theirs.iter().map(|field| format!("{field}\n")).collect();
+        if theirs.iter().any(|field| !left_whole.contains(field.object.as_str())) {
+            detail += "\nAll else of objects of which a declared value is named was applied. To have that value, set it with kubectl; it is not \
+                       compared again before the declared object changes.\n";
+        }
+        if !left_whole.is_empty() {
+            let names: Vec<&str> = left_whole.into_iter().collect();
+            let again = "Delete it, or put back what was changed: the next change of a controller applies it.";
+            detail += &format!("\nNothing was applied of {}. {again}\n", names.join(", "));
+        }
         let summary = "what others have changed of the cluster's own objects was left as it is";
-        let detail = format!(
-            "{}\n\nAll else of these objects was applied. To have a declared value, set it with kubectl; it is not compared again before the \
-             declared object changes.",
-            theirs.join("\n")
-        );
-        (!theirs.is_empty()).then(|| Diagnostic::warning(summary).detail(detail))
+        (!theirs.is_empty()).then(|| Diagnostic::warning(summary).detail(detail.trim_end()))
     }
 
     /// Hosts whose members have what a quorum has. An apply that was cut off may have started them just now: they are waited for.

@@ -102,7 +102,10 @@ fn validate_form(name: &str, flag: &ValueAt<'_>, found: &mut Diagnostics) {
 pub fn refuse_change(prior: &Value, config: &Value) -> Result<(), Diagnostic> {
     for (component, flag, consequence) in KEPT {
         let path = AttributePath::attribute(component).then("flags").key(flag);
-        let (before, after) = (prior.at(&path), config.at(&path));
+        // States from before flags had one spelling may have the other.
+        let underscores = AttributePath::attribute(component).then("flags").key(flag.replace('-', "_"));
+        let before = if prior.at(&path).is_null() { prior.at(&underscores) } else { prior.at(&path) };
+        let after = config.at(&path);
         if before != after && !after.is_unknown() {
             let was = before.as_str().map_or("without it".to_string(), |before| format!("with {before:?}"));
             return Err(Diagnostic::error(format!("{component} of a cluster that exists keeps the flag {flag:?}"))
@@ -161,6 +164,8 @@ mod tests {
             ] {
                 assert_eq!(refuse_change(before, after).is_err(), is_refused, "{component} {flag}: {before:?} {after:?}");
             }
+            let older = with(component, &flag.replace('-', "_"), "/a".into());
+            assert_eq!([&one, &other].map(|after| refuse_change(&older, after).is_err()), [false, true], "{component} {flag}");
         }
     }
 }

@@ -5,7 +5,13 @@ use schema::{AttributePath, Diagnostic, Value};
 
 /// `prior` is the state of a cluster that stays.
 pub fn refuse_change(prior: &Value, planned: &Value) -> Result<(), Diagnostic> {
-    for name in ["node_mask_ipv4", "node_mask_ipv6"] {
+    let pods = prior.get("network").get("pod_cidrs").as_list().unwrap_or_default();
+    for (name, is_of_family) in [("node_mask_ipv4", is_ipv4 as fn(&str) -> bool), ("node_mask_ipv6", |cidr: &str| !is_ipv4(cidr))]
+    {
+        // Nodes have no share in a family that pods do not have.
+        if !pods.is_empty() && !pods.iter().filter_map(Value::as_str).any(is_of_family) {
+            continue;
+        }
         let path = AttributePath::attribute("network").then(name);
         if let (Some(before), Some(after)) = (prior.at(&path).as_i64(), planned.at(&path).as_i64())
             && before != after
@@ -19,6 +25,10 @@ pub fn refuse_change(prior: &Value, planned: &Value) -> Result<(), Diagnostic> {
         }
     }
     Ok(())
+}
+
+fn is_ipv4(cidr: &str) -> bool {
+    !cidr.contains(':')
 }
 
 #[cfg(test)]
@@ -38,5 +48,12 @@ mod tests {
             refuse_change(&with(24.into()), &with(same)).unwrap();
         }
         refuse_change(&Value::object([]), &with(25.into())).unwrap();
+        let mut of_ipv6 = with(24.into());
+        of_ipv6.set("network", {
+            let mut network = of_ipv6.get("network").clone();
+            network.set("pod_cidrs", vec!["fd00:18::/56"].into());
+            network
+        });
+        refuse_change(&of_ipv6, &with(25.into())).unwrap();
     }
 }

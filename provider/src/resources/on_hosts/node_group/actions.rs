@@ -31,7 +31,7 @@ use render::spec::NodeGroupSpec;
 use rollout::{CordonedBy, Gate};
 use schema::{AttributePath, Diagnostic, Diagnostics, Field, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -59,6 +59,8 @@ pub struct NodeActions {
     /// The last answer about all nodes.
     seen: Mutex<Option<(Instant, Nodes)>>,
     spec: NodeGroupSpec,
+    /// Hosts of the state that are not declared any more.
+    leaving: OnceLock<BTreeSet<HostName>>,
     /// Of each node object.
     declared: Declared,
     startup_taints: BTreeSet<TaintKey>,
@@ -85,6 +87,7 @@ impl NodeActions {
             joined: Mutex::default(),
             seen: Mutex::default(),
             spec,
+            leaving: OnceLock::new(),
             declared,
             startup_taints: config.startup_taints(),
             drain_limit: config.drain_limit(),
@@ -154,6 +157,8 @@ impl NodeActions {
     pub async fn observe(&self, fleet: &Fleet, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
         let nodes = self.api.nodes().await.map_err(refused)?;
         let known = Recorded::of(prior)?.manifests()?;
+        let leaving = known.keys().filter(|host| !self.spec.hosts.contains_key(*host)).cloned();
+        let _ = self.leaving.set(leaving.collect());
         let new = self.spec.hosts.iter().filter(|(name, _)| !known.contains_key(*name));
         whose::refuse_nodes_of_other_machines(new, &nodes)?;
         let is_known = |host: &&HostName| known.contains_key(*host) || nodes.contains_key(host.as_str());
@@ -188,6 +193,11 @@ impl NodeActions {
         Ok(nodes)
     }
 
+    async fn is_cordoned_by_somebody_else(&self, host: &HostName) -> Result<bool, KubernetesError> {
+        let nodes = self.recent_nodes().await?;
+        Ok(nodes.get(host.as_str()).is_some_and(|known| known.cordoned_by == Some(CordonedBy::SomebodyElse)))
+    }
+
     /// The token is worth nothing after this, nor is its kubeconfig on a host that did not become Ready.
     pub async fn finish(&self) {
         let joined = std::mem::take(&mut *self.joined.lock().await);
@@ -206,6 +216,9 @@ impl NodeActions {
     pub async fn leave_all(&self) -> Diagnostics {
         let mut diagnostics = Diagnostics::default();
         for host in self.spec.hosts.keys() {
+            if self.begin_turn(host).await.is_err() {
+                return diagnostics;
+            }
             if let Err(error) = self.api.cordon(host.as_str()).await {
                 self.progress.line(&format!("{host}: not cordoned: {error}"));
             }
@@ -236,16 +249,25 @@ impl NodeActions {
         diagnostics
     }
 
-    /// In the turn of this node group, which lasts until the node takes pods again or is gone. Nodes that leave are all cordoned by now, and take nothing. One that another group drains for its turn takes pods again after it.
-    async fn drain_node(&self, host: &HostName, leaves: bool) -> Result<(), StepError> {
+    /// From the first cordon for a drain until the node takes pods again or is gone: what another group has cordoned meanwhile, it has left
+    /// behind, and a node that this one cordons does not look as if it came back.
+    async fn begin_turn(&self, host: &HostName) -> Result<(), StepError> {
         let waits = || self.progress.line(&format!("{host}: waiting, because another node group of the cluster drains nodes"));
-        if self.turn.begin(host, &self.cancelled, waits).await.is_err() {
-            return Err(StepError::Cancelled(format!("draining node {host}")));
-        }
+        let begun = self.turn.begin(host, &self.cancelled, waits).await;
+        begun.map_err(|_| StepError::Cancelled(format!("draining node {host}")))
+    }
+
+    /// Nodes that leave are all cordoned by now, and take nothing. One that another process drains takes pods again after it.
+    async fn drain_node(&self, host: &HostName, leaves: bool) -> Result<(), StepError> {
+        self.begin_turn(host).await?;
         let waiter = Waiter { clock: &*self.clock, cancelled: &self.cancelled };
+        let is_of_group = |name: &str| {
+            let mut hosts = self.spec.hosts.keys().chain(self.leaving.get().into_iter().flatten());
+            hosts.any(|host| host.as_str() == name)
+        };
         let takes_pods = |name: &str, known: &KnownNode| match known.cordoned_by {
             None => true,
-            Some(CordonedBy::Provider) => !leaves && !self.spec.hosts.keys().any(|host| host.as_str() == name),
+            Some(CordonedBy::Provider) => !leaves && !is_of_group(name),
             Some(CordonedBy::SomebodyElse) => false,
         };
         if drain(waiter, &*self.api, host.as_str(), self.drain_limit, takes_pods).await? == Drained::NowhereToGo {
@@ -265,6 +287,10 @@ impl Actions for NodeActions {
                 if let Some(machine) = fleet.machines.get(host) {
                     machine.run(&format!("rm -f {BOOTSTRAP_KUBECONFIG}")).await?;
                     self.joined.lock().await.retain(|joined| joined.name() != host);
+                }
+                // What somebody else cordoned stays so, and is not waited for.
+                if self.turn.has(host).await && self.is_cordoned_by_somebody_else(host).await? {
+                    self.turn.end(host).await;
                 }
                 Ok(())
             }
@@ -293,7 +319,11 @@ impl Actions for NodeActions {
     }
 
     async fn cordon(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
-        if is_of_another_life(fleet, host) { Ok(()) } else { Ok(self.api.cordon(host.as_str()).await.map(drop)?) }
+        if is_of_another_life(fleet, host) {
+            return Ok(());
+        }
+        self.begin_turn(host).await?;
+        Ok(self.api.cordon(host.as_str()).await.map(drop)?)
     }
 
     async fn drain(&self, _fleet: &Fleet, host: &HostName, leaves: bool) -> Result<(), StepError> {

@@ -37,13 +37,13 @@ pub struct Versions {
 pub struct NoCluster {
     /// Its detail are the reasons, host by host.
     pub error: Diagnostic,
-    /// A host let us in and then stopped answering: its cluster may be there too.
-    pub is_cut_off: bool,
+    /// A host let us in, and did not say that it has no API server.
+    pub may_be_there: bool,
 }
 
 impl From<Diagnostic> for NoCluster {
     fn from(error: Diagnostic) -> Self {
-        NoCluster { error, is_cut_off: false }
+        NoCluster { error, may_be_there: false }
     }
 }
 
@@ -55,7 +55,7 @@ impl From<NoCluster> for Diagnostic {
 
 impl Cluster {
     pub async fn connect(shared: &Shared, config: &Config) -> Result<Cluster, NoCluster> {
-        let (mut reasons, mut is_cut_off) = (Vec::new(), false);
+        let (mut reasons, mut may_be_there) = (Vec::new(), false);
         for target in control_plane(shared, config)? {
             let control_plane = match shared.world.connect(&target).await {
                 Ok(control_plane) => control_plane,
@@ -67,14 +67,13 @@ impl Cluster {
             match Cluster::of(control_plane).await {
                 Ok(cluster) => return Ok(cluster),
                 Err(error) => {
-                    is_cut_off |=
-                        matches!(error, KubernetesError::Machine(MachineError::Lost { .. } | MachineError::Timeout { .. }));
+                    may_be_there |= !has_no_api_server(&error);
                     reasons.push(error.to_string());
                 }
             }
         }
         let error = Diagnostic::error("no control-plane host of the cluster answers").detail(reasons.join("\n"));
-        Err(NoCluster { error, is_cut_off })
+        Err(NoCluster { error, may_be_there })
     }
 
     async fn reach(shared: &Shared, target: &Target) -> Result<Cluster, KubernetesError> {
@@ -85,6 +84,16 @@ impl Cluster {
         let api = control_plane.kubernetes().await?;
         let version = api.version().await?;
         Ok(Cluster { control_plane, api, version })
+    }
+}
+
+/// Whether a host that let us in said so: it has no credentials for one, or nobody listens. A question that was lost or refused says
+/// nothing, and an API server that answers with an error is there.
+fn has_no_api_server(error: &KubernetesError) -> bool {
+    match error {
+        KubernetesError::Machine(MachineError::File { .. } | MachineError::NobodyListens { .. }) => true,
+        KubernetesError::Kubeconfig { .. } => true,
+        KubernetesError::Machine(_) | KubernetesError::Api { .. } => false,
     }
 }
 

@@ -245,7 +245,7 @@ impl HostResource for NodeGroup {
                 }
                 Ok(diagnostics)
             }
-            Err(NoCluster { error, is_cut_off: true }) => Err(nothing_cleaned(error)),
+            Err(NoCluster { error, may_be_there: true }) => Err(nothing_cleaned(error)),
             Err(NoCluster { error, .. }) => {
                 Ok(Diagnostic::warning("the cluster does not answer, so its node objects were not deleted")
                     .detail(format!("{}\n{}", error.summary, error.detail))
@@ -298,7 +298,8 @@ fn again(error: Diagnostic) -> Diagnostic {
 fn nothing_cleaned(error: Diagnostic) -> Diagnostic {
     let detail = format!(
         "{}\n\nSo it is not known whether the cluster of these nodes is there. No node was drained or deleted, and no host was cleaned. Run destroy \
-         again. If their cluster is gone for good, switch its control-plane hosts off first: where none of them answers, hosts are cleaned without a drain.",
+         again. If their cluster is gone for good, switch its control-plane hosts off first, or stop kube-apiserver there: where none of them answers, hosts are \
+         cleaned without a drain.",
         error.detail
     );
     Diagnostic { detail, ..error }
