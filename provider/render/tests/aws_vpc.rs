@@ -237,6 +237,22 @@ fn descriptions_are_what_aws_takes() {
     }
 }
 
+/// As metrics-server needs it, which runs on any node.
+#[test]
+fn kubelets_are_reached_from_every_host_and_from_pods_with_addresses_of_their_own() {
+    let mut spec = dual_stack();
+    spec.security_groups.pod_cidrs = ["172.18.0.0/16".parse().unwrap()].into();
+    let graph = graph(spec);
+    let all = |from: &[&str]| from.iter().map(|from| format!("ingress tcp 10250 {from}")).collect::<Vec<_>>();
+    let groups = ["@security_group/control-plane", "@security_group/node"];
+    // Nodes take everything from such pods.
+    for (to, expect) in [("control-plane", all(&["172.18.0.0/16", groups[0], groups[1]])), ("node", all(&groups))] {
+        let settings = &get(&graph, Kind::SecurityGroup, to).settings;
+        let found: Vec<&String> = settings.keys().filter(|key| key.starts_with("ingress tcp 10250 ")).collect();
+        assert_eq!(found, expect.iter().collect::<Vec<_>>(), "{to}");
+    }
+}
+
 /// A connection needs a rule in at both ends.
 #[test]
 fn what_may_come_in_from_a_group_may_go_out_of_it() {

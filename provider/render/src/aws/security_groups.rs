@@ -67,6 +67,7 @@ pub(super) const HTTP: Ports = Ports::One(80);
 pub(super) const HTTPS: Ports = Ports::One(443);
 pub(super) const DNS: Ports = Ports::One(53);
 const NTP: Ports = Ports::One(123);
+const KUBELET: Ports = Ports::One(10250);
 
 impl Role {
     /// Every role, in the order of the registry page.
@@ -187,16 +188,23 @@ impl Groups {
             ports: Ports::Range(2379, 2380),
             why: "etcd, for API servers and the other members",
         });
-        self.pass(&Pass {
-            from: &[ControlPlane],
-            to,
-            protocol: Protocol::Tcp,
-            ports: Ports::One(10250),
-            why: "kubelet, for API servers (logs, exec)",
-        });
+        self.kubelet(to);
         self.pass(&Pass { from: &[Bastion], to, protocol: Protocol::Tcp, ports: SSH, why: FOR_ADMINISTRATORS });
         for cidr in &options.pod_cidrs {
             self.ingress(to, Protocol::Tcp, api, *cidr, "API server, for pods whose packets are in no tunnel");
+            self.ingress(to, Protocol::Tcp, KUBELET, *cidr, "kubelet, for pods whose packets are in no tunnel");
+        }
+    }
+
+    /// metrics-server runs on any node and asks the kubelet of each; its pod's packets leave with the address of its node, unless pods have
+    /// their own on the network.
+    fn kubelet(&mut self, to: Role) {
+        let protocol = Protocol::Tcp;
+        for (from, why) in [
+            (Role::ControlPlane, "kubelet, for API servers (logs, exec)"),
+            (Role::Node, "kubelet, for metrics-server and others on nodes that read metrics"),
+        ] {
+            self.pass(&Pass { from: &[from], to, protocol, ports: KUBELET, why });
         }
     }
 
@@ -204,13 +212,7 @@ impl Groups {
         use Role::{Bastion, ControlPlane, LoadBalancer, Node};
         let options = &spec.security_groups;
         let to = Node;
-        self.pass(&Pass {
-            from: &[ControlPlane],
-            to,
-            protocol: Protocol::Tcp,
-            ports: Ports::One(10250),
-            why: "kubelet, for API servers (logs, exec)",
-        });
+        self.kubelet(to);
         self.pass(&Pass {
             from: &[LoadBalancer],
             to,
