@@ -1,29 +1,39 @@
-//! Node groups of one cluster that drain nodes in the same run: one after the other, each from its first cordon until the nodes take pods
+//! Node groups of one cluster that drain nodes in the same run: one after the other, each from its first drain until the nodes take pods
 //! again or are gone. Why stands in docs/adr/0056-node-groups-drain-in-turn.md.
 
 use bundle::HostName;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Mutex as Lock, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
 /// Of one provider block: whose turn it is, cluster by cluster. Who waits gets it in the order of asking.
 #[derive(Default)]
 pub struct Turns {
-    clusters: Mutex<BTreeMap<String, Arc<Lock<()>>>>,
+    clusters: Mutex<BTreeMap<String, Arc<Cluster>>>,
+}
+
+#[derive(Default)]
+struct Cluster {
+    turn: Arc<Lock<()>>,
+    /// Nodes of any group that are about to go.
+    leaving: Mutex<BTreeSet<HostName>>,
 }
 
 impl Turns {
     pub fn in_cluster(&self, cluster: &str) -> Turn {
-        let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
-        Turn { cluster: clusters.entry(cluster.to_string()).or_default().clone(), taken: Lock::default() }
+        let mut clusters = locked(&self.clusters);
+        let cluster = clusters.entry(cluster.to_string()).or_default().clone();
+        Turn { cluster, taken: Lock::default(), leaving: Mutex::default() }
     }
 }
 
 /// That of one apply or destroy. It ends with this value at the latest.
 pub struct Turn {
-    cluster: Arc<Lock<()>>,
+    cluster: Arc<Cluster>,
     taken: Lock<Option<Taken>>,
+    /// Those of `Cluster::leaving` that this one added.
+    leaving: Mutex<Vec<HostName>>,
 }
 
 struct Taken {
@@ -36,23 +46,34 @@ struct Taken {
 pub struct Stopped;
 
 impl Turn {
-    /// Before a node is cordoned or drained. `waits` is called when it is another's turn. Nodes of one apply share a turn.
+    /// Before a node is drained. `waits` is called when it is another's turn. Nodes of one apply share a turn.
     pub async fn begin(&self, node: &HostName, cancelled: &CancellationToken, waits: impl Fn()) -> Result<(), Stopped> {
         let mut taken = self.taken.lock().await;
         if let Some(taken) = &mut *taken {
             taken.nodes.insert(node.clone());
             return Ok(());
         }
-        if self.cluster.try_lock().is_err() {
+        if self.cluster.turn.try_lock().is_err() {
             waits();
         }
         let guard = tokio::select! {
             biased;
             () = cancelled.cancelled() => return Err(Stopped),
-            guard = self.cluster.clone().lock_owned() => guard,
+            guard = self.cluster.turn.clone().lock_owned() => guard,
         };
         *taken = Some(Taken { nodes: [node.clone()].into(), _guard: guard });
         Ok(())
+    }
+
+    /// Nodes that go for good in this apply or destroy: no group waits for one of them to take pods.
+    pub fn leave<'a>(&self, nodes: impl Iterator<Item = &'a HostName>) {
+        let nodes: Vec<HostName> = nodes.cloned().collect();
+        locked(&self.cluster.leaving).extend(nodes.iter().cloned());
+        locked(&self.leaving).extend(nodes);
+    }
+
+    pub fn is_leaving(&self, node: &str) -> bool {
+        locked(&self.cluster.leaving).iter().any(|leaving| leaving.as_str() == node)
     }
 
     /// Whether this turn lasts for that node.
@@ -70,6 +91,17 @@ impl Turn {
             }
         }
     }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let own = locked(&self.leaving);
+        locked(&self.cluster.leaving).retain(|node| !own.contains(node));
+    }
+}
+
+fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -109,6 +141,16 @@ mod tests {
         assert!(futures::poll!(third.as_mut()).is_pending(), "two groups drain at once");
         drop(other);
         assert!(futures::poll!(third.as_mut()).is_ready(), "an apply that ended keeps its turn");
+    }
+
+    #[tokio::test]
+    async fn nodes_that_go_are_known_to_all_groups_until_the_apply_ends() {
+        let turns = Turns::default();
+        let [one, other, elsewhere] = ["demo", "demo", "prod"].map(|cluster| turns.in_cluster(cluster));
+        one.leave([node("a-1")].iter());
+        assert_eq!([&one, &other, &elsewhere].map(|turn| turn.is_leaving("a-1")), [true, true, false]);
+        drop(one);
+        assert!(!other.is_leaving("a-1"));
     }
 
     #[tokio::test]

@@ -85,13 +85,15 @@ dd if=/dev/zero of=/run/full/.filled bs=4k 2>/dev/null || true
 [ -s /run/full/.filled ]
 mount --bind /run/full FOLDER";
 
-/// Back on the big disk, with what it holds now.
+/// Back on the disk that it lies on, which is not that of / for all of them, with what it holds now.
 const EMPTY: &str = r"set -e
 rm -f FOLDER/.filled
+disk=$(stat -c %m $(dirname FOLDER))
 mkdir -p /run/below
-mount --bind / /run/below
-find /run/belowFOLDER -mindepth 1 -delete
-cp -a FOLDER/. /run/belowFOLDER/
+mount --bind $disk /run/below
+below=/run/below/$(realpath --relative-to=$disk FOLDER)
+find $below -mindepth 1 -delete
+cp -a FOLDER/. $below/
 umount -l FOLDER /run/full
 umount /run/below
 rmdir /run/below /run/full

@@ -49,6 +49,7 @@ pub enum MachineError {
     Unrecorded { host: String, path: String },
     Elsewhere { host: String, moved: Moved },
     Forward { host: String, destination: String, reason: String },
+    NoFile { host: String, path: String },
     NobodyListens { host: String, destination: String },
     Answer { host: String, operation: String, answer: String },
 }
@@ -105,7 +106,8 @@ impl MachineError {
             E::Sysctl { host, key, .. } => format!("cannot set sysctl {key} on {host}"),
             E::Package { host, package, .. } => format!("cannot install package {package} on {host}"),
             E::UnknownUser { host, owner, .. } => format!("cannot give a file to {owner} on {host}"),
-            E::File { host, path, .. } => format!("cannot write {path} on {host}"),
+            E::File { host, path, .. } => format!("cannot read or write {path} on {host}"),
+            E::NoFile { host, path } => format!("there is no file {path} on {host}"),
             E::NoContent { host, path } => format!("cannot write {path} on {host}"),
             E::Digest { host, url, .. } => format!("the download {url} for {host} has the wrong digest"),
             E::Download { host, url, .. } => format!("cannot download {url} for {host}"),
@@ -247,9 +249,9 @@ impl MachineError {
                  of this configuration or out of that of {found}, and apply again"
             ),
             E::Elsewhere { moved, .. } => format!(
-                "It was {} when files were written there first. What is behind the link may be somebody else's, so nothing was written. Put the \
-                 directory back in its place, or mount there what is to be on another disk",
-                moved.was
+                "It was {} when files were written there first. What is behind the link may be somebody else's, so nothing was written there. Let \
+                 it lead to {} again, or put a directory or a mount in the place of the link",
+                moved.was, moved.was
             ),
             E::Unrecorded { path, .. } => format!(
                 "The record there is lost, and of the files that the state names none has the content that was written: {path} has another. \

@@ -116,7 +116,12 @@ impl Machine {
     }
 
     pub async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError> {
-        let script = Script::new("reading a file", "cat -- \"$1\" || fail file \"$1\"", &[path.as_str()], FILE_TIMEOUT);
+        let script = Script::new(
+            "reading a file",
+            "[ -e \"$1\" ] || fail no-file \"$1\"\ncat -- \"$1\" || fail file \"$1\"",
+            &[path.as_str()],
+            FILE_TIMEOUT,
+        );
         Ok(self.ask(&script, &[]).await?.stdout)
     }
 
@@ -175,6 +180,7 @@ impl Machine {
             "sysctl" => MachineError::Sysctl { host, key: object, reason },
             "package" => MachineError::Package { host, package: object, reason },
             "owner" => MachineError::UnknownUser { host, owner: object, reason },
+            "no-file" => MachineError::NoFile { host, path: object },
             "file" => MachineError::File { host, path: object, reason },
             "other-host" => MachineError::OtherHost { host, found: object },
             "other-uid" => MachineError::other_uid(host, &object),

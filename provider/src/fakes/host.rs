@@ -268,8 +268,7 @@ impl Host for FakeHost {
     }
 
     async fn read_file(&self, path: &HostPath) -> Result<Vec<u8>, MachineError> {
-        let missing =
-            || MachineError::File { host: self.name.to_string(), path: path.to_string(), reason: "No such file".into() };
+        let missing = || MachineError::NoFile { host: self.name.to_string(), path: path.to_string() };
         self.ask(|host| host.files.get(path).map(|file| file.content.clone()))?.ok_or_else(missing)
     }
 

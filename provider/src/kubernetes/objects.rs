@@ -4,6 +4,7 @@ use super::their_fields::{TheirField, conflicts, take_out};
 use super::{KubernetesApi, KubernetesError};
 use backon::{ExponentialBuilder, Retryable};
 use bundle::Digest;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -62,7 +63,7 @@ async fn apply_one(client: &Client, declared: &Value) -> Result<Vec<TheirField>,
     let (named, digest) = (Named::of(declared), Digest::of(declared.to_string().as_bytes()));
     let api = api_of(client, declared);
     let found = api.get_metadata_opt(named.2).await?;
-    let exists = found.is_some();
+    let is_shared = found.as_ref().is_some_and(|found| is_shared(&found.metadata));
     if found.is_some_and(|found| found.metadata.annotations.is_some_and(|all| all.get(DECLARED) == Some(&digest.to_string()))) {
         return Ok(Vec::new());
     }
@@ -75,7 +76,7 @@ async fn apply_one(client: &Client, declared: &Value) -> Result<Vec<TheirField>,
             Err(kube::Error::Api(status)) => status,
             Err(error) => return Err(error),
         };
-        if status.code == UNPROCESSABLE && exists {
+        if status.code == UNPROCESSABLE && is_shared {
             theirs.push(TheirField::unfit(named.to_string(), status.message.clone()));
             return Ok(theirs);
         }
@@ -96,6 +97,14 @@ async fn apply_one(client: &Client, declared: &Value) -> Result<Vec<TheirField>,
             return Ok(theirs);
         }
     }
+}
+
+/// Whether others have set fields of it, but for the status that controllers write.
+fn is_shared(metadata: &ObjectMeta) -> bool {
+    let is_other = |entry: &ManagedFieldsEntry| {
+        entry.manager.as_deref() != Some(FIELD_MANAGER) && entry.subresource.as_deref().is_none_or(|of| of == "scale")
+    };
+    metadata.managed_fields.iter().flatten().any(is_other)
 }
 
 fn api_of(client: &Client, object: &Value) -> Api<DynamicObject> {
@@ -203,13 +212,19 @@ mod tests {
     async fn an_object_that_does_not_fit_what_others_changed_is_left_and_named() {
         let invalid = r#"{"kind":"Status","status":"Failure","reason":"Invalid","code":422,
             "message":"Deployment.apps \"coredns\" is invalid: spec.strategy.rollingUpdate: Forbidden"}"#;
-        let (theirs, requests) = apply(&[found("an older one"), (409, CONFLICTS.into()), (422, invalid.into())]).await;
+        let by = |manager: &str| {
+            let metadata = json!({ "name": "coredns", "managedFields": [{ "manager": manager }, { "manager": "k8s", "subresource": "status" }] });
+            (200, json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata }).to_string())
+        };
+        let (theirs, requests) = apply(&[by("kubectl-edit"), (409, CONFLICTS.into()), (422, invalid.into())]).await;
         assert_eq!((theirs.len(), requests.len()), (3, 3));
         let last = theirs[2].to_string();
         assert!(last.starts_with("Deployment kube-system/coredns: Deployment.apps \"coredns\" is invalid"), "{last}");
         assert!(last.ends_with("; nothing of this object was applied"), "{last}");
-        // One that is not there yet is the provider's own mistake.
-        assert!(try_apply(&[(404, NOT_FOUND.into()), (422, invalid.into())]).await.0.is_err());
+        // Of one that is not there yet, or that nobody else has set anything of, it is the provider's own mistake.
+        for own in [(404, NOT_FOUND.into()), by(FIELD_MANAGER)] {
+            assert!(try_apply(&[own, (422, invalid.into())]).await.0.is_err());
+        }
     }
 
     #[tokio::test]

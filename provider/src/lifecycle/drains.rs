@@ -240,7 +240,9 @@ const FAILURES: [Failure<MachineError>; 4] = [
 ];
 
 /// The same of the API server there, when SSH let us in.
-const SILENCES: [Failure<KubernetesError>; 5] = [
+const SILENCES: [Failure<KubernetesError>; 7] = [
+    |host| KubernetesError::Machine(MachineError::File { host, path: "admin.conf".into(), reason: "Input/output error".into() }),
+    |host| KubernetesError::Kubeconfig { host, path: "admin.conf".into(), reason: "it is not a kubeconfig".into() },
     |host| KubernetesError::Machine(MachineError::Connect { host, reason: "no route".into(), may_pass: true }),
     |host| KubernetesError::Machine(MachineError::Sudo { host, user: "admin".into(), reason: "a password is required".into() }),
     |host| {

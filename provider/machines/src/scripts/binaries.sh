@@ -122,7 +122,6 @@ install_one() { # identity digest member path
   fi
   make_parents "${4%/*}"
   note_places "${4%/*}"
-  refuse_elsewhere "$(own places)" "${4%/*}"
   rm -f "${4%/*}/.k8s-hardway.$owner".*
   beside=${4%/*}/.k8s-hardway.$owner.${4##*/}
   # Programs are large: a second name for the same file where the file system allows it. Nobody writes into them in place.
@@ -140,6 +139,7 @@ while read -r kind digest _; do
   # What is missing was reported by its worker; the provider brings it and asks again.
   [ "$kind" != fetch ] || [ -f "$store/$digest" ] || exit 0
 done <"$work/plan"
+refuse_elsewhere "$(sed -n 's|^install .* \(/.*\)/[^/]*$|\1|p' "$work/plan" | sort -u)"
 while read -r kind identity digest member path; do
   [ "$kind" = install ] || continue
   install_one "$identity" "$digest" "$member" "$path"

@@ -170,11 +170,11 @@ place_in() {
 
 # is_elsewhere LIST PATH: it is not where that list says that it was. A link took its place, or that of a directory above it: pods and
 # users who may write there can make one to anything. Sets $place, and $real to where it is now, nothing where nothing is: a link that leads
-# nowhere, or to itself, has no real path.
+# nowhere, or to itself, has no real path. Where there is no link any more, nothing can lead away.
 is_elsewhere() {
   place_in "$1" "$2"
   real=$(readlink -f -- "$2")
-  [ -n "$place" ] && [ "$real" != "$place" ] && { [ -n "$real" ] || [ -L "$2" ]; }
+  [ -n "$place" ] && [ "$real" != "$place" ] && [ "$real" != "$2" ] && { [ -n "$real" ] || [ -L "$2" ]; }
 }
 
 # note_places PATHS: where each really is, by which a removal knows that it is still what it was. Only the first time; another owner may
@@ -191,9 +191,12 @@ note_places() {
   add_lines places "$new"
 }
 
-# refuse_elsewhere LIST DIRECTORY: what is written through a link that took its place overwrites what is there, and a removal leaves it.
+# refuse_elsewhere DIRECTORIES: what is written through a link that took the place of one overwrites what is there, and a removal leaves it.
 refuse_elsewhere() {
-  ! is_elsewhere "$1" "$2" || fail elsewhere "$2$tab$place$tab${real:-nowhere}"
+  places=$(own places && elsewhere places)
+  printf '%s\n' "$1" | while read -r directory; do
+    ! is_elsewhere "$places" "$directory" || fail elsewhere "$directory$tab$place$tab${real:-nowhere}"
+  done || exit 1
 }
 
 # is_below_root PATH: absolute, and not / itself. Nothing else is ever unmounted, emptied or deleted with what is in it, wherever a variable

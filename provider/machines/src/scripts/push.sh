@@ -28,6 +28,13 @@ refuse_filled() {
   done <plan/directories
 }
 
+# Directories that get files.
+filled_directories() {
+  while read -r number directory; do
+    [ -z "$(find "files/$number" -mindepth 1 -maxdepth 1 2>/dev/null | head -n 1)" ] || printf '%s\n' "$directory"
+  done <plan/places
+}
+
 # What a running unit reads, or a reboot would start it with, until check.sh knows that the program takes what comes in its place. What an
 # earlier push kept, which nobody checked, is what still runs.
 keep_replaced() {
@@ -240,9 +247,8 @@ place_files() {
   here=$(stat -c %m .)
   while read -r _ directory; do make_parents "$directory"; done <plan/places
   note_places "$(sed -n 's|^[0-9]* \(/.*\)|\1|p' plan/places)"
-  places=$(own places)
+  refuse_elsewhere "$(filled_directories)"
   while read -r number directory; do
-    refuse_elsewhere "$places" "$directory"
     rm -f "$directory/.k8s-hardway.$owner".*
     set --
     for file in "files/$number"/* "files/$number"/.[!.]*; do
@@ -344,6 +350,7 @@ install_packages() {
 }
 
 refuse_filled
+refuse_elsewhere "$(filled_directories)"
 note_started
 record_identity
 record_holder

@@ -112,7 +112,7 @@ hand_backup_over() {
 
 put_back() {
   beside=${1%/*}/.k8s-hardway.$owner.back
-  mkdir -p -- "${1%/*}" || return
+  (umask 022 && mkdir -p -- "${1%/*}") || return
   # cp would write through a link of that name.
   rm -f -- "$beside"
   cp -a "$record/backup$1" "$beside" && flush "$beside" && mv -fT "$beside" "$1"

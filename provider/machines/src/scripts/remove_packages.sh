@@ -54,7 +54,7 @@ purge_by_apt() {
       takes=$(apt_takes "$package")
       others=$(lines_without "$takes" "$packages")
       if ! contains "$takes" "$package"; then
-        stays "$package" "apt-get does not say what would go with it"
+        problem "package $package" "apt-get does not say what would go with it"
       elif [ -n "$others" ]; then
         stays "$package" "$(echo "$others" | tr '\n' ' ')would go with it"
       else

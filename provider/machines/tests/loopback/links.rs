@@ -146,6 +146,17 @@ async fn nothing_is_written_behind_a_link_that_took_the_place_of_a_directory() {
     assert!(matches!(&error, MachineError::Elsewhere { moved, .. } if moved.is.ends_with("alice")), "{error}");
     assert_eq!(host.text("alice/bridge"), "theirs");
     is_untouched(&host, "a push");
+    let backups = fs::read_dir(host.path("state/k8s_test.loopback/backup")).unwrap();
+    assert_eq!(backups.count(), 0, "what is behind the link is nobody's original");
+    // What goes elsewhere is written, and where there is no link any more, all is.
+    bundle.files.insert(host.host_path("opt/cni/bin/bridge"), File::public("ours"));
+    bundle.files.insert(host.host_path("etc/file"), File::public("newer"));
+    host.write("alice/bridge", "ours");
+    apply(&machine, &owner(), &bundle).await;
+    assert_eq!(host.text("etc/file"), "newer");
+    fs::remove_file(host.path("opt/cni/bin")).unwrap();
+    apply(&machine, &owner(), &bundle).await;
+    assert_eq!(host.text("opt/cni/bin/bridge"), "ours");
 }
 
 #[tokio::test]
@@ -156,7 +167,7 @@ async fn what_was_there_before_comes_back_into_a_directory_that_somebody_deleted
     apply(&machine, &owner(), &bundle).await;
     fs::remove_dir_all(host.path("opt/cni")).unwrap();
     machine.remove(&owner(), &bundle.manifest(), &quiet).await.unwrap();
-    assert_eq!(host.text("opt/cni/bin/bridge"), "foreign");
+    assert_eq!((host.text("opt/cni/bin/bridge").as_str(), host.mode("opt/cni")), ("foreign", 0o755));
 }
 
 #[tokio::test]

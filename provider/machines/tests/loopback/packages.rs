@@ -58,9 +58,14 @@ async fn packages_are_installed_without_starting_anything_recorded_and_purged() 
 
     apply(&machine, &owner(), &frob).await;
     host.write("fake/broken", "");
-    machine.remove(&owner(), &frob.manifest(), &quiet).await.unwrap();
-    assert_eq!(purges(&host).len(), 1, "what would go with it was not known");
+    let error = machine.remove(&owner(), &frob.manifest(), &quiet).await.unwrap_err();
+    assert!(
+        error.to_string().contains("package frob") && purges(&host).len() == 1,
+        "what would go with it was not known: {error}"
+    );
     std::fs::remove_file(host.path("fake/broken")).unwrap();
+    machine.remove(&owner(), &frob.manifest(), &quiet).await.unwrap();
+    assert_eq!(purges(&host).len(), 2);
 
     let unknown = Bundle { packages: [("zork".into(), "zork-tools".into())].into(), ..Bundle::default() };
     let error = push_error(&machine, &unknown).await;

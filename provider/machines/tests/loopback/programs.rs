@@ -120,6 +120,24 @@ async fn programs_are_fetched_once_checked_installed_and_seen_when_they_change()
 }
 
 #[tokio::test]
+async fn no_program_is_installed_behind_a_link_that_took_the_place_of_its_directory() {
+    let host = Host::start();
+    let machine = host.connect().await;
+    let server = Server::start(&[("/old", b"old"), ("/new", b"new")]).await;
+    let of = |name: &str| {
+        let program = binary(server.url(&format!("/{name}")), name.as_bytes(), None);
+        bundle([(host.host_path("bin2/plain"), program)])
+    };
+    apply(&machine, &owner(), &of("old")).await;
+    host.write("alice/plain", "theirs");
+    fs::rename(host.path("bin2"), host.path("bin3")).unwrap();
+    std::os::unix::fs::symlink(host.path("alice"), host.path("bin2")).unwrap();
+    let error = push_error(&machine, &of("new")).await;
+    assert!(matches!(&error, MachineError::Elsewhere { .. }), "{error}");
+    assert_eq!(host.text("alice/plain"), "theirs");
+}
+
+#[tokio::test]
 async fn a_download_goes_on_where_it_was_cut_off() {
     let host = Host::start();
     let machine = host.connect().await;

@@ -210,7 +210,7 @@ async fn a_file_outside_the_record_is_written_and_read_in_one_piece() {
         (0o640, ["some", "some/where", "some/where/file"].map(Into::into).to_vec())
     );
     let error = machine.read_file(&host.host_path("none")).await.unwrap_err();
-    assert!(matches!(error, MachineError::File { .. }) && error.to_string().contains("No such file"), "{error}");
+    assert!(matches!(error, MachineError::NoFile { .. }), "{error}");
 }
 
 /// A file system of its own, unmounted when dropped.

@@ -12,7 +12,8 @@ pub fn check(resource: &str, graph: &Graph, matching: &Matching) -> Result<Optio
     if !in_the_way.is_empty() {
         return Err(Diagnostic::error(format!("{resource} exists already, and differs from the configuration")).detail(format!(
             "Objects with its name exist that the configuration does not declare, or declares differently:\n{}\n\nIf another configuration \
-             manages them, choose another name. If they belong to this one, import the resource, then apply.",
+             manages them, choose another name. If they belong to this one, import the resource, then apply. If this was to be a \
+             replacement, create_before_destroy stands in its way, here or on what depends on this: take it off, and replace again.",
             in_the_way.join("\n")
         )));
     }

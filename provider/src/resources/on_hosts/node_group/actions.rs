@@ -31,7 +31,7 @@ use render::spec::NodeGroupSpec;
 use rollout::{CordonedBy, Gate};
 use schema::{AttributePath, Diagnostic, Diagnostics, Field, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -59,8 +59,6 @@ pub struct NodeActions {
     /// The last answer about all nodes.
     seen: Mutex<Option<(Instant, Nodes)>>,
     spec: NodeGroupSpec,
-    /// Hosts of the state that are not declared any more.
-    leaving: OnceLock<BTreeSet<HostName>>,
     /// Of each node object.
     declared: Declared,
     startup_taints: BTreeSet<TaintKey>,
@@ -87,7 +85,6 @@ impl NodeActions {
             joined: Mutex::default(),
             seen: Mutex::default(),
             spec,
-            leaving: OnceLock::new(),
             declared,
             startup_taints: config.startup_taints(),
             drain_limit: config.drain_limit(),
@@ -157,8 +154,7 @@ impl NodeActions {
     pub async fn observe(&self, fleet: &Fleet, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
         let nodes = self.api.nodes().await.map_err(refused)?;
         let known = Recorded::of(prior)?.manifests()?;
-        let leaving = known.keys().filter(|host| !self.spec.hosts.contains_key(*host)).cloned();
-        let _ = self.leaving.set(leaving.collect());
+        self.turn.leave(known.keys().filter(|host| !self.spec.hosts.contains_key(*host)));
         let new = self.spec.hosts.iter().filter(|(name, _)| !known.contains_key(*name));
         whose::refuse_nodes_of_other_machines(new, &nodes)?;
         let is_known = |host: &&HostName| known.contains_key(*host) || nodes.contains_key(host.as_str());
@@ -215,10 +211,8 @@ impl NodeActions {
     /// only waited for while another node takes pods.
     pub async fn leave_all(&self) -> Diagnostics {
         let mut diagnostics = Diagnostics::default();
+        self.turn.leave(self.spec.hosts.keys());
         for host in self.spec.hosts.keys() {
-            if self.begin_turn(host).await.is_err() {
-                return diagnostics;
-            }
             if let Err(error) = self.api.cordon(host.as_str()).await {
                 self.progress.line(&format!("{host}: not cordoned: {error}"));
             }
@@ -249,25 +243,18 @@ impl NodeActions {
         diagnostics
     }
 
-    /// From the first cordon for a drain until the node takes pods again or is gone: what another group has cordoned meanwhile, it has left
-    /// behind, and a node that this one cordons does not look as if it came back.
-    async fn begin_turn(&self, host: &HostName) -> Result<(), StepError> {
-        let waits = || self.progress.line(&format!("{host}: waiting, because another node group of the cluster drains nodes"));
-        let begun = self.turn.begin(host, &self.cancelled, waits).await;
-        begun.map_err(|_| StepError::Cancelled(format!("draining node {host}")))
-    }
-
-    /// Nodes that leave are all cordoned by now, and take nothing. One that another process drains takes pods again after it.
+    /// In the turn of this node group, which lasts until the node takes pods again or is gone. Nodes that leave take nothing, of whatever
+    /// group. One that another group has cordoned for its turn takes pods again after it.
     async fn drain_node(&self, host: &HostName, leaves: bool) -> Result<(), StepError> {
-        self.begin_turn(host).await?;
+        let waits = || self.progress.line(&format!("{host}: waiting, because another node group of the cluster drains nodes"));
+        if self.turn.begin(host, &self.cancelled, waits).await.is_err() {
+            return Err(StepError::Cancelled(format!("draining node {host}")));
+        }
         let waiter = Waiter { clock: &*self.clock, cancelled: &self.cancelled };
-        let is_of_group = |name: &str| {
-            let mut hosts = self.spec.hosts.keys().chain(self.leaving.get().into_iter().flatten());
-            hosts.any(|host| host.as_str() == name)
-        };
         let takes_pods = |name: &str, known: &KnownNode| match known.cordoned_by {
+            _ if self.turn.is_leaving(name) => false,
             None => true,
-            Some(CordonedBy::Provider) => !leaves && !is_of_group(name),
+            Some(CordonedBy::Provider) => !leaves && !self.spec.hosts.keys().any(|host| host.as_str() == name),
             Some(CordonedBy::SomebodyElse) => false,
         };
         if drain(waiter, &*self.api, host.as_str(), self.drain_limit, takes_pods).await? == Drained::NowhereToGo {
@@ -288,8 +275,8 @@ impl Actions for NodeActions {
                     machine.run(&format!("rm -f {BOOTSTRAP_KUBECONFIG}")).await?;
                     self.joined.lock().await.retain(|joined| joined.name() != host);
                 }
-                // What somebody else cordoned stays so, and is not waited for.
-                if self.turn.has(host).await && self.is_cordoned_by_somebody_else(host).await? {
+                // What somebody else cordoned stays so, and is not waited for. A lost answer is no reason to fail: the turn ends with the apply.
+                if self.turn.has(host).await && self.is_cordoned_by_somebody_else(host).await.unwrap_or(false) {
                     self.turn.end(host).await;
                 }
                 Ok(())
@@ -319,11 +306,7 @@ impl Actions for NodeActions {
     }
 
     async fn cordon(&self, fleet: &Fleet, host: &HostName) -> Result<(), StepError> {
-        if is_of_another_life(fleet, host) {
-            return Ok(());
-        }
-        self.begin_turn(host).await?;
-        Ok(self.api.cordon(host.as_str()).await.map(drop)?)
+        if is_of_another_life(fleet, host) { Ok(()) } else { Ok(self.api.cordon(host.as_str()).await.map(drop)?) }
     }
 
     async fn drain(&self, _fleet: &Fleet, host: &HostName, leaves: bool) -> Result<(), StepError> {

@@ -91,9 +91,8 @@ impl Cluster {
 /// nothing, and an API server that answers with an error is there.
 fn has_no_api_server(error: &KubernetesError) -> bool {
     match error {
-        KubernetesError::Machine(MachineError::File { .. } | MachineError::NobodyListens { .. }) => true,
-        KubernetesError::Kubeconfig { .. } => true,
-        KubernetesError::Machine(_) | KubernetesError::Api { .. } => false,
+        KubernetesError::Machine(MachineError::NoFile { .. } | MachineError::NobodyListens { .. }) => true,
+        KubernetesError::Machine(_) | KubernetesError::Kubeconfig { .. } | KubernetesError::Api { .. } => false,
     }
 }
 
