@@ -16,8 +16,10 @@ type Failure = Box<dyn std::error::Error>;
 
 const LABEL: &str = "acceptance-ledger";
 const PAGE: u32 = 500;
-/// How long the end waits for an API server that answers.
-const LAST_LOOK: Duration = Duration::from_secs(60);
+/// How long the end waits for an API server that answers, in all and for one answer: it deletes what was written in most of an hour one by one,
+/// and goes on with what is left when it is asked again.
+const LAST_LOOK: Duration = Duration::from_secs(300);
+const LAST_ANSWER: Duration = Duration::from_secs(70);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -35,8 +37,9 @@ async fn run(arguments: &[String]) -> Result<(), Failure> {
     let (interval, patience) = (Duration::from_millis(interval.parse()?), Duration::from_millis(patience.parse()?));
     let mut config = Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig)?, &KubeConfigOptions::default()).await?;
     (config.connect_timeout, config.read_timeout) = (Some(patience), Some(patience));
-    let maps: Api<ConfigMap> = Api::default_namespaced(Client::try_from(config.clone())?);
     let acknowledged = write_until_told(&config, interval, patience).await?;
+    config.read_timeout = Some(LAST_ANSWER);
+    let maps: Api<ConfigMap> = Api::default_namespaced(Client::try_from(config)?);
     let kept = eventually(|| names(&maps)).await?;
     acknowledged.difference(&kept).for_each(|number| println!("lost {number}"));
     eventually(|| async { maps.delete_collection(&DeleteParams::default(), &ListParams::default().labels(LABEL)).await }).await?;
