@@ -18,6 +18,7 @@ mod kubeconfig;
 mod kubernetes;
 #[cfg(test)]
 mod lifecycle;
+mod lock;
 mod network;
 mod ports;
 mod progress;

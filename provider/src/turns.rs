@@ -1,9 +1,10 @@
 //! Node groups of one cluster that drain nodes in the same run: one after the other, each from its first drain until the nodes take pods
-//! again or are gone. Why stands in docs/adr/0056-node-groups-drain-in-turn.md.
+//! again or are gone; and which of their nodes go for good. Why stands in docs/adr/0056-node-groups-drain-in-turn.md.
 
+use crate::lock::locked;
 use bundle::HostName;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::{Mutex as Lock, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
@@ -98,10 +99,6 @@ impl Drop for Turn {
         let own = locked(&self.leaving);
         locked(&self.cluster.leaving).retain(|node| !own.contains(node));
     }
-}
-
-fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

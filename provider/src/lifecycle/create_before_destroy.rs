@@ -1,6 +1,7 @@
 //! A replacement with `create_before_destroy`: the new object is created on the hosts of the old one and goes on with what is there. The
 //! destroy of the old object, in the same run or in a later one, takes nothing away. So does a state that was lost and comes back.
 
+use super::engine::Replaced;
 use super::rows::{ROWS, row};
 use super::{Stage, complete, without_steps};
 use crate::fakes::{Fault, Memory, Moment};
@@ -54,6 +55,14 @@ impl Stage {
         self.world_is(&before, what);
     }
 
+    /// The new object is one like any other.
+    pub(super) async fn changes_and_goes(&mut self, new: &Value) {
+        let changed = self.changed();
+        let new = self.apply(new, &changed).await;
+        self.settled(&new, &changed, "after a change of what was replaced").await;
+        self.destroy(&new, "of the new object").await;
+    }
+
     /// With something to do for a create.
     pub(super) fn changed(&self) -> Value {
         let config = self.row.changed(&self.config, &self.row.updates[0]);
@@ -73,10 +82,7 @@ async fn a_replacement_that_creates_first_destroys_nothing() {
         stage.destroys_without_harm(&replaced.deposed, "the old object").await;
         stage.world_is(&before, "after a replacement");
         stage.settled(&new, &config, "after a replacement").await;
-        let changed = stage.changed();
-        let new = stage.apply(&new, &changed).await;
-        stage.settled(&new, &changed, "after a change of what was replaced").await;
-        stage.destroy(&new, "of the new object").await;
+        stage.changes_and_goes(&new).await;
     }
 }
 
@@ -99,26 +105,15 @@ async fn a_create_that_was_cut_off_leaves_no_old_object_that_destroys_anything()
         let (name, begin, config) = (stage.row.name, stage.world.memory(), stage.changed());
         for fault in faults {
             for at in 1.. {
-                stage.world.restore(&begin);
-                stage.in_a_new_run().await;
-                stage.world.arm(Some((fault, at)));
-                let mut replaced = stage.engine.replace_by_creating_first(name, &old, &config).await;
-                if !stage.world.has_struck() {
-                    break;
-                }
-                if matches!(fault, Fault::Die(_)) {
-                    // Nobody answered: the engine has what it had.
-                    (replaced.current, replaced.deposed) = (old.clone(), Value::Null);
-                }
+                let Some(replaced) = stage.cut_off(&begin, &old, &config, (fault, at)).await else { break };
                 let what = format!("{name}, {fault:?} at call {at}");
-                stage.in_a_new_run().await;
                 if replaced.deposed.is_null() {
-                    stage.goes_on(&begin, &replaced.current, &config, &what).await;
+                    assert_eq!(begin.cluster.nodes.len(), stage.world.memory().cluster.nodes.len(), "{what}");
+                    let again = stage.replaced_again(&replaced.current, &config, &what).await;
+                    stage.destroys_without_harm(&again.deposed, &what).await;
+                    stage.settled(&again.current, &config, &what).await;
                 } else {
-                    stage.destroys_without_harm(&replaced.deposed, &what).await;
-                    let refreshed = stage.engine.refresh(name, &replaced.current).await.state;
-                    let state = stage.apply(&refreshed, &config).await;
-                    stage.settled(&without_steps(&state), &config, &what).await;
+                    stage.ends(&replaced, &config, &what).await;
                 }
             }
         }
@@ -126,15 +121,43 @@ async fn a_create_that_was_cut_off_leaves_no_old_object_that_destroys_anything()
 }
 
 impl Stage {
-    /// The old object is the current one again. The replacement is tried again, and destroys nothing.
-    async fn goes_on(&mut self, begin: &Memory, old: &Value, config: &Value, what: &str) {
-        let name = self.row.name;
-        assert_eq!(begin.cluster.nodes.len(), self.world.memory().cluster.nodes.len(), "{what}");
+    /// A replacement in which a fault strikes at a call, as the next run of the engine finds it. `None` when it was over before.
+    pub(super) async fn cut_off(
+        &mut self,
+        begin: &Memory,
+        old: &Value,
+        config: &Value,
+        (fault, at): (Fault, usize),
+    ) -> Option<Replaced> {
+        self.world.restore(begin);
+        self.in_a_new_run().await;
+        self.world.arm(Some((fault, at)));
+        let mut replaced = self.engine.replace_by_creating_first(self.row.name, old, config).await;
+        if !self.world.has_struck() {
+            return None;
+        }
+        if matches!(fault, Fault::Die(_)) {
+            // Nobody answered: the engine has what it had.
+            (replaced.current, replaced.deposed) = (old.clone(), Value::Null);
+        }
+        self.in_a_new_run().await;
+        Some(replaced)
+    }
+
+    /// The old object is the current one again, and the replacement is tried again.
+    pub(super) async fn replaced_again(&mut self, old: &Value, config: &Value, what: &str) -> Replaced {
         self.world.draw_again();
-        let again = self.engine.replace_by_creating_first(name, old, config).await;
+        let again = self.engine.replace_by_creating_first(self.row.name, old, config).await;
         assert_eq!(again.created.errors, [""; 0], "{what}");
-        self.destroys_without_harm(&again.deposed, what).await;
-        self.settled(&again.current, config, what).await;
+        again
+    }
+
+    /// The old object goes without harm, and the new one becomes what is declared.
+    pub(super) async fn ends(&mut self, replaced: &Replaced, config: &Value, what: &str) {
+        self.destroys_without_harm(&replaced.deposed, what).await;
+        let refreshed = self.engine.refresh(self.row.name, &replaced.current).await.state;
+        let state = self.apply(&refreshed, config).await;
+        self.settled(&without_steps(&state), config, what).await;
     }
 }
 
@@ -160,25 +183,33 @@ async fn a_create_that_failed_takes_nothing_from_the_state_that_has_it() {
 #[tokio::test]
 async fn a_state_that_was_taken_over_from_changes_and_removes_nothing() {
     for (mut stage, old) in created().await {
-        let (name, config) = (stage.row.name, stage.config.clone());
-        let new = stage.create().await;
-        let before = stage.world.memory();
-        let refreshed = stage.engine.refresh(name, &old).await;
+        stage.comes_back(&old, "Nothing was changed on any host").await;
+    }
+}
+
+impl Stage {
+    /// The state of an object that another create has adopted since.
+    pub(super) async fn comes_back(&mut self, old: &Value, nothing_changed: &str) {
+        let (name, config) = (self.row.name, self.config.clone());
+        let new = self.create().await;
+        let before = self.world.memory();
+        self.in_a_new_run().await;
+        let refreshed = self.engine.refresh(name, old).await;
         assert_eq!((refreshed.errors.len(), refreshed.warnings.len()), (0, 1), "{:#?}", refreshed.warnings);
         says(
             &refreshed.warnings,
             &["was taken over from this state", "a destroy takes it out of this state and removes nothing"],
         );
-        let changed = stage.changed();
-        let planned = stage.engine.plan(name, &old, &changed).await.planned;
-        stage.world.arm(None);
-        let refused = stage.engine.apply(name, &old, &changed, &planned).await;
-        says(&refused.errors, &["was taken over from this state", "Nothing was changed on any host", "state rm"]);
-        let calls: Vec<String> = stage.world.calls().into_iter().filter(|call| call != "cluster: declare nodes").collect();
-        assert_eq!((calls, &refused.state), (vec![], &old), "{name}");
-        stage.destroys_without_harm(&old, "by the state that came back").await;
-        stage.world_is(&before, "after all that");
-        stage.settled(&new, &config, "after the state that came back").await;
+        let changed = self.changed();
+        let planned = self.engine.plan(name, old, &changed).await.planned;
+        self.world.arm(None);
+        let refused = self.engine.apply(name, old, &changed, &planned).await;
+        says(&refused.errors, &["was taken over from this state", nothing_changed, "state rm"]);
+        let calls: Vec<String> = self.world.calls().into_iter().filter(|call| call != "cluster: declare nodes").collect();
+        assert_eq!((calls, &refused.state), (vec![], old), "{name}");
+        self.destroys_without_harm(old, "by the state that came back").await;
+        self.world_is(&before, "after all that");
+        self.settled(&new, &config, "after the state that came back").await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! The same on AWS: a create adopts what has its tags, and from then on the state that had it before changes and removes nothing.
 
+use super::Stage;
 use super::create_before_destroy::{created_where, says};
-use super::{Stage, without_steps};
 use crate::fakes::{Fault, Moment};
 use schema::Value;
 
@@ -41,10 +41,7 @@ async fn a_replacement_that_creates_first_destroys_nothing() {
         stage.settled(&new, &config, "after a replacement").await;
         stage.in_a_new_run().await;
         stage.destroys_without_harm(&replaced.deposed, "the old object, in another run").await;
-        let changed = stage.changed();
-        let new = stage.apply(&new, &changed).await;
-        stage.settled(&new, &changed, "after a change of what was replaced").await;
-        stage.destroy(&new, "of the new object").await;
+        stage.changes_and_goes(&new).await;
     }
 }
 
@@ -57,27 +54,12 @@ async fn a_create_that_was_cut_off_leaves_no_old_object_that_destroys_anything()
         let begin = stage.world.memory();
         for fault in [Fault::Fail(Moment::Before), Fault::Fail(Moment::After), Fault::Cancel, Fault::Die(Moment::After)] {
             for at in 1.. {
+                let Some(mut replaced) = stage.cut_off(&begin, &old, &config, (fault, at)).await else { break };
                 let what = format!("{name}, {fault:?} at call {at}");
-                stage.world.restore(&begin);
-                stage.in_a_new_run().await;
-                stage.world.arm(Some((fault, at)));
-                let mut replaced = stage.engine.replace_by_creating_first(name, &old, &config).await;
-                if !stage.world.has_struck() {
-                    break;
-                }
-                if matches!(fault, Fault::Die(_)) {
-                    (replaced.current, replaced.deposed) = (old.clone(), Value::Null);
-                }
-                stage.in_a_new_run().await;
                 if replaced.deposed.is_null() {
-                    stage.world.draw_again();
-                    replaced = stage.engine.replace_by_creating_first(name, &replaced.current, &config).await;
-                    assert_eq!(replaced.created.errors, [""; 0], "{what}");
+                    replaced = stage.replaced_again(&replaced.current, &config, &what).await;
                 }
-                stage.destroys_without_harm(&replaced.deposed, &what).await;
-                let refreshed = stage.engine.refresh(name, &replaced.current).await.state;
-                let state = stage.apply(&refreshed, &config).await;
-                stage.settled(&without_steps(&state), &config, &what).await;
+                stage.ends(&replaced, &config, &what).await;
             }
         }
     }
@@ -96,25 +78,7 @@ fn lose_an_object(stage: &Stage) {
 #[tokio::test]
 async fn a_state_that_was_taken_over_from_changes_and_removes_nothing() {
     for (mut stage, old) in created().await {
-        let (name, config) = (stage.row.name, stage.config.clone());
-        let new = stage.create().await;
-        let before = stage.world.memory();
-        stage.in_a_new_run().await;
-        let refreshed = stage.engine.refresh(name, &old).await;
-        assert_eq!(refreshed.errors, [""; 0], "{name}");
-        says(
-            &refreshed.warnings,
-            &["was taken over from this state", "a destroy takes it out of this state and removes nothing"],
-        );
-        let changed = stage.changed();
-        let planned = stage.engine.plan(name, &old, &changed).await.planned;
-        stage.world.arm(None);
-        let refused = stage.engine.apply(name, &old, &changed, &planned).await;
-        says(&refused.errors, &["was taken over from this state", "Nothing was changed", "state rm"]);
-        assert_eq!((stage.world.calls(), &refused.state), (vec![], &old), "{name}");
-        stage.destroys_without_harm(&old, "by the state that came back").await;
-        stage.world_is(&before, "after all that");
-        stage.settled(&new, &config, "after the state that came back").await;
+        stage.comes_back(&old, "Nothing was changed").await;
     }
 }
 

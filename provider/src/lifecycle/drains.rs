@@ -256,6 +256,9 @@ const SILENCES: [Failure<KubernetesError>; 7] = [
     |host| of_api(host, kube::Error::Api(Box::new(kube::core::Status::failure("Unauthorized", "Unauthorized")))),
 ];
 
+const NOBODY_LISTENS: Failure<KubernetesError> =
+    |host| MachineError::NobodyListens { host, destination: "127.0.0.1 port 6443".into() }.into();
+
 fn of_api(host: String, source: kube::Error) -> KubernetesError {
     KubernetesError::Api { host, operation: "answer".into(), source: Box::new(source) }
 }
@@ -299,9 +302,7 @@ async fn a_lost_question_at_a_destroy_is_not_taken_for_a_cluster_that_is_gone() 
     stage.world.change_host("cp-1", |memory| memory.no_inventory = None);
     for silence in SILENCES {
         // Of one host, while another says that it has none.
-        control_plane(&stage, |host| {
-            host.no_api = Some(|host| MachineError::NobodyListens { host, destination: "port 6443".into() }.into())
-        });
+        control_plane(&stage, |host| host.no_api = Some(NOBODY_LISTENS));
         stage.world.change_host("cp-1", |memory| memory.no_api = Some(silence));
         let error = refused(&mut stage, &state, &one).await;
         assert!(error.contains("no host was cleaned. Run destroy again."), "{error}");
@@ -312,10 +313,7 @@ async fn a_lost_question_at_a_destroy_is_not_taken_for_a_cluster_that_is_gone() 
     assert!(error.contains("the connection was cut") && error.contains("no host was cleaned. Run destroy again."), "{error}");
 
     control_plane(&stage, |host| host.is_cut_off = false);
-    let gone: [fn(&mut HostMemory); 2] = [
-        |host| host.answers = false,
-        |host| host.no_api = Some(|host| MachineError::NobodyListens { host, destination: "port 6443".into() }.into()),
-    ];
+    let gone: [fn(&mut HostMemory); 2] = [|host| host.answers = false, |host| host.no_api = Some(NOBODY_LISTENS)];
     let before = stage.world.memory();
     for gone in gone {
         stage.world.restore(&before);

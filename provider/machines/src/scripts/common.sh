@@ -103,7 +103,7 @@ refuse_taken() {
   fail taken "$other"
 }
 
-# open_record OWNER HOST UID HOLDER [again]: one script at a time works on an owner's record, if it is that of this host and this life of the
+# open_record OWNER HOST UID HOLDER [MODE]: one script at a time works on an owner's record, if it is that of this host and this life of the
 # owner. Makes none: see make_record.
 open_record() {
   owner=$1
@@ -116,8 +116,8 @@ open_record() {
     exec 9>"$lock" || fail file "$lock"
     take_lock 9 "$lock"
     ! is_at 9 "$lock" || break
-    # Who waited for a removal has nothing to go on with: it would install what was just destroyed. A removal looks again.
-    [ "${5-}" = again ] || fail removed "$owner"
+    # Who waited for a removal has nothing to go on with: it would install what was just destroyed. A removal of all looks again.
+    [ "${5-}" = all ] || fail removed "$owner"
   done
   refuse_other "$2" "$3" "$4"
 }

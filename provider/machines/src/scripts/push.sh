@@ -30,8 +30,9 @@ refuse_filled() {
 
 # Directories that get files.
 filled_directories() {
+  filled=$(find files -mindepth 2 -maxdepth 2 2>/dev/null | sed 's|^files/\([0-9]*\)/.*|\1|')
   while read -r number directory; do
-    [ -z "$(find "files/$number" -mindepth 1 -maxdepth 1 2>/dev/null | head -n 1)" ] || printf '%s\n' "$directory"
+    ! contains "$filled" "$number" || printf '%s\n' "$directory"
   done <plan/places
 }
 
@@ -247,7 +248,7 @@ place_files() {
   here=$(stat -c %m .)
   while read -r _ directory; do make_parents "$directory"; done <plan/places
   note_places "$(sed -n 's|^[0-9]* \(/.*\)|\1|p' plan/places)"
-  refuse_elsewhere "$(filled_directories)"
+  refuse_elsewhere "$getting"
   while read -r number directory; do
     rm -f "$directory/.k8s-hardway.$owner".*
     set --
@@ -350,7 +351,8 @@ install_packages() {
 }
 
 refuse_filled
-refuse_elsewhere "$(filled_directories)"
+getting=$(filled_directories)
+refuse_elsewhere "$getting"
 note_started
 record_identity
 record_holder

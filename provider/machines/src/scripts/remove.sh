@@ -3,10 +3,7 @@
 # all: takes away what the record names, and what only standard input names if it is unchanged; then the record itself.
 # rest: takes away what the record names and standard input does not.
 read_list
-case $5 in
-all) open_record "$1" "$2" "$3" "$4" again ;;
-*) open_record "$1" "$2" "$3" "$4" ;;
-esac
+open_record "$1" "$2" "$3" "$4" "$5"
 lock_host
 has_record && recorded=yes || recorded=no
 make_record

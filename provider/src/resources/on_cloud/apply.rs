@@ -40,11 +40,11 @@ impl<R: CloudResource> OnCloud<R> {
             return Ok((None, warnings));
         }
         let main = self.resource.main_object(prior);
+        let mut holder = Holder { owner: &owner, main: &main, id: holder::of(prior) };
         if is_import {
-            let holder = Holder { owner: &owner, main: &main, id: None };
-            state.set(holder::HOLDER, holder.found(&matching).map_or(Value::Null, Value::from));
+            holder.id = holder.found(&matching);
+            state.set(holder::HOLDER, holder.id.map_or(Value::Null, Value::from));
         }
-        let holder = Holder { owner: &owner, main: &main, id: holder::of(&state) };
         warnings.extend(holder.taken_over(&matching, &self.shared.held).map(holder::warning));
         self.set_found(&mut state, spec.as_ref(), &graph, &matching.matched);
         add_left(&mut state, &matching.superseded);

@@ -1,10 +1,11 @@
 //! Which entry of a state has a resource on AWS: a tag on its main object says it, as `holder` in the records of hosts does. Why stands in
-//! docs/adr/0058-who-has-what-is-on-aws.md. Pure.
+//! docs/adr/0058-who-has-what-is-on-aws.md. Pure, but for what a run remembers of its own creates.
 
+use crate::lock::locked;
 use cloud::{Change, Found, HOLDER_TAG, Matching, ObjectKey};
 use schema::{Attribute, AttributePath, Diagnostic, Value};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 pub const HOLDER: &str = "holder";
 
@@ -41,16 +42,16 @@ pub struct Held(Mutex<BTreeMap<String, String>>);
 
 impl Held {
     pub fn note(&self, owner: &str, id: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.to_owned(), id.to_owned());
+        locked(&self.0).insert(owner.to_owned(), id.to_owned());
     }
 
     /// Another run begins.
     pub fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        locked(&self.0).clear();
     }
 
     fn of(&self, owner: &str) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(owner).cloned()
+        locked(&self.0).get(owner).cloned()
     }
 }
 
@@ -91,7 +92,7 @@ impl Holder<'_> {
     }
 
     /// The tag of what is imported.
-    pub fn found<'a>(&self, matching: &'a Matching) -> Option<&'a str> {
+    pub fn found<'m>(&self, matching: &'m Matching) -> Option<&'m str> {
         self.mains(matching).find_map(|main| main.tag(HOLDER_TAG))
     }
 }

@@ -1,5 +1,5 @@
 //! Makes what is declared exist. Everything is found first; then, kind by kind, what is missing is made and what differs is changed, and
-//! what is no longer declared goes last. Nothing is remembered: the next run continues one that was cut off anywhere.
+//! what is no longer declared goes last. Nothing is remembered for the next run, which continues one that was cut off anywhere.
 
 use super::apply::Before;
 use super::holder::{self, Held, Holder};

@@ -8,6 +8,7 @@ use super::foreign::{self, Cluster, Finding};
 use super::hardway_cluster::LASTING;
 use super::lives;
 use super::node_group::whose::CLUSTER_UID;
+use crate::spelling;
 use bundle::{Bundle, Digest, HostName, HostPath, IfFilled, Manifest};
 use machines::{Incarnation, Inventory, Owner, Question, Record, Uid};
 use render::{control_plane, load_balancer, node};
@@ -217,8 +218,7 @@ fn unknown_to_the_state(claim: &Claim, found: &Inventory) -> Vec<Finding> {
     let made_with = |key: &str| ours.and_then(|record| record.identity.get(key));
     for (key, what) in LASTING {
         if let Some((declared, recorded)) = claim.bundle.identity.get(key).zip(made_with(key))
-            // Case does not count in DNS names.
-            && declared.to_lowercase() != recorded.to_lowercase()
+            && spelling::of_network(declared) != spelling::of_network(recorded)
         {
             findings.push(Finding::OtherSetting { what, declared: declared.clone(), recorded: recorded.clone() });
         }

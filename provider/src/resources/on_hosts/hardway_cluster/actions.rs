@@ -99,7 +99,7 @@ fn taken(host: &HostName, snapshot: &Snapshot) -> String {
 impl ControlPlaneActions {
     /// What others have changed of the cluster's own objects, where something else is declared now.
     pub fn left_to_others(&self) -> Option<Diagnostic> {
-        let theirs = self.theirs.lock().ok()?;
+        let theirs = self.theirs.lock().ok().filter(|theirs| !theirs.is_empty())?;
         let left_whole = theirs.iter().filter(|field| field.declared.is_none()).map(|field| field.object.as_str());
         let left_whole: BTreeSet<&str> = left_whole.collect();
         let mut detail: String = theirs.iter().map(|field| format!("{field}\n")).collect();
@@ -113,7 +113,7 @@ impl ControlPlaneActions {
             detail += &format!("\nNothing was applied of {}. {again}\n", names.join(", "));
         }
         let summary = "what others have changed of the cluster's own objects was left as it is";
-        (!theirs.is_empty()).then(|| Diagnostic::warning(summary).detail(detail.trim_end()))
+        Some(Diagnostic::warning(summary).detail(detail.trim_end()))
     }
 
     /// Hosts whose members have what a quorum has. An apply that was cut off may have started them just now: they are waited for.

@@ -1,15 +1,17 @@
 //! How large a node's share of the pod network is. A cluster that exists keeps that: nodes keep the share that they have, and hosts route to
 //! shares of the declared size only, so that every node would lose its pods' network. Pure.
 
+use crate::network::is_ipv4;
+use ipnet::IpNet;
 use schema::{AttributePath, Diagnostic, Value};
 
 /// `prior` is the state of a cluster that stays.
 pub fn refuse_change(prior: &Value, planned: &Value) -> Result<(), Diagnostic> {
     let pods = prior.get("network").get("pod_cidrs").as_list().unwrap_or_default();
-    for (name, is_of_family) in [("node_mask_ipv4", is_ipv4 as fn(&str) -> bool), ("node_mask_ipv6", |cidr: &str| !is_ipv4(cidr))]
-    {
+    let pods: Vec<IpNet> = pods.iter().filter_map(|cidr| cidr.as_str()?.parse().ok()).collect();
+    for (name, of_ipv4) in [("node_mask_ipv4", true), ("node_mask_ipv6", false)] {
         // Nodes have no share in a family that pods do not have.
-        if !pods.is_empty() && !pods.iter().filter_map(Value::as_str).any(is_of_family) {
+        if !pods.is_empty() && pods.iter().all(|cidr| is_ipv4(cidr) != of_ipv4) {
             continue;
         }
         let path = AttributePath::attribute("network").then(name);
@@ -25,10 +27,6 @@ pub fn refuse_change(prior: &Value, planned: &Value) -> Result<(), Diagnostic> {
         }
     }
     Ok(())
-}
-
-fn is_ipv4(cidr: &str) -> bool {
-    !cidr.contains(':')
 }
 
 #[cfg(test)]
@@ -48,12 +46,7 @@ mod tests {
             refuse_change(&with(24.into()), &with(same)).unwrap();
         }
         refuse_change(&Value::object([]), &with(25.into())).unwrap();
-        let mut of_ipv6 = with(24.into());
-        of_ipv6.set("network", {
-            let mut network = of_ipv6.get("network").clone();
-            network.set("pod_cidrs", vec!["fd00:18::/56"].into());
-            network
-        });
-        refuse_change(&of_ipv6, &with(25.into())).unwrap();
+        let of_ipv6 = Value::object([("node_mask_ipv4", 24.into()), ("pod_cidrs", vec!["fd00:18::/56"].into())]);
+        refuse_change(&Value::object([("network", of_ipv6)]), &with(25.into())).unwrap();
     }
 }
