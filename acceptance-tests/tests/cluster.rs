@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+#[path = "cluster/own_settings.rs"]
+mod own_settings;
 #[path = "cluster/secrets.rs"]
 mod secrets;
 #[path = "cluster/settings.rs"]
@@ -12,6 +14,7 @@ use acceptance_tests::lab::{CONTROL_PLANE, HOSTS, VIRTUAL_ADDRESSES, WORKER, WOR
 use acceptance_tests::probe::{Answers, median};
 use acceptance_tests::suite::{Scenario, Shared, main as run};
 use acceptance_tests::{Cluster, Engine, assert_same, eventually, scenarios};
+use own_settings::nodes_have_roles_and_annotations_and_one_has_settings_of_its_own;
 use secrets::{no_secret_is_seen_in_logs_plans_progress_or_errors, no_secret_is_seen_on_hosts_by_others_than_root};
 use serde_json::json;
 use settings::a_setting_that_a_program_refuses_touches_no_unit_and_no_file;
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         drift_is_named_by_host_and_path_and_repaired_alone,
         a_node_that_an_apply_left_cordoned_takes_pods_again_and_another_stays_cordoned,
         a_worker_that_comes_and_goes_touches_no_other_host,
+        nodes_have_roles_and_annotations_and_one_has_settings_of_its_own,
         a_setting_that_a_program_refuses_touches_no_unit_and_no_file,
         a_changed_flag_restarts_api_servers_one_after_the_other_and_no_client_notices,
         the_loss_of_nginx_is_a_gap_of_less_than_two_seconds,

@@ -23,7 +23,13 @@ pub struct HostConfig {
 pub type HostConfigs = BTreeMap<String, Field<HostConfig>>;
 
 pub fn attribute(describe: &'static str) -> Attribute {
-    Attribute::nested("hosts", Nesting::Map, host_attributes()).required().describe(describe)
+    attribute_with(Vec::new(), describe)
+}
+
+/// With what a resource takes of each host besides.
+pub fn attribute_with(own: Vec<Attribute>, describe: &'static str) -> Attribute {
+    let all = host_attributes().into_iter().chain(own).collect();
+    Attribute::nested("hosts", Nesting::Map, all).required().describe(describe)
 }
 
 fn host_attributes() -> Vec<Attribute> {
@@ -129,22 +135,26 @@ fn is_usable(address: IpAddr) -> bool {
     !(address.is_loopback() || address.is_unspecified() || address.is_multicast() || link_local)
 }
 
-impl HostConfig {
-    fn resolve(&self) -> Option<render::Host> {
-        Some(render::Host {
-            address: self.address.known()?.parse().ok()?,
-            secondary_address: self.secondary_address.settle(|text| text.parse().ok())?,
-            architecture: match self.architecture.settled()?.as_deref() {
-                Some("arm64") => Architecture::Arm64,
-                _ => Architecture::Amd64,
-            },
-        })
-    }
-}
-
 /// The typed hosts, once all of them are known; `None` while something is unknown.
 pub fn resolve(hosts: &HostConfigs) -> Option<render::Hosts> {
-    hosts.iter().map(|(name, host)| Some((HostName::parse(name.as_str()).ok()?, host.known()?.resolve()?))).collect()
+    let one = |host: &HostConfig| resolve_one(&host.address, &host.secondary_address, &host.architecture);
+    hosts.iter().map(|(name, host)| Some((HostName::parse(name.as_str()).ok()?, one(host.known()?)?))).collect()
+}
+
+/// Of what each host has, whatever else a resource takes of it.
+pub fn resolve_one(
+    address: &Field<String>,
+    secondary_address: &Field<String>,
+    architecture: &Field<String>,
+) -> Option<render::Host> {
+    Some(render::Host {
+        address: address.known()?.parse().ok()?,
+        secondary_address: secondary_address.settle(|text| text.parse().ok())?,
+        architecture: match architecture.settled()?.as_deref() {
+            Some("arm64") => Architecture::Arm64,
+            _ => Architecture::Amd64,
+        },
+    })
 }
 
 #[cfg(test)]

@@ -30,14 +30,18 @@ pub enum Item {
     Kubelet,
     /// A label of the node, by its key.
     Label(String),
+    /// An annotation of the node, by its key.
+    Annotation(String),
     /// A taint of the node.
     Taint(TaintKey),
+    /// The id by which a cloud knows the node's machine.
+    ProviderId,
 }
 
 /// How an item differs from what is declared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum What {
-    /// A file, a sysctl, a label or a taint that is not there.
+    /// A file, a sysctl, a label, an annotation, a taint or a provider id that is not there.
     Missing,
     /// A file: at least one of the three.
     File {
@@ -64,9 +68,9 @@ pub enum What {
     NotLoaded,
     /// A sysctl, or the version of a kubelet.
     Value(Instead),
-    /// A label or a taint with another value. Neither value is kept, for a configuration may mark them as sensitive.
+    /// A label, an annotation, a taint or a provider id with another value. Neither value is kept, for a configuration may mark them as sensitive.
     OtherValue,
-    /// A label or a taint that was declared once and is there still.
+    /// A label, an annotation or a taint that was declared once and is there still.
     NoLongerDeclared,
     /// The API server knows no such node.
     NotRegistered,
@@ -92,14 +96,19 @@ impl Item {
 
     /// Whether the API server says it, not the host.
     pub fn is_of_node(&self) -> bool {
-        matches!(self, Item::Node | Item::Kubelet | Item::Label(_) | Item::Taint(_))
+        matches!(self, Item::Node | Item::Kubelet) || self.is_of_node_object()
+    }
+
+    /// Whether it is a part of the node's object that is declared.
+    pub fn is_of_node_object(&self) -> bool {
+        matches!(self, Item::Label(_) | Item::Annotation(_) | Item::Taint(_) | Item::ProviderId)
     }
 }
 
 impl Difference {
     /// Whether it can be repaired without the host.
     pub fn is_set_by_api(&self) -> bool {
-        matches!(self.item, Item::Label(_) | Item::Taint(_)) || self.what == What::LeftCordoned
+        self.item.is_of_node_object() || self.what == What::LeftCordoned
     }
 }
 
@@ -113,7 +122,9 @@ impl fmt::Display for Item {
             Item::Node => f.write_str("node"),
             Item::Kubelet => f.write_str("kubelet"),
             Item::Label(key) => write!(f, "label {key}"),
+            Item::Annotation(key) => write!(f, "annotation {key}"),
             Item::Taint(key) => write!(f, "taint {key}"),
+            Item::ProviderId => f.write_str("provider id"),
         }
     }
 }

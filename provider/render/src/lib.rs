@@ -14,4 +14,4 @@ pub mod spec;
 mod systemd;
 mod yaml;
 
-pub use spec::{ClusterSpec, Endpoint, Host, Hosts, Listener, LoadBalancerSpec, Network, NodeGroupSpec, RenderError};
+pub use spec::{ClusterSpec, Endpoint, Host, Hosts, Listener, LoadBalancerSpec, Network, NodeGroupSpec, NodeSpec, RenderError};

@@ -1,6 +1,6 @@
 //! What the renderer takes: the user's declaration after validation, every value known.
 
-use bundle::{Digest, HostName};
+use bundle::{Digest, HostName, NodeObject};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -93,7 +93,7 @@ pub struct ClusterSpec {
     pub audit_policy: Option<String>,
 }
 
-/// Nodes that are configured alike.
+/// Nodes that are configured alike, but for what one of them has of its own.
 #[derive(Clone)]
 pub struct NodeGroupSpec {
     pub cluster_name: String,
@@ -101,9 +101,8 @@ pub struct NodeGroupSpec {
     pub endpoint: Endpoint,
     pub network: Network,
     pub hosts: Hosts,
-    pub labels: BTreeMap<String, String>,
-    /// `key=value:Effect`, as kubelet's `--register-with-taints` takes them.
-    pub taints: Vec<String>,
+    /// Of each of the hosts.
+    pub nodes: BTreeMap<HostName, NodeSpec>,
     /// PEM of the authority that signs API server certificates.
     pub apiserver_authority: bundle::Content,
     /// PEM of the authority that signs the API server's client certificate towards kubelets.
@@ -113,13 +112,22 @@ pub struct NodeGroupSpec {
     pub proxy_mode: ProxyMode,
     /// Registry host to mirror URL.
     pub registry_mirrors: BTreeMap<String, String>,
-    /// Merged into the KubeletConfiguration.
-    pub kubelet_config: serde_json::Value,
-    /// Flags of kubelet that have no field in its configuration, such as `cloud-provider`; without the leading dashes.
-    pub kubelet_flags: BTreeMap<String, String>,
     /// Merged into the KubeProxyConfiguration.
     pub kube_proxy_config: serde_json::Value,
     pub pod_network: PodNetwork,
+}
+
+/// What a node is given, whether the group says so or the host.
+#[derive(Clone, Debug, Default)]
+pub struct NodeSpec {
+    /// With what its kubelet registers it, startup taints among it; without annotations, which it cannot be told.
+    pub registration: NodeObject,
+    /// `aws:///us-east-1a/i-0123456789abcdef0`, by which a cloud knows the machine.
+    pub provider_id: Option<String>,
+    /// Merged into the KubeletConfiguration, one after the other.
+    pub kubelet_config: Vec<serde_json::Value>,
+    /// Flags of kubelet that have no field in its configuration, such as `cloud-provider`; without the leading dashes.
+    pub kubelet_flags: BTreeMap<String, String>,
 }
 
 /// Who connects pods of different nodes.

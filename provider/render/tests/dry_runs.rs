@@ -14,7 +14,7 @@ use render::component::{
     API_SERVER, CONTAINERD, CONTROLLER_MANAGER, ETCD, KUBE_PROXY, KUBELET, PROXY, SCHEDULER, VIRTUAL_ADDRESSES,
 };
 use render::spec::{Architecture, HealthCheck};
-use render::{ClusterSpec, Host, Listener, LoadBalancerSpec, NodeGroupSpec};
+use render::{ClusterSpec, Host, Listener, LoadBalancerSpec, NodeGroupSpec, NodeSpec};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -182,11 +182,12 @@ fn programs_of_the_control_plane_refuse_what_is_wrong() {
 
 #[test]
 fn programs_of_a_node_refuse_what_is_wrong() {
-    let kubelet = |fields| node(|spec| spec.kubelet_config = fields);
+    let nodes = |change: &dyn Fn(&mut NodeSpec)| node(|spec| spec.nodes.values_mut().for_each(change));
+    let kubelet = |fields: serde_json::Value| nodes(&|node| node.kubelet_config = vec![fields.clone()]);
     refuses(&kubelet(json!({ "maxPods": "many" })), KUBELET.unit(), "cannot unmarshal string");
     refuses(&kubelet(json!({ "maxPods": -1 })), KUBELET.unit(), "must not be a negative number");
     refuses(&kubelet(json!({ "featureGates": { "NoSuch": true } })), KUBELET.unit(), "unrecognized feature gate: NoSuch");
-    refuses(&node(|spec| spec.kubelet_flags = flag("no-such-flag", "1")), KUBELET.unit(), "unknown flag: --no-such-flag");
+    refuses(&nodes(&|node| node.kubelet_flags = flag("no-such-flag", "1")), KUBELET.unit(), "unknown flag: --no-such-flag");
     let proxy = |fields| node(|spec| spec.kube_proxy_config = fields);
     refuses(&proxy(json!({ "mode": "foo" })), KUBE_PROXY.unit(), "must be iptables, ipvs, nftables");
     refuses(&proxy(json!({ "metricsBindAddress": "nowhere" })), KUBE_PROXY.unit(), "must be IP:port");

@@ -14,7 +14,8 @@ pub struct NodeFacts {
     pub other_minor: Option<Instead>,
     /// The certificate with which its kubelet identifies itself is no longer valid.
     pub has_expired: bool,
-    /// Those of its labels and taints that are not as declared.
+    /// What of its labels, annotations and taints is not as declared. Of a node that is not registered: what its kubelet will not
+    /// give it.
     pub differences: Vec<Difference>,
 }
 

@@ -21,7 +21,7 @@ impl Default for Bounds {
     }
 }
 
-/// The steps for one node group: labels and taints; then what disturbs nobody; joins in groups of `joining`, restarts in groups of
+/// The steps for one node group: labels, annotations and taints; then what disturbs nobody; joins in groups of `joining`, restarts in groups of
 /// `max_unavailable` at most; leaving nodes are drained first.
 pub fn plan(hosts: &[HostState], bounds: Bounds) -> Result<Vec<Step>, Refusal> {
     let works: Vec<Work> = hosts.iter().filter_map(HostState::work).collect();
@@ -30,7 +30,7 @@ pub fn plan(hosts: &[HostState], bounds: Bounds) -> Result<Vec<Step>, Refusal> {
         known.into_iter().filter(|work| !work.is_idle()).partition(|work| work.is_stale());
     let leaving: Vec<&HostState> = hosts.iter().filter(|host| host.leaves()).collect();
 
-    let mut steps = labelled(hosts, bounds.joining);
+    let mut steps = amended(hosts.iter().filter(|host| !registers(host)), bounds.joining);
     let has_turn = |host: &HostState| still.iter().chain(&stale).any(|work| work.host.name == host.name);
     steps.extend(uncordoned(hosts.iter().filter(|host| is_left_cordoned(host) && !has_turn(host))));
     steps.extend(turn(&still, None));
@@ -47,11 +47,23 @@ pub fn plan(hosts: &[HostState], bounds: Bounds) -> Result<Vec<Step>, Refusal> {
 }
 
 /// Also of hosts that do not answer: it is the API server that does it.
-fn labelled(hosts: &[HostState], at_a_time: usize) -> Vec<Step> {
-    let differing: Vec<&HostState> = hosts.iter().filter(|host| !host.leaves() && !host.node.differences.is_empty()).collect();
-    let step =
-        |host: &&HostState| Step::SetLabelsAndTaints { host: host.name.clone(), differences: host.node.differences.clone() };
+fn amended<'a>(hosts: impl Iterator<Item = &'a HostState>, at_a_time: usize) -> Vec<Step> {
+    let differing: Vec<&HostState> = hosts.filter(|host| !host.leaves() && !host.node.differences.is_empty()).collect();
+    let step = |host: &&HostState| Step::AmendNode { host: host.name.clone(), differences: host.node.differences.clone() };
     differing.chunks(at_a_time.max(1)).filter_map(|group| Step::parallel(group.iter().map(step).collect())).collect()
+}
+
+/// Its node is there only once its kubelet has started.
+fn registers(host: &HostState) -> bool {
+    match host.node.status {
+        Some(status) => status == NodeStatus::NotRegistered,
+        None => !host.in_state,
+    }
+}
+
+/// What a kubelet that registered its node did not give it.
+fn amended_once_registered(works: &[&Work]) -> Vec<Step> {
+    amended(works.iter().map(|work| work.host).filter(|host| registers(host)), works.len())
 }
 
 /// How many nodes have their turn together.
@@ -114,6 +126,7 @@ fn turn(works: &[&Work], gate: Option<Step>) -> Vec<Step> {
     steps.extend(gate.filter(|_| is_asked_again));
     steps.extend(staged(works));
     steps.extend(ready(works.iter().filter(|work| !work.needs.is_empty())));
+    steps.extend(amended_once_registered(works));
     let hosts = works.iter().map(|work| work.host);
     steps.extend(uncordoned(hosts.filter(|host| is_left_cordoned(host) || is_cordoned_by_its_drain(host))));
     steps
@@ -159,6 +172,7 @@ fn join(works: &[&Work]) -> Vec<Step> {
     steps.extend(Step::parallel(works.iter().map(|work| Step::Join { host: work.name() }).collect()));
     steps.extend(staged(works));
     steps.extend(ready(works.iter()));
+    steps.extend(amended_once_registered(works));
     steps
 }
 

@@ -134,7 +134,7 @@ impl Run {
             Step::Drain { .. } => "drain",
             Step::Uncordon { .. } => "uncordon",
             Step::DeleteNode { .. } => "delete_node",
-            Step::SetLabelsAndTaints { .. } => "set_labels_and_taints",
+            Step::AmendNode { .. } => "amend_node",
             Step::Join { .. } => "join",
             Step::ApplyObjects => "apply_objects",
             Step::SnapshotEtcd => "snapshot_etcd",
@@ -169,7 +169,7 @@ impl Run {
     pub fn causes(&self) -> Vec<String> {
         let text = |cause: &dyn fmt::Display| cause.to_string();
         match &self.step {
-            Step::Push { differences, .. } | Step::SetLabelsAndTaints { differences, .. } => {
+            Step::Push { differences, .. } | Step::AmendNode { differences, .. } => {
                 differences.iter().map(|difference| text(difference)).collect()
             }
             Step::Start { because, .. } | Step::Restart { because, .. } | Step::Reload { because, .. } => {

@@ -63,8 +63,8 @@ pub enum Step {
     DeleteNode {
         host: HostName,
     },
-    /// Changes these labels and taints of the node, and no other. It needs no connection to the host.
-    SetLabelsAndTaints {
+    /// Changes these labels, annotations and taints of the node, and no other. It needs no connection to the host.
+    AmendNode {
         host: HostName,
         differences: Vec<Difference>,
     },
@@ -150,14 +150,14 @@ pub fn disruption(step: &Step) -> Disruption {
         Step::Reload { .. } => Disruption::ReloadsProxy,
         Step::HandOver { .. } => Disruption::MovesVirtualAddress,
         Step::Drain { .. } => Disruption::DrainsNode,
-        Step::SetLabelsAndTaints { differences, .. } if differences.iter().any(evicts) => Disruption::DrainsNode,
+        Step::AmendNode { differences, .. } if differences.iter().any(evicts) => Disruption::DrainsNode,
         Step::Stop { .. } | Step::Remove { .. } | Step::DeleteNode { .. } => Disruption::StopsHost,
         Step::Push { .. }
         | Step::Start { .. }
         | Step::Gate { .. }
         | Step::Cordon { .. }
         | Step::Uncordon { .. }
-        | Step::SetLabelsAndTaints { .. }
+        | Step::AmendNode { .. }
         | Step::Join { .. }
         | Step::ApplyObjects
         | Step::SnapshotEtcd => Disruption::None,
@@ -210,7 +210,7 @@ impl Step {
             | Step::Drain { host, .. }
             | Step::Uncordon { host }
             | Step::DeleteNode { host }
-            | Step::SetLabelsAndTaints { host, .. }
+            | Step::AmendNode { host, .. }
             | Step::Join { host }
             | Step::Remove { host } => vec![host],
             Step::Gate { .. } | Step::ApplyObjects | Step::SnapshotEtcd => vec![],
@@ -239,7 +239,7 @@ impl Step {
             Step::Reload { host, units, .. } => Step::Reload { host, units, because: vec![] },
             Step::Push { host, .. } => return format!("{host}: write files"),
             Step::Drain { host, .. } => Step::Drain { host, because: None },
-            Step::SetLabelsAndTaints { host, .. } => Step::SetLabelsAndTaints { host, differences: vec![] },
+            Step::AmendNode { host, .. } => Step::AmendNode { host, differences: vec![] },
             step => step,
         };
         short.to_string()
@@ -257,7 +257,7 @@ impl Step {
             | Step::Stop { host: on, .. }
             | Step::HandOver { host: on }
             | Step::Cordon { host: on }
-            | Step::SetLabelsAndTaints { host: on, .. }
+            | Step::AmendNode { host: on, .. }
             | Step::Drain { host: on, .. }
             | Step::Uncordon { host: on }
             | Step::DeleteNode { host: on }
@@ -299,7 +299,7 @@ impl Step {
             Step::Drain { host, because: Some(cause) } => (Some(host), format!("drain the node ({cause})")),
             Step::Uncordon { host } => (Some(host), "let pods be scheduled on the node again".into()),
             Step::DeleteNode { host } => (Some(host), "delete the node from the cluster".into()),
-            Step::SetLabelsAndTaints { host, differences } => (Some(host), node_text(differences)),
+            Step::AmendNode { host, differences } => (Some(host), node_text(differences)),
             Step::Join { host } => (Some(host), "give the kubelet a bootstrap token".into()),
             Step::ApplyObjects => (None, "apply the cluster's own objects".into()),
             Step::SnapshotEtcd => (None, "take a snapshot of etcd".into()),
@@ -353,17 +353,21 @@ fn push_text(differences: &[Difference]) -> String {
 }
 
 fn node_text(differences: &[Difference]) -> String {
-    let (is_taint, is_label) = (|item: &Item| matches!(item, Item::Taint(_)), |item: &Item| matches!(item, Item::Label(_)));
-    let any = |kind: &dyn Fn(&Item) -> bool| differences.iter().any(|difference| kind(&difference.item));
-    let what = match (any(&is_label), any(&is_taint)) {
-        (true, false) => "labels",
-        (false, true) => "taints",
-        _ => "labels and taints",
-    };
-    if differences.is_empty() {
-        return format!("set {what} of the node");
+    let any = |kind: fn(&Item) -> bool| differences.iter().any(|difference| kind(&difference.item));
+    let kinds = [
+        (any(|item| matches!(item, Item::Label(_))), "labels"),
+        (any(|item| matches!(item, Item::Annotation(_))), "annotations"),
+        (any(|item| matches!(item, Item::Taint(_))), "taints"),
+        (any(|item| matches!(item, Item::ProviderId)), "provider id"),
+    ];
+    let found: Vec<&str> = kinds.into_iter().filter_map(|(is_there, kind)| is_there.then_some(kind)).collect();
+    match found.as_slice() {
+        [] => "set labels, annotations and taints of the node".into(),
+        [kinds @ .., last] => {
+            let what = if kinds.is_empty() { last.to_string() } else { format!("{} and {last}", kinds.join(", ")) };
+            format!("set {what} of the node ({})", in_short(differences.iter().map(ToString::to_string)))
+        }
     }
-    format!("set {what} of the node ({})", in_short(differences.iter().map(ToString::to_string)))
 }
 
 fn unit_text(verb: &str, units: &[UnitName], because: &[Cause]) -> String {

@@ -290,7 +290,9 @@ fn a_kubelet_whose_node_is_gone_restarts_for_that() {
     let mut world = running(3);
     world.nodes.remove(&host("w-2"));
     let steps = nodes::plan(&world.states(), Bounds::default()).unwrap();
-    let [Step::Restart { host: restarted, units, because, .. }, _] = &steps[..] else { panic!("{steps:?}") };
+    let [Step::Restart { host: restarted, units, because, .. }, _, Step::AmendNode { .. }] = &steps[..] else {
+        panic!("{steps:?}")
+    };
     assert_eq!(
         (restarted, units.as_slice(), because.as_slice()),
         (&host("w-2"), [unit("kubelet.service")].as_slice(), [Cause::NotRegistered].as_slice())
@@ -325,7 +327,7 @@ fn labels_and_taints_restart_nothing_and_need_no_connection() {
         (taint("NoExecute", What::NoLongerDeclared), rollout::Disruption::None),
         (taint("NoSchedule", What::Missing), rollout::Disruption::None),
     ] {
-        let step = Step::SetLabelsAndTaints { host: host("w-1"), differences: vec![difference] };
+        let step = Step::AmendNode { host: host("w-1"), differences: vec![difference] };
         assert_eq!(disruption(&step), expect, "{step}");
     }
 }

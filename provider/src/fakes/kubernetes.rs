@@ -98,7 +98,9 @@ impl Kubernetes for FakeKubernetes {
         self.mutate(format!("amend {node}"), |cluster| {
             if let Some(node) = cluster.nodes.get_mut(node) {
                 amend(&mut node.object.labels, &change.labels);
+                amend(&mut node.object.annotations, &change.annotations);
                 amend(&mut node.object.taints, &change.taints);
+                node.object.provider_id = change.provider_id.clone().or(node.object.provider_id.take());
             }
         })
         .await

@@ -186,7 +186,12 @@ fn registered(environment: &str) -> NodeObject {
         let (value, effect) = rest.split_once(':')?;
         Some((TaintKey { key: key.into(), effect: effect.into() }, value.to_string()))
     });
-    NodeObject { labels: labels.map(|(key, value)| (key.to_string(), value.to_string())).collect(), taints: taints.collect() }
+    NodeObject {
+        labels: labels.map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+        annotations: BTreeMap::new(),
+        taints: taints.collect(),
+        provider_id: Some(variable("NODE_PROVIDER_ID").to_string()).filter(|id| !id.is_empty()),
+    }
 }
 
 /// What its kubelet has reported, which would report at once what changes.

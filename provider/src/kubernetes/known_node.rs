@@ -1,4 +1,4 @@
-//! A node as the API server lists it, and a change of its labels and taints.
+//! A node as the API server lists it, and a change of its labels, annotations, taints and provider id.
 
 use super::NodeReport;
 use super::node_report::kubelet_version;
@@ -23,18 +23,26 @@ pub struct KnownNode {
     pub addresses: BTreeSet<IpAddr>,
 }
 
-/// Labels and taints with the values that they get; those without one are taken away.
+/// Labels, annotations and taints with the values that they get; those without one are taken away.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeChange {
     pub labels: BTreeMap<String, Option<String>>,
+    pub annotations: BTreeMap<String, Option<String>>,
     pub taints: BTreeMap<TaintKey, Option<String>>,
+    /// `None` where it stays.
+    pub provider_id: Option<String>,
 }
 
 impl KnownNode {
     pub(super) fn of(node: &Node) -> KnownNode {
         let taints = taints_of(node).iter().map(|taint| (key_of(taint), taint.value.clone().unwrap_or_default()));
         KnownNode {
-            object: NodeObject { labels: node.metadata.labels.clone().unwrap_or_default(), taints: taints.collect() },
+            object: NodeObject {
+                labels: node.metadata.labels.clone().unwrap_or_default(),
+                annotations: node.metadata.annotations.clone().unwrap_or_default(),
+                taints: taints.collect(),
+                provider_id: node.spec.as_ref().and_then(|spec| spec.provider_id.clone()).filter(|id| !id.is_empty()),
+            },
             not_ready: NodeReport::of(node, None).not_ready,
             cordoned_by: cordoned_by(node),
             kubelet_version: kubelet_version(node),
@@ -55,6 +63,8 @@ impl NodeChange {
         for difference in differences {
             match &difference.item {
                 Item::Label(key) => drop(change.labels.insert(key.clone(), declared.labels.get(key).cloned())),
+                Item::Annotation(key) => drop(change.annotations.insert(key.clone(), declared.annotations.get(key).cloned())),
+                Item::ProviderId => change.provider_id.clone_from(&declared.provider_id),
                 Item::Taint(key) => drop(change.taints.insert(key.clone(), declared.taints.get(key).cloned())),
                 _ => {}
             }
@@ -156,18 +166,20 @@ mod tests {
         let (node, declared) = (
             node(),
             NodeObject {
-                labels: BTreeMap::new(),
+                annotations: [("node.example/rack".to_string(), "r1".to_string())].into(),
                 taints: [
                     ("dedicated:NoSchedule".parse().unwrap(), String::new()),
                     ("extra:NoExecute".parse().unwrap(), "x".into()),
                 ]
                 .into(),
+                ..NodeObject::default()
             },
         );
-        let before = NodeObject { labels: [("pool".to_string(), String::new())].into(), taints: BTreeMap::new() };
+        let before = NodeObject { labels: [("pool".to_string(), String::new())].into(), ..NodeObject::default() };
         let differences = declared.differences(&before, &KnownNode::of(&node).object);
         let change = NodeChange::of(&differences, &declared);
         assert_eq!(change.labels, [("pool".to_string(), None)].into());
+        assert_eq!(change.annotations, [("node.example/rack".to_string(), Some("r1".to_string()))].into());
         let taints = json!(change.amended(taints_of(&node)));
         let expect = json!([
             { "key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "timeAdded": "2026-11-28T16:00:00Z" },

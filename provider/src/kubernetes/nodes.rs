@@ -1,6 +1,7 @@
-//! Nodes: what serving certificates may name, what they report, labels and taints, removal.
+//! Nodes: what serving certificates may name, what they report, what their objects are given, removal.
 
 use super::known_node::taints_of;
+use super::objects::FIELD_MANAGER;
 use super::{KnownNode, KubernetesApi, KubernetesError, NodeChange, NodeReport};
 use backon::{ExponentialBuilder, Retryable};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -59,9 +60,9 @@ impl KubernetesApi {
         Ok(node.map(|node| NodeReport::of(&node, lease.as_ref())))
     }
 
-    /// Changes the labels and taints that are named, and no other. Nothing is done to a node that does not exist.
+    /// Changes what is named of labels, annotations, taints and the provider id, and nothing else. Nothing is done to a node that does not exist.
     pub async fn amend_node(&self, node: &str, change: &NodeChange) -> Result<(), KubernetesError> {
-        let refused = || self.refused(format!("set labels and taints of node {node}"));
+        let refused = || self.refused(format!("set labels, annotations and taints of node {node}"));
         (|| async { self.try_to_amend(node, change).await }).retry(on_conflict()).when(is_conflict).await.map_err(refused())
     }
 
@@ -69,12 +70,16 @@ impl KubernetesApi {
     async fn try_to_amend(&self, name: &str, change: &NodeChange) -> Result<(), kube::Error> {
         let api: Api<Node> = Api::all(self.client.clone());
         let Some(node) = api.get_opt(name).await? else { return Ok(()) };
-        let mut patch = json!({ "metadata": { "labels": change.labels } });
+        let mut patch = json!({ "metadata": { "labels": change.labels, "annotations": change.annotations }, "spec": {} });
+        if let Some(provider_id) = &change.provider_id {
+            patch["spec"]["providerID"] = json!(provider_id);
+        }
         if !change.taints.is_empty() {
             patch["metadata"]["resourceVersion"] = json!(node.metadata.resource_version);
-            patch["spec"] = json!({ "taints": change.amended(taints_of(&node)) });
+            patch["spec"]["taints"] = json!(change.amended(taints_of(&node)));
         }
-        match api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        match api.patch(name, &params, &Patch::Merge(&patch)).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             answer => answer.map(drop),
         }

@@ -29,6 +29,7 @@ mod other_life;
 mod others_on_cloud;
 mod outputs;
 mod own_objects;
+mod own_settings;
 mod ownership;
 mod plans;
 mod promises;

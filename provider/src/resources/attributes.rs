@@ -30,6 +30,28 @@ pub fn is_dns_name(text: &str) -> bool {
     pki::names::dns_name(text).is_some()
 }
 
+/// A flag of a program of Kubernetes or etcd, by how it is written.
+pub fn validate_flag(name: &str, flag: &ValueAt<'_>, found: &mut Diagnostics) {
+    if name.starts_with('-') {
+        let bare = name.trim_start_matches('-');
+        found.push(flag.error(format!("flag {name:?} is written with its dashes"), format!("Write {bare:?}.")));
+    } else if name.contains('_') {
+        // Kubernetes' programs take either (`WordSepNormalizeFunc` of component-base), so that one flag would have two names here.
+        found.push(
+            flag.error(format!("flag {name:?} is written with underscores"), format!("Write {:?}.", name.replace('_', "-"))),
+        );
+    } else if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) {
+        found.push(flag.error(
+            format!("{name:?} is not the name of a flag"),
+            "Write it as the program's --help does, without dashes in front, such as \"v\".",
+        ));
+    }
+    if flag.as_str().is_some_and(|text| text.contains(['\n', '\r'])) {
+        let detail = "A flag is one line of a systemd unit.";
+        found.push(flag.error(format!("the value of flag {name:?} has a line break"), detail));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use crate::{HostPath, Sysctl, UnitName};
 /// One way in which one item differs. A file of which both mode and owner differ makes two.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// `file`, `program`, `unit`, `module`, `sysctl`, `node`, `kubelet`, `label` or `taint`.
+    /// `file`, `program`, `unit`, `module`, `sysctl`, `node`, `kubelet`, `label`, `annotation`, `taint` or `provider_id`.
     pub kind: String,
     /// A path, the name of a unit or module, a key; of a taint `dedicated:NoSchedule`. `None` where a host has one of that kind.
     pub name: Option<String>,
@@ -51,7 +51,9 @@ impl Item {
             Item::Node => ("node", None),
             Item::Kubelet => ("kubelet", None),
             Item::Label(key) => ("label", Some(key.clone())),
+            Item::Annotation(key) => ("annotation", Some(key.clone())),
             Item::Taint(key) => ("taint", Some(key.to_string())),
+            Item::ProviderId => ("provider_id", None),
         }
     }
 
@@ -65,7 +67,9 @@ impl Item {
             ("node", None) => Item::Node,
             ("kubelet", None) => Item::Kubelet,
             ("label", Some(key)) => Item::Label(key.into()),
+            ("annotation", Some(key)) => Item::Annotation(key.into()),
             ("taint", Some(key)) => Item::Taint(key.parse().ok()?),
+            ("provider_id", None) => Item::ProviderId,
             _ => return None,
         })
     }

@@ -140,7 +140,9 @@ fn any_difference() -> impl Strategy<Value = Difference> {
         Just(difference((Item::Node, What::LeftCordoned))),
         instead("1[.][0-9]{1,2}[.][0-9]{1,2}").prop_map(move |instead| difference((Item::Kubelet, What::Value(instead)))),
         (key.prop_map(Item::Label), of_node.clone()).prop_map(difference),
+        (key.prop_map(Item::Annotation), of_node.clone()).prop_map(difference),
         (taint.prop_map(Item::Taint), of_node).prop_map(difference),
+        prop_oneof![Just(What::Missing), Just(What::OtherValue)].prop_map(move |what| difference((Item::ProviderId, what))),
         (path.clone().prop_map(Item::File), prop_oneof![Just(What::Missing), of_file]).prop_map(difference),
         (path.prop_map(Item::Binary), prop_oneof![Just(What::NotInstalled), Just(What::Replaced)]).prop_map(difference),
         ("[a-z0-9@-]{1,12}".prop_map(|name| Item::Unit(UnitName::literal(&format!("{name}.service")))), of_unit)

@@ -2,8 +2,8 @@
 
 use super::containerd::SOCKET;
 use super::{
-    API_SERVER_AUTHORITY, Context, ENVIRONMENT, LIBRARY, NODE_ADDRESS, NODE_ADDRESSES, NODE_LABELS, NODE_NAME, NODE_TAINTS,
-    REGISTRATION, add_file, health_check,
+    API_SERVER_AUTHORITY, Context, ENVIRONMENT, LIBRARY, NODE_ADDRESS, NODE_ADDRESSES, NODE_LABELS, NODE_NAME, NODE_PROVIDER_ID,
+    NODE_TAINTS, REGISTRATION, add_file, health_check,
 };
 use crate::component::KUBELET;
 use crate::kubeconfig::{Identity, Kubeconfig, Trust, render_kubeconfig};
@@ -44,7 +44,7 @@ pub fn bootstrap_kubeconfig(spec: &NodeGroupSpec, token: &Secret) -> Secret {
 pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     let spec = context.spec;
     let script = format!("{LIBRARY}/kubelet-resolv-conf");
-    let configuration = configuration(spec);
+    let configuration = configuration(context);
     let reads = [
         HostPath::literal(KUBELET.program),
         HostPath::literal(ENVIRONMENT),
@@ -66,7 +66,6 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
 }
 
 fn flags(context: &Context) -> Flags {
-    let spec = context.spec;
     let flags = Flags::new()
         .set("config", CONFIGURATION)
         .set("bootstrap-kubeconfig", BOOTSTRAP_KUBECONFIG)
@@ -76,10 +75,13 @@ fn flags(context: &Context) -> Flags {
         // Empty values are none (`MapStringString` in component-base/cli/flag, `RegisterWithTaintsVar` in pkg/util/flag).
         .set_from("node-labels", NODE_LABELS)
         .set_from("register-with-taints", NODE_TAINTS);
-    flags.overridden_by(&spec.kubelet_flags)
+    let has_id = context.node.provider_id.is_some();
+    let flags = if has_id { flags.set_from("provider-id", NODE_PROVIDER_ID) } else { flags };
+    flags.overridden_by(&context.node.kubelet_flags)
 }
 
-fn configuration(spec: &NodeGroupSpec) -> Value {
+fn configuration(context: &Context) -> Value {
+    let spec = context.spec;
     let dns: Vec<String> = spec.network.dns_addresses.iter().map(ToString::to_string).collect();
     let mut ours = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -109,7 +111,7 @@ fn configuration(spec: &NodeGroupSpec) -> Value {
     if spec.proxy_mode == ProxyMode::Nftables {
         ours = merged(ours, &json!({ "makeIPTablesUtilChains": false }));
     }
-    merged(ours, &without_identity(&spec.kubelet_config))
+    context.node.kubelet_config.iter().fold(ours, |ours, user| merged(ours, &without_identity(user)))
 }
 
 /// Source: KubeletConfiguration (https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/) and the defaults in

@@ -11,8 +11,8 @@ mod kubelet;
 mod pod_network;
 
 use crate::component::{Component, reached_locally};
-use crate::spec::{Host, NodeGroupSpec, PodNetwork, RenderError};
-use bundle::{Binary, Bundle, File, HostName, HostPath};
+use crate::spec::{Host, NodeGroupSpec, NodeSpec, PodNetwork, RenderError};
+use bundle::{Binary, Bundle, File, HostName, HostPath, TaintKey};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -39,6 +39,10 @@ const NODE_ADDRESSES: &str = "NODE_ADDRESSES";
 const REGISTRATION: &str = "/etc/kubernetes/node/registration.env";
 const NODE_LABELS: &str = "NODE_LABELS";
 const NODE_TAINTS: &str = "NODE_TAINTS";
+/// Only of a host that has one.
+const NODE_PROVIDER_ID: &str = "NODE_PROVIDER_ID";
+/// Domains of labels with a meaning in Kubernetes that no node may give itself.
+const SET_BY_ADMINISTRATORS: [&str; 2] = ["node-role.kubernetes.io", "node-restriction.kubernetes.io"];
 const LIBRARY: &str = "/usr/local/lib/k8s-hardway";
 
 /// Everything that one component's renderer may look at.
@@ -46,6 +50,7 @@ struct Context<'a> {
     spec: &'a NodeGroupSpec,
     name: &'a HostName,
     host: &'a Host,
+    node: &'a NodeSpec,
 }
 
 /// The kubeconfig that joins a node is not among the files: it holds a token of minutes, is written at join and deleted after.
@@ -53,8 +58,9 @@ struct Context<'a> {
 /// # Errors
 /// When the host is not one of the group's, the version is unknown, or a registry's name cannot be a path.
 pub fn render(spec: &NodeGroupSpec, binaries: &BTreeMap<HostPath, Binary>, host: &HostName) -> Result<Bundle, RenderError> {
-    let address = spec.hosts.get(host).ok_or_else(|| RenderError::UnknownHost(host.clone()))?;
-    let context = Context { spec, name: host, host: address };
+    let unknown = || RenderError::UnknownHost(host.clone());
+    let (address, node) = spec.hosts.get(host).zip(spec.nodes.get(host)).ok_or_else(unknown)?;
+    let context = Context { spec, name: host, host: address, node };
     let mut bundle = Bundle { binaries: binaries.clone(), ..Bundle::default() };
     add_environment(&context, &mut bundle);
     add_registration(&context, &mut bundle);
@@ -81,9 +87,22 @@ fn add_environment(context: &Context, bundle: &mut Bundle) {
 
 /// Empty variables where nothing is declared: the unit file is the same with the first label as without one.
 fn add_registration(context: &Context, bundle: &mut Bundle) {
-    let labels: Vec<String> = context.spec.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let text = format!("{NODE_LABELS}={}\n{NODE_TAINTS}={}\n", labels.join(","), context.spec.taints.join(","));
+    let object = &context.node.registration;
+    let labels = object.labels.iter().filter(|(key, _)| is_given_by_kubelet(key)).map(|(key, value)| format!("{key}={value}"));
+    let taints = object.taints.iter().map(|(TaintKey { key, effect }, value)| format!("{key}={value}:{effect}"));
+    let (labels, taints) = (labels.collect::<Vec<_>>().join(","), taints.collect::<Vec<_>>().join(","));
+    let mut text = format!("{NODE_LABELS}={labels}\n{NODE_TAINTS}={taints}\n");
+    if let Some(id) = &context.node.provider_id {
+        text += &format!("{NODE_PROVIDER_ID}={id}\n");
+    }
     add_file(bundle, REGISTRATION, File::public(text));
+}
+
+/// Whether a kubelet may give its own node this label, of those that a node group takes: not a role, nor what is for administrators only
+/// (`IsKubeletLabel` in k8s.io/kubelet/pkg/apis, `getForbiddenLabels` in plugin/pkg/admission/noderestriction).
+pub fn is_given_by_kubelet(label: &str) -> bool {
+    let domain = label.split_once('/').map_or("", |(domain, _)| domain);
+    !SET_BY_ADMINISTRATORS.iter().any(|of| domain == *of || domain.strip_suffix(of).is_some_and(|rest| rest.ends_with('.')))
 }
 
 /// Also the pod network's, which may read the published routes besides (`objects/rbac.rs`).

@@ -1,10 +1,10 @@
 //! The clusters and node groups that every test renders.
 
-use bundle::{Binary, Bundle, Content, Digest, HostName, HostPath};
+use bundle::{Binary, Bundle, Content, Digest, HostName, HostPath, NodeObject};
 use credentials::{Authority, Credentials, EncryptionKey, Part, Secret};
 use render::catalogue::{self, Role};
 use render::spec::{Architecture, Checksums, PodNetwork, ProxyMode};
-use render::{ClusterSpec, Endpoint, Host, Hosts, Network, NodeGroupSpec, control_plane, node};
+use render::{ClusterSpec, Endpoint, Host, Hosts, Network, NodeGroupSpec, NodeSpec, control_plane, node};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -140,24 +140,30 @@ impl Case {
         let credentials = self.credentials();
         let kubeconfig = control_plane::kube_proxy_kubeconfig(&self.cluster(), &credentials).unwrap().known().unwrap();
         let trusted = |name| credentials.certificate(name).unwrap().known().unwrap();
+        let labels = BTreeMap::from([("node.example/pool".to_string(), "general".to_string())]);
+        let node = NodeSpec { registration: NodeObject { labels, ..NodeObject::default() }, ..NodeSpec::default() };
         NodeGroupSpec {
             cluster_name: "demo".into(),
             kubernetes_version: "1.36.3".into(),
             endpoint: self.endpoint(),
             network: self.network(),
+            nodes: self.hosts("worker", 20).into_keys().map(|name| (name, node.clone())).collect(),
             hosts: self.hosts("worker", 20),
-            labels: BTreeMap::from([("node.example/pool".to_string(), "general".to_string())]),
-            taints: Vec::new(),
             apiserver_authority: trusted("apiserver-ca").into(),
             kubelet_client_authority: trusted("kubelet-client-ca").into(),
             kube_proxy_kubeconfig: Content::new(kubeconfig.reveal()),
             proxy_mode: ProxyMode::Nftables,
             registry_mirrors: BTreeMap::from([("registry.k8s.io".to_string(), "http://mirror.example:8080".to_string())]),
-            kubelet_config: serde_json::Value::Null,
-            kubelet_flags: BTreeMap::new(),
             kube_proxy_config: serde_json::Value::Null,
             pod_network: PodNetwork::Routed,
         }
+    }
+
+    /// The same with something that all of its nodes have.
+    pub fn nodes_with(self, change: impl Fn(&mut NodeSpec)) -> NodeGroupSpec {
+        let mut spec = self.node_group();
+        spec.nodes.values_mut().for_each(change);
+        spec
     }
 
     /// One host of each kind: the middle one where there are three.

@@ -66,8 +66,8 @@ fn a_component_is_asked_at_its_own_port_and_not_where_that_is_switched_off() {
 #[test]
 fn a_component_of_a_node_is_asked_where_its_configuration_has_it() {
     let asked_of = |kubelet: serde_json::Value, kube_proxy: serde_json::Value| {
-        let mut spec = IPV4.node_group();
-        (spec.kubelet_config, spec.kube_proxy_config) = (kubelet, kube_proxy);
+        let mut spec = IPV4.nodes_with(|node| node.kubelet_config = vec![kubelet.clone()]);
+        spec.kube_proxy_config = kube_proxy;
         let bundle = node_bundle(&spec, &HostName::literal("worker-1"));
         (asked(&bundle, &component::KUBELET), asked(&bundle, &component::KUBE_PROXY))
     };

@@ -1,7 +1,7 @@
 //! What holds for every rendered bundle, and what the user's own settings do.
 
 use crate::cases::{CASES, Case, Families, PRIVATE_KEY, control_plane_bundle, node_bundle, text};
-use bundle::{Bundle, HostName, HostPath};
+use bundle::{Bundle, HostName, HostPath, NodeObject};
 use credentials::{Authority, Credentials, Part, Secret};
 use proptest::prelude::*;
 use render::component::{self, Component};
@@ -233,15 +233,19 @@ fn what_the_pki_lacks_is_named() {
 
 #[test]
 fn settings_of_the_user_reach_the_files() {
-    let mut spec = DUAL.node_group();
-    spec.kubelet_config = json!({ "kind": "Other", "maxPods": 42, "evictionHard": { "nodefs.available": "1Gi" } });
+    let mut spec = DUAL.nodes_with(|node| {
+        node.kubelet_config = vec![
+            json!({ "kind": "Other", "maxPods": 110, "evictionHard": { "nodefs.available": "1Gi" }, "podPidsLimit": 9 }),
+            json!({ "maxPods": 42, "podPidsLimit": null }),
+        ];
+        node.kubelet_flags.insert("cloud-provider".into(), "external".into());
+    });
     spec.kube_proxy_config = json!({ "conntrack": { "min": 1000 } });
-    spec.kubelet_flags.insert("cloud-provider".into(), "external".into());
     let bundle = node_bundle(&spec, &HostName::literal("worker-1"));
     let yaml = |path: &str| -> serde_json::Value { serde_saphyr::from_str(&text(&bundle, &HostPath::literal(path))).unwrap() };
     let kubelet = yaml("/etc/kubernetes/node/kubelet.yaml");
     assert_eq!(kubelet["kind"], "KubeletConfiguration");
-    assert_eq!(kubelet["maxPods"], 42);
+    assert_eq!((&kubelet["maxPods"], kubelet.get("podPidsLimit")), (&json!(42), None));
     assert_eq!(kubelet["evictionHard"]["nodefs.available"], "1Gi");
     let kube_proxy = yaml("/etc/kubernetes/node/kube-proxy.yaml");
     assert_eq!((&kube_proxy["conntrack"]["min"], &kube_proxy["conntrack"]["maxPerCore"]), (&json!(1000), &json!(0)));
@@ -251,20 +255,39 @@ fn settings_of_the_user_reach_the_files() {
 
 #[test]
 fn labels_and_taints_are_in_a_file_for_which_nothing_restarts() {
-    let mut spec = DUAL.node_group();
     let path = HostPath::literal("/etc/kubernetes/node/registration.env");
     let name = HostName::literal("worker-1");
-    (spec.labels, spec.taints) = (BTreeMap::new(), Vec::new());
-    let without = node_bundle(&spec, &name);
+    let with = |labels: &[(&str, &str)], taints: &[&str]| {
+        let labels = labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let taints = taints.iter().map(|key| (key.parse().unwrap(), "infra".to_string())).collect();
+        let registration = NodeObject { labels, taints, ..NodeObject::default() };
+        node_bundle(&DUAL.nodes_with(|node| node.registration = registration.clone()), &name)
+    };
+    let without = with(&[], &[]);
     assert_eq!(text(&without, &path), "NODE_LABELS=\nNODE_TAINTS=\n");
-    spec.labels = [("pool".to_string(), "infra".to_string()), ("tier".to_string(), String::new())].into();
-    spec.taints = vec!["dedicated=infra:NoSchedule".into(), "dedicated=infra:NoExecute".into()];
-    let with = node_bundle(&spec, &name);
+    // No kubelet may give its node a role.
+    let labels =
+        [("pool", "infra"), ("tier", ""), ("node-role.kubernetes.io/infra", ""), ("x.node-restriction.kubernetes.io/y", "")];
+    let with = with(&labels, &["dedicated:NoSchedule", "dedicated:NoExecute"]);
     assert_eq!(
         text(&with, &path),
-        "NODE_LABELS=pool=infra,tier=\nNODE_TAINTS=dedicated=infra:NoSchedule,dedicated=infra:NoExecute\n"
+        "NODE_LABELS=pool=infra,tier=\nNODE_TAINTS=dedicated=infra:NoExecute,dedicated=infra:NoSchedule\n"
     );
     assert!(with.units.keys().all(|unit| with.unit_stamp(unit) == without.unit_stamp(unit)), "a label restarts something");
+}
+
+#[test]
+fn a_provider_id_is_told_at_registration_and_units_with_one_are_alike() {
+    let mut spec = DUAL.node_group();
+    let [one, other, without] = [1, 2, 3].map(|number| HostName::literal(&format!("worker-{number}")));
+    spec.nodes.get_mut(&one).unwrap().provider_id = Some("aws:///us-east-1a/i-0123".into());
+    spec.nodes.get_mut(&other).unwrap().provider_id = Some("aws:///us-east-1a/i-0456".into());
+    let registration = |host| text(&node_bundle(&spec, host), &HostPath::literal("/etc/kubernetes/node/registration.env"));
+    assert!(registration(&one).ends_with("\nNODE_PROVIDER_ID=aws:///us-east-1a/i-0123\n"));
+    assert!(!registration(&without).contains("PROVIDER_ID"));
+    let unit = |host| text(&node_bundle(&spec, host), &unit_path("kubelet.service"));
+    assert!(unit(&one) == unit(&other) && unit(&one).contains("--provider-id=${NODE_PROVIDER_ID}"), "{}", unit(&one));
+    assert!(!unit(&without).contains("provider-id"));
 }
 
 #[test]

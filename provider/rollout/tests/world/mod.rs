@@ -373,7 +373,10 @@ impl World {
                 }
             }
             // The API server does it, whether the host answers or not.
-            Step::SetLabelsAndTaints { host, .. } => self.machines.get_mut(host).unwrap().is_labelled = true,
+            Step::AmendNode { host, .. } => {
+                assert!(self.nodes.contains(host), "{host} is amended before it is registered");
+                self.machines.get_mut(host).unwrap().is_labelled = true;
+            }
             Step::Cordon { host } => self.machines.get_mut(host).unwrap().cordon(),
             Step::Drain { host, .. } => {
                 let leaving = self.machines.iter().filter(|(name, machine)| machine.leaves && *name != host);

@@ -22,7 +22,8 @@ impl World {
             true => NodeStatus::NotReady,
         };
         let label = Difference { item: Item::Label("pool".into()), what: What::Missing };
-        let differences = if machine.is_labelled { vec![] } else { vec![label] };
+        let is_as_declared = machine.is_labelled && status != NodeStatus::NotRegistered;
+        let differences = if is_as_declared { vec![] } else { vec![label] };
         let kubelet = Instead { found: "1.35.8".into(), declared: "1.36.3".into() };
         NodeFacts {
             status: Some(status),
@@ -84,8 +85,9 @@ impl World {
             assert!(!(runs_pods && machine.older_minor), "{host} has pods while its kubelet becomes another minor version");
             machine.older_minor = false;
             machine.expired &= !std::mem::take(&mut machine.has_token);
-            if machine.joined && !machine.expired {
-                self.nodes.insert(host.clone());
+            let can_register = machine.joined && !machine.expired;
+            if can_register && self.nodes.insert(host.clone()) {
+                self.at(host).is_labelled = false;
             }
         }
     }

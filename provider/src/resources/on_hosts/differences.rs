@@ -13,15 +13,15 @@ pub type Drift = BTreeMap<HostName, Vec<Difference>>;
 pub fn attribute() -> Attribute {
     let attributes = vec![
         Attribute::string("hosts").computed().describe("The hosts on which it was found, four or more in a row as a range: `cp-1` or `node-[001-300]`."),
-        Attribute::string("kind").computed().describe("`file`, `program`, `unit` (of systemd), `module` (of the kernel), `sysctl`, `node`, `kubelet`, `label` or `taint`."),
+        Attribute::string("kind").computed().describe("`file`, `program`, `unit` (of systemd), `module` (of the kernel), `sysctl`, `node`, `kubelet`, `label`, `annotation`, `taint` or `provider_id` (of the node)."),
         Attribute::string("name").computed().describe("The path, name or key; of a taint with its effect, `dedicated:NoSchedule`. Null for `node` and `kubelet`."),
         Attribute::string("problem").computed().describe(
             "`missing`; `content`, `mode` or `owner` of a file, each an object of its own; `not_installed` or `replaced` for a program; `unknown_to_systemd`, \
              `not_running`, `not_enabled`, `older_configuration` (it runs with one), `unproven` (nobody has seen it healthy with its configuration) or \
              `unread` (new files that it reads by itself, and nobody has seen it do so) for a unit; `not_loaded` for a module; `value` for a sysctl or the version of \
-             a kubelet; `other_value` or `no_longer_declared` for a label or taint; `not_registered` or `left_cordoned` (by an apply that ended early) for a node.",
+             a kubelet; `other_value` or `no_longer_declared` for a label, annotation or taint; `not_registered` or `left_cordoned` (by an apply that ended early) for a node.",
         ),
-        Attribute::string("found").computed().describe("What was found: a mode, an owner, a value, or of a unit that does not run its state. Null where it adds nothing, and for labels and taints, whose values may be sensitive."),
+        Attribute::string("found").computed().describe("What was found: a mode, an owner, a value, or of a unit that does not run its state. Null where it adds nothing, and for labels, annotations and taints, whose values may be sensitive."),
         Attribute::string("declared").computed().describe("What should be in its place. Null where `found` is, and for a unit."),
     ];
     Attribute::nested(DIFFERENCES, Nesting::List, attributes).computed().never_null().describe(

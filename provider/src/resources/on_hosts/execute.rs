@@ -36,12 +36,7 @@ pub trait Actions: Send + Sync {
     async fn drain(&self, _fleet: &Fleet, _host: &HostName, _leaves: bool) -> Result<(), StepError> {
         Ok(())
     }
-    async fn set_labels_and_taints(
-        &self,
-        _fleet: &Fleet,
-        _host: &HostName,
-        _differences: &[Difference],
-    ) -> Result<(), StepError> {
+    async fn amend_node(&self, _fleet: &Fleet, _host: &HostName, _differences: &[Difference]) -> Result<(), StepError> {
         Ok(())
     }
     async fn uncordon(&self, _fleet: &Fleet, _host: &HostName) -> Result<(), StepError> {
@@ -250,7 +245,7 @@ impl<'a> Execution<'a> {
             Step::Join { host } => actions.join(fleet, host).await,
             Step::Cordon { host } => actions.cordon(fleet, host).await,
             Step::Drain { host, because } => actions.drain(fleet, host, because.is_none()).await,
-            Step::SetLabelsAndTaints { host, differences } => actions.set_labels_and_taints(fleet, host, differences).await,
+            Step::AmendNode { host, differences } => actions.amend_node(fleet, host, differences).await,
             Step::Uncordon { host } => actions.uncordon(fleet, host).await,
             Step::DeleteNode { host } => actions.delete_node(fleet, host).await,
             Step::ApplyObjects => actions.apply_objects(fleet).await,

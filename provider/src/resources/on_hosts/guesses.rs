@@ -81,21 +81,47 @@ fn guess(path: &[&str], place: usize, time: usize) -> Option<Value> {
     Some(match path {
         ["hosts", _, "address"] | ["cluster", "control_plane", _, "address"] => address(place, time),
         ["hosts", _, "secondary_address"] => secondary(place, time),
+        ["hosts", _, own @ ..] => return of_one_node(own, place, time),
         [component, "flags", _] if COMPONENTS.contains(component) => flag(text, place, time),
         ["api_server", "audit_policy"] => format!("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: []\n# {text}\n").into(),
         ["listeners", _, "backends", _] => match address(place, time).as_str() {
             Some(address) if address.contains(':') => format!("[{address}]:6443").into(),
             address => format!("{}:6443", address.unwrap_or_default()).into(),
         },
-        ["labels"] | ["registry_mirrors"] if time == 0 => Value::object([]),
-        ["labels"] => Value::object([("example.test/not-known-yet", text.into())]),
-        ["labels", _] => text.into(),
+        ["registry_mirrors"] if time == 0 => Value::object([]),
         ["registry_mirrors"] => Value::object([("registry.test", format!("https://{text}.test").into())]),
         ["registry_mirrors", _] => format!("https://{text}.test").into(),
-        ["kubelet_config"] => format!("{{\"podPidsLimit\":{}}}", 1000 + place * TIMES + time).into(),
         // With a name of its own, the unit is another one.
         ["kube_proxy_config"] if time == 1 => "{\"hostnameOverride\":\"not-known-yet\"}".into(),
         ["kube_proxy_config"] => format!("{{\"oomScoreAdj\":{}}}", place * TIMES + time).into(),
+        of_a_node_group => return of_a_node(of_a_node_group, place, time),
+    })
+}
+
+/// A host that turns out to have nothing of its own has the files of the others.
+fn of_one_node(path: &[&str], place: usize, time: usize) -> Option<Value> {
+    let guess = match path {
+        ["provider_id"] => format!("test:///not-known-yet-{place}-{time}").into(),
+        path => of_a_node(path, place, time)?,
+    };
+    Some(if path.len() == 1 && time == 0 { Value::Null } else { guess })
+}
+
+/// What a group says of its nodes, or a host of its own. An annotation is in no file.
+fn of_a_node(path: &[&str], place: usize, time: usize) -> Option<Value> {
+    let text = format!("not-known-yet-{place}-{time}");
+    Some(match path {
+        ["labels"] | ["annotations"] | ["kubelet_flags"] if time == 0 => Value::object([]),
+        ["taints"] if time == 0 => Value::List(Vec::new()),
+        ["labels"] | ["annotations"] => Value::object([("example.test/not-known-yet", text.into())]),
+        ["labels", _] | ["annotations", _] | ["taints", _, "value"] => text.into(),
+        ["taints"] => {
+            let taint = [("key", "example.test/not-known-yet".into()), ("value", text.into()), ("effect", "NoSchedule".into())];
+            Value::List(vec![Value::object(taint)])
+        }
+        ["kubelet_flags"] => Value::object([("v", text.into())]),
+        ["kubelet_flags", _] => flag(text, place, time),
+        ["kubelet_config"] => format!("{{\"podPidsLimit\":{}}}", 1000 + place * TIMES + time).into(),
         _ => return None,
     })
 }

@@ -148,7 +148,7 @@ fn forget(observed: &mut Observed, difference: &Difference) {
         (Item::Module(module), _) => drop(observed.modules.remove(module)),
         (Item::Sysctl(key), _) => drop(observed.sysctls.remove(key)),
         // Nothing that a host has: see `HostResource::assume`.
-        (Item::Node | Item::Kubelet | Item::Label(_) | Item::Taint(_), _) => {}
+        (Item::Node | Item::Kubelet | Item::Label(_) | Item::Annotation(_) | Item::Taint(_) | Item::ProviderId, _) => {}
         // Earlier versions wrote a missing program down as a missing file.
         (Item::File(path) | Item::Binary(path), _) => {
             observed.files.remove(path);

@@ -9,12 +9,12 @@ pub const STEPS: &str = "steps";
 pub fn attribute() -> Attribute {
     let attributes = vec![
         Attribute::number("phase").computed().describe("Steps of one phase are done in their order on the first `at_a_time` hosts, then on the next ones; then the next phase begins."),
-        Attribute::string("action").computed().describe("What is done: `write`, `start`, `restart`, `reload`, `stop`, `join`, `cordon`, `drain`, `uncordon`, `delete_node`, `set_labels_and_taints`, `hand_over` (the virtual addresses), `apply_objects`, `snapshot_etcd`, `remove`, or what is waited for: `wait_for_units`, `wait_for_certificates`, `wait_for_etcd_quorum`, `wait_for_etcd_member`, `wait_for_quorum_without_host`, `wait_for_api_server`, `wait_for_node`, `wait_for_other_nodes`, `wait_for_virtual_addresses`."),
+        Attribute::string("action").computed().describe("What is done: `write`, `start`, `restart`, `reload`, `stop`, `join`, `cordon`, `drain`, `uncordon`, `delete_node`, `amend_node`, `hand_over` (the virtual addresses), `apply_objects`, `snapshot_etcd`, `remove`, or what is waited for: `wait_for_units`, `wait_for_certificates`, `wait_for_etcd_quorum`, `wait_for_etcd_member`, `wait_for_quorum_without_host`, `wait_for_api_server`, `wait_for_node`, `wait_for_other_nodes`, `wait_for_virtual_addresses`."),
         Attribute::string("hosts").computed().describe("The hosts in the order of their turns, four or more in a row as a range: `cp-1, cp-2, cp-3` or `node-[001-300]`. An apply leaves the host whose etcd member leads for last, and begins with nodes that are not Ready. Null for a step that is about the cluster."),
         Attribute::number("host_count").computed().describe("How many hosts these are."),
         Attribute::number("at_a_time").computed().describe("On how many of these hosts the step runs at the same time. With 1 they take turns, each one healthy before the next; with `host_count` it runs on all of them at once."),
         Attribute::list("units", Type::String).computed().describe("The systemd units that it is about."),
-        Attribute::list("causes", Type::String).computed().describe("Why: every file, program, label or taint that differs, or what is wrong with the unit or its node."),
+        Attribute::list("causes", Type::String).computed().describe("Why: every file, program, label, annotation or taint that differs, or what is wrong with the unit or its node."),
         Attribute::string("disruption").computed().describe("What it does to those who use the cluster: `reloads_proxy`, `restarts_node_component`, `restarts_control_plane_component`, `moves_virtual_addresses`, `drains_node` or `stops_host`. Null if nothing."),
         Attribute::string("unavailable").computed().describe("What is down while the step runs on the `at_a_time` hosts whose turn it is, such as `kubelet.service on 1 of 300 hosts`. Null if nothing is."),
     ];

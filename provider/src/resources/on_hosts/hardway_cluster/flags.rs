@@ -1,6 +1,7 @@
 //! Flags of the user: how they are written, which ones contradict what the provider does itself, and which ones of a cluster that exists
 //! may not change because its data depends on them. Pure.
 
+use crate::resources::attributes;
 use schema::{AttributePath, Diagnostic, Diagnostics, Value, ValueAt};
 
 const COMPONENTS: [&str; 4] = ["etcd", "api_server", "controller_manager", "scheduler"];
@@ -68,33 +69,12 @@ const OTHER_AUTHORITY: &str =
 pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     for component in COMPONENTS {
         for (name, flag) in config.get(component).get("flags").entries() {
-            validate_form(name, &flag, found);
+            attributes::validate_flag(name, &flag, found);
             let refused = REFUSED.iter().find(|(of, refused, _)| (*of, *refused) == (component, name));
             if let Some((.., way_out)) = refused {
                 found.push(flag.error(format!("{component} does not take the flag {name:?}"), *way_out));
             }
         }
-    }
-}
-
-fn validate_form(name: &str, flag: &ValueAt<'_>, found: &mut Diagnostics) {
-    if name.starts_with('-') {
-        let bare = name.trim_start_matches('-');
-        found.push(flag.error(format!("flag {name:?} is written with its dashes"), format!("Write {bare:?}.")));
-    } else if name.contains('_') {
-        // Kubernetes' programs take either (`WordSepNormalizeFunc` of component-base), so that one flag would have two names here.
-        found.push(
-            flag.error(format!("flag {name:?} is written with underscores"), format!("Write {:?}.", name.replace('_', "-"))),
-        );
-    } else if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) {
-        found.push(flag.error(
-            format!("{name:?} is not the name of a flag"),
-            "Write it as the program's --help does, without dashes in front, such as \"v\".",
-        ));
-    }
-    if flag.as_str().is_some_and(|text| text.contains(['\n', '\r'])) {
-        let detail = "A flag is one line of a systemd unit.";
-        found.push(flag.error(format!("the value of flag {name:?} has a line break"), detail));
     }
 }
 

@@ -5,6 +5,7 @@ use super::cluster::{self, Cluster, NoCluster, Versions};
 use super::config::Config;
 use super::drain::{Drained, drain};
 use super::facts::{self, Declared, Facts};
+use super::node::{self, StartupTaints};
 use super::others::{Disturbance, Nodes};
 use super::ready::wait_until_ready;
 use super::tokens::Tokens;
@@ -23,14 +24,14 @@ use crate::resources::on_hosts::recorded::Recorded;
 use crate::turns::Turn;
 use crate::wait::Waiter;
 use async_trait::async_trait;
-use bundle::{Content, Difference, HostName, HostPath, TaintKey};
+use bundle::{Content, Difference, HostName, HostPath};
 use protocol::Call;
 use render::control_plane::{API_SERVER_CERTIFICATE, KUBE_PROXY_KUBECONFIG};
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
 use render::spec::NodeGroupSpec;
 use rollout::{CordonedBy, Gate};
 use schema::{AttributePath, Diagnostic, Diagnostics, Field, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -59,9 +60,8 @@ pub struct NodeActions {
     /// The last answer about all nodes.
     seen: Mutex<Option<(Instant, Nodes)>>,
     spec: NodeGroupSpec,
-    /// Of each node object.
     declared: Declared,
-    startup_taints: BTreeSet<TaintKey>,
+    startup_taints: StartupTaints,
     drain_limit: Duration,
     cancelled: CancellationToken,
     progress: Progress,
@@ -86,7 +86,7 @@ impl NodeActions {
             seen: Mutex::default(),
             spec,
             declared,
-            startup_taints: config.startup_taints(),
+            startup_taints: node::startup_taints(config),
             drain_limit: config.drain_limit(),
             cancelled: call.cancelled.clone(),
             progress: shared.configuration().progress(format!("k8s_node_group.{}", config.id().unwrap_or_default())),
@@ -161,6 +161,7 @@ impl NodeActions {
         self.declare(self.spec.hosts.keys().filter(is_known)).await.map_err(refused)?;
         let before = Declared::before(prior, &self.startup_taints)?;
         let mut facts = facts::found(self.spec.hosts.keys(), &nodes, (&self.declared, &before));
+        facts::refuse_other_provider_ids(&facts)?;
         let machines = fleet.machines.values().filter(|machine| facts.contains_key(machine.name()));
         let asked = machines.map(|machine| async move { (machine.name().clone(), certificate::has_expired(&**machine).await) });
         for (host, has_expired) in fleet.on_each(asked).await {
@@ -313,8 +314,8 @@ impl Actions for NodeActions {
         self.drain_node(host, leaves).await
     }
 
-    async fn set_labels_and_taints(&self, _fleet: &Fleet, host: &HostName, differences: &[Difference]) -> Result<(), StepError> {
-        Ok(self.api.amend_node(host.as_str(), &NodeChange::of(differences, &self.declared.object)).await?)
+    async fn amend_node(&self, _fleet: &Fleet, host: &HostName, differences: &[Difference]) -> Result<(), StepError> {
+        Ok(self.api.amend_node(host.as_str(), &NodeChange::of(differences, self.declared.of(host))).await?)
     }
 
     async fn uncordon(&self, _fleet: &Fleet, host: &HostName) -> Result<(), StepError> {

@@ -1,40 +1,37 @@
 //! What the user declares of a node group, and the renderer's spec that it makes once everything is known.
 
-use crate::hosts::{self, HostConfigs};
+use super::node::{self, NodeHost, Taint};
+use crate::hosts;
 use crate::resources::on_hosts::hardway_cluster::Join;
 use crate::ssh::Ssh;
-use bundle::{Content, NodeObject, TaintKey};
+use bundle::{Content, HostName};
 use render::spec::{NodeGroupSpec, PodNetwork, ProxyMode};
 use rollout::nodes::Bounds;
 use schema::Field;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+pub type Texts = BTreeMap<String, Field<String>>;
 
 #[derive(Deserialize)]
 pub struct Config {
     pub name: Field<String>,
     pub cluster: Field<Join>,
-    pub hosts: Field<HostConfigs>,
-    pub labels: Field<BTreeMap<String, Field<String>>>,
+    pub hosts: Field<BTreeMap<String, Field<NodeHost>>>,
+    pub labels: Field<Texts>,
+    pub annotations: Field<Texts>,
     pub taints: Field<Vec<Field<Taint>>>,
     pub proxy_mode: Field<String>,
-    pub registry_mirrors: Field<BTreeMap<String, Field<String>>>,
+    pub registry_mirrors: Field<Texts>,
     pub kubelet_config: Field<String>,
+    pub kubelet_flags: Field<Texts>,
     pub kube_proxy_config: Field<String>,
     pub max_unavailable: Field<u64>,
     pub drain_timeout_seconds: Field<u64>,
     pub mirror: Field<String>,
-    pub checksums: Field<BTreeMap<String, Field<String>>>,
+    pub checksums: Field<Texts>,
     pub ssh: Field<Ssh>,
-}
-
-#[derive(Deserialize)]
-pub struct Taint {
-    pub key: Field<String>,
-    pub value: Field<String>,
-    pub effect: Field<String>,
-    pub startup: Field<bool>,
 }
 
 impl Config {
@@ -51,27 +48,16 @@ impl Config {
         Duration::from_secs(self.drain_timeout_seconds.known().copied().unwrap_or(300))
     }
 
-    pub fn known_labels(&self) -> Option<BTreeMap<String, String>> {
-        self.labels.settle_values(|value| Some(value.clone()))
-    }
-
-    /// What node objects are to have, whoever registered them; `None` while something of it is unknown. Startup taints are not
-    /// among it: something in the cluster takes them away.
-    pub fn node_object(&self) -> Option<NodeObject> {
-        let taints: Vec<_> = self.taints.settle_each(|taint| Some((taint.startup.settled_or(false)?, taint.known()?)))?;
-        let lasting = taints.into_iter().filter(|(is_startup, _)| !is_startup).map(|(_, taint)| taint);
-        Some(NodeObject { labels: self.known_labels()?, taints: lasting.collect() })
-    }
-
-    /// Taints for registration only.
-    pub fn startup_taints(&self) -> BTreeSet<TaintKey> {
-        let startup = |taint: &Taint| if taint.startup.settled_or(false)? { Some(taint.known()?.0) } else { None };
-        self.taints.known().into_iter().flatten().filter_map(|taint| startup(taint.known()?)).collect()
-    }
-
     /// `1.36.3`; `None` while it is unknown.
     pub fn kubernetes_version(&self) -> Option<String> {
         self.cluster.known()?.kubernetes_version.known().cloned()
+    }
+
+    /// `None` while something of what every host has is unknown.
+    pub fn resolved_hosts(&self) -> Option<render::Hosts> {
+        let hosts = self.hosts.known()?.iter();
+        let resolve = |host: &NodeHost| hosts::resolve_one(&host.address, &host.secondary_address, &host.architecture);
+        hosts.map(|(name, host)| Some((HostName::parse(name.as_str()).ok()?, resolve(host.known()?)?))).collect()
     }
 
     /// `None` while something is unknown.
@@ -82,9 +68,8 @@ impl Config {
             kubernetes_version: join.kubernetes_version.known()?.clone(),
             endpoint: join.endpoint()?,
             network: join.network()?,
-            hosts: hosts::resolve(self.hosts.known()?)?,
-            labels: self.known_labels()?,
-            taints: self.taints.settle_each(Taint::flag)?,
+            hosts: self.resolved_hosts()?,
+            nodes: node::specs(self)?,
             apiserver_authority: join.apiserver_authority.known().cloned().into(),
             kubelet_client_authority: join.kubelet_client_authority.known().cloned().into(),
             kube_proxy_kubeconfig,
@@ -94,24 +79,9 @@ impl Config {
                 _ => ProxyMode::Nftables,
             },
             registry_mirrors: self.registry_mirrors.settle_values(|url| Some(url.clone()))?,
-            kubelet_flags: BTreeMap::new(),
             pod_network: PodNetwork::default(),
-            kubelet_config: json(&self.kubelet_config)?,
             kube_proxy_config: json(&self.kube_proxy_config)?,
         })
-    }
-}
-
-impl Taint {
-    /// As `--register-with-taints` of kubelet takes it.
-    fn flag(&self) -> Option<String> {
-        let (TaintKey { key, effect }, value) = self.known()?;
-        Some(format!("{key}={value}:{effect}"))
-    }
-
-    fn known(&self) -> Option<(TaintKey, String)> {
-        let key = TaintKey { key: self.key.known()?.clone(), effect: self.effect.known()?.clone() };
-        Some((key, self.value.settled_or(String::new())?))
     }
 }
 

@@ -2,42 +2,69 @@
 //! at apply. Pure.
 
 use super::config::Config;
+use super::node::{self, StartupTaints};
 use super::skew;
 use crate::kubernetes::KnownNode;
 use crate::resources::on_hosts::differences::Drift;
 use crate::resources::on_hosts::recorded::Recorded;
-use bundle::{Difference, HostName, Instead, Item, NodeObject, TaintKey, What};
+use bundle::{Difference, HostName, Instead, Item, NodeObject, What};
+use render::node::is_given_by_kubelet;
 use rollout::{CordonedBy, NodeFacts, NodeStatus};
-use schema::{Diagnostic, Value, decode};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use schema::{AttributePath, Diagnostic, Value, decode};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::LazyLock;
 
 pub type Facts = BTreeMap<HostName, NodeFacts>;
 
-/// What follows from a changed declaration and from the drift that the last refresh found. Of hosts that are new nothing does: their
-/// nodes register with what is declared.
+/// What follows from a changed declaration and from the drift that the last refresh found. A node that is new registers with what is
+/// declared, but for what its kubelet may not give it.
 pub fn assumed(config: &Config, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
-    let (Some(prior), Some(declared)) = (prior, Declared::by(config)) else { return Ok(Facts::new()) };
-    let recorded = Recorded::of(Some(prior))?;
-    let before = Declared::before(Some(prior), &config.startup_taints())?;
-    let changed = declared.object.differences(&before.object, &before.object);
-    let known: HashSet<&Item> = changed.iter().map(|difference| &difference.item).collect();
+    let Some(declared) = Declared::by(config) else { return Ok(Facts::new()) };
+    let recorded = Recorded::of(prior)?;
+    let before = Declared::before(prior, &node::startup_taints(config))?;
     let mut drift = of_nodes(recorded.differences()?);
-    let assume = |host: HostName| {
+    let mut assume = |host: HostName| {
         let found = drift.remove(&host).unwrap_or_default();
         let has = |what: &What| found.iter().any(|difference| difference.what == *what);
         if has(&What::NotRegistered) {
-            return (host, NodeFacts { status: Some(NodeStatus::NotRegistered), ..NodeFacts::default() });
+            let facts = NodeFacts {
+                status: Some(NodeStatus::NotRegistered),
+                differences: declared.lacking(&host),
+                ..NodeFacts::default()
+            };
+            return (host, facts);
         }
+        let changed = declared.of(&host).differences(before.of(&host), before.of(&host));
+        let known: HashSet<&Item> = changed.iter().map(|difference| &difference.item).collect();
         let kubelet = found.iter().find_map(kubelet_found).or(before.kubelet_version.as_deref());
         let other_minor = skew::other_minor(kubelet, declared.kubelet_version.as_deref());
         let cordoned_by = has(&What::LeftCordoned).then_some(CordonedBy::Provider);
-        let is_set = |found: &Difference| matches!(found.item, Item::Label(_) | Item::Taint(_));
+        let is_set = |found: &Difference| found.item.is_of_node_object();
         let also = found.iter().filter(|found| is_set(found) && !known.contains(&found.item)).cloned();
         let differences = changed.iter().cloned().chain(also).collect();
         (host, NodeFacts { differences, cordoned_by, other_minor, ..NodeFacts::default() })
     };
-    let facts = recorded.manifests()?.into_keys().map(assume);
-    Ok(facts.filter(|(_, facts)| *facts != NodeFacts::default()).collect())
+    let recorded = recorded.manifests()?;
+    let is_new = |host: &&HostName| !recorded.contains_key(*host);
+    let new = declared.objects.keys().filter(is_new);
+    let lacks = |host: &HostName| (host.clone(), NodeFacts { differences: declared.lacking(host), ..NodeFacts::default() });
+    let mut facts: Facts = new.map(lacks).collect();
+    facts.extend(recorded.into_keys().map(&mut assume));
+    facts.retain(|_, facts| *facts != NodeFacts::default());
+    refuse_other_provider_ids(&facts)?;
+    Ok(facts)
+}
+
+/// A node keeps the id that it has (`ValidateNodeUpdate` in pkg/apis/core/validation of Kubernetes).
+pub fn refuse_other_provider_ids(facts: &Facts) -> Result<(), Diagnostic> {
+    let is_other = |difference: &Difference| difference.item == Item::ProviderId && difference.what == What::OtherValue;
+    let Some((host, _)) = facts.iter().find(|(_, facts)| facts.differences.iter().any(is_other)) else { return Ok(()) };
+    let detail = format!(
+        "Kubernetes takes one for the life of a node. Declare the one that it has (kubectl get node {host} -o jsonpath={{.spec.providerID}}); or, \
+         where another machine is {host} now, take the host out of hosts, apply, and add it again. Nothing was changed on any host."
+    );
+    let path = AttributePath::attribute("hosts").key(host.as_str()).then("provider_id");
+    Err(Diagnostic::error(format!("node {host} has another provider id already")).detail(detail).at(path))
 }
 
 /// What the API server says at apply. `before` was declared by the state.
@@ -48,14 +75,15 @@ pub fn found<'a>(
 ) -> Facts {
     let fact = |host: &HostName| {
         let Some(node) = nodes.get(host.as_str()) else {
-            return NodeFacts { status: Some(NodeStatus::NotRegistered), ..NodeFacts::default() };
+            let differences = declared.lacking(host);
+            return NodeFacts { status: Some(NodeStatus::NotRegistered), differences, ..NodeFacts::default() };
         };
         NodeFacts {
             status: Some(if node.not_ready.is_none() { NodeStatus::Ready } else { NodeStatus::NotReady }),
             cordoned_by: node.cordoned_by,
             other_minor: declared.other_minor(node),
             has_expired: false,
-            differences: declared.object.differences(&before.object, &node.object),
+            differences: declared.of(host).differences(before.of(host), &node.object),
         }
     };
     hosts.map(|host| (host.clone(), fact(host))).collect()
@@ -66,7 +94,7 @@ pub fn drift(prior: &Value, nodes: &BTreeMap<String, KnownNode>) -> Result<Drift
     let (declared, hosts) = (Declared::in_state(prior)?, Recorded::of(Some(prior))?.manifests()?);
     let differences = |host: &HostName| match nodes.get(host.as_str()) {
         None => vec![Difference { item: Item::Node, what: What::NotRegistered }],
-        Some(node) => declared.differences(node),
+        Some(node) => declared.differences(host, node),
     };
     let all = hosts.into_keys().map(|host| (host.clone(), differences(&host)));
     Ok(all.filter(|(_, differences)| !differences.is_empty()).collect())
@@ -80,17 +108,37 @@ pub fn left(state: &Value, nodes: &BTreeMap<String, KnownNode>) -> Result<Drift,
     Ok(drift)
 }
 
-/// Labels and taints that nodes may have after an apply that failed: those of before, and those that it was about to set. Of a key in both
+/// In a state: what nodes may have after an apply that failed, which is what was declared before and what it was about to set. Of a key in both
 /// the value is the one of before.
-pub fn of_both(prior: &Value, planned: &Value) -> (Value, Value) {
-    let merged = |before: &Value, now: &Value| match (before.as_map(), now.as_map()) {
+pub fn keep_both(prior: &Value, state: &mut Value) {
+    keep_both_of(prior, state);
+    let mut hosts = state.get("hosts").clone();
+    if let Value::Map(hosts) = &mut hosts {
+        hosts.iter_mut().for_each(|(name, host)| keep_both_of(prior.get("hosts").get(name), host));
+    }
+    state.set("hosts", hosts);
+}
+
+/// Of the group, or of one of its hosts.
+fn keep_both_of(prior: &Value, state: &mut Value) {
+    for name in ["labels", "annotations"] {
+        state.set(name, both_maps(prior.get(name), state.get(name)));
+    }
+    state.set("taints", both_taints(prior.get("taints"), state.get("taints")));
+}
+
+fn both_maps(before: &Value, now: &Value) -> Value {
+    match (before.as_map(), now.as_map()) {
         (Some(before), Some(now)) => {
             Value::Map(now.iter().chain(before).map(|(key, value)| (key.clone(), value.clone())).collect())
         }
         (None, Some(_)) => now.clone(),
         _ => before.clone(),
-    };
-    let joined = |before: &Value, now: &Value| match (before.as_list(), now.as_list()) {
+    }
+}
+
+fn both_taints(before: &Value, now: &Value) -> Value {
+    match (before.as_list(), now.as_list()) {
         (Some(before), Some(now)) => {
             let is_new = |taint: &&Value| {
                 let is_same = |other: &Value| ["key", "effect"].iter().all(|name| other.get(name) == taint.get(name));
@@ -100,8 +148,7 @@ pub fn of_both(prior: &Value, planned: &Value) -> (Value, Value) {
         }
         (None, Some(_)) => now.clone(),
         _ => before.clone(),
-    };
-    (merged(prior.get("labels"), planned.get("labels")), joined(prior.get("taints"), planned.get("taints")))
+    }
 }
 
 /// What the last refresh said of nodes, for one that cannot ask.
@@ -109,10 +156,10 @@ pub fn known_drift(prior: &Value) -> Result<Drift, Diagnostic> {
     Ok(of_nodes(Recorded::of(Some(prior))?.differences()?))
 }
 
-/// What is declared of each node of a group.
+/// What is declared of the nodes of a group.
 #[derive(Clone, Debug, Default)]
 pub struct Declared {
-    pub object: NodeObject,
+    objects: BTreeMap<HostName, NodeObject>,
     /// `1.36.3`
     pub kubelet_version: Option<String>,
 }
@@ -120,13 +167,16 @@ pub struct Declared {
 impl Declared {
     /// `None` while something about the nodes is unknown.
     pub fn by(config: &Config) -> Option<Declared> {
-        Some(Declared { object: config.node_object()?, kubelet_version: config.kubernetes_version() })
+        Some(Declared { objects: node::objects(config)?, kubelet_version: config.kubernetes_version() })
     }
 
     /// By a state, without what is a startup taint now: that is the agent's to take away, where it still is.
-    pub fn before(state: Option<&Value>, startup_taints: &BTreeSet<TaintKey>) -> Result<Declared, Diagnostic> {
+    pub fn before(state: Option<&Value>, startup_taints: &StartupTaints) -> Result<Declared, Diagnostic> {
         let mut before = state.map(Declared::in_state).transpose()?.unwrap_or_default();
-        before.object.taints.retain(|key, _| !startup_taints.contains(key));
+        for (host, object) in &mut before.objects {
+            let startup = startup_taints.get(host);
+            object.taints.retain(|key, _| startup.is_none_or(|startup| !startup.contains(key)));
+        }
         Ok(before)
     }
 
@@ -134,15 +184,30 @@ impl Declared {
         Ok(Declared::by(&decode::<Config>(state)?).unwrap_or_default())
     }
 
+    /// Nothing of a host that is not among them.
+    pub fn of(&self, host: &HostName) -> &NodeObject {
+        static NOTHING: LazyLock<NodeObject> = LazyLock::new(NodeObject::default);
+        self.objects.get(host).unwrap_or(&NOTHING)
+    }
+
+    /// What a node does not have once its kubelet has registered it.
+    fn lacking(&self, host: &HostName) -> Vec<Difference> {
+        let declared = self.of(host);
+        let mut registered = declared.clone();
+        registered.labels.retain(|key, _| is_given_by_kubelet(key));
+        registered.annotations.clear();
+        declared.differences(&NodeObject::default(), &registered)
+    }
+
     fn other_minor(&self, node: &KnownNode) -> Option<Instead> {
         skew::other_minor(node.kubelet_version.as_deref(), self.kubelet_version.as_deref())
     }
 
-    fn differences(&self, node: &KnownNode) -> Vec<Difference> {
+    fn differences(&self, host: &HostName, node: &KnownNode) -> Vec<Difference> {
         let of_kubelet = |instead| Difference { item: Item::Kubelet, what: What::Value(instead) };
         let is_left_cordoned = node.cordoned_by == Some(CordonedBy::Provider);
         let cordon = is_left_cordoned.then_some(Difference { item: Item::Node, what: What::LeftCordoned });
-        let of_object = self.object.differences(&NodeObject::default(), &node.object);
+        let of_object = self.of(host).differences(&NodeObject::default(), &node.object);
         cordon.into_iter().chain(self.other_minor(node).map(of_kubelet)).chain(of_object).collect()
     }
 }

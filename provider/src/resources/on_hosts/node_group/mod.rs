@@ -6,6 +6,9 @@ mod cluster;
 pub(crate) mod config;
 pub(super) mod drain;
 mod facts;
+mod node;
+mod node_attributes;
+mod node_rules;
 pub(super) mod others;
 pub(super) mod ready;
 mod skew;
@@ -32,7 +35,7 @@ use config::Config;
 use facts::Facts;
 use protocol::{ApplyResponse, Call, IdentityAttribute};
 use rollout::HostState;
-use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Nesting, Schema, Type, Value, ValueAt};
+use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Schema, Type, Value, ValueAt};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -63,9 +66,12 @@ impl HostResource for NodeGroup {
         .attribute(attributes::id())
         .attribute(Attribute::string("name").optional_computed().default("nodes".into()).requires_replace().describe("Distinguishes the node groups of a cluster. Groups of one cluster need different names: two of one name on different hosts have one `id` and are told apart by their `uid` only, and one that is created on hosts of the other takes them over: the other can no longer change or remove them."))
         .attribute(Attribute::of("cluster", hardway_cluster::Join::value_type()).required().describe("The `join` of a `k8s_hardway_cluster`. With another cluster, also one that is created again under the same name (`cluster_uid`), the node group is replaced."))
-        .attribute(hosts::attribute("Hosts by name, which is also the name of the node. A machine keeps its name: to rename one, take it out, apply, and add it again."))
-        .attribute(labels())
-        .attribute(taints())
+        .attribute(hosts::attribute_with(
+            node_attributes::of_host(),
+            "Hosts by name, which is also the name of the node. A machine keeps its name: to rename one, take it out, apply, and add it again. What a \
+             host has of its own wins over what the group has, key by key.",
+        ))
+        .attributes(node_attributes::of_nodes())
         .attribute(
             Attribute::string("proxy_mode")
                 .optional_computed()
@@ -79,7 +85,6 @@ impl HostResource for NodeGroup {
                 .null_means_absent()
                 .describe("URL of the mirror that containerd uses instead of an image registry, by registry, such as `{ \"registry.k8s.io\" = \"https://mirror.example.net\" }`. It has no user and no password: containerd would not use them."),
         )
-        .attribute(Attribute::string("kubelet_config").optional().describe("Settings in JSON that are merged into the KubeletConfiguration; use `jsonencode({ maxPods = 200 })`."))
         .attribute(Attribute::string("kube_proxy_config").optional().describe("Settings in JSON that are merged into the KubeProxyConfiguration."))
         .attribute(
             Attribute::number("max_unavailable")
@@ -149,7 +154,7 @@ impl HostResource for NodeGroup {
             let known: Vec<HostState> = hosts.iter().map(|host| host.clone().with_node(node(host))).collect();
             rollout::nodes::plan(&known, bounds)
         };
-        let is_settled = !config.max_unavailable.is_unknown() && config.node_object().is_some();
+        let is_settled = !config.max_unavailable.is_unknown() && node::objects(config).is_some();
         Rollout { plan: Box::new(plan), is_settled }
     }
 
@@ -186,7 +191,7 @@ impl HostResource for NodeGroup {
         };
         let id = prior.get("id").as_str().unwrap_or_default();
         let warning = Diagnostic::warning(format!("the nodes of {id} were not looked at, for no API server of their cluster answers")).detail(format!(
-            "{reason}\n\nWhat was last known of their labels and taints is kept; their hosts were read. The next refresh asks again."
+            "{reason}\n\nWhat was last known of their labels, annotations and taints is kept; their hosts were read. The next refresh asks again."
         ));
         Ok(Looked { drift: facts::known_drift(prior)?, warnings: warning.into() })
     }
@@ -201,9 +206,7 @@ impl HostResource for NodeGroup {
             if let Some(left) = actions.left(state).await {
                 recorded::add_drift(state, &left);
             }
-            let (labels, taints) = facts::of_both(prior, state);
-            state.set("labels", labels);
-            state.set("taints", taints);
+            facts::keep_both(prior, state);
         }
     }
 
@@ -259,37 +262,6 @@ impl HostResource for NodeGroup {
     }
 }
 
-fn labels() -> Attribute {
-    Attribute::map("labels", Type::String).optional().null_means_absent().describe(
-            "Labels of the nodes. They follow a change at once, and nothing restarts for it; a label that was declared before is taken away. One \
-             that somebody changed or took away shows as `drift`. Labels of others stay.",
-        )
-}
-
-fn taints() -> Attribute {
-    Attribute::nested(
-                "taints",
-                Nesting::List,
-                vec![
-                    Attribute::string("key").required().describe("Key of the taint."),
-                    Attribute::string("value").optional().describe("Value of the taint."),
-                    Attribute::string("effect")
-                        .required()
-                        .validator(schema::one_of(&["NoSchedule", "PreferNoSchedule", "NoExecute"]))
-                        .describe("Effect of the taint."),
-                    Attribute::bool("startup").optional().describe(
-                        "Whether nodes only register with it, and something in the cluster takes it away, such as the agent of a storage driver once it \
-                         is ready. Such a taint is neither given to nodes that are registered already, nor missed.",
-                    ).defaults_to("`false`"),
-                ],
-            )
-            .optional()
-            .describe(
-                "Taints of the nodes. They follow a change at once, and nothing restarts for it; a new one with the effect `NoExecute` evicts pods that do \
-                 not tolerate it from all nodes. One that somebody changed or took away shows as `drift`. Taints of others stay, and so does a cordon.",
-            )
-}
-
 fn again(error: Diagnostic) -> Diagnostic {
     Diagnostic { detail: format!("{}\n\nRunning apply again is safe.", error.detail), ..error }
 }
@@ -311,7 +283,7 @@ fn no_answer(reason: String) -> Diagnostic {
 
 async fn resolve(config: &Config, declared: &Declared<'_, NodeGroup>) -> Result<Option<Resolved>, Diagnostic> {
     let version = config.cluster.known().and_then(|join| join.kubernetes_version.known());
-    let (Some(version), Some(hosts)) = (version, config.hosts.known().and_then(hosts::resolve)) else {
+    let (Some(version), Some(hosts)) = (version, config.resolved_hosts()) else {
         return Ok(None);
     };
     let wanted = Wanted {

@@ -1,5 +1,6 @@
 //! What is wrong with a node group, said at plan with the attribute and a value that would do. Pure.
 
+use super::node_rules;
 use crate::configuration;
 use crate::hosts;
 use crate::network;
@@ -10,7 +11,7 @@ use crate::ssh;
 use credentials::Url;
 use ipnet::IpNet;
 use schema::{Diagnostics, ValueAt};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
@@ -20,12 +21,12 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     validate_identities(config, found);
     validate_families(config, found);
     attributes::validate_cluster_name(&config.get("name"), found);
-    validate_labels(&config.get("labels"), found);
-    validate_taints(&config.get("taints"), found);
-    for attribute in ["kubelet_config", "kube_proxy_config"] {
-        validate_json(attribute, &config.get(attribute), found);
+    node_rules::validate(config, found);
+    for (_, host) in config.get("hosts").entries() {
+        node_rules::validate(&host, found);
+        node_rules::validate_provider_id(&host.get("provider_id"), found);
     }
-    validate_register_with_taints(&config.get("kubelet_config"), found);
+    node_rules::validate_json("kube_proxy_config", &config.get("kube_proxy_config"), found);
     validate_mirrors(&config.get("registry_mirrors"), found);
     configuration::validate_mirror(&config.get("mirror"), found);
     downloads::validate(&config.get("checksums"), found);
@@ -101,72 +102,6 @@ fn validate_identities(config: &ValueAt<'_>, found: &mut Diagnostics) {
     }
 }
 
-fn validate_labels(labels: &ValueAt<'_>, found: &mut Diagnostics) {
-    for (key, label) in labels.entries() {
-        if !is_qualified_name(key) {
-            found.push(label.error(
-                format!("{key:?} is not the key of a label"),
-                "A key is a name of at most 63 characters, with a DNS domain and a slash before it if you like: \"node.example/pool\".",
-            ));
-        } else if is_restricted_label(key) {
-            found.push(label.error(
-                format!("label {key:?} is reserved"),
-                "A kubelet sets labels when its node joins, and of kubernetes.io and k8s.io it may set only those below node.kubernetes.io and \
-                 kubelet.kubernetes.io, topology.kubernetes.io/region and topology.kubernetes.io/zone. Use a domain of your own, such as \
-                 \"node.example/pool\". A role that `kubectl label` gives to a node stays.",
-            ));
-        }
-        if label.as_str().is_some_and(|text| !is_label_value(text)) {
-            found.push(label.error(
-                format!("the value of label {key:?} is not allowed"),
-                "Use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit.",
-            ));
-        }
-    }
-}
-
-fn validate_taints(taints: &ValueAt<'_>, found: &mut Diagnostics) {
-    let mut seen = BTreeSet::new();
-    for taint in taints.items() {
-        let (key, value) = (taint.get("key"), taint.get("value"));
-        if let (Some(name), Some(effect)) = (key.as_str(), taint.get("effect").as_str())
-            && !seen.insert((name, effect))
-        {
-            let detail = "Kubernetes takes one taint of a key and an effect. Give each key once with this effect.";
-            found.push(taint.error(format!("taint {name:?} has the effect {effect} twice"), detail));
-        }
-        if key.as_str().is_some_and(|key| !is_qualified_name(key)) {
-            let detail = "Use a name such as \"dedicated\" or \"node.example/dedicated\".";
-            found.push(key.error("the key of a taint is not allowed", detail));
-        }
-        if value.as_str().is_some_and(|value| !is_label_value(value)) {
-            let detail = "Use at most 63 letters, digits, '-', '_' and '.'.";
-            found.push(value.error("the value of a taint is not allowed", detail));
-        }
-    }
-}
-
-fn validate_json(attribute: &str, config: &ValueAt<'_>, found: &mut Diagnostics) {
-    let is_object = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| value.is_object());
-    if config.as_str().is_some_and(|text| !is_object(text)) {
-        found.push(
-            config.error(format!("{attribute} is not a JSON object"), "Use jsonencode, such as jsonencode({ maxPods = 200 })."),
-        );
-    }
-}
-
-/// The provider sets the flag for it, also where there are no taints, and a flag wins over the file.
-fn validate_register_with_taints(config: &ValueAt<'_>, found: &mut Diagnostics) {
-    let has_taints = |text: &str| {
-        let settings = serde_json::from_str::<serde_json::Value>(text).ok()?;
-        settings.pointer("/registerWithTaints").map(drop)
-    };
-    if config.as_str().and_then(has_taints).is_some() {
-        let detail = "The kubelet would not see it. Use the attribute taints, with startup = true for those that something in the cluster takes away.";
-        found.push(config.error("registerWithTaints in kubelet_config has no effect", detail));
-    }
-}
-
 fn validate_mirrors(mirrors: &ValueAt<'_>, found: &mut Diagnostics) {
     for (registry, url) in mirrors.entries() {
         let is_host = registry.chars().all(|c| c.is_ascii_alphanumeric() || ".-:_[]".contains(c));
@@ -191,50 +126,10 @@ fn validate_mirrors(mirrors: &ValueAt<'_>, found: &mut Diagnostics) {
     }
 }
 
-/// Labels that a node may not give itself, by NodeRestriction of the API server; and those that its kubelet gives it, which are not a
-/// group's to set or to take away.
-fn is_restricted_label(key: &str) -> bool {
-    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
-    let reserved = ["kubernetes.io", "k8s.io"].iter().any(|domain| prefix == *domain || prefix.ends_with(&format!(".{domain}")));
-    let allowed = ["node.kubernetes.io", "kubelet.kubernetes.io"]
-        .iter()
-        .any(|domain| prefix == *domain || prefix.ends_with(&format!(".{domain}")));
-    let known: BTreeSet<&str> = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"].into();
-    reserved && !allowed && !known.contains(key)
-}
-
-fn is_qualified_name(key: &str) -> bool {
-    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    !name.is_empty() && is_label_value(name) && prefix.is_none_or(attributes::is_dns_name)
-}
-
-fn is_label_value(text: &str) -> bool {
-    let ends = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
-    text.len() <= 63
-        && ends(text.chars().next())
-        && ends(text.chars().last())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use schema::{Diagnostic, Value};
-
-    #[test]
-    fn labels_that_the_api_server_would_refuse_are_refused_at_plan() {
-        for good in ["node.example/pool", "pool", "node.kubernetes.io/pool", "topology.kubernetes.io/zone"] {
-            assert!(is_qualified_name(good) && !is_restricted_label(good), "{good}");
-        }
-        for bad in
-            ["node-role.kubernetes.io/worker", "kubernetes.io/x", "sub.k8s.io/x", "kubernetes.io/hostname", "kubernetes.io/os"]
-        {
-            assert!(is_restricted_label(bad), "{bad}");
-        }
-        for bad in ["", "a b", "/x", "-a", "x/y/z"] {
-            assert!(!is_qualified_name(bad), "{bad}");
-        }
-    }
 
     #[track_caller]
     fn check(attribute: &str, value: Value, expect: &[(&str, &str)]) {
@@ -244,28 +139,6 @@ mod tests {
         let said: Vec<(String, String)> = found.iter().map(|diagnostic| (path(diagnostic), diagnostic.summary.clone())).collect();
         let expect: Vec<(String, String)> = expect.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
         assert_eq!(said, expect);
-    }
-
-    #[test]
-    fn labels_and_taints() {
-        let label = |key: &str, value: &str| Value::object([(key, value.into())]);
-        let role = "node-role.kubernetes.io/worker";
-        check("labels", label("node.example/pool", "general"), &[]);
-        check("labels", label("a b", "x"), &[("labels[\"a b\"]", "\"a b\" is not the key of a label")]);
-        check("labels", label(role, ""), &[(&format!("labels[{role:?}]"), &format!("label {role:?} is reserved"))]);
-        check("labels", label("pool", "a b"), &[("labels[\"pool\"]", "the value of label \"pool\" is not allowed")]);
-        let taint = |key: &str, value: &str| Value::List(vec![Value::object([("key", key.into()), ("value", value.into())])]);
-        check("taints", taint("dedicated", "batch"), &[]);
-        check("taints", taint("a=b", "batch"), &[("taints[0].key", "the key of a taint is not allowed")]);
-        check("taints", taint("dedicated", "a:b"), &[("taints[0].value", "the value of a taint is not allowed")]);
-    }
-
-    #[test]
-    fn a_taint_is_given_once() {
-        let taint = |effect: &str| Value::object([("key", "dedicated".into()), ("effect", effect.into())]);
-        check("taints", Value::List(vec![taint("NoSchedule"), taint("NoExecute")]), &[]);
-        let twice = [("taints[1]", "taint \"dedicated\" has the effect NoSchedule twice")];
-        check("taints", Value::List(vec![taint("NoSchedule"), taint("NoSchedule")]), &twice);
     }
 
     /// What is said of hosts in a cluster with two networks for nodes and the control-plane host cp-1.
@@ -326,10 +199,6 @@ mod tests {
 
     #[test]
     fn configurations_and_mirrors() {
-        check("kubelet_config", "{\"maxPods\":200}".into(), &[]);
-        let taints = "registerWithTaints in kubelet_config has no effect";
-        check("kubelet_config", "{\"registerWithTaints\":[]}".into(), &[("kubelet_config", taints)]);
-        check("kubelet_config", "maxPods: 200".into(), &[("kubelet_config", "kubelet_config is not a JSON object")]);
         check("kube_proxy_config", "[]".into(), &[("kube_proxy_config", "kube_proxy_config is not a JSON object")]);
         let mirror = |registry: &str, url: &str| Value::object([(registry, url.into())]);
         check("registry_mirrors", mirror("registry.k8s.io", "https://mirror.example.net"), &[]);

@@ -1,0 +1,150 @@
+//! What each node of a group is given: by the group, by its host, and by what its host is. What a host has of its own wins, key by key. Pure.
+
+use super::config::{Config, Texts};
+use bundle::{HostName, NodeObject, TaintKey};
+use render::NodeSpec;
+use schema::Field;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Of a host on which the control plane runs too. Source: `LabelNodeRoleControlPlane` in cmd/kubeadm/app/constants of Kubernetes.
+pub const CONTROL_PLANE_ROLE: &str = "node-role.kubernetes.io/control-plane";
+
+/// Taints that a node has only until something in the cluster takes them away, by the name of their host.
+pub type StartupTaints = BTreeMap<HostName, BTreeSet<TaintKey>>;
+
+#[derive(Deserialize)]
+pub struct Taint {
+    pub key: Field<String>,
+    pub value: Field<String>,
+    pub effect: Field<String>,
+    pub startup: Field<bool>,
+}
+
+/// A host with what its node has of its own.
+#[derive(Deserialize)]
+pub struct NodeHost {
+    pub address: Field<String>,
+    pub secondary_address: Field<String>,
+    pub architecture: Field<String>,
+    pub labels: Field<Texts>,
+    pub annotations: Field<Texts>,
+    pub taints: Field<Vec<Field<Taint>>>,
+    pub kubelet_config: Field<String>,
+    pub kubelet_flags: Field<Texts>,
+    pub provider_id: Field<String>,
+}
+
+/// What the group says of its nodes, or one host of its own.
+struct Layer<'a> {
+    labels: &'a Field<Texts>,
+    annotations: &'a Field<Texts>,
+    taints: &'a Field<Vec<Field<Taint>>>,
+    kubelet_config: &'a Field<String>,
+    kubelet_flags: &'a Field<Texts>,
+}
+
+/// What the objects of nodes are to have, whoever registered them; `None` while something of one is unknown. Startup taints are not among it:
+/// something in the cluster takes them away.
+pub fn objects(config: &Config) -> Option<BTreeMap<HostName, NodeObject>> {
+    each(config, |name, host| {
+        let NodeObject { labels, mut taints, provider_id, .. } = registration(config, host)?;
+        let startup = startup_taints_of(config, host)?;
+        taints.retain(|key, _| !startup.contains(key));
+        let role = is_control_plane(config, name)?.then(|| (CONTROL_PLANE_ROLE.to_string(), String::new()));
+        let layers = [config.layer(), host.layer()];
+        let annotations = layers.iter().map(|layer| texts(layer.annotations)).collect::<Option<Vec<_>>>()?;
+        Some(NodeObject {
+            labels: role.into_iter().chain(labels).collect(),
+            annotations: annotations.into_iter().flatten().collect(),
+            taints,
+            provider_id,
+        })
+    })
+}
+
+/// What the renderer takes of each; `None` while something of one is unknown.
+pub fn specs(config: &Config) -> Option<BTreeMap<HostName, NodeSpec>> {
+    each(config, |_, host| {
+        let registration = registration(config, host)?;
+        let layers = [config.layer(), host.layer()];
+        let kubelet_config = layers.iter().map(|layer| settings(layer.kubelet_config)).collect::<Option<Vec<_>>>()?;
+        let flags = layers.iter().map(|layer| texts(layer.kubelet_flags)).collect::<Option<Vec<_>>>()?;
+        Some(NodeSpec {
+            provider_id: registration.provider_id.clone(),
+            registration,
+            kubelet_config: kubelet_config.into_iter().flatten().collect(),
+            kubelet_flags: flags.into_iter().flatten().collect(),
+        })
+    })
+}
+
+/// None of a host of which something is unknown.
+pub fn startup_taints(config: &Config) -> StartupTaints {
+    let hosts = config.hosts.known().into_iter().flatten();
+    let of_host = |(name, host): (&String, &Field<NodeHost>)| {
+        Some((HostName::parse(name.as_str()).ok()?, startup_taints_of(config, host.known()?)?))
+    };
+    hosts.filter_map(of_host).collect()
+}
+
+fn each<T>(config: &Config, make: impl Fn(&str, &NodeHost) -> Option<T>) -> Option<BTreeMap<HostName, T>> {
+    let hosts = config.hosts.known()?.iter();
+    hosts.map(|(name, host)| Some((HostName::parse(name.as_str()).ok()?, make(name, host.known()?)?))).collect()
+}
+
+/// What of it a kubelet may be told, and startup taints.
+fn registration(config: &Config, host: &NodeHost) -> Option<NodeObject> {
+    let mut object = NodeObject::default();
+    for layer in [config.layer(), host.layer()] {
+        object.labels.extend(texts(layer.labels)?);
+        object.taints.extend(layer.taints.settle_each::<_, Vec<_>>(Taint::known)?);
+    }
+    object.provider_id = host.provider_id.settled()?;
+    Some(object)
+}
+
+fn startup_taints_of(config: &Config, host: &NodeHost) -> Option<BTreeSet<TaintKey>> {
+    let mut startup = BTreeMap::new();
+    for layer in [config.layer(), host.layer()] {
+        startup
+            .extend(layer.taints.settle_each::<_, Vec<_>>(|taint| Some((taint.known()?.0, taint.startup.settled_or(false)?)))?);
+    }
+    Some(startup.into_iter().filter_map(|(key, is_startup)| is_startup.then_some(key)).collect())
+}
+
+/// `None` while that is unknown.
+fn is_control_plane(config: &Config, name: &str) -> Option<bool> {
+    let members: Vec<String> = config.cluster.known()?.control_plane.settle_each(|host| host.name.known().cloned())?;
+    Some(members.iter().any(|member| member == name))
+}
+
+fn texts(field: &Field<Texts>) -> Option<BTreeMap<String, String>> {
+    field.settle_values(|text| Some(text.clone()))
+}
+
+/// Of settings in JSON; `Some(None)` where there are none.
+fn settings(field: &Field<String>) -> Option<Option<serde_json::Value>> {
+    field.settle(|text| serde_json::from_str(text).ok())
+}
+
+impl Config {
+    fn layer(&self) -> Layer<'_> {
+        let Config { labels, annotations, taints, kubelet_config, kubelet_flags, .. } = self;
+        Layer { labels, annotations, taints, kubelet_config, kubelet_flags }
+    }
+}
+
+impl NodeHost {
+    fn layer(&self) -> Layer<'_> {
+        let NodeHost { labels, annotations, taints, kubelet_config, kubelet_flags, .. } = self;
+        Layer { labels, annotations, taints, kubelet_config, kubelet_flags }
+    }
+}
+
+impl Taint {
+    fn known(&self) -> Option<(TaintKey, String)> {
+        let key = TaintKey { key: self.key.known()?.clone(), effect: self.effect.known()?.clone() };
+        Some((key, self.value.settled_or(String::new())?))
+    }
+}
