@@ -53,9 +53,10 @@ pub fn nodes_have_roles_and_annotations_and_one_has_settings_of_its_own(QuickSta
     cluster.kubectl(&["label", "node", WORKER, "node-role.kubernetes.io/gpu-"]).success();
     cluster.kubectl(&["annotate", "--overwrite", "node", WORKER, "node.example/rack=elsewhere", "of/others=stays"]).success();
     let plan = cluster.plan();
-    let drift = ["label node-role.kubernetes.io/gpu: missing", "annotation node.example/rack: not the declared value"];
-    assert_eq!(plan.drift("k8s_node_group.nodes")[WORKER], drift);
-    let step = format!("{WORKER}: set labels and annotations of the node ({})", drift.join(", "));
+    let [label, annotation] =
+        ["label node-role.kubernetes.io/gpu: missing", "annotation node.example/rack: not the declared value"];
+    assert_eq!(plan.drift("k8s_node_group.nodes")[WORKER], [label, annotation]);
+    let step = format!("{WORKER}: set labels and annotations of the node ({annotation}, {label})");
     assert_eq!(plan.rollout("k8s_node_group.nodes"), [step]);
     cluster.apply();
     cluster.plan().is_empty();
