@@ -122,8 +122,6 @@ pub struct NodeGroupSpec {
 pub struct NodeSpec {
     /// With what its kubelet registers it, startup taints among it; without annotations, which it cannot be told.
     pub registration: NodeObject,
-    /// `aws:///us-east-1a/i-0123456789abcdef0`, by which a cloud knows the machine.
-    pub provider_id: Option<String>,
     /// Merged into the KubeletConfiguration, one after the other.
     pub kubelet_config: Vec<serde_json::Value>,
     /// Flags of kubelet that have no field in its configuration, such as `cloud-provider`; without the leading dashes.

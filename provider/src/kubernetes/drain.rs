@@ -2,12 +2,12 @@
 
 use super::known_node::cordoned_by;
 use super::nodes::{is_conflict, on_conflict};
-use super::objects::FIELD_MANAGER;
+use super::objects::patch_params;
 use super::{KubernetesApi, KubernetesError};
 use backon::Retryable;
 use bundle::TaintKey;
 use k8s_openapi::api::core::v1::{Node, Pod, Toleration};
-use kube::api::{Api, EvictParams, ListParams, Patch, PatchParams};
+use kube::api::{Api, EvictParams, ListParams, Patch};
 use kube::core::Status;
 use rollout::CordonedBy;
 use serde_json::json;
@@ -69,7 +69,7 @@ impl KubernetesApi {
     ) -> Result<bool, kube::Error> {
         let api: &Api<Node> = &Api::all(self.client.clone());
         let is_due = &is_due;
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let params = patch_params();
         let params = &params;
         let attempt = || async move {
             let Some(node) = api.get_opt(name).await? else { return Ok(false) };

@@ -1,7 +1,7 @@
 //! Nodes: what serving certificates may name, what they report, what their objects are given, removal.
 
 use super::known_node::taints_of;
-use super::objects::FIELD_MANAGER;
+use super::objects::patch_params;
 use super::{KnownNode, KubernetesApi, KubernetesError, NodeChange, NodeReport};
 use backon::{ExponentialBuilder, Retryable};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -78,8 +78,7 @@ impl KubernetesApi {
             patch["metadata"]["resourceVersion"] = json!(node.metadata.resource_version);
             patch["spec"]["taints"] = json!(change.amended(taints_of(&node)));
         }
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        match api.patch(name, &params, &Patch::Merge(&patch)).await {
+        match api.patch(name, &patch_params(), &Patch::Merge(&patch)).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             answer => answer.map(drop),
         }

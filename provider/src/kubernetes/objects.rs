@@ -14,6 +14,11 @@ pub const FIELD_MANAGER: &str = "k8s-hardway";
 /// The annotation with the digest of what was declared of an object when it was last applied.
 const DECLARED: &str = "k8s-hardway/declared-sha256";
 
+/// Of a merge patch, under that name.
+pub(super) fn patch_params() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() }
+}
+
 impl KubernetesApi {
     /// Applies, in order, each object of which something else is declared than when it was last applied, or that is missing. Fields that
     /// another field manager has changed stay as they are, and come back. An API server that has just started may still refuse for a

@@ -49,8 +49,9 @@ mod versions;
 mod virtual_addresses;
 mod whole;
 
-use crate::fakes::{FakeWorld, Memory, Node};
+use crate::fakes::{FakeWorld, Fault, Memory, Moment, Node};
 use crate::provider::K8s;
+use bundle::NodeObject;
 use engine::{Engine, Outcome};
 use protocol::Provider;
 use rows::{ROWS, Row, States};
@@ -101,6 +102,33 @@ impl Stage {
         let planned = self.engine.plan(name, prior, config).await.planned;
         self.world.arm(None);
         self.engine.apply(name, prior, config, &planned).await
+    }
+
+    /// Plans and applies twice from the same world: as it should be, and with this call failing. The world after the first, and what came
+    /// of the second.
+    async fn fail_at(&mut self, call: &str, prior: &Value, config: &Value) -> (Memory, Outcome) {
+        let (name, begin) = (self.row.name, self.world.memory());
+        let planned = self.engine.plan(name, prior, config).await.planned;
+        self.world.arm(None);
+        let applied = self.engine.apply(name, prior, config, &planned).await;
+        assert_eq!(applied.errors, Vec::<String>::new(), "apply of {name}");
+        let place = self.world.calls().iter().position(|made| made == call).unwrap() + 1;
+        let whole = self.world.memory();
+        self.world.restore(&begin);
+        self.world.arm(Some((Fault::Fail(Moment::Before), place)));
+        let failed = self.engine.apply(name, prior, config, &planned).await;
+        assert_eq!(failed.errors.len(), 1, "{:?}", failed.errors);
+        self.world.arm(None);
+        (whole, failed)
+    }
+
+    /// Units that were started or restarted since the world was armed.
+    fn starts(&self) -> Vec<String> {
+        self.world.calls().into_iter().filter(|call| call.contains(": Restart ") || call.contains(": Start ")).collect()
+    }
+
+    fn node_object(&self, name: &str) -> NodeObject {
+        self.change_node(name, |node| node.object.clone())
     }
 
     /// The lines of the plan's rollout.

@@ -2,12 +2,13 @@
 
 use super::rows::{Change, row, taints};
 use super::{Stage, complete, texts};
-use crate::fakes::{CLIENT_CERTIFICATE_EXPIRES, Fault, Moment, Node};
+use crate::fakes::{CLIENT_CERTIFICATE_EXPIRES, Node};
 use bundle::{HostName, HostPath, NodeObject, TaintKey, UnitName};
 use rollout::CordonedBy;
 use schema::Value;
 
 const NODES: &str = "k8s_node_group";
+const AMEND: &str = "cluster: amend worker-1";
 
 async fn created() -> (Stage, Value) {
     let mut stage = Stage::of(row(NODES)).await;
@@ -22,16 +23,8 @@ fn changed(stage: &Stage, changes: &[Change]) -> Value {
     complete(stage.engine.schema(NODES), &config)
 }
 
-fn object(stage: &Stage, name: &str) -> NodeObject {
-    stage.change_node(name, |node| node.object.clone())
-}
-
 fn taint(text: &str) -> TaintKey {
     text.parse().unwrap()
-}
-
-fn restarts(stage: &Stage) -> Vec<String> {
-    stage.world.calls().into_iter().filter(|call| call.contains(": Restart ") || call.contains(": Start ")).collect()
 }
 
 const LABELS: Change = ("labels", || Value::object([("node.example/tier", "gold".into())]));
@@ -56,9 +49,9 @@ async fn changed_labels_and_taints_are_set_on_running_nodes_and_restart_nothing(
     assert!(plan.warnings.len() == 1 && plan.warnings[0].contains(expect), "a taint that evicts: {:?}", plan.warnings);
 
     let applied = stage.attempt(&state, &config).await;
-    assert_eq!((applied.errors, restarts(&stage)), (vec![], vec![]));
+    assert_eq!((applied.errors, stage.starts()), (vec![], vec![]));
     for name in ["cp-1", "worker-1", "worker-2"] {
-        let found = object(&stage, name);
+        let found = stage.node_object(name);
         let labels: Vec<&str> = found.labels.keys().map(String::as_str).collect();
         assert!(labels.ends_with(&["node.example/tier", "of/others"]) && !labels.contains(&"node.example/pool"), "{labels:?}");
         let taints: Vec<String> = found.taints.keys().map(ToString::to_string).collect();
@@ -72,8 +65,8 @@ async fn changed_labels_and_taints_are_set_on_running_nodes_and_restart_nothing(
 
     let config = stage.config.clone();
     let applied = stage.attempt(&applied.state, &config).await;
-    assert_eq!((applied.errors, restarts(&stage)), (vec![], vec![]));
-    assert_eq!(object(&stage, "worker-1").taints.len(), 1);
+    assert_eq!((applied.errors, stage.starts()), (vec![], vec![]));
+    assert_eq!(stage.node_object("worker-1").taints.len(), 1);
 }
 
 #[tokio::test]
@@ -105,7 +98,7 @@ async fn what_happens_to_a_node_is_drift_of_its_host_and_is_repaired() {
         let rollout = texts(plan.get("rollout"));
         assert!(rollout.len() == 1 && rollout[0].starts_with("worker-1: set ") && rollout[0].contains(expect), "{rollout:?}");
         let applied = stage.attempt(&refreshed.state, &config).await;
-        assert_eq!((applied.errors, restarts(&stage)), (vec![], vec![]));
+        assert_eq!((applied.errors, stage.starts()), (vec![], vec![]));
         stage.world_is(&whole, &format!("after the repair of {expect}"));
         stage.settled(&applied.state, &config, &format!("after the repair of {expect}")).await;
     }
@@ -134,7 +127,7 @@ async fn a_node_that_somebody_deleted_registers_again() {
     let plan = stage.engine.plan(NODES, &refreshed.state, &config).await.planned;
     assert_eq!(texts(plan.get("rollout"))[0], "worker-2: restart kubelet.service (its node is not registered)");
     let applied = stage.attempt(&refreshed.state, &config).await;
-    assert_eq!((applied.errors, restarts(&stage)), (vec![], vec!["worker-2: Restart kubelet.service".to_string()]));
+    assert_eq!((applied.errors, stage.starts()), (vec![], vec!["worker-2: Restart kubelet.service".to_string()]));
     stage.world_is(&whole, "after it registered again");
     stage.settled(&applied.state, &config, "after it registered again").await;
 }
@@ -146,8 +139,8 @@ async fn an_apply_sees_by_itself_what_no_refresh_said() {
     stage.world.change(|memory| memory.cluster.nodes.remove("worker-2"));
     let config = changed(&stage, &[("labels", || Value::object([("node.example/tier", "gold".into())]))]);
     let applied = stage.attempt(&state, &config).await;
-    assert_eq!((applied.errors, restarts(&stage)), (vec![], vec!["worker-2: Restart kubelet.service".to_string()]));
-    assert_eq!(object(&stage, "worker-2").labels.keys().collect::<Vec<_>>(), ["node.example/tier"]);
+    assert_eq!((applied.errors, stage.starts()), (vec![], vec!["worker-2: Restart kubelet.service".to_string()]));
+    assert_eq!(stage.node_object("worker-2").labels.keys().collect::<Vec<_>>(), ["node.example/tier"]);
     stage.settled(&applied.state, &config, "after it").await;
 }
 
@@ -237,17 +230,9 @@ async fn a_create_whose_labels_fail_says_how_to_go_on() {
     let config = stage.config.clone();
     // Of a machine that was installed again under its name.
     stage.world.change(|memory| drop(memory.cluster.nodes.insert("worker-1".into(), Node::default())));
-    let before = stage.world.memory();
-    let planned = stage.engine.plan(NODES, &Value::Null, &config).await.planned;
-    stage.world.arm(None);
-    let whole = stage.engine.apply(NODES, &Value::Null, &config, &planned).await;
-    assert_eq!(whole.errors, Vec::<String>::new());
-    assert_eq!(object(&stage, "worker-1").labels["node.example/pool"], "general", "a node that was there has the old labels");
-    let place = stage.world.calls().iter().position(|call| call == "cluster: amend worker-1").unwrap() + 1;
-    stage.world.restore(&before);
-    stage.world.arm(Some((Fault::Fail(Moment::Before), place)));
-    let failed = stage.engine.apply(NODES, &Value::Null, &config, &planned).await;
-    assert_eq!(failed.errors.len(), 1, "{:?}", failed.errors);
+    let (whole, failed) = stage.fail_at(AMEND, &Value::Null, &config).await;
+    let labels = &whole.cluster.nodes["worker-1"].object.labels;
+    assert_eq!(labels["node.example/pool"], "general", "a node that was there has the old labels");
     assert!(failed.state.is_null() || failed.warnings.iter().any(|warning| warning.contains("untaint")), "{:?}", failed.warnings);
 }
 
@@ -255,31 +240,24 @@ async fn a_create_whose_labels_fail_says_how_to_go_on() {
 async fn labels_that_were_not_set_are_set_and_taken_away_by_the_next_apply() {
     let (mut stage, state) = created().await;
     let config = changed(&stage, &[LABELS, TAINTS]);
-    let planned = stage.engine.plan(NODES, &state, &config).await.planned;
     let begin = stage.world.memory();
-    stage.engine.apply(NODES, &state, &config, &planned).await;
-    let place = stage.world.calls().iter().position(|call| call == "cluster: amend worker-1").unwrap() + 1;
-    stage.world.restore(&begin);
-    stage.world.arm(Some((Fault::Fail(Moment::Before), place)));
-    let failed = stage.engine.apply(NODES, &state, &config, &planned).await;
-    assert_eq!(failed.errors.len(), 1, "{:?}", failed.errors);
+    let (_, failed) = stage.fail_at(AMEND, &state, &config).await;
     let both: Vec<&String> = failed.state.get("labels").as_map().unwrap().keys().collect();
     assert_eq!(both, ["node.example/pool", "node.example/tier"], "those of before and those that were to be set");
 
     // Whoever goes back to what was declared before takes away what the failed apply has set.
     let (left, without) = (stage.world.memory(), stage.config.clone());
-    stage.world.arm(None);
     let back = stage.attempt(&failed.state, &without).await;
     assert_eq!(back.errors, Vec::<String>::new());
     for node in ["cp-1", "worker-1", "worker-2"] {
-        assert_eq!(object(&stage, node), begin.cluster.nodes[node].object, "{node}");
+        assert_eq!(stage.node_object(node), begin.cluster.nodes[node].object, "{node}");
     }
     stage.settled(&back.state, &without, "after going back").await;
     stage.world.restore(&left);
 
     let applied = stage.attempt(&failed.state, &config).await;
     assert_eq!(applied.errors, Vec::<String>::new());
-    assert_eq!(object(&stage, "worker-1").labels.keys().collect::<Vec<_>>(), ["node.example/tier"]);
+    assert_eq!(stage.node_object("worker-1").labels.keys().collect::<Vec<_>>(), ["node.example/tier"]);
     stage.settled(&applied.state, &config, "after a second apply").await;
 }
 
@@ -294,13 +272,13 @@ async fn a_startup_taint_is_given_once() {
     let mut stage = Stage::of(row(NODES)).await;
     let config = changed(&stage, &[startup]);
     let state = stage.apply(&Value::Null, &config).await;
-    assert_eq!(object(&stage, "worker-1").taints.len(), 1);
+    assert_eq!(stage.node_object("worker-1").taints.len(), 1);
     stage.change_node("worker-1", |node| node.object.taints.clear());
     stage.settled(&state, &config, "after its agent took the taint away").await;
     let without = stage.config.clone();
     let applied = stage.attempt(&state, &without).await;
-    assert_eq!((applied.errors, restarts(&stage)), (vec![], vec![]));
-    assert_eq!(object(&stage, "worker-2").taints.len(), 1, "that is for the agent to do");
+    assert_eq!((applied.errors, stage.starts()), (vec![], vec![]));
+    assert_eq!(stage.node_object("worker-2").taints.len(), 1, "that is for the agent to do");
 }
 
 #[tokio::test]
@@ -314,8 +292,8 @@ async fn a_taint_that_becomes_a_startup_taint_stays_where_its_agent_is_not_ready
     items[0].set("startup", true.into());
     startup.set("taints", Value::List(items));
     let applied = stage.attempt(&state, &startup).await;
-    assert_eq!((applied.errors, restarts(&stage)), (vec![], vec![]));
-    assert_eq!(object(&stage, "worker-1").taints.len(), 1);
+    assert_eq!((applied.errors, stage.starts()), (vec![], vec![]));
+    assert_eq!(stage.node_object("worker-1").taints.len(), 1);
     stage.settled(&applied.state, &startup, "with a startup taint").await;
 }
 
@@ -328,7 +306,7 @@ async fn a_roll_takes_no_healthy_node_down_while_as_many_are_down_already() {
     let applied = stage.attempt(&state, &config).await;
     // It has something to do and so its turn first; it does not come up.
     assert!(applied.errors.len() == 1 && applied.errors[0].contains("worker-2 is not Ready"), "{:?}", applied.errors);
-    assert!(restarts(&stage).iter().all(|call| call.starts_with("worker-2: ")), "{:?}", restarts(&stage));
+    assert!(stage.starts().iter().all(|call| call.starts_with("worker-2: ")), "{:?}", stage.starts());
 
     let (mut stage, state) = created().await;
     let config = changed(&stage, &[setting]);
@@ -340,7 +318,7 @@ async fn a_roll_takes_no_healthy_node_down_while_as_many_are_down_already() {
     {
         assert!(error.to_lowercase().contains(&part.to_lowercase()), "{part} is not in {error}");
     }
-    assert_eq!(restarts(&stage), Vec::<String>::new());
+    assert_eq!(stage.starts(), Vec::<String>::new());
     stage.change_node("worker-2", |node| node.is_sick = false);
     stage.world.change_host("worker-2", |host| host.answers = true);
     let applied = stage.attempt(&applied.state, &config).await;

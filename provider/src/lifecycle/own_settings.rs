@@ -2,16 +2,13 @@
 
 use super::rows::row;
 use super::{Stage, complete, texts};
-use crate::fakes::{Fault, Moment, Node};
+use crate::fakes::Node;
 use bundle::{HostPath, NodeObject};
 use schema::Value;
 
 const NODES: &str = "k8s_node_group";
+const AMEND: &str = "cluster: amend worker-1";
 const ROLE: &str = "node-role.kubernetes.io/control-plane";
-
-fn object(stage: &Stage, name: &str) -> NodeObject {
-    stage.change_node(name, |node| node.object.clone())
-}
 
 /// Attributes of the group, and of hosts of their own.
 fn with(stage: &Stage, group: &[(&str, Value)], hosts: &[(&str, &str, Value)]) -> Value {
@@ -40,11 +37,6 @@ async fn created(group: &[(&str, Value)], hosts: &[(&str, &str, Value)]) -> (Sta
     (stage, state, config)
 }
 
-fn restarted(stage: &Stage) -> Vec<String> {
-    let is_restart = |call: &String| call.contains(": Restart ") || call.contains(": Start ");
-    stage.world.calls().into_iter().filter(is_restart).collect()
-}
-
 async fn file(stage: &Stage, host: &str, path: &'static str) -> String {
     String::from_utf8(stage.world.host(host).read_file(&HostPath::literal(path)).await.unwrap()).unwrap()
 }
@@ -64,7 +56,7 @@ async fn roles_and_annotations_are_set_once_a_node_is_registered() {
     assert!(ready < set, "{rollout:#?}");
     let state = stage.apply(&Value::Null, &config).await;
     for (name, is_control_plane) in [("cp-1", true), ("worker-1", false), ("worker-2", false)] {
-        let found = object(&stage, name);
+        let found = stage.node_object(name);
         assert_eq!(found.labels.contains_key(ROLE), is_control_plane, "{name}");
         assert!(found.labels.contains_key("node-role.kubernetes.io/infra") && found.annotations["node.example/rack"] == "r1");
     }
@@ -75,9 +67,9 @@ async fn roles_and_annotations_are_set_once_a_node_is_registered() {
     // Whoever takes them out of the configuration takes them from the nodes, but for the role that the host has by what it is.
     let without = with(&stage, &[("labels", Value::Null), ("annotations", Value::Null)], &[]);
     let applied = stage.attempt(&state, &without).await;
-    assert_eq!((applied.errors, restarted(&stage)), (vec![], vec![]));
-    assert_eq!(object(&stage, "cp-1").labels.keys().collect::<Vec<_>>(), [ROLE]);
-    assert_eq!(object(&stage, "worker-1"), NodeObject::default());
+    assert_eq!((applied.errors, stage.starts()), (vec![], vec![]));
+    assert_eq!(stage.node_object("cp-1").labels.keys().collect::<Vec<_>>(), [ROLE]);
+    assert_eq!(stage.node_object("worker-1"), NodeObject::default());
     stage.settled(&applied.state, &without, "without them").await;
 }
 
@@ -85,16 +77,7 @@ async fn roles_and_annotations_are_set_once_a_node_is_registered() {
 async fn a_node_that_registered_and_was_not_amended_is_amended_by_the_next_apply() {
     let mut stage = Stage::of(row(NODES)).await;
     let config = with(&stage, &[("annotations", map(&[("node.example/rack", "r1")]))], &[]);
-    let planned = stage.engine.plan(NODES, &Value::Null, &config).await.planned;
-    let begin = stage.world.memory();
-    stage.engine.apply(NODES, &Value::Null, &config, &planned).await;
-    let whole = stage.world.memory();
-    let place = stage.world.calls().iter().position(|call| call == "cluster: amend worker-1").unwrap() + 1;
-    stage.world.restore(&begin);
-    stage.world.arm(Some((Fault::Fail(Moment::Before), place)));
-    let failed = stage.engine.apply(NODES, &Value::Null, &config, &planned).await;
-    assert_eq!(failed.errors.len(), 1, "{:?}", failed.errors);
-    stage.world.arm(None);
+    let (whole, failed) = stage.fail_at(AMEND, &Value::Null, &config).await;
     let applied = stage.attempt(&failed.state, &config).await;
     assert_eq!(applied.errors, Vec::<String>::new());
     stage.world_is(&whole, "after the second apply");
@@ -119,7 +102,7 @@ async fn a_role_or_an_annotation_that_somebody_took_away_is_drift_and_comes_back
         let refreshed = stage.engine.refresh(NODES, &state).await;
         assert_eq!(texts(refreshed.state.get("drift").get("cp-1")), [expect]);
         let applied = stage.attempt(&refreshed.state, &config).await;
-        assert_eq!((applied.errors, restarted(&stage)), (vec![], vec![]));
+        assert_eq!((applied.errors, stage.starts()), (vec![], vec![]));
         stage.world_is(&whole, expect);
         stage.settled(&applied.state, &config, expect).await;
     }
@@ -157,12 +140,12 @@ async fn what_a_host_has_of_its_own_wins_key_by_key_and_touches_no_other() {
     assert!(rollout.iter().all(|line| line.starts_with("worker-1: ")), "{rollout:#?}");
     let applied = stage.attempt(&state, &changed).await;
     assert_eq!(applied.errors, Vec::<String>::new());
-    assert_eq!(restarted(&stage), ["worker-1: Restart kubelet.service"]);
-    let found = object(&stage, "worker-1");
+    assert_eq!(stage.starts(), ["worker-1: Restart kubelet.service"]);
+    let found = stage.node_object("worker-1");
     let labels: Vec<(&str, &str)> = found.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     assert_eq!(labels, [("node.example/pool", "gpu"), ("node.example/tier", "gold")]);
     assert_eq!(found.taints.into_values().collect::<Vec<_>>(), ["gpu"]);
-    assert_eq!(object(&stage, "worker-2"), before.cluster.nodes["worker-2"].object);
+    assert_eq!(stage.node_object("worker-2"), before.cluster.nodes["worker-2"].object);
     let path = "/etc/kubernetes/node/kubelet.yaml";
     assert!(file(&stage, "worker-1", path).await.contains("maxPods: 20\n"));
     assert!(file(&stage, "worker-2", path).await.contains("maxPods: 200\n"));
@@ -180,15 +163,8 @@ async fn an_apply_that_failed_remembers_what_it_gave_a_host_of_its_own() {
     let before = stage.world.memory();
     let own = |host, value| (host, "labels", map(&[("node.example/rack", value)]));
     let changed = with(&stage, &[], &[own("cp-1", "r1"), own("worker-1", "r2")]);
-    let planned = stage.engine.plan(NODES, &state, &changed).await.planned;
-    stage.engine.apply(NODES, &state, &changed, &planned).await;
-    let place = stage.world.calls().iter().position(|call| call == "cluster: amend worker-1").unwrap() + 1;
-    stage.world.restore(&before);
-    stage.world.arm(Some((Fault::Fail(Moment::Before), place)));
-    let failed = stage.engine.apply(NODES, &state, &changed, &planned).await;
-    assert_eq!(failed.errors.len(), 1, "{:?}", failed.errors);
-    assert!(object(&stage, "cp-1").labels.contains_key("node.example/rack"));
-    stage.world.arm(None);
+    let (_, failed) = stage.fail_at(AMEND, &state, &changed).await;
+    assert!(stage.node_object("cp-1").labels.contains_key("node.example/rack"));
     let back = stage.attempt(&failed.state, &config).await;
     assert_eq!(back.errors, Vec::<String>::new());
     stage.world_is(&before, "after going back");
@@ -199,8 +175,8 @@ async fn an_apply_that_failed_remembers_what_it_gave_a_host_of_its_own() {
 async fn a_node_registers_with_its_provider_id_and_keeps_it() {
     let id = |id: &str| ("worker-1", "provider_id", Value::from(id));
     let (mut stage, state, config) = created(&[], &[id("aws:///us-east-1a/i-01")]).await;
-    assert_eq!(object(&stage, "worker-1").provider_id.as_deref(), Some("aws:///us-east-1a/i-01"));
-    assert_eq!(object(&stage, "worker-2").provider_id, None);
+    assert_eq!(stage.node_object("worker-1").provider_id.as_deref(), Some("aws:///us-east-1a/i-01"));
+    assert_eq!(stage.node_object("worker-2").provider_id, None);
     stage.settled(&state, &config, "with an id").await;
 
     let other = with(&stage, &[], &[id("aws:///us-east-1a/i-02")]);
@@ -211,8 +187,8 @@ async fn a_node_registers_with_its_provider_id_and_keeps_it() {
     let second = with(&stage, &[], &[id("aws:///us-east-1a/i-01"), ("worker-2", "provider_id", "aws:///us-east-1a/i-02".into())]);
     let whole = stage.world.memory();
     let applied = stage.attempt(&state, &second).await;
-    assert_eq!((applied.errors, restarted(&stage)), (vec![], vec!["worker-2: Restart kubelet.service".to_string()]));
-    assert_eq!(object(&stage, "worker-2").provider_id.as_deref(), Some("aws:///us-east-1a/i-02"));
+    assert_eq!((applied.errors, stage.starts()), (vec![], vec!["worker-2: Restart kubelet.service".to_string()]));
+    assert_eq!(stage.node_object("worker-2").provider_id.as_deref(), Some("aws:///us-east-1a/i-02"));
     stage.world.restore(&whole);
     stage.change_node("worker-2", |node| node.object.provider_id = Some("aws:///us-east-1a/i-03".into()));
     let before = stage.world.memory();
@@ -232,6 +208,6 @@ async fn a_cluster_of_an_earlier_version_gets_the_role_as_drift() {
     stage.change_node("cp-1", |node: &mut Node| node.object.labels.remove(ROLE));
     let refreshed = stage.engine.refresh(NODES, &state).await;
     let applied = stage.attempt(&refreshed.state, &config).await;
-    assert_eq!((applied.errors, restarted(&stage)), (vec![], vec![]));
-    assert!(object(&stage, "cp-1").labels.contains_key(ROLE));
+    assert_eq!((applied.errors, stage.starts()), (vec![], vec![]));
+    assert!(stage.node_object("cp-1").labels.contains_key(ROLE));
 }

@@ -33,7 +33,9 @@ pub fn sources() -> Vec<PathBuf> {
 
 /// Without the tests at its end.
 pub fn code(text: &str) -> &str {
-    text.split("\n#[cfg(test)]\nmod tests {").next().unwrap()
+    ["", "pub(super) "]
+        .iter()
+        .fold(text, |text, public| text.split(&format!("\n#[cfg(test)]\n{public}mod tests {{")).next().unwrap())
 }
 
 #[track_caller]

@@ -75,7 +75,7 @@ fn flags(context: &Context) -> Flags {
         // Empty values are none (`MapStringString` in component-base/cli/flag, `RegisterWithTaintsVar` in pkg/util/flag).
         .set_from("node-labels", NODE_LABELS)
         .set_from("register-with-taints", NODE_TAINTS);
-    let has_id = context.node.provider_id.is_some();
+    let has_id = context.node.registration.provider_id.is_some();
     let flags = if has_id { flags.set_from("provider-id", NODE_PROVIDER_ID) } else { flags };
     flags.overridden_by(&context.node.kubelet_flags)
 }

@@ -92,7 +92,7 @@ fn add_registration(context: &Context, bundle: &mut Bundle) {
     let taints = object.taints.iter().map(|(TaintKey { key, effect }, value)| format!("{key}={value}:{effect}"));
     let (labels, taints) = (labels.collect::<Vec<_>>().join(","), taints.collect::<Vec<_>>().join(","));
     let mut text = format!("{NODE_LABELS}={labels}\n{NODE_TAINTS}={taints}\n");
-    if let Some(id) = &context.node.provider_id {
+    if let Some(id) = &object.provider_id {
         text += &format!("{NODE_PROVIDER_ID}={id}\n");
     }
     add_file(bundle, REGISTRATION, File::public(text));

@@ -280,8 +280,8 @@ fn labels_and_taints_are_in_a_file_for_which_nothing_restarts() {
 fn a_provider_id_is_told_at_registration_and_units_with_one_are_alike() {
     let mut spec = DUAL.node_group();
     let [one, other, without] = [1, 2, 3].map(|number| HostName::literal(&format!("worker-{number}")));
-    spec.nodes.get_mut(&one).unwrap().provider_id = Some("aws:///us-east-1a/i-0123".into());
-    spec.nodes.get_mut(&other).unwrap().provider_id = Some("aws:///us-east-1a/i-0456".into());
+    spec.nodes.get_mut(&one).unwrap().registration.provider_id = Some("aws:///us-east-1a/i-0123".into());
+    spec.nodes.get_mut(&other).unwrap().registration.provider_id = Some("aws:///us-east-1a/i-0456".into());
     let registration = |host| text(&node_bundle(&spec, host), &HostPath::literal("/etc/kubernetes/node/registration.env"));
     assert!(registration(&one).ends_with("\nNODE_PROVIDER_ID=aws:///us-east-1a/i-0123\n"));
     assert!(!registration(&without).contains("PROVIDER_ID"));

@@ -4,7 +4,7 @@ use super::node::{self, NodeHost, Taint};
 use crate::hosts;
 use crate::resources::on_hosts::hardway_cluster::Join;
 use crate::ssh::Ssh;
-use bundle::{Content, HostName};
+use bundle::Content;
 use render::spec::{NodeGroupSpec, PodNetwork, ProxyMode};
 use rollout::nodes::Bounds;
 use schema::Field;
@@ -55,9 +55,7 @@ impl Config {
 
     /// `None` while something of what every host has is unknown.
     pub fn resolved_hosts(&self) -> Option<render::Hosts> {
-        let hosts = self.hosts.known()?.iter();
-        let resolve = |host: &NodeHost| hosts::resolve_one(&host.address, &host.secondary_address, &host.architecture);
-        hosts.map(|(name, host)| Some((HostName::parse(name.as_str()).ok()?, resolve(host.known()?)?))).collect()
+        node::each(self, |_, host| hosts::resolve_one(&host.address, &host.secondary_address, &host.architecture))
     }
 
     /// `None` while something is unknown.

@@ -52,29 +52,19 @@ pub fn objects(config: &Config) -> Option<BTreeMap<HostName, NodeObject>> {
         let startup = startup_taints_of(config, host)?;
         taints.retain(|key, _| !startup.contains(key));
         let role = is_control_plane(config, name)?.then(|| (CONTROL_PLANE_ROLE.to_string(), String::new()));
-        let layers = [config.layer(), host.layer()];
-        let annotations = layers.iter().map(|layer| texts(layer.annotations)).collect::<Option<Vec<_>>>()?;
-        Some(NodeObject {
-            labels: role.into_iter().chain(labels).collect(),
-            annotations: annotations.into_iter().flatten().collect(),
-            taints,
-            provider_id,
-        })
+        let annotations = texts(config, host, |layer| layer.annotations)?;
+        Some(NodeObject { labels: role.into_iter().chain(labels).collect(), annotations, taints, provider_id })
     })
 }
 
 /// What the renderer takes of each; `None` while something of one is unknown.
 pub fn specs(config: &Config) -> Option<BTreeMap<HostName, NodeSpec>> {
     each(config, |_, host| {
-        let registration = registration(config, host)?;
-        let layers = [config.layer(), host.layer()];
-        let kubelet_config = layers.iter().map(|layer| settings(layer.kubelet_config)).collect::<Option<Vec<_>>>()?;
-        let flags = layers.iter().map(|layer| texts(layer.kubelet_flags)).collect::<Option<Vec<_>>>()?;
+        let configs: Option<Vec<_>> = layers(config, host).iter().map(|layer| settings(layer.kubelet_config)).collect();
         Some(NodeSpec {
-            provider_id: registration.provider_id.clone(),
-            registration,
-            kubelet_config: kubelet_config.into_iter().flatten().collect(),
-            kubelet_flags: flags.into_iter().flatten().collect(),
+            registration: registration(config, host)?,
+            kubelet_config: configs?.into_iter().flatten().collect(),
+            kubelet_flags: texts(config, host, |layer| layer.kubelet_flags)?,
         })
     })
 }
@@ -88,25 +78,25 @@ pub fn startup_taints(config: &Config) -> StartupTaints {
     hosts.filter_map(of_host).collect()
 }
 
-fn each<T>(config: &Config, make: impl Fn(&str, &NodeHost) -> Option<T>) -> Option<BTreeMap<HostName, T>> {
+/// `None` while a host is unknown, or what is made of one.
+pub fn each<T>(config: &Config, make: impl Fn(&str, &NodeHost) -> Option<T>) -> Option<BTreeMap<HostName, T>> {
     let hosts = config.hosts.known()?.iter();
     hosts.map(|(name, host)| Some((HostName::parse(name.as_str()).ok()?, make(name, host.known()?)?))).collect()
 }
 
 /// What of it a kubelet may be told, and startup taints.
 fn registration(config: &Config, host: &NodeHost) -> Option<NodeObject> {
-    let mut object = NodeObject::default();
-    for layer in [config.layer(), host.layer()] {
-        object.labels.extend(texts(layer.labels)?);
-        object.taints.extend(layer.taints.settle_each::<_, Vec<_>>(Taint::known)?);
+    let mut taints = BTreeMap::new();
+    for layer in layers(config, host) {
+        taints.extend(layer.taints.settle_each::<_, Vec<_>>(Taint::known)?);
     }
-    object.provider_id = host.provider_id.settled()?;
-    Some(object)
+    let labels = texts(config, host, |layer| layer.labels)?;
+    Some(NodeObject { labels, taints, provider_id: host.provider_id.settled()?, ..NodeObject::default() })
 }
 
 fn startup_taints_of(config: &Config, host: &NodeHost) -> Option<BTreeSet<TaintKey>> {
     let mut startup = BTreeMap::new();
-    for layer in [config.layer(), host.layer()] {
+    for layer in layers(config, host) {
         startup
             .extend(layer.taints.settle_each::<_, Vec<_>>(|taint| Some((taint.known()?.0, taint.startup.settled_or(false)?)))?);
     }
@@ -115,12 +105,26 @@ fn startup_taints_of(config: &Config, host: &NodeHost) -> Option<BTreeSet<TaintK
 
 /// `None` while that is unknown.
 fn is_control_plane(config: &Config, name: &str) -> Option<bool> {
-    let members: Vec<String> = config.cluster.known()?.control_plane.settle_each(|host| host.name.known().cloned())?;
-    Some(members.iter().any(|member| member == name))
+    let is_it: Vec<bool> = config.cluster.known()?.control_plane.settle_each(|host| Some(host.name.known()? == name))?;
+    Some(is_it.contains(&true))
 }
 
-fn texts(field: &Field<Texts>) -> Option<BTreeMap<String, String>> {
-    field.settle_values(|text| Some(text.clone()))
+/// The later one wins.
+fn layers<'a>(config: &'a Config, host: &'a NodeHost) -> [Layer<'a>; 2] {
+    [config.layer(), host.layer()]
+}
+
+/// Those of the group and of the host.
+fn texts<'a>(
+    config: &'a Config,
+    host: &'a NodeHost,
+    part: impl Fn(&Layer<'a>) -> &'a Field<Texts>,
+) -> Option<BTreeMap<String, String>> {
+    let mut all = BTreeMap::new();
+    for layer in layers(config, host) {
+        all.extend(part(&layer).settle_values(|text| Some(text.clone()))?);
+    }
+    Some(all)
 }
 
 /// Of settings in JSON; `Some(None)` where there are none.

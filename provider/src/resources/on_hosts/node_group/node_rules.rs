@@ -176,8 +176,9 @@ fn is_label_value(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::validate::tests::check;
     use super::*;
-    use schema::{Diagnostic, Value};
+    use schema::Value;
 
     #[test]
     fn labels_that_the_api_server_would_refuse_are_refused_at_plan() {
@@ -196,16 +197,6 @@ mod tests {
         for bad in ["", "a b", "/x", "-a", "x/y/z"] {
             assert!(!is_qualified_name(bad), "{bad}");
         }
-    }
-
-    #[track_caller]
-    fn check(attribute: &str, value: Value, expect: &[(&str, &str)]) {
-        let mut found = Diagnostics::default();
-        validate(&ValueAt::of(&Value::object([(attribute, value)])), &mut found);
-        let path = |diagnostic: &Diagnostic| diagnostic.path.as_ref().map(ToString::to_string).unwrap_or_default();
-        let said: Vec<(String, String)> = found.iter().map(|diagnostic| (path(diagnostic), diagnostic.summary.clone())).collect();
-        let expect: Vec<(String, String)> = expect.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
-        assert_eq!(said, expect);
     }
 
     #[test]

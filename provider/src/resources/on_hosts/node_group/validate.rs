@@ -127,18 +127,23 @@ fn validate_mirrors(mirrors: &ValueAt<'_>, found: &mut Diagnostics) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use schema::{Diagnostic, Value};
 
+    /// Path and summary of each.
+    fn said(found: &Diagnostics) -> Vec<(String, String)> {
+        let path = |diagnostic: &Diagnostic| diagnostic.path.as_ref().map(ToString::to_string).unwrap_or_default();
+        found.iter().map(|diagnostic| (path(diagnostic), diagnostic.summary.clone())).collect()
+    }
+
+    /// What is said of a configuration with this attribute alone.
     #[track_caller]
-    fn check(attribute: &str, value: Value, expect: &[(&str, &str)]) {
+    pub fn check(attribute: &str, value: Value, expect: &[(&str, &str)]) {
         let mut found = Diagnostics::default();
         validate(&ValueAt::of(&Value::object([(attribute, value)])), &mut found);
-        let path = |diagnostic: &Diagnostic| diagnostic.path.as_ref().map(ToString::to_string).unwrap_or_default();
-        let said: Vec<(String, String)> = found.iter().map(|diagnostic| (path(diagnostic), diagnostic.summary.clone())).collect();
         let expect: Vec<(String, String)> = expect.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
-        assert_eq!(said, expect);
+        assert_eq!(said(&found), expect);
     }
 
     /// What is said of hosts in a cluster with two networks for nodes and the control-plane host cp-1.
@@ -154,10 +159,8 @@ mod tests {
         let (config, mut found) = (Value::object([("cluster", cluster), ("hosts", hosts)]), Diagnostics::default());
         validate_room(&ValueAt::of(&config), &mut found);
         validate_identities(&ValueAt::of(&config), &mut found);
-        let path = |diagnostic: &Diagnostic| diagnostic.path.as_ref().map(ToString::to_string).unwrap_or_default();
-        let said: Vec<(String, String)> = found.iter().map(|diagnostic| (path(diagnostic), diagnostic.summary.clone())).collect();
         let expect: Vec<(String, String)> = expect.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
-        assert_eq!(said, expect);
+        assert_eq!(said(&found), expect);
     }
 
     #[test]
@@ -180,9 +183,7 @@ mod tests {
             let (config, mut found) =
                 (Value::object([("cluster", cluster), ("hosts", Value::object([("w-1", host)]))]), Diagnostics::default());
             validate_families(&ValueAt::of(&config), &mut found);
-            let said =
-                |said: &Diagnostic| (said.path.as_ref().map(ToString::to_string).unwrap_or_default(), said.summary.clone());
-            found.iter().map(said).collect::<Vec<_>>()
+            said(&found)
         };
         let (ipv4, ipv6) = (("address", Value::from("192.0.2.21")), ("address", Value::from("2001:db8::21")));
         let second = |address: &str| ("secondary_address", Value::from(address));
