@@ -12,6 +12,14 @@ namespaces=$(
   done
 )
 namespaces=$(printf '%s\n' "$namespaces" | sed -nE 's|^(/var)?(/run/netns/cni-[0-9a-f-]+)$|\2|p' | sort -u)
+# As a plugin deletes them, with the host's ends: a connection of a killed pod that nobody answers, or a shell that somebody opened there,
+# keeps a namespace without a name for minutes, and its links with it.
+for namespace in $namespaces; do
+  [ ! "$namespace" -ef /proc/self/ns/net ] || continue
+  nsenter --net="$namespace" ip -oneline link show type veth 2>/dev/null | while IFS=' :@' read -r _ link _; do
+    nsenter --net="$namespace" ip link delete "$link"
+  done
+done
 points() {
   while read -r _ _ _ _ point _; do
     case $point in

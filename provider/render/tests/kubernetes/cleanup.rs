@@ -205,6 +205,30 @@ fn disks_of_the_user_stay_mounted_and_what_is_mounted_below_run_goes() {
     assert!(all.contains("/run/containerd/task/rootfs/precious\n") && all.contains("/run/netns/cni-1/precious\n"), "{all}");
 }
 
+/// A connection that nobody answers any more keeps a namespace as this process does, for up to two minutes.
+#[test]
+fn links_of_pods_go_with_their_namespaces_whatever_keeps_these() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "config.json", SPECIFICATION);
+    let script = "
+        mount -t tmpfs run /run; mount -t tmpfs lib /var/lib
+        pod=/run/containerd/io.containerd.runtime.v2.task/k8s.io/pod; mkdir -p /run/netns $pod
+        cp $T/config.json $pod
+        for namespace in cni-1 cni-2; do
+          : >/run/netns/$namespace
+          unshare --net=/run/netns/$namespace true
+          ip link add name host-$namespace type veth peer name eth0 netns $namespace
+          nsenter --net=/run/netns/$namespace sleep 60 >/dev/null 2>&1 & held=\"${held-} $!\"
+          until [ /proc/$!/ns/net -ef /run/netns/$namespace ]; do sleep 0.1; done
+        done
+        sh $COMMAND
+        ip -oneline link show type veth | sed 's/^[0-9]*: //; s/@.*//'; ls /run/netns
+        kill $held";
+    write(folder.path(), "script", script);
+    let left = run(folder.path(), &of_node("mounts", ProxyMode::Nftables), "unshare --net sh -eu $T/script");
+    assert_eq!(left, "host-cni-2\ncni-2\n");
+}
+
 /// A control-plane host may be a node as well: the first that leaves takes none of the routes that the other keeps.
 #[test]
 fn routes_to_pods_go_with_the_last_unit_that_keeps_them() {
