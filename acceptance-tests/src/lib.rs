@@ -11,6 +11,7 @@ pub mod kubectl;
 pub mod lab;
 pub mod ledger;
 pub mod plan;
+pub mod pods;
 pub mod probe;
 pub mod secrets;
 pub mod suite;

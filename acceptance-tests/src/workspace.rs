@@ -15,6 +15,7 @@ const LIMIT_SECONDS: u32 = 900;
 
 pub struct Workspace {
     pub engine: Engine,
+    source: PathBuf,
     pub folder: PathBuf,
     /// For every run of the engine.
     pub environment: Vec<(String, String)>,
@@ -29,17 +30,26 @@ impl Workspace {
     }
 
     pub fn new(engine: &Engine, source: &Path, name: &str) -> Workspace {
-        let workspace =
-            Workspace { engine: engine.clone(), folder: lab::folder().join(name), environment: Vec::new(), runs: Cell::new(0) };
+        let workspace = Workspace {
+            engine: engine.clone(),
+            source: source.to_path_buf(),
+            folder: lab::folder().join(name),
+            environment: Vec::new(),
+            runs: Cell::new(0),
+        };
         if !(lab::kept() && workspace.folder.exists()) {
             workspace.remove();
         }
-        let script = source_folder().join("lab/workspace.sh");
-        run(Command::new(script).arg(engine::provider()).arg(source).arg(&workspace.folder).env("LAB_DIR", lab::folder()))
-            .success();
-        std::fs::create_dir_all(workspace.folder.join("logs")).unwrap_or_else(|error| panic!("{error}"));
-        run(workspace.command(None, "init").args(["-input=false", "-no-color"])).success();
+        workspace.use_provider(&engine::provider());
         workspace
+    }
+
+    /// From now on, as after an `init -upgrade`.
+    pub fn use_provider(&self, provider: &Path) {
+        let script = source_folder().join("lab/workspace.sh");
+        run(Command::new(script).arg(provider).arg(&self.source).arg(&self.folder).env("LAB_DIR", lab::folder())).success();
+        std::fs::create_dir_all(self.folder.join("logs")).unwrap_or_else(|error| panic!("{error}"));
+        run(self.command(None, "init").args(["-input=false", "-no-color"])).success();
     }
 
     /// The same state and configuration under another engine.

@@ -60,7 +60,7 @@ pub trait Host: Send + Sync {
     ) -> Result<(), MachineError>;
     async fn take_over(&self, owner: &Incarnation) -> Result<(), MachineError>;
     async fn check(&self, owner: &Incarnation, checks: &[(UnitName, Check)]) -> Result<(), MachineError>;
-    async fn prune(&self, owner: &Incarnation, keep: &Manifest, progress: &Progress) -> Result<(), MachineError>;
+    async fn prune(&self, owner: &Incarnation, keep: &Bundle, progress: &Progress) -> Result<(), MachineError>;
     async fn prune_downloads(&self, owner: &Incarnation, bundle: &Bundle) -> Result<(), MachineError>;
     async fn remove(&self, owner: &Incarnation, manifest: &Manifest, progress: &Progress) -> Result<(), MachineError>;
     async fn start(&self, owner: &Incarnation, units: &[UnitName]) -> Result<(), MachineError>;
@@ -191,7 +191,7 @@ impl Host for Machine {
     async fn check(&self, owner: &Incarnation, checks: &[(UnitName, Check)]) -> Result<(), MachineError> {
         Machine::check(self, owner, checks).await
     }
-    async fn prune(&self, owner: &Incarnation, keep: &Manifest, progress: &Progress) -> Result<(), MachineError> {
+    async fn prune(&self, owner: &Incarnation, keep: &Bundle, progress: &Progress) -> Result<(), MachineError> {
         Machine::prune(self, owner, keep, progress).await
     }
     async fn prune_downloads(&self, owner: &Incarnation, bundle: &Bundle) -> Result<(), MachineError> {

@@ -171,6 +171,26 @@ const ROWS: &[Row] = &[
         r#"annotations["node.alpha.kubernetes.io/ttl"]"#,
         "is Kubernetes' own",
     ),
+    bad(
+        NODES,
+        r#"taints = [{ key = "node.kubernetes.io/not-ready", effect = "NoSchedule" }]"#,
+        "taints[0].key",
+        "is a controller's own",
+    ),
+    bad(
+        NODES,
+        r#"kubelet_flags = { "pod-infra-container-image" = "pause" }"#,
+        r#"kubelet_flags["pod-infra-container-image"]"#,
+        r#"the kubelet does not take the flag "pod-infra-container-image""#,
+    ),
+    bad(NODES, r#"labels = { "Node.example/pool" = "a" }"#, r#"labels["Node.example/pool"]"#, "is not the key of a label"),
+    bad(
+        NODES,
+        r#"proxy_mode = "none"
+  kube_proxy_config = jsonencode({ mode = "nftables" })"#,
+        "kube_proxy_config",
+        "kube_proxy_config has no effect",
+    ),
     bad(NODES, r#"annotations = { "a b" = "c" }"#, r#"annotations["a b"]"#, r#""a b" is not the key of an annotation"#),
     bad(
         NODES,
@@ -183,11 +203,11 @@ const ROWS: &[Row] = &[
         NODES,
         r#"kubelet_config = jsonencode({ providerID = "aws:///x" })"#,
         "kubelet_config",
-        "providerID in kubelet_config has no effect",
+        "kubelet_config does not take providerID",
     ),
     bad(
         NODES,
-        r#"hosts = { "w-1" = { address = "192.0.2.21", provider_id = "i-0123456789abcdef0" } }"#,
+        r#"hosts = { "w-1" = { address = "192.0.2.21", provider_id = "aws:///us east/i-0123456789abcdef0" } }"#,
         r#"hosts["w-1"].provider_id"#,
         "this is not a provider id",
     ),

@@ -17,7 +17,6 @@ resource "k8s_node_group" "workers" {
 
   labels          = { "node.example/pool" = "general", "node-role.kubernetes.io/batch" = "" }
   annotations     = { "node.example/site" = "berlin" }
-  taints          = [{ key = "dedicated", value = "batch", effect = "NoSchedule" }]
   kubelet_config  = jsonencode({ maxPods = 200 })
   max_unavailable = 2
 }

@@ -70,7 +70,7 @@ pub enum What {
     Value(Instead),
     /// A label, an annotation, a taint or a provider id with another value. Neither value is kept, for a configuration may mark them as sensitive.
     OtherValue,
-    /// A label, an annotation or a taint that was declared once and is there still.
+    /// A label, an annotation, a taint or a unit that was declared once and is there still.
     NoLongerDeclared,
     /// The API server knows no such node.
     NotRegistered,
@@ -106,6 +106,11 @@ impl Item {
 }
 
 impl Difference {
+    /// Whether a unit has to go.
+    pub fn retires_a_unit(&self) -> bool {
+        matches!(self.item, Item::Unit(_)) && self.what == What::NoLongerDeclared
+    }
+
     /// Whether it can be repaired without the host.
     pub fn is_set_by_api(&self) -> bool {
         self.item.is_of_node_object() || self.what == What::LeftCordoned

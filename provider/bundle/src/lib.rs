@@ -47,6 +47,9 @@ pub struct Bundle {
     pub undecided_stamps: BTreeSet<UnitName>,
     /// What undoes what the components did to the kernel (links, rules, mounts), run in this order on destroy after units stopped.
     pub cleanup: Vec<Cleanup>,
+    /// Of these commands, by what they undo, those that are run without a destroy too: once this unit, which is declared no more, has
+    /// stopped, with `K8S_HARDWAY_RETIRING` set.
+    pub retired: BTreeMap<&'static str, UnitName>,
     /// What tells the owner from another of the same name, such as the hosts that it works with; the record keeps it. One line each.
     pub identity: BTreeMap<String, String>,
     /// What its components need of the host around them.
@@ -194,6 +197,7 @@ impl Bundle {
         self.kept_stamps.extend(other.kept_stamps);
         self.undecided_stamps.extend(other.undecided_stamps);
         self.cleanup.extend(other.cleanup);
+        self.retired.extend(other.retired);
         self.identity.extend(other.identity);
         self.needs.merge(other.needs);
     }

@@ -99,6 +99,7 @@ impl Manifest {
                 .iter()
                 .map(|(path, identity)| (path.clone(), ObservedBinary { identity: identity.clone() }))
                 .collect(),
+            recorded: self.units.keys().cloned().collect(),
         }
     }
 

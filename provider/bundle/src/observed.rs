@@ -13,6 +13,8 @@ pub struct Observed {
     pub modules: BTreeSet<String>,
     pub sysctls: BTreeMap<Sysctl, String>,
     pub binaries: BTreeMap<HostPath, ObservedBinary>,
+    /// Units that pushes of this owner brought and no removal has taken away since, whether systemd knows them or not.
+    pub recorded: BTreeSet<UnitName>,
 }
 
 impl Observed {

@@ -129,6 +129,7 @@ impl Parts {
                 }
             }
             "systemd" => self.systemd.push(rest.to_string()),
+            "recorded" => self.observed.recorded.extend(UnitName::parse(rest)),
             "stamp" => {
                 let (unit, stamp) = (UnitName::parse(words.next()?).ok()?, Digest::parse(words.next()?).ok());
                 self.unread.extend(words.next().filter(|mark| *mark == "unread").map(|_| unit.clone()));

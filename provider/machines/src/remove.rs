@@ -2,7 +2,7 @@
 
 use crate::script::{COMMON, END, Script};
 use crate::{Incarnation, Machine, MachineError, Progress};
-use bundle::{Digest, Manifest};
+use bundle::{Bundle, Digest, Manifest};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -22,13 +22,15 @@ impl Machine {
     /// sysctls that were there before, removes packages and empty directories that were made for them, then the record. What another
     /// owner on the host also declares stays. A second run finds nothing and is fine.
     pub async fn remove(&self, owner: &Incarnation, manifest: &Manifest, progress: &Progress<'_>) -> Result<(), MachineError> {
-        self.run_removal(owner, "all", "removing everything", manifest, progress).await
+        self.run_removal(owner, "all", "removing everything", render_names(manifest), progress).await
     }
 
-    /// Takes away what an earlier push brought and `keep` does not name: files, programs, units, sysctls. Data directories, packages
-    /// and cleanup commands stay until `remove`; units that another owner has too stay.
-    pub async fn prune(&self, owner: &Incarnation, keep: &Manifest, progress: &Progress<'_>) -> Result<(), MachineError> {
-        self.run_removal(owner, "rest", "removing what is no longer declared", keep, progress).await
+    /// Takes away what an earlier push brought and `keep` does not name: files, programs, units, sysctls, and what the units did whose
+    /// cleanup it retires with them. Data directories, packages and cleanup commands stay until `remove`; units that another owner has too stay.
+    pub async fn prune(&self, owner: &Incarnation, keep: &Bundle, progress: &Progress<'_>) -> Result<(), MachineError> {
+        let retired: String = keep.retired.iter().map(|(of, unit)| format!("cleanup {of} {unit}\n")).collect();
+        let names = retired + &render_names(&keep.manifest());
+        self.run_removal(owner, "rest", "removing what is no longer declared", names, progress).await
     }
 
     async fn run_removal(
@@ -36,7 +38,7 @@ impl Machine {
         owner: &Incarnation,
         mode: &'static str,
         operation: &'static str,
-        manifest: &Manifest,
+        names: String,
         progress: &Progress<'_>,
     ) -> Result<(), MachineError> {
         let told = |line: &str| {
@@ -46,7 +48,7 @@ impl Machine {
         };
         let arguments = [&self.arguments(owner)[..], &[mode]].concat();
         let script = Script::new(operation, SCRIPT, &arguments, TIMEOUT).on_line(&told);
-        self.succeed(&script, render_names(manifest).as_bytes()).await.map(drop)
+        self.succeed(&script, names.as_bytes()).await.map(drop)
     }
 }
 

@@ -84,6 +84,7 @@ pub struct ClusterSpec {
     pub endpoint: Endpoint,
     pub hosts: Hosts,
     pub network: Network,
+    pub pod_network: PodNetwork,
     /// Flags without the leading dashes; they win over the renderer's own.
     pub etcd_flags: BTreeMap<String, String>,
     pub api_server_flags: BTreeMap<String, String>,
@@ -134,8 +135,8 @@ pub enum PodNetwork {
     /// A bridge per node and a route per other node: nodes must reach each other without a router between them.
     #[default]
     Routed,
-    /// Something that is installed into the cluster, such as Calico.
-    External,
+    /// An add-on that is installed into the cluster, such as Calico: nothing of ours does it.
+    None,
 }
 
 /// The mode of kube-proxy.
@@ -145,6 +146,8 @@ pub enum ProxyMode {
     Nftables,
     Iptables,
     Ipvs,
+    /// No kube-proxy: something else serves services, such as Cilium.
+    None,
 }
 
 /// keepalived and nginx on a group of hosts.

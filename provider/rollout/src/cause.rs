@@ -23,6 +23,8 @@ pub enum Cause {
     CertificateExpired,
     /// A kubelet of another minor version.
     OtherMinor(Instead),
+    /// A node on which another network than the declared one connects pods.
+    OtherPodNetwork,
 }
 
 impl fmt::Display for Cause {
@@ -36,6 +38,7 @@ impl fmt::Display for Cause {
             Cause::Down(active_state) => f.write_str(active_state),
             Cause::NotRegistered => f.write_str("its node is not registered"),
             Cause::OtherMinor(version) => write!(f, "kubelet {version}"),
+            Cause::OtherPodNetwork => f.write_str("another pod network"),
             Cause::CertificateExpired => f.write_str("its client certificate has expired"),
         }
     }

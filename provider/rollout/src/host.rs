@@ -3,7 +3,7 @@
 use crate::{Cause, EtcdData, Gate, History, Membership, NodeFacts, Step};
 use bundle::{
     Bundle, Difference, Digest, Disruption, Health, HostName, HostPath, Item, Manifest, Observed, ObservedUnit, OnChange, Unit,
-    UnitName, UnitTraits, differences,
+    UnitName, UnitTraits, What, differences,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -108,7 +108,10 @@ impl HostState {
     pub(crate) fn work(&self) -> Option<Work<'_>> {
         let (manifest, observed) = (self.desired.as_ref()?, self.observed.as_ref()?);
         let is_unit = |difference: &Difference| matches!(difference.item, Item::Unit(_));
-        let pushes: Vec<Difference> = differences(manifest, observed).into_iter().filter(|d| !is_unit(d)).collect();
+        let mut pushes: Vec<Difference> = differences(manifest, observed).into_iter().filter(|d| !is_unit(d)).collect();
+        pushes.extend(
+            self.retired(manifest).map(|unit| Difference { item: Item::Unit(unit.clone()), what: What::NoLongerDeclared }),
+        );
         let changed: BTreeSet<&HostPath> = pushes.iter().filter_map(|d| d.item.path()).collect();
         let mut needs: BTreeMap<UnitName, Need> = manifest
             .units
@@ -129,6 +132,12 @@ impl HostState {
         };
         let unread = self.units.keys().filter(reads_by_itself).cloned().collect();
         Some(Work { host: self, pushes, needs, unread })
+    }
+
+    /// Units that are declared no more, until nothing of them is left. What is written takes their place.
+    fn retired<'a>(&'a self, manifest: &'a Manifest) -> impl Iterator<Item = &'a UnitName> {
+        let recorded = self.observed.iter().flat_map(|observed| &observed.recorded);
+        recorded.filter(|unit| !manifest.units.contains_key(*unit))
     }
 
     /// What of the files that the unit reads changes, and what each change needs.
@@ -249,9 +258,14 @@ impl Work<'_> {
         self.needs.iter().any(|(unit, need)| need.action == Action::Restart && !need.is_down && matters(unit))
     }
 
-    /// Something that runs is not what it should be.
+    /// Something that runs is not what it should be, or should not run.
     pub fn is_stale(&self) -> bool {
-        self.needs.values().any(|need| need.action != Action::Start && !need.is_down)
+        self.retires() || self.needs.values().any(|need| need.action != Action::Start && !need.is_down)
+    }
+
+    /// A unit goes.
+    pub fn retires(&self) -> bool {
+        self.pushes.iter().any(Difference::retires_a_unit)
     }
 
     /// Something that was started here was not seen healthy: it has no stamp.
@@ -269,6 +283,13 @@ impl Work<'_> {
     pub fn first_down_tier(&self) -> Option<usize> {
         let is_down = |unit: &UnitName| self.needs.get(unit).is_some_and(|need| need.is_down) || self.host.has_expired(unit);
         self.host.tiers.iter().position(|tier| tier.iter().any(is_down))
+    }
+
+    /// Something that was there is down. What is new there has taken nothing away yet.
+    pub fn is_partly_down(&self) -> bool {
+        let was_there = |unit: &UnitName| self.host.observed.as_ref().is_some_and(|observed| observed.recorded.contains(unit));
+        let is_down = |unit: &UnitName| self.needs.get(unit).is_some_and(|need| need.is_down) && was_there(unit);
+        self.host.units.keys().any(|unit| is_down(unit) || self.host.has_expired(unit))
     }
 
     /// The step that writes what differs, if anything does.

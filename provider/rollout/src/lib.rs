@@ -12,6 +12,7 @@ mod proof;
 mod refusal;
 mod run;
 mod step;
+mod wording;
 
 pub use bundle::Disruption;
 pub use cause::Cause;

@@ -12,6 +12,8 @@ pub struct NodeFacts {
     pub cordoned_by: Option<CordonedBy>,
     /// Its kubelet runs, and is of another minor version than the declared one.
     pub other_minor: Option<Instead>,
+    /// Its pods are connected by another network than the declared one.
+    pub other_network: bool,
     /// The certificate with which its kubelet identifies itself is no longer valid.
     pub has_expired: bool,
     /// What of its labels, annotations and taints is not as declared. Of a node that is not registered: what its kubelet will not
@@ -59,10 +61,13 @@ impl HostState {
     }
 
     /// Its pods move elsewhere before a kubelet of another minor version takes over:
-    /// <https://kubernetes.io/releases/version-skew-policy/#kubelet-1>. A kubelet that does not serve ends no pod, however it is asked to.
+    /// <https://kubernetes.io/releases/version-skew-policy/#kubelet-1>; and before another network connects pods, for those that run keep theirs.
+    /// A kubelet that does not serve ends no pod, however it is asked to.
     pub(crate) fn why_drained(&self) -> Option<Cause> {
-        let kubelet_runs = || self.units_with(Health::Node).any(|kubelet| self.runs(kubelet));
-        let other_minor = self.node.other_minor.as_ref().filter(|_| !self.has_node_down() && kubelet_runs());
-        other_minor.cloned().map(Cause::OtherMinor)
+        if self.has_node_down() || !self.units_with(Health::Node).any(|kubelet| self.runs(kubelet)) {
+            return None;
+        }
+        let other_network = self.node.other_network.then_some(Cause::OtherPodNetwork);
+        other_network.or_else(|| self.node.other_minor.clone().map(Cause::OtherMinor))
     }
 }

@@ -1,8 +1,8 @@
 //! Worker nodes. New ones join many at a time; what runs on nodes that are there changes a few at a time, fewer where others are down
-//! already; nodes that leave are drained first, and so are those whose kubelet becomes another minor version.
+//! already; nodes that leave are drained first, and so are those whose kubelet becomes another minor version or whose pods get another network.
 
 use crate::host::{Work, pushes, stage, stop};
-use crate::{CordonedBy, Gate, HostState, NodeStatus, Refusal, Step};
+use crate::{Cause, CordonedBy, Gate, HostState, NodeStatus, Refusal, Step};
 use bundle::{Health, HostName};
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ pub fn plan(hosts: &[HostState], bounds: Bounds) -> Result<Vec<Step>, Refusal> {
     for group in joining.chunks(bounds.joining.max(1)) {
         steps.extend(join(group));
     }
-    let is_drained = |work: &&Work| work.host.why_drained().is_some();
+    let is_drained = |work: &&Work| why_drained(work).is_some();
     steps.extend(cordon(&leaving).filter(|_| leaving.len() > 1 || stale.iter().any(is_drained)));
     steps.extend(roll(stale, &Turns::of(hosts, &works, bounds.max_unavailable.max(1))));
     for group in leaving.chunks(bounds.max_unavailable.max(1)) {
@@ -100,7 +100,7 @@ impl Turns {
 /// last roll stopped: it must not go on to another. Then nodes that are not Ready; then those that get no new pods. A node that serves has
 /// its turn only while few enough others are down.
 fn roll(mut works: Vec<&Work>, turns: &Turns) -> Vec<Step> {
-    let is_partly_down = |work: &Work| work.first_down_tier().is_some();
+    let is_partly_down = |work: &Work| work.is_partly_down();
     let serves = |work: &Work| !work.host.has_node_down() && !is_partly_down(work);
     works.sort_by_key(|work| (!is_partly_down(work), !is_left_behind(work), serves(work), work.host.node.cordoned_by.is_none()));
     let mut steps = Vec::new();
@@ -118,18 +118,23 @@ fn roll(mut works: Vec<&Work>, turns: &Turns) -> Vec<Step> {
 /// the node again when it is Ready. `gate` is passed before anything is done to them, and again before they restart, for writing may take a
 /// quarter of an hour, in which others may go down; nodes that are drained by then are missed already, and come back by going on.
 fn turn(works: &[&Work], gate: Option<Step>) -> Vec<Step> {
-    let drain = |work: &&Work| Some(Step::Drain { host: work.name(), because: Some(work.host.why_drained()?) });
+    let drain = |work: &&Work| Some(Step::Drain { host: work.name(), because: Some(why_drained(work)?) });
     let drains = Step::parallel(works.iter().filter_map(drain).collect());
     let writes = pushes(works);
-    let is_asked_again = writes.is_some() && works.iter().any(|work| work.host.why_drained().is_none());
+    let is_asked_again = writes.is_some() && works.iter().any(|work| why_drained(work).is_none());
     let mut steps: Vec<Step> = gate.iter().cloned().chain(drains).chain(writes).collect();
     steps.extend(gate.filter(|_| is_asked_again));
     steps.extend(staged(works));
-    steps.extend(ready(works.iter().filter(|work| !work.needs.is_empty())));
+    steps.extend(ready(works.iter().filter(|work| !work.needs.is_empty() || work.retires())));
     steps.extend(amended_once_registered(works));
-    let hosts = works.iter().map(|work| work.host);
-    steps.extend(uncordoned(hosts.filter(|host| is_left_cordoned(host) || is_cordoned_by_its_drain(host))));
+    let is_cordoned = |work: &&&Work| is_left_cordoned(work.host) || is_cordoned_by_its_drain(work);
+    steps.extend(uncordoned(works.iter().filter(is_cordoned).map(|work| work.host)));
     steps
+}
+
+/// A node on which nothing restarts keeps its pods: an apply that was cut off has done what its drain was for.
+fn why_drained(work: &Work) -> Option<Cause> {
+    work.host.why_drained().filter(|_| work.is_stale())
 }
 
 fn uncordoned<'a>(hosts: impl Iterator<Item = &'a HostState>) -> Option<Step> {
@@ -141,8 +146,8 @@ fn is_left_cordoned(host: &HostState) -> bool {
     !host.leaves() && host.node.cordoned_by == Some(CordonedBy::Provider)
 }
 
-fn is_cordoned_by_its_drain(host: &HostState) -> bool {
-    host.why_drained().is_some() && host.node.cordoned_by.is_none()
+fn is_cordoned_by_its_drain(work: &Work) -> bool {
+    why_drained(work).is_some() && work.host.node.cordoned_by.is_none()
 }
 
 /// Something that was started here was not seen healthy, whether it still runs or not.

@@ -203,7 +203,7 @@ impl Host for FakeHost {
         .await
     }
 
-    async fn prune(&self, owner: &Incarnation, keep: &Manifest, _progress: &Progress) -> Result<(), MachineError> {
+    async fn prune(&self, owner: &Incarnation, keep: &Bundle, _progress: &Progress) -> Result<(), MachineError> {
         self.refuse_other(owner)?;
         self.mutate("prune", |host, extent| {
             push::prune(host, &owner.name, keep, extent);
@@ -297,7 +297,7 @@ impl Host for FakeHost {
 fn observe(host: &HostMemory, owner: &Owner, manifest: &Manifest) -> Observed {
     let nothing = super::memory::Record::default();
     let record = host.records.get(owner).unwrap_or(&nothing);
-    let mut observed = Observed::default();
+    let mut observed = Observed { recorded: record.units.keys().cloned().collect(), ..Observed::default() };
     for path in manifest.files.keys() {
         if let Some(file) = host.files.get(path) {
             let found = ObservedFile { mode: file.mode, owner: file.owner.clone(), sha256: Digest::of(&file.content) };

@@ -39,6 +39,8 @@ pub struct Memory {
     pub vrrp: Vrrp,
     /// Looks at hosts count as calls, so that the user can stop at one.
     pub counts_looks: bool,
+    /// Nothing connects the pods of any node.
+    pub lacks_pod_network: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -83,6 +85,8 @@ pub struct HostMemory {
     pub modules: BTreeSet<String>,
     pub sysctls: BTreeMap<Sysctl, String>,
     pub records: BTreeMap<Owner, Record>,
+    /// What was undone there for units that went.
+    pub retired: BTreeSet<&'static str>,
 }
 
 #[derive(Clone, Default)]
@@ -161,6 +165,8 @@ pub struct Node {
     pub addresses: BTreeSet<IpAddr>,
     /// It is not Ready, whatever its kubelet does.
     pub is_sick: bool,
+    /// Something connects its pods where nothing does in general.
+    pub has_network: bool,
     /// Of its kubelet, by `Memory::now`.
     pub heartbeat: i64,
     /// Whether it has a pod that a disruption budget keeps there.
@@ -200,6 +206,7 @@ impl Default for HostMemory {
             modules: BTreeSet::new(),
             sysctls: BTreeMap::new(),
             records: BTreeMap::new(),
+            retired: BTreeSet::new(),
         }
     }
 }

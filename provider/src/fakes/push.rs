@@ -168,12 +168,18 @@ pub(super) fn take_over(host: &mut HostMemory, owner: &Incarnation) {
 }
 
 /// Takes away what the record names and `keep` does not.
-pub(super) fn prune(host: &mut HostMemory, owner: &Owner, keep: &Manifest, extent: Extent) {
+pub(super) fn prune(host: &mut HostMemory, owner: &Owner, keep: &Bundle, extent: Extent) {
+    let (retired, keep) = (&keep.retired, keep.manifest());
     let Some(record) = host.records.get(owner).cloned() else { return };
     let units: Vec<UnitName> = record.units.keys().filter(|unit| !keep.units.contains_key(unit)).cloned().collect();
     let is_kept = |path: &&HostPath| keep.files.contains_key(path) || keep.binaries.contains_key(path);
     let files: Vec<HostPath> = record.files.iter().filter(|path| !is_kept(path)).cloned().collect();
     stop_for_good(host, &units);
+    let retires = |of: &str| retired.get(of).is_some_and(|unit| record.units.contains_key(unit));
+    record.cleanup.iter().filter(|(of, _)| retires(of)).for_each(|(of, command)| {
+        host.retired.insert(of);
+        clean_up(host, command);
+    });
     delete(host, owner, &files[..extent.of(files.len())]);
     if extent == Extent::Half {
         return;

@@ -200,9 +200,10 @@ pub(super) fn report(memory: &Memory, node: &str) -> Option<NodeReport> {
     let heartbeat = known.heartbeat * 1_000_000;
     let host = memory.hosts.iter().find(|(name, _)| name.as_str() == node).map(|(_, host)| host);
     let is_ready = !known.is_sick && host.is_some_and(|host| runs_pods(host) && !has_expired(host, memory.now()));
-    let not_ready = (!is_ready).then(|| "NotReady".to_string());
+    let lacks_network = is_ready && memory.lacks_pod_network && !known.has_network;
+    let not_ready = (!is_ready || lacks_network).then(|| "NotReady".to_string());
     let kubelet_version = known.kubelet_version.clone();
-    Some(NodeReport { not_ready, reported: Some(heartbeat), renewed: Some(heartbeat), kubelet_version })
+    Some(NodeReport { not_ready, lacks_network, reported: Some(heartbeat), renewed: Some(heartbeat), kubelet_version })
 }
 
 fn runs_pods(host: &HostMemory) -> bool {

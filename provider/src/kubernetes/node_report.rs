@@ -8,6 +8,8 @@ use k8s_openapi::api::core::v1::Node;
 pub struct NodeReport {
     /// Why it is not Ready; `None` when it is.
     pub not_ready: Option<String>,
+    /// That nothing connects its pods is the only reason.
+    pub lacks_network: bool,
     /// When its kubelet computed the Ready condition that was reported last. The API has whole seconds: the kubelet said so at this time or less
     /// than a second later. `None` before the first report.
     pub reported: Option<i64>,
@@ -34,8 +36,11 @@ impl NodeReport {
             Some(ready) if ready.status != "True" => Some(ready.message.clone().unwrap_or_else(|| "NotReady".into())),
             Some(_) => None,
         };
+        // Source: `networkErrors` in pkg/kubelet/runtime.go and `ReadyCondition` in pkg/kubelet/nodestatus/setters.go; several reasons stand in brackets.
+        let is_of_network = |reason: &String| reason.starts_with("container runtime network not ready:");
         let renewed = lease.and_then(|lease| lease.spec.as_ref()?.renew_time.as_ref());
         NodeReport {
+            lacks_network: not_ready.as_ref().is_some_and(is_of_network),
             not_ready,
             reported: ready.and_then(|ready| ready.last_heartbeat_time.as_ref()).map(|at| at.0.as_microsecond()),
             renewed: renewed.map(|at| at.0.as_microsecond()),

@@ -48,6 +48,9 @@ pub(super) fn as_version_0(stage: &Stage, state: &Value) -> Json {
             network.insert(name.into(), Json::Null);
         }
     }
+    for of in ["network", "join", "cluster"] {
+        json.get_mut(of).and_then(Json::as_object_mut).map(|network| network.remove("pod_network"));
+    }
     json.as_object_mut().unwrap().remove("host_contents");
     json
 }

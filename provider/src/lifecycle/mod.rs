@@ -32,6 +32,7 @@ mod own_objects;
 mod own_settings;
 mod ownership;
 mod plans;
+mod pod_networks;
 mod promises;
 mod replacements;
 mod repointed;

@@ -211,3 +211,57 @@ async fn a_cluster_of_an_earlier_version_gets_the_role_as_drift() {
     assert_eq!((applied.errors, stage.starts()), (vec![], vec![]));
     assert!(stage.node_object("cp-1").labels.contains_key(ROLE));
 }
+
+#[tokio::test]
+async fn a_provider_id_that_was_not_set_can_be_corrected() {
+    let id = |id: &str| [("worker-1", "provider_id", Value::from(id))];
+    let (mut stage, state, _) = created(&[], &[]).await;
+    let mistyped = with(&stage, &[], &id("aws:///us-east-1a/i-10"));
+    let (_, failed) = stage.fail_at(AMEND, &state, &mistyped).await;
+    let right = with(&stage, &[], &id("aws:///us-east-1a/i-01"));
+    let applied = stage.attempt(&failed.state, &right).await;
+    assert_eq!(applied.errors, Vec::<String>::new());
+    assert_eq!(stage.node_object("worker-1").provider_id.as_deref(), Some("aws:///us-east-1a/i-01"));
+    stage.settled(&applied.state, &right, "with the right id").await;
+
+    // A controller has set another one than the state says: it can be declared, or no longer be.
+    stage.change_node("worker-1", |node| node.object.provider_id = Some("aws:///us-east-1a/i-77".into()));
+    let refreshed = stage.engine.refresh(NODES, &applied.state).await.state;
+    assert!(stage.engine.try_plan(NODES, &refreshed, &right).await.is_err());
+    let found = with(&stage, &[], &id("aws:///us-east-1a/i-77"));
+    let none = with(&stage, &[], &[]);
+    let (world, left) = (stage.world.memory(), refreshed.clone());
+    for config in [found, none] {
+        stage.world.restore(&world);
+        let applied = stage.attempt(&left, &config).await;
+        assert_eq!(applied.errors, Vec::<String>::new());
+        stage.settled(&applied.state, &config, "with the id that it has").await;
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_left_the_control_plane_loses_its_role_also_after_an_apply_that_failed() {
+    let (mut stage, state, _) = created(&[], &[]).await;
+    assert!(stage.node_object("cp-1").labels.contains_key(ROLE));
+    let mut join = stage.config.get("cluster").clone();
+    let members = join.get("control_plane").as_list().unwrap().iter();
+    let others = members.filter(|host| host.get("name").as_str() != Some("cp-1")).cloned().collect();
+    join.set("control_plane", Value::List(others));
+    let config = with(&stage, &[("cluster", join)], &[]);
+    let (_, failed) = stage.fail_at("cluster: amend cp-1", &state, &config).await;
+    let applied = stage.attempt(&failed.state, &config).await;
+    assert_eq!(applied.errors, Vec::<String>::new());
+    assert!(!stage.node_object("cp-1").labels.contains_key(ROLE));
+    stage.settled(&applied.state, &config, "without the role").await;
+}
+
+/// What is not known of one annotation hides no drain of an upgrade.
+#[tokio::test]
+async fn a_plan_with_an_unknown_annotation_says_what_else_it_knows() {
+    let (mut stage, state, _) = created(&[], &[]).await;
+    stage.change_node("worker-1", |node| node.kubelet_version = Some("v1.35.4".into()));
+    let refreshed = stage.engine.refresh(NODES, &state).await.state;
+    let config = with(&stage, &[("annotations", Value::object([("node.example/rack", Value::Unknown)]))], &[]);
+    let plan = stage.engine.plan(NODES, &refreshed, &config).await;
+    assert!(plan.warnings.iter().any(|said| said.contains("worker-1") && said.contains("drain")), "{:?}", plan.warnings);
+}

@@ -39,4 +39,5 @@ done
     done
   fi
 }
+if [ -d "$record/units" ]; then find "$record/units" -mindepth 1 -maxdepth 1 -type f -printf 'recorded %f\n'; fi
 echo end

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154 # variables of common.sh
-# remove.sh OWNER HOST UID HOLDER all|rest: standard input holds `unit NAME`, `file PATH SHA256`, `binary PATH`, `sysctl KEY`, at last `end`.
+# remove.sh OWNER HOST UID HOLDER all|rest: standard input holds `unit NAME`, `file PATH SHA256`, `binary PATH`, `sysctl KEY`, of rest `cleanup OF
+# UNIT`, at last `end`.
 # all: takes away what the record names, and what only standard input names if it is unchanged; then the record itself.
 # rest: takes away what the record names and standard input does not.
 read_list
@@ -77,14 +78,34 @@ stop_units() {
 
 # Not while they do it for another owner, which takes what its components did away when it goes.
 clean_up() {
+  retired=$(list_retired)
+  list_cleanup >"$work"
+  [ -s "$work" ] || return 0
   other=$(other_of_kind)
   if [ -n "$other" ]; then
     progress "what components did to the kernel stays: $other has this host too"
     return
   fi
+  while IFS= read -r file; do
+    if [ "$mode" = all ]; then
+      sh "$file" </dev/null >"$record/said" 2>&1 || progress "a cleanup command ended with status $?: $(tail -n 1 "$record/said")"
+    elif ! K8S_HARDWAY_RETIRING=yes sh "$file" </dev/null >"$record/said" 2>&1; then
+      problem "${file##*/}" "$(tail -n 1 "$record/said")"
+    fi
+  done <"$work"
+}
+
+# Of rest, those of units that go. The record names these until everything of them is gone.
+list_cleanup() {
   for file in "$record"/cleanup/*; do
-    [ -f "$file" ] || continue
-    sh "$file" </dev/null >"$record/said" 2>&1 || progress "a cleanup command ended with status $?: $(tail -n 1 "$record/said")"
+    of=${file##*/}
+    if [ -f "$file" ] && { [ "$mode" = all ] || contains "$retired" "${of#???-}"; }; then printf '%s\n' "$file"; fi
+  done
+}
+
+list_retired() {
+  sed -n 's/^cleanup //p' "$named" | while read -r of unit; do
+    if [ -e "$record/units/$unit" ]; then printf '%s\n' "$of"; fi
   done
 }
 
@@ -331,7 +352,7 @@ list_files | sort -u >"$work"
 refuse_unknown
 stop_units
 [ -z "$units" ] || rest_units=$units
-[ "$mode" != all ] || clean_up
+clean_up
 list_files | sort -u >"$work"
 remove_files
 restore_sysctls

@@ -78,7 +78,7 @@ async fn also_when_the_first_one_declares_it_no_more() {
     let mut less = bundle.clone();
     less.files.remove(&host.host_path("etc/there-before.conf"));
     less.files.remove(&host.host_path("etc/link"));
-    machine.prune(&one, &less.manifest(), &quiet).await.unwrap();
+    machine.prune(&one, &less, &quiet).await.unwrap();
     assert_eq!(host.text("etc/there-before.conf"), "ours");
     machine.remove(&one, &less.manifest(), &quiet).await.unwrap();
     machine.remove(&two, &bundle.manifest(), &quiet).await.unwrap();
@@ -119,7 +119,7 @@ async fn a_backup_of_an_earlier_time_is_not_put_back() {
     less.files.remove(&host.host_path("etc/new"));
     host.write("etc/new", "foreign");
     apply(&machine, &owner, &bundle).await;
-    machine.prune(&owner, &less.manifest(), &quiet).await.unwrap();
+    machine.prune(&owner, &less, &quiet).await.unwrap();
     assert_eq!(host.text("etc/new"), "foreign");
     fs::remove_file(host.path("etc/new")).unwrap();
     apply(&machine, &owner, &bundle).await;

@@ -33,7 +33,7 @@ async fn every_script_of_an_owner_refuses_the_machine_of_another_host() {
     is_other(h2.note_stamps(&owner, &stamps).await, "note");
     is_other(h2.withdraw_stamps(&owner, &units).await, "withdraw");
     is_other(h2.stop(&owner, &units).await, "stop");
-    is_other(h2.prune(&owner, &manifest, &quiet).await, "prune");
+    is_other(h2.prune(&owner, &bundle, &quiet).await, "prune");
     is_other(h2.remove(&owner, &manifest, &quiet).await, "remove");
     assert_eq!((host.tree(), host.systemctl_calls()), (before, calls));
 }

@@ -41,7 +41,7 @@ async fn every_script_of_an_owner_refuses_the_record_of_another_life() {
         is_other(machine.note_stamps(&other, &stamps).await, &there.uid, "note");
         is_other(machine.withdraw_stamps(&other, &units).await, &there.uid, "withdraw");
         is_other(machine.stop(&other, &units).await, &there.uid, "stop");
-        is_other(machine.prune(&other, &manifest, &quiet).await, &there.uid, "prune");
+        is_other(machine.prune(&other, &bundle, &quiet).await, &there.uid, "prune");
         is_other(machine.remove(&other, &manifest, &quiet).await, &there.uid, "remove");
         assert_eq!((host.tree(), host.systemctl_calls()), (before, calls));
         machine.remove(&there, &manifest, &quiet).await.unwrap();

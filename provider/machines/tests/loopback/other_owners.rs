@@ -26,7 +26,7 @@ async fn so_do_a_prune_and_a_removal_by_the_record() {
     let mut rest = bundle(&host);
     rest.units.clear();
     rest.files.clear();
-    machine.prune(&owner(), &rest.manifest(), &quiet).await.unwrap();
+    machine.prune(&owner(), &rest, &quiet).await.unwrap();
     assert!(!host.path("state/k8s_test.loopback/units/a.service").exists(), "it is declared no more");
     apply(&machine, &owner(), &bundle(&host)).await;
     machine.remove(&owner(), &bundle(&host).manifest(), &quiet).await.unwrap();

@@ -4,6 +4,7 @@ use crate::host::{Host, apply, owner, quiet, run, unit_that_reads};
 use crate::pushing::Mount;
 use bundle::{Bundle, Digest, Directory, File, UnitName, differences};
 use machines::MachineError;
+use std::collections::BTreeSet;
 use std::fs;
 
 fn everything(host: &Host) -> Bundle {
@@ -111,6 +112,30 @@ async fn what_cannot_be_removed_is_named_and_the_record_kept() {
     assert_eq!(host.tree(), ["cleaned", "etc", "etc/there-before.conf"]);
 }
 
+/// The record names the unit until everything of it is gone, so that the next prune goes on.
+#[tokio::test]
+async fn what_a_unit_did_is_undone_once_it_goes_and_never_again() {
+    let host = Host::start();
+    let (machine, mut bundle) = pushed(&host).await;
+    let unit = UnitName::literal("a.service");
+    bundle.units.clear();
+    bundle.files.remove(&host.host_path("fake/etc/a.service"));
+    bundle.retired.insert("words", unit.clone());
+    let recorded = async || machine.read(&owner(), &bundle.manifest()).await.unwrap().recorded;
+    assert_eq!(recorded().await, BTreeSet::from([unit]));
+    fs::create_dir(host.path("cleaned")).unwrap();
+    let error = machine.prune(&owner(), &bundle, &quiet).await.unwrap_err();
+    assert!(matches!(&error, MachineError::Remove { object, .. } if object.ends_with("-words")), "{error}");
+    assert_eq!(recorded().await.len(), 1);
+    fs::remove_dir(host.path("cleaned")).unwrap();
+    machine.prune(&owner(), &bundle, &quiet).await.unwrap();
+    assert_eq!(host.text("cleaned"), "it's clean\n");
+    assert_eq!(recorded().await.len(), 0);
+    fs::remove_file(host.path("cleaned")).unwrap();
+    machine.prune(&owner(), &bundle, &quiet).await.unwrap();
+    assert!(!host.path("cleaned").exists());
+}
+
 #[tokio::test]
 async fn prune_takes_away_what_is_declared_no_more_and_nothing_else() {
     let host = Host::start();
@@ -118,15 +143,15 @@ async fn prune_takes_away_what_is_declared_no_more_and_nothing_else() {
     bundle.files.remove(&host.host_path("etc/there-before.conf"));
     bundle.files.remove(&host.host_path("fake/etc/a.service"));
     bundle.units.clear();
-    machine.prune(&owner(), &bundle.manifest(), &quiet).await.unwrap();
-    machine.prune(&owner(), &bundle.manifest(), &quiet).await.unwrap();
+    machine.prune(&owner(), &bundle, &quiet).await.unwrap();
+    machine.prune(&owner(), &bundle, &quiet).await.unwrap();
     assert_eq!(host.text("etc/there-before.conf"), "foreign");
     assert!(
         !host.path("fake/etc/a.service").exists() && host.path("data/etcd/member/wal").exists() && !host.path("cleaned").exists()
     );
     assert!(host.systemctl_calls().contains(&"stop -- a.service".to_string()));
     let observed = machine.read(&owner(), &bundle.manifest()).await.unwrap();
-    assert_eq!(differences(&bundle.manifest(), &observed), []);
+    assert_eq!((differences(&bundle.manifest(), &observed), observed.recorded.len()), (vec![], 0));
     // Declared again, the file that was there before is kept again.
     host.write("etc/there-before.conf", "foreign and newer");
     apply(&machine, &owner(), &everything(&host)).await;

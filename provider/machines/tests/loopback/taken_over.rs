@@ -42,7 +42,7 @@ async fn every_script_for_a_holder_that_was_superseded_is_refused() {
         is_refused(machine.note_stamps(&old, &stamps).await, "note");
         is_refused(machine.withdraw_stamps(&old, &units).await, "withdraw");
         is_refused(machine.stop(&old, &units).await, "stop");
-        is_refused(machine.prune(&old, &manifest, &quiet).await, "prune");
+        is_refused(machine.prune(&old, &bundle, &quiet).await, "prune");
         is_refused(machine.remove(&old, &manifest, &quiet).await, "remove");
         assert_eq!((host.tree(), host.systemctl_calls()), (before, calls));
         machine.take_over(&new).await.unwrap();

@@ -17,7 +17,7 @@ mod pod_shares;
 mod script_unit;
 
 use crate::component::{API_SERVER, Component, reached_locally};
-use crate::spec::{ClusterSpec, Host, RenderError};
+use crate::spec::{ClusterSpec, Host, PodNetwork, RenderError};
 use crate::systemd::Flags;
 use bundle::{Binary, Bundle, HostName, HostPath};
 use credentials::Credentials;
@@ -105,8 +105,13 @@ pub fn render(
     kube_controller_manager::render(&context, &mut bundle)?;
     kube_scheduler::render(&context, &mut bundle)?;
     csr_approver::render(&context, &mut bundle)?;
-    pod_routes::render(&context, &mut bundle);
-    pod_shares::render(&context, &mut bundle)?;
+    match spec.pod_network {
+        PodNetwork::Routed => {
+            pod_routes::render(&context, &mut bundle);
+            pod_shares::render(&context, &mut bundle)?;
+        }
+        PodNetwork::None => pod_routes::retire(&mut bundle),
+    }
     files::add_client_kubeconfigs(&context, &mut bundle)?;
     bundle.needs.tunnel = tls_address(&context.local_server());
     (bundle.needs.processors, bundle.needs.memory_bytes) = (PROCESSORS, MEMORY_BYTES);

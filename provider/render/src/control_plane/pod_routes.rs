@@ -41,6 +41,18 @@ WantedBy=multi-user.target
     );
     let reads = [SCRIPT_PATH, FUNCTIONS_PATH, KUBECTL, KUBE_PROXY_KUBECONFIG].map(HostPath::literal);
     POD_ROUTES.add(bundle, unit_file, reads);
-    bundle.clean_up("pod-routes", flush_routes(&POD_NETWORK) + "; true");
+    clean_up(bundle);
     bundle.packages.insert("ip".into(), "iproute2".into());
+}
+
+const CLEANUP: &str = "pod-routes";
+
+fn clean_up(bundle: &mut Bundle) {
+    bundle.clean_up(CLEANUP, flush_routes(&POD_NETWORK) + "; true");
+}
+
+/// Where something in the cluster connects pods, those that are there go.
+pub(super) fn retire(bundle: &mut Bundle) {
+    clean_up(bundle);
+    bundle.retired.insert(CLEANUP, POD_ROUTES.unit());
 }

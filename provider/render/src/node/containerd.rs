@@ -3,21 +3,35 @@
 use super::{Context, add_file};
 use crate::catalogue;
 use crate::component::CONTAINERD;
-use crate::spec::RenderError;
-use bundle::{Bundle, Check, Directory, File, HostPath};
+use crate::spec::{PodNetwork, RenderError};
+use bundle::{Binary, Bundle, Check, Directory, File, HostPath};
 use std::collections::BTreeMap;
 
 const CONFIGURATION: &str = "/etc/containerd/config.toml";
 const REGISTRIES: &str = "/etc/containerd/certs.d";
+const PLUGINS: &str = "/opt/cni/bin";
+/// Where an add-on connects pods, the other folder is the add-on's, which writes plugins of the same names there.
+const OWN_PLUGINS: &str = "/usr/local/lib/k8s-hardway/cni";
 const RUNC: &str = "/usr/local/sbin/runc";
 /// containerd's default.
 pub(super) const SOCKET: &str = "/run/containerd/containerd.sock";
+
+/// Where each program is installed.
+pub(super) fn place(binaries: &BTreeMap<HostPath, Binary>, pod_network: PodNetwork) -> BTreeMap<HostPath, Binary> {
+    let place = |path: &HostPath| match path.as_str().strip_prefix(PLUGINS) {
+        Some(name) if pod_network == PodNetwork::None => {
+            HostPath::parse(format!("{OWN_PLUGINS}{name}")).unwrap_or_else(|_| path.clone())
+        }
+        _ => path.clone(),
+    };
+    binaries.iter().map(|(path, binary)| (place(path), binary.clone())).collect()
+}
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
     let release = catalogue::release(&context.spec.kubernetes_version)?;
     let mut reads: Vec<HostPath> =
         [CONTAINERD.program, "/usr/local/bin/containerd-shim-runc-v2", RUNC].map(HostPath::literal).into();
-    reads.push(add_file(bundle, CONFIGURATION, File::public(configuration(&release.pause_image))));
+    reads.push(add_file(bundle, CONFIGURATION, File::public(configuration(&release.pause_image, context.spec.pod_network))));
     // Looked up at each pull: a change of a mirror restarts nothing.
     for (registry, text) in registry_files(&context.spec.registry_mirrors) {
         let path = HostPath::parse(format!("{REGISTRIES}/{registry}/hosts.toml"))?;
@@ -30,7 +44,11 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
     Ok(())
 }
 
-fn configuration(pause_image: &str) -> String {
+fn configuration(pause_image: &str, pod_network: PodNetwork) -> String {
+    let plugins = match pod_network {
+        PodNetwork::Routed => format!("'{PLUGINS}'"),
+        PodNetwork::None => format!("'{OWN_PLUGINS}', '{PLUGINS}'"),
+    };
     format!(
         "version = 3
 root = '/var/lib/containerd'
@@ -47,7 +65,7 @@ state = '/run/containerd'
   restrict_oom_score_adj = true
 
 [plugins.'io.containerd.cri.v1.runtime'.cni]
-  bin_dirs = ['/opt/cni/bin']
+  bin_dirs = [{plugins}]
   conf_dir = '/etc/cni/net.d'
 
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]

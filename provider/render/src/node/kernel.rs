@@ -17,7 +17,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
 
 fn modules(mode: ProxyMode) -> &'static [&'static str] {
     match mode {
-        ProxyMode::Nftables | ProxyMode::Iptables => &["br_netfilter", "overlay"],
+        ProxyMode::Nftables | ProxyMode::Iptables | ProxyMode::None => &["br_netfilter", "overlay"],
         ProxyMode::Ipvs => &["br_netfilter", "ip_vs", "ip_vs_rr", "ip_vs_sh", "ip_vs_wrr", "nf_conntrack", "overlay"],
     }
 }

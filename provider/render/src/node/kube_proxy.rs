@@ -29,6 +29,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
         ProxyMode::Nftables => &[("nft", "nftables")],
         ProxyMode::Iptables => &[("iptables", "iptables")],
         ProxyMode::Ipvs => &[("iptables", "iptables"), ("ipset", "ipset")],
+        ProxyMode::None => &[],
     };
     bundle.packages.extend(programs.iter().map(|(program, package)| (program.to_string(), package.to_string())));
 }
@@ -40,6 +41,7 @@ fn configuration(context: &Context) -> Value {
         ProxyMode::Nftables => "nftables",
         ProxyMode::Iptables => "iptables",
         ProxyMode::Ipvs => "ipvs",
+        ProxyMode::None => "",
     };
     let ours = json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",

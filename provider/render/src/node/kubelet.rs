@@ -7,7 +7,7 @@ use super::{
 };
 use crate::component::KUBELET;
 use crate::kubeconfig::{Identity, Kubeconfig, Trust, render_kubeconfig};
-use crate::spec::{NodeGroupSpec, ProxyMode};
+use crate::spec::{NodeGroupSpec, PodNetwork, ProxyMode};
 use crate::systemd::Flags;
 use crate::yaml::{merged, to_yaml};
 use bundle::{Bundle, Directory, File, HostPath};
@@ -57,7 +57,8 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     let flags = flags(context);
     let checks = (check_of(&configuration, &flags), KUBELET.check(&flags, &[ENVIRONMENT, REGISTRATION]));
     add_needs(context, &configuration, &flags, bundle);
-    KUBELET.add_with_checks(bundle, unit_file(&before_start, &flags.command_line(KUBELET.program)), reads, checks);
+    let unit_file = unit_file(spec.pod_network, &before_start, &flags.command_line(KUBELET.program));
+    KUBELET.add_with_checks(bundle, unit_file, reads, checks);
     bundle.packages.insert("mount".into(), "mount".into());
     bundle.data_directories.insert(HostPath::literal("/var/lib/kubelet"), Directory::data(0o750));
     for path in ["/var/log/pods", "/var/log/containers"] {
@@ -169,9 +170,11 @@ pub(super) fn without_identity(user: &Value) -> Value {
     user
 }
 
-fn unit_file(before_start: &str, command_line: &str) -> String {
+/// Whose network connects pods is said in it, so that a change restarts the kubelet: then its node is Ready by the new one.
+fn unit_file(pod_network: PodNetwork, before_start: &str, command_line: &str) -> String {
+    let network = if pod_network == PodNetwork::None { "# Something in the cluster connects pods.\n" } else { "" };
     format!(
-        "[Unit]
+        "{network}[Unit]
 Description=Kubernetes node agent
 Documentation=https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/
 After=network-online.target containerd.service

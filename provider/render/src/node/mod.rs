@@ -10,16 +10,16 @@ mod kube_proxy;
 mod kubelet;
 mod pod_network;
 
-use crate::component::{Component, reached_locally};
-use crate::spec::{Host, NodeGroupSpec, NodeSpec, PodNetwork, RenderError};
+use crate::component::{Component, KUBE_PROXY, reached_locally};
+use crate::spec::{Host, NodeGroupSpec, NodeSpec, PodNetwork, ProxyMode, RenderError};
 use bundle::{Binary, Bundle, File, HostName, HostPath, TaintKey};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 pub(crate) use cleanup::flush_routes;
 pub use kubelet::{BOOTSTRAP_KUBECONFIG, CLIENT_CERTIFICATE, KUBELET_KUBECONFIG, bootstrap_kubeconfig};
-pub use pod_network::{CNI_CONFIGURATION, KUBECTL};
-pub(crate) use pod_network::{FUNCTIONS as SHARES_FUNCTIONS, SCRIPT as POD_NETWORK_SCRIPT, shares};
+pub use pod_network::{CNI_CONFIGURATION, CNI_CONFIGURATIONS, KUBECTL, OWN_CNI_CONFIGURATIONS, RECONNECT_PODS, reconnect_pods};
+pub(crate) use pod_network::{FORMER_CNI_CONFIGURATION, FUNCTIONS as SHARES_FUNCTIONS, SCRIPT as POD_NETWORK_SCRIPT, shares};
 
 /// The authority of API server certificates: kubelet's kubeconfigs name this file, so that a rotation reaches them.
 const API_SERVER_AUTHORITY: &str = "/etc/kubernetes/node/apiserver-ca.crt";
@@ -35,14 +35,22 @@ const NODE_NAME: &str = "NODE_NAME";
 const NODE_ADDRESS: &str = "NODE_ADDRESS";
 const NODE_ADDRESSES: &str = "NODE_ADDRESSES";
 /// With what a kubelet registers its node. No unit reads it for its stamp: labels and taints of a node that is registered are the API
-/// server's to change, and a kubelet does not look at these again.
+/// server's to change, and a kubelet looks at no other of these again than region, zone and instance type
+/// (`updateDefaultLabels` in pkg/kubelet/kubelet_node_status.go).
 const REGISTRATION: &str = "/etc/kubernetes/node/registration.env";
 const NODE_LABELS: &str = "NODE_LABELS";
 const NODE_TAINTS: &str = "NODE_TAINTS";
 /// Only of a host that has one.
 const NODE_PROVIDER_ID: &str = "NODE_PROVIDER_ID";
-/// Domains of labels with a meaning in Kubernetes that no node may give itself.
-const SET_BY_ADMINISTRATORS: [&str; 2] = ["node-role.kubernetes.io", "node-restriction.kubernetes.io"];
+/// Labels of Kubernetes that a kubelet may give its node: those below these domains, and these.
+const KUBELETS_DOMAINS: [&str; 2] = ["kubelet.kubernetes.io", "node.kubernetes.io"];
+const KUBELETS_LABELS: [&str; 5] = [
+    "beta.kubernetes.io/instance-type",
+    "failure-domain.beta.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone",
+    "topology.kubernetes.io/region",
+    "topology.kubernetes.io/zone",
+];
 const LIBRARY: &str = "/usr/local/lib/k8s-hardway";
 
 /// Everything that one component's renderer may look at.
@@ -61,15 +69,21 @@ pub fn render(spec: &NodeGroupSpec, binaries: &BTreeMap<HostPath, Binary>, host:
     let unknown = || RenderError::UnknownHost(host.clone());
     let (address, node) = spec.hosts.get(host).zip(spec.nodes.get(host)).ok_or_else(unknown)?;
     let context = Context { spec, name: host, host: address, node };
-    let mut bundle = Bundle { binaries: binaries.clone(), ..Bundle::default() };
+    let mut bundle = Bundle { binaries: containerd::place(binaries, spec.pod_network), ..Bundle::default() };
     add_environment(&context, &mut bundle);
     add_registration(&context, &mut bundle);
     kernel::render(&context, &mut bundle);
     containerd::render(&context, &mut bundle)?;
     kubelet::render(&context, &mut bundle);
-    add_kube_proxy_kubeconfig(&context, &mut bundle);
-    kube_proxy::render(&context, &mut bundle);
-    if spec.pod_network == PodNetwork::Routed {
+    let is_routed = spec.pod_network == PodNetwork::Routed;
+    if spec.proxy_mode != ProxyMode::None || is_routed {
+        add_kube_proxy_kubeconfig(&context, &mut bundle);
+    }
+    match spec.proxy_mode {
+        ProxyMode::None => drop(bundle.binaries.remove(&HostPath::literal(KUBE_PROXY.program))),
+        _ => kube_proxy::render(&context, &mut bundle),
+    }
+    if is_routed {
         pod_network::render(&context, &mut bundle);
     }
     cleanup::render(&context, &mut bundle);
@@ -98,11 +112,13 @@ fn add_registration(context: &Context, bundle: &mut Bundle) {
     add_file(bundle, REGISTRATION, File::public(text));
 }
 
-/// Whether a kubelet may give its own node this label, of those that a node group takes: not a role, nor what is for administrators only
+/// Whether a kubelet takes this label for its own node, and may give it: of those of Kubernetes it takes few, and no role
 /// (`IsKubeletLabel` in k8s.io/kubelet/pkg/apis, `getForbiddenLabels` in plugin/pkg/admission/noderestriction).
 pub fn is_given_by_kubelet(label: &str) -> bool {
     let domain = label.split_once('/').map_or("", |(domain, _)| domain);
-    !SET_BY_ADMINISTRATORS.iter().any(|of| domain == *of || domain.strip_suffix(of).is_some_and(|rest| rest.ends_with('.')))
+    let is_below = |of: &str| domain == of || domain.strip_suffix(of).is_some_and(|rest| rest.ends_with('.'));
+    let is_of_kubernetes = ["kubernetes.io", "k8s.io"].into_iter().any(is_below);
+    !is_of_kubernetes || KUBELETS_DOMAINS.into_iter().any(is_below) || KUBELETS_LABELS.contains(&label)
 }
 
 /// Also the pod network's, which may read the published routes besides (`objects/rbac.rs`).

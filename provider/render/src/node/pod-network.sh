@@ -19,8 +19,12 @@ functions=$5
 nft_file=${6-}
 portmap_backend=${7-}
 state=$RUNTIME_DIRECTORY
-configuration=/etc/cni/net.d/10-k8s-hardway.conflist
+configuration=/etc/cni/net.d/00-k8s-hardway.conflist
+former=/etc/cni/net.d/10-k8s-hardway.conflist
+leaving=/etc/cni/net.d/.k8s-hardway.leaving
+leaving_bridge=cni0-leaves
 protocol=77 # marks our routes; see rtnetlink(7), rtm_protocol
+metric=7700 # earlier versions gave none: those routes go once the same ones are there with it
 
 # Reads what is published; prints "own CIDR" for this node and "CIDR via ADDRESS" for the others.
 # shellcheck disable=SC2016 # awk's variables, not the shell's
@@ -35,7 +39,7 @@ $1 == own { print "own " $2; next }
 changes='
 $0 == "---" { is_kernel = 1; next }
 !is_kernel { if ($2 == "via") { order[++count] = $0; gateway[$1] = $3 }; next }
-{ has[$1 " via " $3] = 1; if (!($1 in gateway)) gone = gone "del " $1 " via " $3 "\n" }
+{ is_ours = / metric 7700( |$)/; if (is_ours) has[$1 " via " $3] = 1; if (!is_ours || !($1 in gateway)) gone = gone "del " $1 " via " $3 "\n" }
 END {
   for (i = 1; i <= count; i++) if (!(order[i] in has)) print "replace " order[i]
   printf "%s", gone
@@ -92,9 +96,15 @@ keep_routes() {
   { cat "$state/wanted" && echo --- && ip -4 route show proto $protocol && ip -6 route show proto $protocol; } | awk "$changes" |
     while read -r verb cidr via address; do
       case $cidr in
-        *:*) ip -6 route "$verb" "$cidr" "$via" "$address" proto $protocol ;;
-        *) ip -4 route "$verb" "$cidr" "$via" "$address" proto $protocol ;;
+        *:*) family=-6 ;;
+        *) family=-4 ;;
       esac
+      # A route of an add-on to the same pods has another metric: neither takes the place of the other's.
+      if [ "$verb" = replace ]; then
+        ip $family route replace "$cidr" "$via" "$address" proto $protocol metric $metric
+      else
+        ip $family route del "$cidr" "$via" "$address" proto $protocol
+      fi
       echo "route $verb $cidr $via $address"
     done
 }
@@ -135,16 +145,40 @@ write_configuration() {
 }
 END
   )
-  [ "$text" != "$(cat "$configuration" 2>/dev/null)" ] || return 0
+  if [ "$text" = "$(cat "$configuration" 2>/dev/null)" ]; then
+    [ -z "$former" ] || rm -f "$former"
+    return
+  fi
   mkdir -p "${configuration%/*}"
   # Pods that install another network may write there: a link of that name is not written through.
   rm -f "$configuration.unfinished"
   (set -C && printf '%s\n' "$text" >"$configuration.unfinished") || return
   mv -fT "$configuration.unfinished" "$configuration" || return
+  [ -z "$former" ] || rm -f "$former"
+  # Of a change to another network that went no further.
+  rm -f "$leaving" && ip link delete "$leaving_bridge" 2>/dev/null
   echo "pods of this node get addresses of $(printf %s "$1" | tr '\n' ' ')"
 }
 
+# first_configuration: which of them containerd takes.
+first_configuration() {
+  for file in "${configuration%/*}"/*; do
+    case $file in
+      "$configuration") ;;
+      *.conf | *.conflist | *.json) echo "${file##*/}" && return ;;
+    esac
+  done
+}
+
+# Add-ons rename what they find beside their own.
+has_former() {
+  for file in "$former"*; do [ -e "$file" ] && return; done
+  return 1
+}
+
 exec 3>&1
+# Where an add-on connects pods although nobody has said so to the provider, it goes on doing so.
+if [ ! -e "$configuration" ] && has_former && [ "$(first_configuration)" != "${former##*/}" ]; then configuration=$former former=; fi
 [ -z "$nft_file" ] || nft -f "$nft_file"
 waiting=
 events | while read -r event; do

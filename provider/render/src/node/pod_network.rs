@@ -2,6 +2,7 @@
 //! Routes and the CNI configuration follow at run time what control-plane hosts publish (`pod-network.sh`, and `pod-shares.sh` there); they
 //! are data, not files of the bundle.
 
+use super::cleanup::disconnect_pods;
 use super::{Context, ENVIRONMENT, KUBE_PROXY_KUBECONFIG, LIBRARY, NODE_NAME, add_file};
 use crate::component::POD_NETWORK;
 use crate::spec::{Network, NodeGroupSpec, ProxyMode};
@@ -13,14 +14,26 @@ pub(crate) const SCRIPT: &str = include_str!("pod-network.sh");
 pub(crate) const FUNCTIONS: &str = include_str!("shares.awk");
 /// A node's own copy: a control-plane host may have another version in /usr/local/bin.
 pub const KUBECTL: &str = "/usr/local/lib/k8s-hardway/kubectl";
-/// Where `pod-network.sh` writes the pod network of the node.
-pub const CNI_CONFIGURATION: &str = "/etc/cni/net.d/10-k8s-hardway.conflist";
+/// Where containerd looks for them: files that end with `.conf`, `.conflist` or `.json`.
+pub const CNI_CONFIGURATIONS: &str = "/etc/cni/net.d";
+/// Where `pod-network.sh` writes the pod network of the node: before those of add-ons, so that an add-on that is there already takes over when
+/// this one goes.
+pub const CNI_CONFIGURATION: &str = "/etc/cni/net.d/00-k8s-hardway.conflist";
+/// Where earlier versions wrote it.
+pub(crate) const FORMER_CNI_CONFIGURATION: &str = "/etc/cni/net.d/10-k8s-hardway.conflist";
+/// Both: what an add-on writes there has another name.
+pub const OWN_CNI_CONFIGURATIONS: [&str; 2] = [CNI_CONFIGURATION, FORMER_CNI_CONFIGURATION];
+/// The first line of `reconnect_pods`.
+pub const RECONNECT_PODS: &str = "# reconnect pods";
 const NFT_FILE: &str = "/etc/kubernetes/node/pod-network.nft";
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     let script = format!("{LIBRARY}/pod-network");
     // portmap otherwise takes iptables where that is installed.
-    let portmap_backend = if context.spec.proxy_mode == ProxyMode::Nftables { "nftables" } else { "iptables" };
+    let portmap_backend = match context.spec.proxy_mode {
+        ProxyMode::Nftables | ProxyMode::None => "nftables",
+        ProxyMode::Iptables | ProxyMode::Ipvs => "iptables",
+    };
     let functions = format!("{LIBRARY}/pod-network.awk");
     let command_line = format!(
         "{script} ${{{NODE_NAME}}} {KUBECTL} {KUBE_PROXY_KUBECONFIG} {} {functions} {NFT_FILE} {portmap_backend}",
@@ -38,6 +51,24 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     bundle.needs.routed.extend(&context.spec.network.pod_cidrs);
     bundle.packages.insert("ip".into(), "iproute2".into());
     bundle.packages.insert("nft".into(), "nftables".into());
+}
+
+/// For a node on which the pod network was started and has not been seen healthy yet: pods that another network connects are made again. Fails where
+/// our CNI configuration is not there yet: they would get that network once more. Where the former one is, an add-on goes on connecting pods.
+pub fn reconnect_pods() -> String {
+    format!(
+        "{RECONNECT_PODS}
+for stamp in /var/lib/k8s-hardway/*/units/{}; do [ ! -s \"$stamp\" ] || exit 0; done
+if [ ! -e {CNI_CONFIGURATION} ]; then
+  for file in {FORMER_CNI_CONFIGURATION}*; do [ ! -e \"$file\" ] || exit 0; done
+  exit 1
+fi
+{}
+true
+",
+        POD_NETWORK.unit(),
+        disconnect_pods("")
+    )
 }
 
 /// Each pod CIDR with the prefix length of a node's share: `172.18.0.0/16=24,fd00:18::/56=64`.

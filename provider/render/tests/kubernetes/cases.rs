@@ -107,6 +107,7 @@ impl Case {
             endpoint: self.endpoint(),
             hosts: self.hosts("cp", 10),
             network: self.network(),
+            pod_network: PodNetwork::Routed,
             etcd_flags: BTreeMap::new(),
             api_server_flags: BTreeMap::new(),
             controller_manager_flags: BTreeMap::new(),

@@ -2,8 +2,8 @@
 
 use crate::cases::{CASES, Case, Families, node_bundle};
 use bundle::{Bundle, HostName};
-use render::NodeGroupSpec;
-use render::spec::ProxyMode;
+use render::spec::{PodNetwork, ProxyMode};
+use render::{NodeGroupSpec, node};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -71,6 +71,7 @@ COMMIT
 :CNI-DN-0123 - [0:0]
 :CNI-DN-podman - [0:0]
 :CNI-HOSTPORT-DNAT - [0:0]
+:KUBE-ROUTER-SVC - [0:0]
 :KUBE-SERVICES - [0:0]
 :KUBE-SVC-1 - [0:0]
 -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
@@ -124,6 +125,21 @@ fn chains_are_deleted_by_name_and_those_of_others_stay() {
     assert!(!changes.contains("CNI-1d57d4e8c1a2"), "{changes}");
 }
 
+/// The kubelet runs on and keeps its own, and so do pods that have ports of the host.
+#[test]
+fn where_kube_proxy_goes_only_its_chains_do() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "bin/iptables-save", "#!/bin/sh\n[ -e $T/changes ] || cat $T/rules\n");
+    write(folder.path(), "bin/ip6tables-save", "#!/bin/sh\n");
+    write(folder.path(), "bin/iptables-restore", "#!/bin/sh\ncat >$T/changes\n");
+    write(folder.path(), "rules", RULES);
+    let gone = node_bundle(&NodeGroupSpec { proxy_mode: ProxyMode::None, ..DUAL.node_group() }, &HostName::literal("worker-1"));
+    let script = "K8S_HARDWAY_RETIRING=yes sh $COMMAND; cat $T/changes";
+    let expect = "*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-SVC-1 - [0:0]\n-D PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n\
+                  -X KUBE-SERVICES\n-X KUBE-SVC-1\nCOMMIT\n";
+    assert_eq!(run(folder.path(), &command(&gone, "iptables"), script), expect);
+}
+
 #[test]
 fn services_of_ipvs_are_flushed_only_where_the_proxy_had_them() {
     let commands = |mode| {
@@ -133,6 +149,15 @@ fn services_of_ipvs_are_flushed_only_where_the_proxy_had_them() {
     assert!(commands(ProxyMode::Ipvs).contains("kube-proxy --cleanup"));
     for mode in [ProxyMode::Nftables, ProxyMode::Iptables] {
         assert!(!commands(mode).contains("kube-proxy --cleanup"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let clean = of_node("ipvs", ProxyMode::Ipvs).replace("/usr/local/bin/kube-proxy", "echo");
+    for (links, is_flushed) in [("", false), ("kube-ipvs0", true), ("kube-ipvs0 kube-dummy-if", false)] {
+        let links = format!(
+            "for link in {links}; do ip link add $link type bridge; done; sed 's|>/dev/null 2>&1; true||' $COMMAND | sh -"
+        );
+        let said = run(folder.path(), &clean, &format!("exec unshare --net sh -eu -c '{}'", links.replace('\'', "'\\''")));
+        assert_eq!(said.contains("--cleanup"), is_flushed, "{links}");
     }
 }
 
@@ -227,6 +252,56 @@ fn links_of_pods_go_with_their_namespaces_whatever_keeps_these() {
     write(folder.path(), "script", script);
     let left = run(folder.path(), &of_node("mounts", ProxyMode::Nftables), "unshare --net sh -eu $T/script");
     assert_eq!(left, "host-cni-2\ncni-2\n");
+}
+
+/// Three pods: ours, and two of other networks, whose bridges have another name than ours and the same. Prints which of them are alive, the bridges, and
+/// the CNI configurations.
+const THREE_NETWORKS: &str = "
+    mount -t tmpfs run /run; mount -t tmpfs lib /var/lib; mkdir -p /run/netns /var/lib/cni/results; : >/var/lib/cni/results/k8s-hardway-1-eth0
+    mkdir $T/net.d; : >$T/net.d/10-calico.conflist; [ -z \"$OURS\" ] || : >\"$OURS\"
+    for pod in 1:cni0 2:lab0 3:cni0; do
+      number=${pod%:*} bridge=${pod#*:} task=/run/containerd/io.containerd.runtime.v2.task/k8s.io/${pod%:*}
+      mkdir -p $task; sed s/cni-1/cni-$number/ $T/config.json >$task/config.json; : >/run/netns/cni-$number
+      unshare --net=/run/netns/cni-$number true
+      ip link show $bridge >/dev/null 2>&1 || ip link add name $bridge type bridge
+      ip link add name veth$number type veth peer name eth0 netns cni-$number
+      ip link set veth$number master $bridge
+      nsenter --net=/run/netns/cni-$number sleep 60 >/dev/null 2>&1 & printf $! >$task/init.pid
+    done
+    sh $COMMAND || echo refused
+    for task in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*; do
+      if [ \"$(sed 's/.*) //; s/ .*//' /proc/$(cat $task/init.pid)/stat 2>/dev/null)\" = S ]; then echo pod ${task##*/}; kill $(cat $task/init.pid); fi
+    done
+    ip -oneline link show type bridge | sed 's/^[0-9]*: //; s/:.*//'; ls $T/net.d";
+
+#[track_caller]
+fn with_three_networks(command: &str, ours: &str, expect: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "config.json", SPECIFICATION);
+    write(folder.path(), "script", THREE_NETWORKS);
+    let [command, ours] = [command, ours].map(|text| text.replace("/etc/cni/net.d", "$T/net.d"));
+    assert_eq!(run(folder.path(), &command, &format!("OURS={ours} exec unshare --net sh -eu $T/script")), expect);
+}
+
+#[test]
+fn a_node_that_leaves_the_routed_network_leaves_nothing_of_it_and_all_of_others() {
+    let spec = NodeGroupSpec { pod_network: PodNetwork::None, ..DUAL.node_group() };
+    let leave = command(&node_bundle(&spec, &HostName::literal("worker-1")), "pod-network");
+    for ours in
+        [node::CNI_CONFIGURATION, "/etc/cni/net.d/10-k8s-hardway.conflist", "/etc/cni/net.d/00-k8s-hardway.conflist.leaving"]
+    {
+        with_three_networks(&leave, ours, "pod 2\nlab0\n10-calico.conflist\n");
+    }
+    // The bridge of flannel has the same name.
+    with_three_networks(&leave, "", "pod 1\npod 2\npod 3\ncni0\nlab0\n10-calico.conflist\n");
+}
+
+#[test]
+fn pods_of_another_network_are_made_again_once_the_routed_one_is_there() {
+    let ours = "00-k8s-hardway.conflist\n10-calico.conflist\n";
+    with_three_networks(&node::reconnect_pods(), node::CNI_CONFIGURATION, &format!("pod 1\ncni0\nlab0\n{ours}"));
+    // They would get the other network once more.
+    with_three_networks(&node::reconnect_pods(), "", "refused\npod 1\npod 2\npod 3\ncni0\nlab0\n10-calico.conflist\n");
 }
 
 /// A control-plane host may be a node as well: the first that leaves takes none of the routes that the other keeps.

@@ -189,8 +189,9 @@ fn host_of(folder: &Path, versions: &[&str], shown: &str) -> Command {
 "-4 route show "*) grep -v : shown ;;
 "-6 route show "*) grep : shown ;;
 *) echo "ip $*" >>commands
-  grep -v "^$4 " shown >left; mv left shown
-  [ "$3" = del ] || echo "$4 $5 $6 dev eth0 " >>shown ;;
+  if [ "$3" = del ]; then grep -v "^$4 $5 $6 " shown >left; else grep -v "^$4 .* metric 7700 " shown >left; fi
+  mv left shown
+  [ "$3" = del ] || echo "$4 $5 $6 dev eth0 metric ${10-} " >>shown ;;
 esac; true"#;
     executable(folder, "ip", show);
     executable(folder, "nft", r#"echo "nft $*" >>commands"#);
@@ -218,16 +219,37 @@ fn routes_follow_what_is_published_in_both_families() {
         "route del fd00:18::/64 via fd77::12",
     ];
     assert_eq!(said, expected);
-    let expected: Vec<String> =
-        expected.iter().map(|line| format!("ip {} {line} proto 77", if line.contains("fd00") { "-6" } else { "-4" })).collect();
+    let expected: Vec<String> = expected
+        .iter()
+        .map(|line| {
+            let (family, metric) =
+                (if line.contains("fd00") { "-6" } else { "-4" }, if line.contains("replace") { " metric 7700" } else { "" });
+            format!("ip {family} {line} proto 77{metric}")
+        })
+        .collect();
     assert_eq!(commands, expected);
+}
+
+/// Those have no metric, and win.
+#[test]
+fn routes_of_an_earlier_version_go_once_the_same_are_there_with_a_metric() {
+    let kernel = "172.18.1.0/24 via 10.77.0.12 dev eth0 \n172.18.2.0/24 via 10.77.0.13 dev eth0 \n";
+    let (said, _) = host(&["b 172.18.1.0/24 via 10.77.0.12\nc 172.18.2.0/24 via 10.77.0.14\nend\n"], kernel, 4);
+    let expected = [
+        "route replace 172.18.1.0/24 via 10.77.0.12",
+        "route replace 172.18.2.0/24 via 10.77.0.14",
+        "route del 172.18.1.0/24 via 10.77.0.12",
+        "route del 172.18.2.0/24 via 10.77.0.13",
+    ];
+    assert_eq!(said, expected);
 }
 
 #[test]
 fn routes_go_when_a_whole_list_lacks_them_and_not_because_nothing_came() {
-    let kernel = "172.18.1.0/24 via 10.77.0.12 dev eth0 \n172.18.9.0/24 via 10.77.0.99 dev eth0 \n";
+    let kernel = "172.18.1.0/24 via 10.77.0.12 dev eth0 metric 7700 \n172.18.9.0/24 via 10.77.0.99 dev eth0 metric 7700 \n";
     let cut_off = "b 172.18.1.0/24 via 10.77.0.12\nc 172.18.2.0/24 via 10.77\n";
-    let whole = format!("{}e 172.18.5.0/24 via 10.77.0.15\nend\n", kernel.replace("172", "b 172").replace(" dev eth0 ", ""));
+    let whole =
+        format!("{}e 172.18.5.0/24 via 10.77.0.15\nend\n", kernel.replace("172", "b 172").replace(" dev eth0 metric 7700 ", ""));
     for nothing in ["", cut_off] {
         let (said, _) = host(&[nothing, "", &whole], kernel, 2);
         assert!(said[0].starts_with("no routes are published so far"), "{said:?}");
@@ -261,6 +283,39 @@ fn a_route_that_somebody_else_changed_comes_back() {
     assert_eq!(lines(folder, "asked").len(), 1);
 }
 
+/// Whoever installed one beside an earlier version of the provider has it connect pods, and said nothing of it.
+#[test]
+fn an_add_on_that_connects_pods_already_goes_on_doing_so() {
+    let former = "10-k8s-hardway.conflist";
+    for (others, ours) in [("05-cilium.conflist", former), ("87-podman.conflist", "00-k8s-hardway.conflist")] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        host_of(folder, &["a 172.18.0.0/24 via 10.77.0.11\nend\n"], "");
+        let directory = folder.join("net.d");
+        fs::create_dir(&directory).unwrap();
+        [others, former].iter().for_each(|name| fs::write(directory.join(name), "").unwrap());
+        start_with(folder, &directory);
+        let mut names: Vec<String> =
+            fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        let mut expected = [others, ours];
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+        assert!(fs::read_to_string(directory.join(ours)).unwrap().contains("172.18.0.0/24"));
+    }
+}
+
+/// Until it has written where pods of this node get their addresses from.
+fn start_with(folder: &Path, directory: &Path) {
+    let script = fs::read_to_string(POD_NETWORK).unwrap().replace("/etc/cni/net.d", directory.to_str().unwrap());
+    fs::write(folder.join("pod-network"), script).unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let mut node = Command::new("sh");
+    node.args(["pod-network", "a", "./kubectl", "kubeconfig", PODS, FUNCTIONS, "nft-file", "nftables"]).current_dir(folder);
+    let said = first_lines(node.env("PATH", path).env("RUNTIME_DIRECTORY", folder), 1);
+    assert!(said[0].starts_with("pods of this node get addresses of 172.18.0.0/24"), "{said:?}");
+}
+
 /// Pods that install another network may write where the configuration stands.
 #[test]
 fn the_configuration_of_a_node_is_not_written_through_a_link() {
@@ -270,17 +325,11 @@ fn the_configuration_of_a_node_is_not_written_through_a_link() {
     let (directory, precious) = (folder.join("net.d"), folder.join("precious"));
     fs::create_dir(&directory).unwrap();
     fs::write(&precious, "theirs").unwrap();
-    for name in ["10-k8s-hardway.conflist", "10-k8s-hardway.conflist.unfinished"] {
+    for name in ["00-k8s-hardway.conflist", "00-k8s-hardway.conflist.unfinished"] {
         std::os::unix::fs::symlink(&precious, directory.join(name)).unwrap();
     }
-    let script = fs::read_to_string(POD_NETWORK).unwrap().replace("/etc/cni/net.d", directory.to_str().unwrap());
-    fs::write(folder.join("pod-network"), script).unwrap();
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
-    let mut node = Command::new("sh");
-    node.args(["pod-network", "a", "./kubectl", "kubeconfig", PODS, FUNCTIONS, "nft-file", "nftables"]).current_dir(folder);
-    let said = first_lines(node.env("PATH", path).env("RUNTIME_DIRECTORY", folder), 1);
-    assert!(said[0].starts_with("pods of this node get addresses of 172.18.0.0/24"), "{said:?}");
+    start_with(folder, &directory);
     assert_eq!(fs::read_to_string(&precious).unwrap(), "theirs");
-    let configuration = directory.join("10-k8s-hardway.conflist");
+    let configuration = directory.join("00-k8s-hardway.conflist");
     assert!(!configuration.is_symlink() && fs::read_to_string(configuration).unwrap().contains("172.18.0.0/24"));
 }

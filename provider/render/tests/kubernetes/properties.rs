@@ -1,7 +1,7 @@
 //! What holds for every rendered bundle, and what the user's own settings do.
 
 use crate::cases::{CASES, Case, Families, PRIVATE_KEY, control_plane_bundle, node_bundle, text};
-use bundle::{Bundle, HostName, HostPath, NodeObject};
+use bundle::{Bundle, HostName, HostPath, NodeObject, UnitName};
 use credentials::{Authority, Credentials, Part, Secret};
 use proptest::prelude::*;
 use render::component::{self, Component};
@@ -72,7 +72,9 @@ fn what_a_bundle_names_it_has() {
         for path in bundle.files.keys().filter(|path| !path.as_str().starts_with("/usr/local/lib")) {
             for word in words(&text(&bundle, path)).filter(|word| ours.iter().any(|prefix| word.starts_with(prefix))) {
                 let named = HostPath::parse(word).unwrap();
-                let has = bundle.files.contains_key(&named) || bundle.binaries.contains_key(&named);
+                let folder = format!("{word}/");
+                let has = bundle.files.contains_key(&named)
+                    || bundle.binaries.keys().any(|path| *path == named || path.as_str().starts_with(&folder));
                 assert!(has || NOT_IN_A_BUNDLE.contains(&word), "{host}: {path} names {word}");
             }
         }
@@ -277,6 +279,18 @@ fn labels_and_taints_are_in_a_file_for_which_nothing_restarts() {
 }
 
 #[test]
+fn kubelets_are_told_only_labels_that_they_may_give() {
+    for label in ["pool", "node.example/pool", "x.node.kubernetes.io/y", "topology.kubernetes.io/zone", "notkubernetes.io/x"] {
+        assert!(node::is_given_by_kubelet(label), "{label}");
+    }
+    for label in
+        ["node-role.kubernetes.io/x", "a.node-restriction.kubernetes.io/b", "kubernetes.io/role", "alpha.jobset.sigs.k8s.io/x"]
+    {
+        assert!(!node::is_given_by_kubelet(label), "{label}");
+    }
+}
+
+#[test]
 fn a_provider_id_is_told_at_registration_and_units_with_one_are_alike() {
     let mut spec = DUAL.node_group();
     let [one, other, without] = [1, 2, 3].map(|number| HostName::literal(&format!("worker-{number}")));
@@ -302,11 +316,32 @@ fn proxy_modes_bring_their_modules_and_programs() {
 }
 
 #[test]
-fn another_pod_network_leaves_ours_out() {
-    let spec = render::NodeGroupSpec { pod_network: PodNetwork::External, ..DUAL.node_group() };
+fn without_kube_proxy_nothing_of_it_is_there_and_what_one_left_goes() {
+    let spec = render::NodeGroupSpec { proxy_mode: ProxyMode::None, ..DUAL.node_group() };
+    let bundle = node_bundle(&spec, &HostName::literal("worker-1"));
+    let (units, files) = (bundle.units.keys().map(|unit| unit.as_str()), bundle.files.keys().map(HostPath::as_str));
+    let named: Vec<&str> = units.chain(files).chain(bundle.binaries.keys().map(HostPath::as_str)).collect();
+    // The routed pod network reads the API with its kubeconfig.
+    let left: Vec<&&str> = named.iter().filter(|name| name.contains("kube-proxy") && !name.ends_with(".kubeconfig")).collect();
+    assert_eq!(left, Vec::<&&str>::new());
+    let retired = ["iptables", "ipvs", "nftables"].map(|of| (of, UnitName::literal("kube-proxy.service")));
+    assert_eq!(bundle.retired, BTreeMap::from(retired));
+    let alone = render::NodeGroupSpec { pod_network: PodNetwork::None, ..spec };
+    let alone = node_bundle(&alone, &HostName::literal("worker-1"));
+    assert!(!alone.files.keys().any(|path| path.as_str().contains("kube-proxy")));
+}
+
+#[test]
+fn another_pod_network_leaves_ours_out_also_on_control_plane_hosts() {
+    let cluster = render::ClusterSpec { pod_network: PodNetwork::None, ..DUAL.cluster() };
+    let control_plane = control_plane_bundle(&cluster, &DUAL.credentials(), &HostName::literal("cp-1"));
+    assert!(!control_plane.units.keys().any(|name| name.as_str().contains("k8s-pod-")));
+    assert_eq!(control_plane.retired, BTreeMap::from([("pod-routes", UnitName::literal("k8s-pod-routes.service"))]));
+    let spec = render::NodeGroupSpec { pod_network: PodNetwork::None, ..DUAL.node_group() };
     let bundle = node_bundle(&spec, &HostName::literal("worker-1"));
     assert!(!bundle.units.keys().any(|name| name.as_str() == "k8s-pod-network.service"));
-    assert!(!bundle.cleanup.iter().any(|cleanup| cleanup.command.contains("cni0")));
+    let retired = bundle.retired.iter().filter(|(_, unit)| unit.as_str() == "k8s-pod-network.service").map(|(of, _)| *of);
+    assert_eq!(retired.collect::<Vec<_>>(), ["pod-network", "pod-network-files", "pod-network-rules"]);
 }
 
 #[test]

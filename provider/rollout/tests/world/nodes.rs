@@ -29,6 +29,7 @@ impl World {
             status: Some(status),
             cordoned_by: machine.cordoned_by,
             other_minor: (machine.older_minor && self.nodes.contains(name)).then_some(kubelet),
+            other_network: false,
             has_expired: machine.expired,
             differences,
         }

@@ -33,6 +33,8 @@ pub struct Apply<'a> {
     pub moves: Moves,
 }
 
+type Manifests = BTreeMap<HostName, Manifest>;
+
 /// What an apply left on the hosts: the manifests that are there now, and what went wrong.
 struct Applied {
     manifests: BTreeMap<HostName, Manifest>,
@@ -181,7 +183,7 @@ impl Apply<'_> {
         let outcome = Execution::new(fleet, self.desired, recorded, &observed, self.actions).run(&steps).await;
         let is_done = outcome.error.is_none();
         let touched = outcome.touched.clone();
-        applied.take(fleet, &manifests, outcome, self.moves);
+        applied.take(fleet, (recorded, &manifests), outcome, self.moves);
         applied.steps = steps;
         if is_done && let Err(error) = self.renew_records(fleet, &touched, &observed).await {
             applied.diagnostics.push(machine_error(&error));
@@ -279,7 +281,7 @@ impl Apply<'_> {
 }
 
 impl Applied {
-    fn take(&mut self, fleet: &Fleet, manifests: &BTreeMap<HostName, Manifest>, outcome: Outcome, moves: Moves) {
+    fn take(&mut self, fleet: &Fleet, (recorded, manifests): (&Manifests, &Manifests), outcome: Outcome, moves: Moves) {
         let is_create = self.manifests.is_empty();
         self.touched = outcome.error.as_ref().is_none_or(|(_, reach)| reach.untouched.len() < reach.hosts);
         // Of a create that was cut off, hosts that answer belong to the state, and what they lack is drift for the next apply.
@@ -287,7 +289,11 @@ impl Applied {
             outcome.touched.contains(host) || (is_create && !outcome.touched.is_empty() && fleet.machines.contains_key(host))
         };
         let kept = manifests.iter().filter(|(host, _)| is_kept(host));
-        self.manifests.extend(kept.map(|(host, manifest)| (host.clone(), manifest.clone())));
+        let left = |(host, manifest): (&HostName, &Manifest)| {
+            let before = recorded.get(host).filter(|_| !outcome.pruned.contains(host));
+            (host.clone(), with_units_left(manifest, before))
+        };
+        self.manifests.extend(kept.map(left));
         outcome.removed.iter().for_each(|host| drop(self.manifests.remove(host)));
         match outcome.error {
             None => self.settle(fleet, manifests, moves),
@@ -313,7 +319,8 @@ impl Applied {
         }
         let is_pending = |host: &&HostName| {
             let has = |known: &Manifest| bundle::differences(&manifests[*host], &known.as_observed()).is_empty();
-            !self.manifests.get(*host).is_some_and(has)
+            let retires = |known: &Manifest| known.units.keys().any(|unit| !manifests[*host].units.contains_key(unit));
+            !self.manifests.get(*host).is_some_and(|known| has(known) && !retires(known))
         };
         let (absent, done): (Vec<&HostName>, Vec<&HostName>) =
             manifests.keys().partition(|host| fleet.absent.contains_key(*host));
@@ -336,6 +343,15 @@ impl Applied {
         }
         ways
     }
+}
+
+/// Units that were declared before may run still, and the next plan has to take them away.
+fn with_units_left(manifest: &Manifest, before: Option<&Manifest>) -> Manifest {
+    let mut left = manifest.clone();
+    for (unit, stamp) in before.iter().flat_map(|before| &before.units) {
+        left.units.entry(unit.clone()).or_insert_with(|| stamp.clone());
+    }
+    left
 }
 
 fn nothing_in_the_state() -> Diagnostic {

@@ -127,6 +127,8 @@ pub struct Execution<'a> {
 struct Log {
     touched: BTreeSet<HostName>,
     removed: BTreeSet<HostName>,
+    /// Hosts from which what is declared no more was taken away.
+    pruned: BTreeSet<HostName>,
     /// Hosts on which programs were asked whether they take their settings.
     checked: BTreeSet<HostName>,
     proof: Proof,
@@ -148,6 +150,8 @@ pub struct Outcome {
     pub touched: BTreeSet<HostName>,
     /// Hosts from which everything was taken away.
     pub removed: BTreeSet<HostName>,
+    /// Hosts from which what is declared no more was taken away.
+    pub pruned: BTreeSet<HostName>,
     pub error: Option<(StepError, Reach)>,
 }
 
@@ -200,7 +204,7 @@ impl<'a> Execution<'a> {
             }
         }
         let log = self.log.into_inner().unwrap_or_default();
-        Outcome { touched: log.touched, removed: log.removed, error }
+        Outcome { touched: log.touched, removed: log.removed, pruned: log.pruned, error }
     }
 
     async fn run_step(&self, step: &Step) -> Result<(), StepError> {
@@ -320,7 +324,9 @@ impl<'a> Execution<'a> {
         machine.push(&self.fleet.owner, bundle, observed, &report).await?;
         self.check(host).await?;
         // What an older version of the bundle brought and this one does not name any more.
-        Ok(machine.prune(&self.fleet.owner, &bundle.manifest(), &report).await?)
+        machine.prune(&self.fleet.owner, bundle, &report).await?;
+        self.note(|log| log.pruned.insert(host.clone()));
+        Ok(())
     }
 
     /// Once for each host: when its files are there, and before anything goes or a unit is touched. Those of an apply that was cut off in

@@ -6,7 +6,7 @@ use super::hardway_cluster::actions::ControlPlaneActions;
 use super::lb_vrrp::actions::VrrpActions;
 use super::node_group::drain::drain;
 use super::node_group::others::Disturbance;
-use super::node_group::ready::wait_until_ready;
+use super::node_group::ready::{Expected, wait_until_ready};
 use super::{health, served};
 use crate::etcd::SnapshotPlace;
 use crate::fakes::{FakeClock, FakeFile, FakeUnit, FakeWorld, Memory, Node, Record};
@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use machines::{Incarnation, Owner, Uid};
 use render::component::{API_SERVER, CONTAINERD, ETCD, KUBELET, VIRTUAL_ADDRESSES};
 use render::control_plane::{ADMIN_KUBECONFIG, Endpoints};
+use render::spec::PodNetwork;
 use rollout::Gate;
 use schema::Field;
 use std::collections::BTreeMap;
@@ -140,7 +141,8 @@ async fn certificates_that_are_not_served() {
 async fn a_node_that_is_not_ready() {
     stops(async |fleet, world| {
         let api = world.host("cp-1").kubernetes().await?;
-        wait_until_ready(fleet.waiter(), &*api, fleet.machine(&host())?, "1.36.3").await
+        let expected = Expected { version: "1.36.3", pod_network: PodNetwork::Routed };
+        wait_until_ready(fleet.waiter(), &*api, fleet.machine(&host())?, expected).await.map(drop)
     })
     .await;
 }

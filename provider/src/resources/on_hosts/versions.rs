@@ -1,7 +1,9 @@
 //! States that earlier versions of the schema wrote, brought to the current one. Pure.
 
 use super::differences::DIFFERENCES;
-use super::hardway_cluster::config::{DEFAULT_CLUSTER_DOMAIN, DEFAULT_NODE_MASK_IPV4, DEFAULT_NODE_MASK_IPV6};
+use super::hardway_cluster::config::{
+    DEFAULT_CLUSTER_DOMAIN, DEFAULT_NODE_MASK_IPV4, DEFAULT_NODE_MASK_IPV6, DEFAULT_POD_NETWORK,
+};
 use super::lives;
 use super::recorded::{HOST_CONTENTS, damaged};
 use super::steps::STEPS;
@@ -11,12 +13,12 @@ use schema::Diagnostic;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub const CURRENT: i64 = 4;
+pub const CURRENT: i64 = 5;
 
 /// Version 0 had `bundles`, host by host; `host_contents` says once what all hosts have. It had no steps as data: those of a change
 /// that is over are left out. Version 1 had no uids: what it has is of the one life that was known then.
 /// Version 2 had null for what is the default of a cluster's network. Version 3 had no holders, and drift in words only: what they say is
-/// null as data, until a refresh finds it again.
+/// null as data, until a refresh finds it again. Version 4 knew one pod network.
 pub fn upgrade(version: i64, mut state: Value) -> Result<Value, Diagnostic> {
     let Some(attributes) = state.as_object_mut() else { return Ok(state) };
     if version == 0 {
@@ -46,6 +48,13 @@ pub fn upgrade(version: i64, mut state: Value) -> Result<Value, Diagnostic> {
         let has_drift = attributes.get("drift").and_then(Value::as_object).is_some_and(|drift| !drift.is_empty());
         attributes.insert(DIFFERENCES.into(), if has_drift { Value::Null } else { json!([]) });
         attributes.entry(lives::HOLDER).or_insert_with(|| json!(Uid::NIL));
+    }
+    if version <= 4 {
+        for of in ["network", "join", "cluster"] {
+            if let Some(network) = attributes.get_mut(of).and_then(Value::as_object_mut) {
+                network.entry("pod_network").or_insert_with(|| json!(DEFAULT_POD_NETWORK));
+            }
+        }
     }
     Ok(state)
 }

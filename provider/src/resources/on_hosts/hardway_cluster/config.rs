@@ -4,12 +4,13 @@ use crate::hosts::{self, HostConfigs};
 use crate::network;
 use crate::resources::pki::Given;
 use ipnet::IpNet;
-use render::spec::{ClusterSpec, Endpoint, Network};
+use render::spec::{ClusterSpec, Endpoint, Network, PodNetwork};
 use schema::Field;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 pub const DEFAULT_CLUSTER_DOMAIN: &str = "cluster.local";
+pub const DEFAULT_POD_NETWORK: &str = "routed";
 pub const DEFAULT_NODE_MASK_IPV4: u8 = 24;
 pub const DEFAULT_NODE_MASK_IPV6: u8 = 64;
 /// Prefix lengths that a node's network may have: an IPv4 network of /30 has two addresses.
@@ -40,6 +41,7 @@ pub struct NetworkConfig {
     pub service_cidrs: Field<Vec<Field<String>>>,
     pub node_mask_ipv4: Field<u8>,
     pub node_mask_ipv6: Field<u8>,
+    pub pod_network: Field<String>,
     pub cluster_domain: Field<String>,
 }
 
@@ -95,6 +97,7 @@ impl Config {
             endpoint: parse_endpoint(self.endpoint.known()?)?,
             hosts: hosts::resolve(self.hosts.known()?)?,
             network: self.network.known()?.spec()?,
+            pod_network: pod_network(&self.network.known()?.pod_network)?,
             etcd_flags: flags(&self.etcd, |etcd| &etcd.flags)?,
             api_server_flags: flags(&self.api_server, |server| &server.flags)?,
             controller_manager_flags: flags(&self.controller_manager, |manager| &manager.flags)?,
@@ -116,6 +119,14 @@ impl NetworkConfig {
             cluster_domain: self.cluster_domain.settled_or(DEFAULT_CLUSTER_DOMAIN.into())?,
         })
     }
+}
+
+/// `None` while it is unknown.
+pub fn pod_network(field: &Field<String>) -> Option<PodNetwork> {
+    Some(match field.settled_or(DEFAULT_POD_NETWORK.into())?.as_str() {
+        "none" => PodNetwork::None,
+        _ => PodNetwork::Routed,
+    })
 }
 
 fn flags<T>(component: &Field<T>, of: impl Fn(&T) -> &Flags) -> Option<BTreeMap<String, String>> {

@@ -1,7 +1,9 @@
 //! The `join` object: what a node group needs to know of its cluster. No secret is in it; what a node must hold of secrets is
 //! fetched from a control-plane host when it joins.
 
-use super::config::{Config, DEFAULT_CLUSTER_DOMAIN, DEFAULT_NODE_MASK_IPV4, DEFAULT_NODE_MASK_IPV6, parse_endpoint};
+use super::config::{
+    Config, DEFAULT_CLUSTER_DOMAIN, DEFAULT_NODE_MASK_IPV4, DEFAULT_NODE_MASK_IPV6, DEFAULT_POD_NETWORK, parse_endpoint,
+};
 use crate::hosts::HostConfig;
 use crate::network;
 use crate::resources::on_hosts::errors::render_error;
@@ -25,6 +27,8 @@ pub struct Join {
     pub service_cidrs: Field<Vec<Field<String>>>,
     pub node_mask_ipv4: Field<u8>,
     pub node_mask_ipv6: Field<u8>,
+    /// Null in the state of an earlier version.
+    pub pod_network: Field<String>,
     pub cluster_domain: Field<String>,
     /// Of the three only what is reissued or changes is unknown in a plan.
     pub apiserver_authority: Field<String>,
@@ -79,6 +83,7 @@ impl Join {
             ("service_cidrs", strings()),
             ("node_mask_ipv4", Type::Number),
             ("node_mask_ipv6", Type::Number),
+            ("pod_network", Type::String),
             ("cluster_domain", Type::String),
             ("apiserver_authority", Type::String),
             ("kubelet_client_authority", Type::String),
@@ -102,6 +107,7 @@ impl Join {
             service_cidrs: network.and_then(|network| canonical(&network.service_cidrs)),
             node_mask_ipv4: network.and_then(|network| network.node_mask_ipv4.known_or(DEFAULT_NODE_MASK_IPV4)),
             node_mask_ipv6: network.and_then(|network| network.node_mask_ipv6.known_or(DEFAULT_NODE_MASK_IPV6)),
+            pod_network: network.and_then(|network| network.pod_network.clone().known_or(DEFAULT_POD_NETWORK.into())),
             cluster_domain: network.and_then(|network| network.cluster_domain.clone().known_or(DEFAULT_CLUSTER_DOMAIN.into())),
             apiserver_authority: Field::Unknown,
             kubelet_client_authority: Field::Unknown,
@@ -162,7 +168,9 @@ pub fn validate(join: &ValueAt<'_>, found: &mut Diagnostics) {
     let Some(parts) = join.value().as_map() else { return };
     let hosts = join.get("control_plane");
     let of_hosts = hosts.items().flat_map(|host| [host.get("name"), host.get("address")]);
-    for part in parts.keys().map(|name| join.get(name)).chain(of_hosts) {
+    // A cluster of an earlier version has no pod_network in its state.
+    let parts = parts.keys().filter(|name| name.as_str() != "pod_network").map(|name| join.get(name));
+    for part in parts.chain(of_hosts) {
         if part.value().is_null() {
             let detail = "Pass the attribute join of a k8s_hardway_cluster as it is.";
             found.push(part.error(format!("{} is null, so this is not the join of a cluster", part.path()), detail));

@@ -7,9 +7,9 @@ mod flags;
 mod foundation;
 mod frozen;
 pub(crate) mod join;
+mod kept_network;
 mod lasting;
 mod promise;
-mod shares;
 mod validate;
 mod version;
 
@@ -89,13 +89,7 @@ impl HostResource for HardwayCluster {
             Attribute::nested(
                 "network",
                 Nesting::Single,
-                vec![
-                    Attribute::list("pod_cidrs", Type::String).required().requires_replace().canonical(spelling::of_network).describe("Pod CIDRs, one per family; the first family is the primary one."),
-                    Attribute::list("service_cidrs", Type::String).required().requires_replace().canonical(spelling::of_network).describe("Service CIDRs, one per family, in the order of `pod_cidrs`."),
-                    Attribute::number("node_mask_ipv4").default(config::DEFAULT_NODE_MASK_IPV4.into()).validator(schema::between(config::NODE_MASKS_IPV4.0, config::NODE_MASKS_IPV4.1)).describe("Prefix length of one node's IPv4 pod network. A cluster that exists keeps it."),
-                    Attribute::number("node_mask_ipv6").default(config::DEFAULT_NODE_MASK_IPV6.into()).validator(schema::between(config::NODE_MASKS_IPV6.0, config::NODE_MASKS_IPV6.1)).describe("Prefix length of one node's IPv6 pod network. A cluster that exists keeps it."),
-                    Attribute::string("cluster_domain").default(config::DEFAULT_CLUSTER_DOMAIN.into()).requires_replace().canonical(spelling::of_network).describe("DNS domain of services."),
-                ],
+                network_attributes(),
             )
             .required()
             .describe("Networks of pods and services."),
@@ -143,7 +137,7 @@ impl HostResource for HardwayCluster {
         }
         if let Some(prior) = declared.prior {
             flags::refuse_change(prior, planned)?;
-            shares::refuse_change(prior, planned)?;
+            kept_network::refuse_change(prior, planned)?;
         }
         if let (None, Some(prior)) = (declared.actions, declared.prior) {
             version::check(prior, declared.recorded, config.kubernetes_version.known().map(String::as_str))?;
@@ -156,7 +150,8 @@ impl HostResource for HardwayCluster {
         let join = Join::declared(config, decode(planned.get(lives::UID))?);
         planned.set("join", encode(&join));
         let Some(resolved) = resolved else { return Ok(None.into()) };
-        let warnings = resolved.warnings(declared)?;
+        let mut warnings = resolved.warnings(declared)?;
+        warnings.extend(declared.prior.iter().flat_map(|prior| kept_network::warn_of_another_pod_network(prior, planned)));
         let Some(spec) = config.spec() else { return Ok(Desired { bundles: None, warnings }) };
         let pki = &declared.with_secrets.pki;
         let credentials = pki.known().map_or_else(Credentials::unknown, |given| given.credentials.clone());
@@ -302,6 +297,17 @@ fn snapshots() -> Vec<Attribute> {
             "Any text, such as `before moving the databases`. An apply with another one than the last takes a snapshot of etcd: before anything else, or, \
              where etcd has lost its quorum, once it serves again.",
         ),
+    ]
+}
+
+fn network_attributes() -> Vec<Attribute> {
+    vec![
+        Attribute::list("pod_cidrs", Type::String).required().requires_replace().canonical(spelling::of_network).describe("Pod CIDRs, one per family; the first family is the primary one."),
+        Attribute::list("service_cidrs", Type::String).required().requires_replace().canonical(spelling::of_network).describe("Service CIDRs, one per family, in the order of `pod_cidrs`."),
+        Attribute::number("node_mask_ipv4").default(config::DEFAULT_NODE_MASK_IPV4.into()).validator(schema::between(config::NODE_MASKS_IPV4.0, config::NODE_MASKS_IPV4.1)).describe("Prefix length of one node's IPv4 pod network. A cluster that exists keeps it."),
+        Attribute::number("node_mask_ipv6").default(config::DEFAULT_NODE_MASK_IPV6.into()).validator(schema::between(config::NODE_MASKS_IPV6.0, config::NODE_MASKS_IPV6.1)).describe("Prefix length of one node's IPv6 pod network. A cluster that exists keeps it."),
+        Attribute::string("pod_network").default(config::DEFAULT_POD_NETWORK.into()).validator(schema::one_of(&["routed", "none"])).describe("Who connects pods of different nodes: `routed`, by a route on each host to each node's share of `pod_cidrs`, for which no router may be between nodes; or `none`, for a network add-on that you install, such as Cilium, Calico or flannel. Then hosts get no CNI configuration and no routes, and an apply does not wait for the network of a node while its host has no CNI configuration yet; the API server reaches pods (webhooks, aggregated API servers) only from control-plane hosts that are in a node group too. A change goes node by node, each of which is drained; install the add-on before a change to `none`."),
+        Attribute::string("cluster_domain").default(config::DEFAULT_CLUSTER_DOMAIN.into()).requires_replace().canonical(spelling::of_network).describe("DNS domain of services."),
     ]
 }
 

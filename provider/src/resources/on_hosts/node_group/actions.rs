@@ -7,9 +7,9 @@ use super::drain::{Drained, drain};
 use super::facts::{self, Declared, Facts};
 use super::node::{self, StartupTaints};
 use super::others::{Disturbance, Nodes};
-use super::ready::wait_until_ready;
+use super::ready::{Expected, Readiness, wait_until_ready};
 use super::tokens::Tokens;
-use super::{certificate, skew, whose};
+use super::{certificate, network, skew, whose};
 use crate::configuration::Shared;
 use crate::kubernetes::{KnownNode, KubernetesError, NodeChange};
 use crate::ports::{Clock, Host, Instant, Kubernetes, World};
@@ -28,11 +28,11 @@ use bundle::{Content, Difference, HostName, HostPath};
 use protocol::Call;
 use render::control_plane::{API_SERVER_CERTIFICATE, KUBE_PROXY_KUBECONFIG};
 use render::node::{BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG};
-use render::spec::NodeGroupSpec;
-use rollout::{CordonedBy, Gate};
+use render::spec::{NodeGroupSpec, PodNetwork};
+use rollout::{CordonedBy, Gate, NodeStatus};
 use schema::{AttributePath, Diagnostic, Diagnostics, Field, Value};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +63,8 @@ pub struct NodeActions {
     declared: Declared,
     startup_taints: StartupTaints,
     drain_limit: Duration,
+    /// Nodes whose pods another network than the declared one connected when the apply looked.
+    connected_otherwise: OnceLock<BTreeSet<HostName>>,
     cancelled: CancellationToken,
     progress: Progress,
 }
@@ -88,6 +90,7 @@ impl NodeActions {
             declared,
             startup_taints: node::startup_taints(config),
             drain_limit: config.drain_limit(),
+            connected_otherwise: OnceLock::new(),
             cancelled: call.cancelled.clone(),
             progress: shared.configuration().progress(format!("k8s_node_group.{}", config.id().unwrap_or_default())),
         })
@@ -161,7 +164,15 @@ impl NodeActions {
         self.declare(self.spec.hosts.keys().filter(is_known)).await.map_err(refused)?;
         let before = Declared::before(prior, &self.startup_taints)?;
         let mut facts = facts::found(self.spec.hosts.keys(), &nodes, (&self.declared, &before));
-        facts::refuse_other_provider_ids(&facts)?;
+        facts::refuse_other_provider_ids(facts.iter())?;
+        let connected = facts::connected_otherwise(&known, Some(self.spec.pod_network));
+        let is_ready = |host: &HostName| facts.get(host).is_some_and(|facts| facts.status == Some(NodeStatus::Ready));
+        let serving: BTreeSet<HostName> = connected.iter().filter(|host| is_ready(host)).cloned().collect();
+        network::refuse_none(fleet, self.spec.pod_network, (&connected, &serving)).await.map_err(network::untouched)?;
+        for (host, facts) in &mut facts {
+            facts.other_network = connected.contains(host);
+        }
+        let _ = self.connected_otherwise.set(connected);
         let machines = fleet.machines.values().filter(|machine| facts.contains_key(machine.name()));
         let asked = machines.map(|machine| async move { (machine.name().clone(), certificate::has_expired(&**machine).await) });
         for (host, has_expired) in fleet.on_each(asked).await {
@@ -169,6 +180,11 @@ impl NodeActions {
             facts.entry(host).or_default().has_expired = has_expired.unwrap_or(false);
         }
         Ok(facts)
+    }
+
+    /// Whether another network connects its pods than the declared one, or did when this apply began.
+    fn changes_network(&self, host: &HostName) -> bool {
+        self.connected_otherwise.get().is_some_and(|hosts| hosts.contains(host))
     }
 
     /// What the API server says of the nodes after an apply that failed: what their hosts do not show, and a next plan has to know.
@@ -271,7 +287,20 @@ impl Actions for NodeActions {
         match gate {
             Gate::NodeReady { host } => {
                 *self.seen.lock().await = None;
-                wait_until_ready(fleet.waiter(), &*self.api, fleet.machine(host)?, &self.spec.kubernetes_version).await?;
+                let expected = Expected { version: &self.spec.kubernetes_version, pod_network: self.spec.pod_network };
+                let machine = fleet.machine(host)?;
+                let changes_network = self.changes_network(host);
+                match wait_until_ready(fleet.waiter(), &*self.api, machine, expected).await? {
+                    Readiness::WithoutNetwork if changes_network => return Err(network::none(host)),
+                    Readiness::WithoutNetwork => {
+                        self.progress
+                            .line(&format!("{host}: nothing connects its pods: no add-on has written a CNI configuration there"));
+                    }
+                    Readiness::Ready if self.spec.pod_network == PodNetwork::Routed => {
+                        network::reconnect_pods(fleet.waiter(), machine).await?;
+                    }
+                    Readiness::Ready => {}
+                }
                 if let Some(machine) = fleet.machines.get(host) {
                     machine.run(&format!("rm -f {BOOTSTRAP_KUBECONFIG}")).await?;
                     self.joined.lock().await.retain(|joined| joined.name() != host);
@@ -310,7 +339,12 @@ impl Actions for NodeActions {
         if is_of_another_life(fleet, host) { Ok(()) } else { Ok(self.api.cordon(host.as_str()).await.map(drop)?) }
     }
 
-    async fn drain(&self, _fleet: &Fleet, host: &HostName, leaves: bool) -> Result<(), StepError> {
+    async fn drain(&self, fleet: &Fleet, host: &HostName, leaves: bool) -> Result<(), StepError> {
+        if !leaves && self.changes_network(host) {
+            // The turn of this node may come an hour after the first look.
+            let this = BTreeSet::from([host.clone()]);
+            network::refuse_none(fleet, self.spec.pod_network, (&this, &this)).await?;
+        }
         self.drain_node(host, leaves).await
     }
 

@@ -2,10 +2,10 @@
 
 use super::node::{self, NodeHost, Taint};
 use crate::hosts;
-use crate::resources::on_hosts::hardway_cluster::Join;
+use crate::resources::on_hosts::hardway_cluster::{Join, config::pod_network};
 use crate::ssh::Ssh;
 use bundle::Content;
-use render::spec::{NodeGroupSpec, PodNetwork, ProxyMode};
+use render::spec::{NodeGroupSpec, ProxyMode};
 use rollout::nodes::Bounds;
 use schema::Field;
 use serde::Deserialize;
@@ -74,10 +74,11 @@ impl Config {
             proxy_mode: match self.proxy_mode.known()?.as_str() {
                 "iptables" => ProxyMode::Iptables,
                 "ipvs" => ProxyMode::Ipvs,
+                "none" => ProxyMode::None,
                 _ => ProxyMode::Nftables,
             },
             registry_mirrors: self.registry_mirrors.settle_values(|url| Some(url.clone()))?,
-            pod_network: PodNetwork::default(),
+            pod_network: pod_network(&join.pod_network)?,
             kube_proxy_config: json(&self.kube_proxy_config)?,
         })
     }

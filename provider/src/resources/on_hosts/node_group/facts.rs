@@ -6,62 +6,89 @@ use super::node::{self, StartupTaints};
 use super::skew;
 use crate::kubernetes::KnownNode;
 use crate::resources::on_hosts::differences::Drift;
+use crate::resources::on_hosts::hardway_cluster::config::pod_network;
 use crate::resources::on_hosts::recorded::Recorded;
-use bundle::{Difference, HostName, Instead, Item, NodeObject, What};
+use bundle::{Difference, HostName, Instead, Item, Manifest, NodeObject, What};
+use render::component::POD_NETWORK;
 use render::node::is_given_by_kubelet;
+use render::spec::PodNetwork;
 use rollout::{CordonedBy, NodeFacts, NodeStatus};
 use schema::{AttributePath, Diagnostic, Value, decode};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 pub type Facts = BTreeMap<HostName, NodeFacts>;
 
 /// What follows from a changed declaration and from the drift that the last refresh found. A node that is new registers with what is
-/// declared, but for what its kubelet may not give it.
+/// declared, but for what its kubelet may not give it. While something of node objects is unknown, nothing is said of these.
 pub fn assumed(config: &Config, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
-    let Some(declared) = Declared::by(config) else { return Ok(Facts::new()) };
+    let declared = Declared::by(config);
+    let objects = declared.as_ref().map(|declared| &declared.objects);
     let recorded = Recorded::of(prior)?;
     let before = Declared::before(prior, &node::startup_taints(config))?;
     let mut drift = of_nodes(recorded.differences()?);
-    let mut assume = |host: HostName| {
+    let version = config.kubernetes_version();
+    let assume = |host: HostName| {
         let found = drift.remove(&host).unwrap_or_default();
         let has = |what: &What| found.iter().any(|difference| difference.what == *what);
         if has(&What::NotRegistered) {
-            let facts = NodeFacts {
-                status: Some(NodeStatus::NotRegistered),
-                differences: declared.lacking(&host),
-                ..NodeFacts::default()
-            };
-            return (host, facts);
+            let differences = declared.as_ref().map(|declared| declared.lacking(&host)).unwrap_or_default();
+            return (host, NodeFacts { status: Some(NodeStatus::NotRegistered), differences, ..NodeFacts::default() });
         }
-        let changed = declared.of(&host).differences(before.of(&host), before.of(&host));
-        let known: HashSet<&Item> = changed.iter().map(|difference| &difference.item).collect();
         let kubelet = found.iter().find_map(kubelet_found).or(before.kubelet_version.as_deref());
-        let other_minor = skew::other_minor(kubelet, declared.kubelet_version.as_deref());
+        let other_minor = skew::other_minor(kubelet, version.as_deref());
         let cordoned_by = has(&What::LeftCordoned).then_some(CordonedBy::Provider);
-        let is_set = |found: &Difference| found.item.is_of_node_object();
-        let also = found.iter().filter(|found| is_set(found) && !known.contains(&found.item)).cloned();
-        let differences = changed.iter().cloned().chain(also).collect();
+        let objects = declared.as_ref().map(|declared| (declared.of(&host), before.of(&host)));
+        let differences = objects.map(|(now, before)| of_object(now, before, &found)).unwrap_or_default();
         (host, NodeFacts { differences, cordoned_by, other_minor, ..NodeFacts::default() })
     };
     let recorded = recorded.manifests()?;
-    let is_new = |host: &&HostName| !recorded.contains_key(*host);
-    let new = declared.objects.keys().filter(is_new);
-    let lacks = |host: &HostName| (host.clone(), NodeFacts { differences: declared.lacking(host), ..NodeFacts::default() });
-    let mut facts: Facts = new.map(lacks).collect();
-    facts.extend(recorded.into_keys().map(&mut assume));
+    let pod_network = config.cluster.known().and_then(|join| pod_network(&join.pod_network));
+    let new: Vec<HostName> =
+        objects.into_iter().flat_map(BTreeMap::keys).filter(|host| !recorded.contains_key(*host)).cloned().collect();
+    let connected = connected_otherwise(&recorded, pod_network);
+    let mut facts: Facts = recorded.into_keys().map(assume).collect();
+    connected.into_iter().for_each(|host| facts.entry(host).or_default().other_network = true);
+    facts.extend(declared.iter().flat_map(|declared| {
+        let lacks = |host: &HostName| NodeFacts { differences: declared.lacking(host), ..NodeFacts::default() };
+        new.iter().map(move |host| (host.clone(), lacks(host)))
+    }));
     facts.retain(|_, facts| *facts != NodeFacts::default());
-    refuse_other_provider_ids(&facts)?;
+    let stays = |host: &HostName| objects.is_some_and(|objects| objects.contains_key(host));
+    refuse_other_provider_ids(facts.iter().filter(|(host, _)| stays(host)))?;
     Ok(facts)
 }
 
+/// Nodes whose pods another network than the declared one connects, as far as the state knows.
+pub fn connected_otherwise(recorded: &BTreeMap<HostName, Manifest>, declared: Option<PodNetwork>) -> BTreeSet<HostName> {
+    let (unit, Some(declared)) = (POD_NETWORK.unit(), declared) else { return BTreeSet::new() };
+    let is_other = |manifest: &Manifest| manifest.units.contains_key(&unit) != (declared == PodNetwork::Routed);
+    recorded.iter().filter(|(_, manifest)| is_other(manifest)).map(|(host, _)| host.clone()).collect()
+}
+
+/// What a changed declaration changes, and the rest of what the last refresh found. Another provider id than the state has is refused, unless
+/// the refresh has found that the state is wrong about it: then the API server is asked, at apply.
+fn of_object(declared: &NodeObject, before: &NodeObject, found: &[Difference]) -> Vec<Difference> {
+    let mut changed = declared.differences(before, before);
+    let known: HashSet<Item> = changed.iter().map(|difference| difference.item.clone()).collect();
+    let is_new = |found: &&Difference| found.item.is_of_node_object() && !known.contains(&found.item);
+    changed.extend(found.iter().filter(is_new).cloned());
+    let found = found.iter().find(|found| found.item == Item::ProviderId);
+    if declared.provider_id.is_none() || (found.is_some() && declared.provider_id != before.provider_id) {
+        changed.retain(|difference| difference.item != Item::ProviderId);
+        changed.extend(found.filter(|found| found.what == What::Missing && declared.provider_id.is_some()).cloned());
+    }
+    changed
+}
+
 /// A node keeps the id that it has (`ValidateNodeUpdate` in pkg/apis/core/validation of Kubernetes).
-pub fn refuse_other_provider_ids(facts: &Facts) -> Result<(), Diagnostic> {
+pub fn refuse_other_provider_ids<'a>(mut facts: impl Iterator<Item = (&'a HostName, &'a NodeFacts)>) -> Result<(), Diagnostic> {
     let is_other = |difference: &Difference| difference.item == Item::ProviderId && difference.what == What::OtherValue;
-    let Some((host, _)) = facts.iter().find(|(_, facts)| facts.differences.iter().any(is_other)) else { return Ok(()) };
+    let Some((host, _)) = facts.find(|(_, facts)| facts.differences.iter().any(is_other)) else { return Ok(()) };
     let detail = format!(
         "Kubernetes takes one for the life of a node. Declare the one that it has (kubectl get node {host} -o jsonpath={{.spec.providerID}}); or, \
-         where another machine is {host} now, take the host out of hosts, apply, and add it again. Nothing was changed on any host."
+         where another machine is {host} now, delete the node (kubectl delete node {host}) and apply again: it registers anew. Nothing was changed \
+         on any host."
     );
     let path = AttributePath::attribute("hosts").key(host.as_str()).then("provider_id");
     Err(Diagnostic::error(format!("node {host} has another provider id already")).detail(detail).at(path))
@@ -82,8 +109,8 @@ pub fn found<'a>(
             status: Some(if node.not_ready.is_none() { NodeStatus::Ready } else { NodeStatus::NotReady }),
             cordoned_by: node.cordoned_by,
             other_minor: declared.other_minor(node),
-            has_expired: false,
             differences: declared.of(host).differences(before.of(host), &node.object),
+            ..NodeFacts::default()
         }
     };
     hosts.map(|host| (host.clone(), fact(host))).collect()
@@ -100,10 +127,10 @@ pub fn drift(prior: &Value, nodes: &BTreeMap<String, KnownNode>) -> Result<Drift
     Ok(all.filter(|(_, differences)| !differences.is_empty()).collect())
 }
 
-/// The part of it that an apply which failed leaves: cordons, and kubelets of another minor version.
+/// The part of it that an apply which failed leaves: cordons, kubelets of another minor version, and what was not set.
 pub fn left(state: &Value, nodes: &BTreeMap<String, KnownNode>) -> Result<Drift, Diagnostic> {
     let mut drift = drift(state, nodes)?;
-    let is_left = |difference: &Difference| difference.item == Item::Kubelet || difference.what == What::LeftCordoned;
+    let is_left = |difference: &Difference| difference.what != What::NotRegistered;
     drift.values_mut().for_each(|all| all.retain(is_left));
     Ok(drift)
 }
@@ -114,9 +141,33 @@ pub fn keep_both(prior: &Value, state: &mut Value) {
     keep_both_of(prior, state);
     let mut hosts = state.get("hosts").clone();
     if let Value::Map(hosts) = &mut hosts {
-        hosts.iter_mut().for_each(|(name, host)| keep_both_of(prior.get("hosts").get(name), host));
+        for (name, host) in hosts.iter_mut() {
+            let before = prior.get("hosts").get(name);
+            keep_both_of(before, host);
+            if !before.is_null() {
+                // Whether a node has got another one is the API server's to say, at the next apply.
+                host.set("provider_id", before.get("provider_id").clone());
+            }
+        }
+    }
+    // A role goes by what the cluster says of its hosts, which is the planned one now.
+    let (before, now) = (members(prior), members(state));
+    if let Value::Map(hosts) = &mut hosts {
+        let left = |name: &&String| before.contains(name.as_str()) && !now.contains(name.as_str());
+        let names: Vec<String> = hosts.keys().filter(left).cloned().collect();
+        for name in names {
+            let mut labels = hosts[&name].get("labels").as_map().cloned().unwrap_or_default();
+            labels.entry(node::CONTROL_PLANE_ROLE.into()).or_insert_with(|| "".into());
+            hosts.entry(name).and_modify(|host| host.set("labels", Value::Map(labels)));
+        }
     }
     state.set("hosts", hosts);
+}
+
+/// The names of control-plane hosts.
+fn members(state: &Value) -> BTreeSet<String> {
+    let hosts = state.get("cluster").get("control_plane").as_list().unwrap_or_default();
+    hosts.iter().filter_map(|host| Some(host.get("name").as_str()?.to_string())).collect()
 }
 
 /// Of the group, or of one of its hosts.

@@ -6,6 +6,7 @@ mod cluster;
 pub(crate) mod config;
 pub(super) mod drain;
 mod facts;
+mod network;
 mod node;
 mod node_attributes;
 mod node_rules;
@@ -76,8 +77,11 @@ impl HostResource for NodeGroup {
             Attribute::string("proxy_mode")
                 .optional_computed()
                 .default("nftables".into())
-                .validator(schema::one_of(&["nftables", "iptables", "ipvs"]))
-                .describe("Mode of kube-proxy."),
+                .validator(schema::one_of(&["nftables", "iptables", "ipvs", "none"]))
+                .describe(
+                    "Mode of kube-proxy; `none` for no kube-proxy, where a network add-on serves services. A change to `none` takes it and its rules \
+                     from one node after the other. `ipvs` is deprecated since Kubernetes 1.35.",
+                ),
         )
         .attribute(
             Attribute::map("registry_mirrors", Type::String)

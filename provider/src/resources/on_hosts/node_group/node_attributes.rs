@@ -6,9 +6,9 @@ pub fn of_nodes() -> Vec<Attribute> {
     vec![
         labels(
             "Labels of the nodes. They follow a change at once, and nothing restarts for it; a label that was declared before is taken away. One \
-             that somebody changed or took away shows as `drift`. Labels of others stay. Roles, such as `node-role.kubernetes.io/infra`, and \
-             labels of `node-restriction.kubernetes.io` are set once a node is Ready, for its kubelet may not give them to it. A host that runs the \
-             control plane too has the role `node-role.kubernetes.io/control-plane`.",
+             that somebody changed or took away shows as `drift`. Labels of others stay. Roles, such as `node-role.kubernetes.io/infra`, and others \
+             of `kubernetes.io` and `k8s.io` that a kubelet may not give are set once a node is Ready. A host that runs the control plane too has the role \
+             `node-role.kubernetes.io/control-plane`.",
         ),
         annotations(
             "Annotations of the nodes. They are set once a node is Ready, and follow a change at once; one that was declared before is taken away. One \
@@ -18,15 +18,20 @@ pub fn of_nodes() -> Vec<Attribute> {
             "Taints of the nodes. They follow a change at once, and nothing restarts for it; a new one with the effect `NoExecute` evicts pods that do \
              not tolerate it from all nodes. One that somebody changed or took away shows as `drift`. Taints of others stay, and so does a cordon. \
              Where control-plane hosts serve no pods of users, their group has the taint `node-role.kubernetes.io/control-plane` with the effect \
-             `NoSchedule`.",
+             `NoSchedule`, and the label `node.kubernetes.io/exclude-from-external-load-balancers`, by which load balancers of clouds pass them over.",
         ),
         kubelet_config(
-            "Settings in JSON that are merged into the KubeletConfiguration; use `jsonencode({ maxPods = 200 })`. A setting that is `null` is left to the \
-             kubelet's own default.",
+            "Settings in JSON that are merged into the KubeletConfiguration; use `jsonencode({ maxPods = 200 })`. Objects are merged key by key, a list \
+             takes the place of a list, and a setting that is `null` is left to the kubelet's own default. Kubelets restart for a change, \
+             `max_unavailable` at a time.",
         ),
         kubelet_flags(
             "Flags of the kubelet by their names without dashes, for what has no setting in its configuration, such as \
-             `{ \"cloud-provider\" = \"external\" }`.",
+             `{ \"image-credential-provider-bin-dir\" = \"/usr/local/lib/credential-providers\" }`. A flag wins over the same setting in `kubelet_config`, also of \
+             a host. Names and values are checked by the kubelet on the host, before it restarts. With `cloud-provider` = `external`, new nodes take no \
+             pods until a controller of the cloud has initialised them; `address` and `secondary_address` have to be ones that the cloud knows; nodes that are \
+             registered already are not initialised; and certificates that kubelets ask for are approved with the addresses of `hosts` only, not \
+             with names and addresses that the controller adds.",
         ),
     ]
 }
@@ -41,7 +46,7 @@ pub fn of_host() -> Vec<Attribute> {
         kubelet_flags("Flags of the kubelet of this host, over those of the group."),
         Attribute::string("provider_id").optional().describe(
             "Id by which a cloud knows this machine, such as `aws:///us-east-1a/i-0123456789abcdef0`. Its node registers with it; one that has none yet \
-             gets it. A node keeps its id: another one is refused.",
+             gets it, and its kubelet restarts. A node keeps its id, also when it is no longer declared: another one is refused.",
         ),
     ]
 }

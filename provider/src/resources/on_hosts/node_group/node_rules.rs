@@ -1,9 +1,8 @@
 //! What is wrong with the settings of nodes, whether a group has them or one host. Pure.
 
 use crate::resources::attributes;
-use render::node::is_given_by_kubelet;
 use schema::{Diagnostics, ValueAt};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Of annotations in all. Source: `TotalAnnotationSizeLimitB` in apimachinery/pkg/api/validation.
 const ANNOTATIONS_LIMIT: usize = 256 << 10;
@@ -16,8 +15,26 @@ const WRITTEN_BY_KUBERNETES: [&str; 4] = [
     "volumes.kubernetes.io/controller-managed-attach-detach",
 ];
 
+/// Taints that controllers of Kubernetes and of clouds give and take away by themselves (pkg/controller/nodelifecycle, cloud-provider/api).
+/// `node.kubernetes.io/out-of-service` is given by people.
+const GIVEN_BY_CONTROLLERS: [&str; 9] = [
+    "node.cloudprovider.kubernetes.io/shutdown",
+    "node.cloudprovider.kubernetes.io/uninitialized",
+    "node.kubernetes.io/disk-pressure",
+    "node.kubernetes.io/memory-pressure",
+    "node.kubernetes.io/network-unavailable",
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/pid-pressure",
+    "node.kubernetes.io/unreachable",
+    "node.kubernetes.io/unschedulable",
+];
+
+/// Labels that a kubelet gives its node by itself.
+const GIVEN_BY_KUBELETS: [&str; 5] =
+    ["beta.kubernetes.io/arch", "beta.kubernetes.io/os", "kubernetes.io/arch", "kubernetes.io/hostname", "kubernetes.io/os"];
+
 /// Flags of the kubelet that are refused, and what to do instead.
-const REFUSED_FLAGS: [(&str, &str); 11] = [
+const REFUSED_FLAGS: [(&str, &str); 13] = [
     ("bootstrap-kubeconfig", OURS),
     ("cert-dir", OURS),
     ("config", "Set kubelet_config instead."),
@@ -26,19 +43,22 @@ const REFUSED_FLAGS: [(&str, &str); 11] = [
     ("kubeconfig", OURS),
     ("node-ip", "Set address and secondary_address of the host instead."),
     ("node-labels", "Set labels instead: they follow a change."),
+    ("pod-infra-container-image", "containerd chooses that image, and kubelets from 1.35 on have no such flag."),
     ("provider-id", "Set provider_id of the host instead."),
+    ("register-node", "A host of a node group is a node."),
     ("register-with-taints", "Set taints instead: they follow a change."),
     ("root-dir", OURS),
 ];
 const OURS: &str = "The provider joins nodes, renews their credentials and removes them by it.";
 
-/// Settings of the kubelet that have no effect, and what to set instead.
-const WITHOUT_EFFECT: [(&str, &str); 2] = [
+/// Settings of the kubelet that are refused, and what to do instead.
+const REFUSED_SETTINGS: [(&str, &str); 3] = [
+    ("providerID", "Each node has its own. Set provider_id of the host."),
+    ("registerNode", "A host of a node group is a node."),
     (
         "registerWithTaints",
         "The kubelet would not see it. Use the attribute taints, with startup = true for those that something in the cluster takes away.",
     ),
-    ("providerID", "Each node has its own. Set provider_id of the host."),
 ];
 
 /// Of a group, or of one host.
@@ -48,7 +68,7 @@ pub fn validate(settings: &ValueAt<'_>, found: &mut Diagnostics) {
     validate_taints(&settings.get("taints"), found);
     let kubelet = settings.get("kubelet_config");
     validate_json("kubelet_config", &kubelet, found);
-    validate_without_effect(&kubelet, found);
+    validate_settings(&kubelet, found);
     for (name, flag) in settings.get("kubelet_flags").entries() {
         attributes::validate_flag(name, &flag, found);
         if let Some((_, way_out)) = REFUSED_FLAGS.iter().find(|(refused, _)| *refused == name) {
@@ -57,15 +77,15 @@ pub fn validate(settings: &ValueAt<'_>, found: &mut Diagnostics) {
     }
 }
 
-/// By which a cloud knows a machine: a scheme and something after it (`GetInstanceProviderID` in k8s.io/cloud-provider).
+/// By which a cloud knows a machine. Kubernetes takes any text; most clouds have their name before it, and some, such as Oracle's, do not.
 pub fn validate_provider_id(id: &ValueAt<'_>, found: &mut Diagnostics) {
-    let is_good = |text: &str| {
-        let (scheme, rest) = text.split_once("://").unwrap_or_default();
-        !scheme.is_empty() && !rest.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/%+@".contains(c))
-    };
-    if id.as_str().is_some_and(|text| !is_good(text)) {
-        let detail = "Give the name of the cloud and its id of the machine, such as \"aws:///us-east-1a/i-0123456789abcdef0\".";
+    let Some(text) = id.as_str() else { return };
+    let detail =
+        "Most clouds have their name and then their id of the machine, such as \"aws:///us-east-1a/i-0123456789abcdef0\".";
+    if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/%+@()".contains(c)) {
         found.push(id.error("this is not a provider id", detail));
+    } else if text.split_once("://").is_none_or(|(cloud, id)| cloud.is_empty() || id.is_empty()) {
+        found.push(id.warning(format!("provider id {text:?} does not name its cloud"), detail));
     }
 }
 
@@ -76,12 +96,10 @@ fn validate_labels(labels: &ValueAt<'_>, found: &mut Diagnostics) {
                 format!("{key:?} is not the key of a label"),
                 "A key is a name of at most 63 characters, with a DNS domain and a slash before it if you like: \"node.example/pool\".",
             ));
-        } else if is_restricted_label(key) {
+        } else if GIVEN_BY_KUBELETS.contains(&key) {
             found.push(label.error(
                 format!("label {key:?} is reserved"),
-                "Of kubernetes.io and k8s.io a group has those below node.kubernetes.io, kubelet.kubernetes.io, node-role.kubernetes.io and \
-                 node-restriction.kubernetes.io, topology.kubernetes.io/region and topology.kubernetes.io/zone. Use a domain of your own, such as \
-                 \"node.example/pool\".",
+                "A kubelet gives it to its node by itself. Use a domain of your own, such as \"node.example/pool\".",
             ));
         }
         if label.as_str().is_some_and(|text| !is_label_value(text)) {
@@ -95,7 +113,8 @@ fn validate_labels(labels: &ValueAt<'_>, found: &mut Diagnostics) {
 
 fn validate_annotations(annotations: &ValueAt<'_>, found: &mut Diagnostics) {
     for (key, annotation) in annotations.entries() {
-        if !is_qualified_name(key) {
+        // `ValidateAnnotations` in apimachinery/pkg/api/validation takes keys in any case.
+        if !is_qualified_name(&key.to_lowercase()) {
             let detail = "A key is a name of at most 63 characters, with a DNS domain and a slash before it if you like: \"node.example/rack\".";
             found.push(annotation.error(format!("{key:?} is not the key of an annotation"), detail));
         } else if WRITTEN_BY_KUBERNETES.contains(&key) {
@@ -104,9 +123,18 @@ fn validate_annotations(annotations: &ValueAt<'_>, found: &mut Diagnostics) {
             found.push(annotation.error(format!("annotation {key:?} is Kubernetes' own"), detail));
         }
     }
-    let size = |(key, annotation): (&str, ValueAt<'_>)| key.len() + annotation.as_str().map_or(0, str::len);
-    if annotations.entries().map(size).sum::<usize>() > ANNOTATIONS_LIMIT {
-        found.push(annotations.error("the annotations are longer than 256 KiB", "The API server takes no more of one object."));
+}
+
+/// Of a node of the group: what its host has of its own takes the place of the group's.
+pub fn validate_size(group: &ValueAt<'_>, own: &ValueAt<'_>, found: &mut Diagnostics) {
+    let texts = |part: &ValueAt<'_>| -> BTreeMap<String, usize> {
+        part.entries().map(|(key, text)| (key.to_string(), key.len() + text.as_str().map_or(0, str::len))).collect()
+    };
+    let mut sizes = texts(group);
+    sizes.extend(texts(own));
+    if sizes.values().sum::<usize>() > ANNOTATIONS_LIMIT {
+        let detail = "The API server takes no more of one object.";
+        found.push(own.error("the annotations of this node are longer than 256 KiB", detail));
     }
 }
 
@@ -123,6 +151,9 @@ fn validate_taints(taints: &ValueAt<'_>, found: &mut Diagnostics) {
         if key.as_str().is_some_and(|key| !is_qualified_name(key)) {
             let detail = "Use a name such as \"dedicated\" or \"node.example/dedicated\".";
             found.push(key.error("the key of a taint is not allowed", detail));
+        } else if let Some(name) = key.as_str().filter(|name| GIVEN_BY_CONTROLLERS.contains(name)) {
+            let detail = "A controller gives it to nodes and takes it away again. Use a domain of your own, such as \"node.example/dedicated\".";
+            found.push(key.error(format!("taint {name:?} is a controller's own"), detail));
         }
         if value.as_str().is_some_and(|value| !is_label_value(value)) {
             let detail = "Use at most 63 letters, digits, '-', '_' and '.'.";
@@ -140,30 +171,23 @@ pub fn validate_json(attribute: &str, config: &ValueAt<'_>, found: &mut Diagnost
     }
 }
 
-fn validate_without_effect(config: &ValueAt<'_>, found: &mut Diagnostics) {
+fn validate_settings(config: &ValueAt<'_>, found: &mut Diagnostics) {
     let Some(settings) = config.as_str().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok()) else { return };
-    for (setting, way_out) in WITHOUT_EFFECT {
+    for (setting, way_out) in REFUSED_SETTINGS {
         if settings.get(setting).is_some() {
-            found.push(config.error(format!("{setting} in kubelet_config has no effect"), way_out));
+            found.push(config.error(format!("kubelet_config does not take {setting}"), way_out));
         }
     }
 }
 
-/// Labels of Kubernetes that neither a kubelet takes for its node (`IsKubeletLabel` in k8s.io/kubelet/pkg/apis) nor administrators give; and
-/// those that a kubelet gives it by itself, which are not a group's to set or to take away.
-fn is_restricted_label(key: &str) -> bool {
-    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
-    let reserved = ["kubernetes.io", "k8s.io"].iter().any(|domain| prefix == *domain || prefix.ends_with(&format!(".{domain}")));
-    let kubelets = ["node.kubernetes.io", "kubelet.kubernetes.io"];
-    let is_kubelets = kubelets.iter().any(|domain| prefix == *domain || prefix.ends_with(&format!(".{domain}")));
-    let allowed = is_kubelets || !is_given_by_kubelet(key);
-    let known: BTreeSet<&str> = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"].into();
-    reserved && !allowed && !known.contains(key)
-}
-
 fn is_qualified_name(key: &str) -> bool {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    !name.is_empty() && is_label_value(name) && prefix.is_none_or(attributes::is_dns_name)
+    !name.is_empty() && is_label_value(name) && prefix.is_none_or(is_subdomain)
+}
+
+/// `IsDNS1123Subdomain` in apimachinery/pkg/util/validation.
+fn is_subdomain(domain: &str) -> bool {
+    domain.len() <= 253 && domain.split('.').all(pki::names::is_label)
 }
 
 fn is_label_value(text: &str) -> bool {
@@ -181,20 +205,11 @@ mod tests {
     use schema::Value;
 
     #[test]
-    fn labels_that_the_api_server_would_refuse_are_refused_at_plan() {
-        for good in [
-            "node.example/pool",
-            "pool",
-            "node.kubernetes.io/pool",
-            "topology.kubernetes.io/zone",
-            "node-role.kubernetes.io/worker",
-        ] {
-            assert!(is_qualified_name(good) && !is_restricted_label(good), "{good}");
+    fn keys_are_those_that_the_api_server_takes() {
+        for good in ["node.example/pool", "pool", "Pool_1", "10.example/pool", "node-role.kubernetes.io/worker"] {
+            assert!(is_qualified_name(good), "{good}");
         }
-        for bad in ["role.kubernetes.io/x", "kubernetes.io/x", "sub.k8s.io/x", "kubernetes.io/hostname", "kubernetes.io/os"] {
-            assert!(is_restricted_label(bad), "{bad}");
-        }
-        for bad in ["", "a b", "/x", "-a", "x/y/z"] {
+        for bad in ["", "a b", "/x", "-a", "x/y/z", "*.example/pool", "Node.example/pool", "a..b/pool"] {
             assert!(!is_qualified_name(bad), "{bad}");
         }
     }
@@ -202,7 +217,7 @@ mod tests {
     #[test]
     fn labels_and_taints() {
         let label = |key: &str, value: &str| Value::object([(key, value.into())]);
-        let role = "kubernetes.io/role";
+        let role = "kubernetes.io/hostname";
         check("labels", label("node.example/pool", "general"), &[]);
         check("labels", label("a b", "x"), &[("labels[\"a b\"]", "\"a b\" is not the key of a label")]);
         check("labels", label(role, ""), &[(&format!("labels[{role:?}]"), &format!("label {role:?} is reserved"))]);
@@ -210,6 +225,8 @@ mod tests {
         let taint = |key: &str, value: &str| Value::List(vec![Value::object([("key", key.into()), ("value", value.into())])]);
         check("taints", taint("dedicated", "batch"), &[]);
         check("taints", taint("a=b", "batch"), &[("taints[0].key", "the key of a taint is not allowed")]);
+        let shutdown = "taint \"node.cloudprovider.kubernetes.io/shutdown\" is a controller's own";
+        check("taints", taint("node.cloudprovider.kubernetes.io/shutdown", ""), &[("taints[0].key", shutdown)]);
         check("taints", taint("dedicated", "a:b"), &[("taints[0].value", "the value of a taint is not allowed")]);
     }
 
@@ -226,6 +243,7 @@ mod tests {
         let annotation = |key: &str, value: &str| Value::object([(key, value.into())]);
         check("annotations", annotation("node.example/rack", "row 1, rack 2"), &[]);
         check("annotations", annotation("cluster-autoscaler.kubernetes.io/scale-down-disabled", "true"), &[]);
+        check("annotations", annotation("Node.Example/Rack", "1"), &[]);
         check("annotations", annotation("a b", ""), &[("annotations[\"a b\"]", "\"a b\" is not the key of an annotation")]);
         let ttl = "annotation \"node.alpha.kubernetes.io/ttl\" is Kubernetes' own";
         check(
@@ -233,17 +251,23 @@ mod tests {
             annotation("node.alpha.kubernetes.io/ttl", "0"),
             &[("annotations[\"node.alpha.kubernetes.io/ttl\"]", ttl)],
         );
-        let long = "x".repeat(ANNOTATIONS_LIMIT);
-        check("annotations", annotation("a", &long), &[("annotations", "the annotations are longer than 256 KiB")]);
-        check("annotations", annotation("a", &long[1..]), &[]);
+        let half = "x".repeat(ANNOTATIONS_LIMIT / 2);
+        let said = |group: &Value, own: &Value| {
+            let mut found = Diagnostics::default();
+            validate_size(&ValueAt::of(group), &ValueAt::of(own), &mut found);
+            found.has_errors()
+        };
+        assert!(said(&annotation("a", &half), &annotation("b", &half)));
+        assert!(!said(&annotation("a", &half), &annotation("a", &half)));
+        assert!(!said(&annotation("a", &half), &annotation("b", &half[2..])));
     }
 
     #[test]
     fn settings_and_flags_of_kubelets() {
         check("kubelet_config", "{\"maxPods\":200}".into(), &[]);
-        let taints = "registerWithTaints in kubelet_config has no effect";
+        let taints = "kubelet_config does not take registerWithTaints";
         check("kubelet_config", "{\"registerWithTaints\":[]}".into(), &[("kubelet_config", taints)]);
-        let id = "providerID in kubelet_config has no effect";
+        let id = "kubelet_config does not take providerID";
         check("kubelet_config", "{\"providerID\":\"aws:///a\"}".into(), &[("kubelet_config", id)]);
         check("kubelet_config", "maxPods: 200".into(), &[("kubelet_config", "kubelet_config is not a JSON object")]);
         let flag = |name: &str| Value::object([(name, "x".into())]);
@@ -259,14 +283,18 @@ mod tests {
         let said = |id: &str| {
             let mut found = Diagnostics::default();
             validate_provider_id(&ValueAt::of(&id.into()), &mut found);
-            found.has_errors()
+            (found.has_errors(), !found.has_errors() && found.iter().next().is_some())
         };
-        for good in ["aws:///us-east-1a/i-0123456789abcdef0", "openstack:///5f1c-22", "kind://docker/kind/worker", "hcloud://123"]
+        for good in
+            ["aws:///us-east-1a/i-0123456789abcdef0", "openstack:///5f1c-22", "azure:///subscriptions/a/resourceGroups/b(c)/d"]
         {
-            assert!(!said(good), "{good}");
+            assert_eq!(said(good), (false, false), "{good}");
         }
-        for bad in ["i-0123456789abcdef0", "aws://", "://x", "aws:///a b", "aws:///a\nNODE_LABELS=x", ""] {
-            assert!(said(bad), "{bad:?}");
+        for doubtful in ["i-0123456789abcdef0", "aws://", "://x"] {
+            assert_eq!(said(doubtful), (false, true), "{doubtful}");
+        }
+        for bad in ["aws:///a b", "aws:///a\nNODE_LABELS=x", "aws:///$(id)", ""] {
+            assert!(said(bad).0, "{bad:?}");
         }
     }
 }

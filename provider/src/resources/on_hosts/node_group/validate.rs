@@ -22,11 +22,19 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     validate_families(config, found);
     attributes::validate_cluster_name(&config.get("name"), found);
     node_rules::validate(config, found);
-    for (_, host) in config.get("hosts").entries() {
+    let mut owners = BTreeMap::new();
+    for (name, host) in config.get("hosts").entries() {
         node_rules::validate(&host, found);
-        node_rules::validate_provider_id(&host.get("provider_id"), found);
+        node_rules::validate_size(&config.get("annotations"), &host.get("annotations"), found);
+        let id = host.get("provider_id");
+        node_rules::validate_provider_id(&id, found);
+        if let Some(other) = id.as_str().and_then(|text| owners.insert(text.to_string(), name)) {
+            let detail = "A cloud knows each machine by its own, and a node keeps the one that it has.";
+            found.push(id.error(format!("hosts {other} and {name} have the same provider id"), detail));
+        }
     }
     node_rules::validate_json("kube_proxy_config", &config.get("kube_proxy_config"), found);
+    validate_proxy(config, found);
     validate_mirrors(&config.get("registry_mirrors"), found);
     configuration::validate_mirror(&config.get("mirror"), found);
     downloads::validate(&config.get("checksums"), found);
@@ -99,6 +107,22 @@ fn validate_identities(config: &ValueAt<'_>, found: &mut Diagnostics) {
                 ),
             ));
         }
+    }
+}
+
+/// IPVS: <https://github.com/kubernetes/enhancements/issues/5495>.
+fn validate_proxy(config: &ValueAt<'_>, found: &mut Diagnostics) {
+    let (mode, settings) = (config.get("proxy_mode"), config.get("kube_proxy_config"));
+    match mode.as_str() {
+        Some("none") if settings.as_str().is_some() => {
+            let detail = "With proxy_mode = \"none\" there is no kube-proxy. Leave one of the two out.";
+            found.push(settings.error("kube_proxy_config has no effect", detail));
+        }
+        Some("ipvs") => {
+            let detail = "Kubernetes has deprecated it in 1.35, and has it behind the feature gate KubeProxyIPVS from 1.37 on. Use \"nftables\".";
+            found.push(mode.warning("IPVS mode of kube-proxy goes away", detail));
+        }
+        _ => {}
     }
 }
 

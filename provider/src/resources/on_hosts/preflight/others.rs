@@ -5,7 +5,7 @@ use super::{Finding, Look, Newcomer, Rule, each_of};
 use bundle::{HostPath, UnitName};
 use machines::FoundUnit;
 use render::component::CONTAINERD;
-use render::node::CNI_CONFIGURATION;
+use render::node::{CNI_CONFIGURATION, OWN_CNI_CONFIGURATIONS};
 use schema::Severity::{Error, Warning};
 
 /// Where containerd looks for the network of pods.
@@ -165,7 +165,7 @@ fn networks<'a>(new: &'a Newcomer) -> impl Iterator<Item = &'a HostPath> {
     let is_read = |path: &HostPath| {
         path.as_str().starts_with(CNI_FOLDER) && [".conf", ".conflist", ".json"].iter().any(|end| path.as_str().ends_with(end))
     };
-    new.facts.entries.iter().filter(move |path| is_looked_at && is_read(path) && path.as_str() != CNI_CONFIGURATION)
+    new.facts.entries.iter().filter(move |path| is_looked_at && is_read(path) && !OWN_CNI_CONFIGURATIONS.contains(&path.as_str()))
 }
 
 /// containerd takes the first by name (https://github.com/containerd/go-cni, `loadFromConfDir`).

@@ -148,8 +148,8 @@ fn each_thing_of_others_is_one_finding() {
     check_fault(drop_in, &["error: a drop-in of somebody else for kubelet.service on cp-1"]);
     let entry = |path| move |host: &mut Host| host.facts.entries = [HostPath::literal(path)].into();
     check_fault(
-        entry("/etc/cni/net.d/05-cilium.conflist"),
-        &["error: /etc/cni/net.d/05-cilium.conflist of another pod network on cp-1"],
+        entry("/etc/cni/net.d/00-cilium.conflist"),
+        &["error: /etc/cni/net.d/00-cilium.conflist of another pod network on cp-1"],
     );
     let idle = "warning: /etc/cni/net.d/87-podman.conflist of another pod network on cp-1";
     check_fault(entry("/etc/cni/net.d/87-podman.conflist"), &[idle]);
