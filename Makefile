@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(cache)/target
 as_root := $(if $(filter 0,$(shell id -u)),,sudo env PATH="$(PATH)" HOME="$(HOME)" K8S_LAB_CACHE="$(cache)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)")
 lab := acceptance-tests/lab
 
-.PHONY: help demo demo-down test quick acceptance lint docs chaos bench bench-plan bench-aws fuzz-approver setup lab-build provider checkout
+.PHONY: help demo demo-down test quick acceptance lint docs chaos upgrade bench bench-plan bench-aws fuzz-approver setup lab-build provider checkout
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,6 +30,12 @@ acceptance: lab-build provider ## the promises, with real engines, hosts and Kub
 chaos: lab-build provider ## changes of a cluster while hosts, networks and programs fail: 45 minutes, or MINUTES; SEED repeats a run
 	cargo test --quiet --package acceptance-tests --no-run
 	$(as_root) LAB_KILLS=8 LAB_MINUTES=$(or $(MINUTES),45) $(if $(SEED),LAB_SEED=$(SEED)) cargo test --quiet --package acceptance-tests --test interrupted
+
+upgrade: lab-build ## this version takes over a cluster that the provider of the commit FROM has made, while its pods serve
+	acceptance-tests/upgrade.sh "$(FROM)" "$(cache)/provider-before"
+	$(MAKE) provider
+	cargo test --quiet --package acceptance-tests --no-run
+	$(as_root) PROVIDER_BEFORE="$(cache)/provider-before" cargo test --quiet --package acceptance-tests --test upgraded
 
 lint: checkout
 	cargo fmt --all --check
