@@ -81,7 +81,7 @@ fn the_pages_are_what_the_registry_takes(documents: &mut Documents) {
     let mut validate = Command::new(tool.trim());
     validate.args(["validate", "--provider-name", "terraform-provider-k8s", "--provider-dir"]).arg(&documents.root);
     validate.arg("--providers-schema").arg(workspace.folder.join("schema.json"));
-    validate.args(["--allowed-resource-subcategories", "Hosts,AWS,Certificates"]);
+    validate.args(["--allowed-resource-subcategories", "Hosts,AWS,Certificates,Objects"]);
     run(&mut validate).success();
     workspace.remove();
 }

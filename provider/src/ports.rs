@@ -3,15 +3,17 @@
 
 use crate::etcd::{Cluster, EtcdClient, EtcdError, Snapshot, SnapshotPlace, Status};
 use crate::kubernetes::{
-    BootstrapToken, KnownNode, KubernetesApi, KubernetesError, MovablePod, NodeChange, NodeReport, TheirField,
+    Applied, BootstrapToken, Conflicting, KnownNode, KubernetesApi, KubernetesError, MovablePod, NodeChange, NodeReport,
+    ObjectRef, TheirField,
 };
+use ::objects::ObjectKey;
 use async_trait::async_trait;
 use bundle::{Bundle, Check, Digest, HostName, HostPath, Manifest, Observed, UnitName};
 use cloud::{Cloud, Connection, Connector};
 use machines::{
     Facts, Incarnation, Inventory, JumpHosts, Machine, MachineError, Output, Progress, Question, Target, Wanted, with_causes,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -102,6 +104,16 @@ pub trait Kubernetes: Send + Sync {
     async fn movable_pods(&self, node: &str) -> Result<Vec<MovablePod>, KubernetesError>;
     async fn evict(&self, pod: &MovablePod) -> Result<Option<String>, KubernetesError>;
     async fn delete_node(&self, node: &str) -> Result<(), KubernetesError>;
+    async fn find_objects(&self, wanted: &[ObjectRef]) -> Result<BTreeMap<ObjectKey, serde_json::Value>, KubernetesError>;
+    async fn apply_object(
+        &self,
+        object: &serde_json::Value,
+        manager: &str,
+        conflicting: Conflicting,
+    ) -> Result<Applied, KubernetesError>;
+    async fn delete_object(&self, wanted: &ObjectRef, uid: &str) -> Result<(), KubernetesError>;
+    async fn objects_within(&self, key: &ObjectKey) -> Result<BTreeSet<ObjectKey>, KubernetesError>;
+    async fn pod_troubles(&self, key: &ObjectKey) -> Result<Vec<String>, KubernetesError>;
 }
 
 /// SSH, HTTPS, the system's clock, and the cloud that the plugin was built with.
@@ -288,6 +300,26 @@ impl Kubernetes for KubernetesApi {
     }
     async fn delete_node(&self, node: &str) -> Result<(), KubernetesError> {
         KubernetesApi::delete_node(self, node).await
+    }
+    async fn find_objects(&self, wanted: &[ObjectRef]) -> Result<BTreeMap<ObjectKey, serde_json::Value>, KubernetesError> {
+        KubernetesApi::find_objects(self, wanted).await
+    }
+    async fn apply_object(
+        &self,
+        object: &serde_json::Value,
+        manager: &str,
+        conflicting: Conflicting,
+    ) -> Result<Applied, KubernetesError> {
+        KubernetesApi::apply_object(self, object, manager, conflicting).await
+    }
+    async fn delete_object(&self, wanted: &ObjectRef, uid: &str) -> Result<(), KubernetesError> {
+        KubernetesApi::delete_object(self, wanted, uid).await
+    }
+    async fn objects_within(&self, key: &ObjectKey) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
+        KubernetesApi::objects_within(self, key).await
+    }
+    async fn pod_troubles(&self, key: &ObjectKey) -> Result<Vec<String>, KubernetesError> {
+        KubernetesApi::pod_troubles(self, key).await
     }
 }
 

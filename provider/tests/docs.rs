@@ -44,6 +44,7 @@ fn subcategory(kind: PageKind, name: &str) -> &'static str {
         PageKind::Provider => "",
         PageKind::Resource if stands_in("on_hosts") => "Hosts",
         PageKind::Resource if stands_in("on_cloud") => "AWS",
+        PageKind::Resource if stands_in("in_cluster") => "Objects",
         PageKind::Resource if stands_in("") => "Certificates",
         PageKind::Resource => panic!("{name} stands on no floor of provider/src/resources"),
         PageKind::DataSource if noun.starts_with("aws_") => "AWS",

@@ -8,6 +8,7 @@ mod aws;
 mod configuration;
 mod first_use;
 mod hosts;
+mod manifests;
 mod vpc;
 
 use acceptance_tests::suite::{Shared, main as run};
@@ -37,7 +38,7 @@ struct Section {
     complete: &'static [(&'static str, &'static [&'static str])],
 }
 
-const SECTIONS: [Section; 3] = [hosts::SECTION, vpc::SECTION, aws::SECTION];
+const SECTIONS: [Section; 4] = [hosts::SECTION, vpc::SECTION, aws::SECTION, manifests::SECTION];
 
 const PROVIDER: &str = "provider \"k8s\"";
 const LOCALS: &str = "locals";

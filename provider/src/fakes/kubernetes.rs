@@ -1,17 +1,19 @@
 //! The API of the cluster whose objects a fake world remembers, as one control-plane host serves it.
 
 use super::memory::{Cluster, Node};
-use super::{FakeWorld, units};
+use super::{FakeWorld, objects, units};
 use crate::kubernetes::{
-    BootstrapToken, KnownNode, KubernetesError, MovablePod, NodeChange, NodeReport, TOKEN_VALIDITY, TheirField, take_out,
+    Applied, BootstrapToken, Conflicting, KnownNode, KubernetesError, MovablePod, NodeChange, NodeReport, ObjectRef,
+    TOKEN_VALIDITY, TheirField, take_out,
 };
 use crate::ports::Kubernetes;
+use ::objects::ObjectKey;
 use async_trait::async_trait;
 use bundle::HostName;
 use machines::MachineError;
 use rollout::CordonedBy;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 /// Of an API server of which nothing else is said.
@@ -136,6 +138,32 @@ impl Kubernetes for FakeKubernetes {
     async fn delete_node(&self, node: &str) -> Result<(), KubernetesError> {
         self.mutate(format!("delete node {node}"), |cluster| drop(cluster.nodes.remove(node))).await?;
         self.declare_nodes(&BTreeMap::from([(node.to_string(), None)])).await
+    }
+
+    async fn find_objects(&self, wanted: &[ObjectRef]) -> Result<BTreeMap<ObjectKey, Value>, KubernetesError> {
+        self.serves()?;
+        let wanted: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
+        let all = self.world.change(|memory| memory.cluster.manifests.clone());
+        Ok(all.into_iter().filter(|(key, _)| wanted.contains(key)).collect())
+    }
+
+    async fn apply_object(&self, object: &Value, manager: &str, conflicting: Conflicting) -> Result<Applied, KubernetesError> {
+        let key = ObjectKey::of(object).map(|key| key.to_string()).unwrap_or_default();
+        self.mutate(format!("apply {key}"), |cluster| objects::apply(cluster, object, manager, conflicting)).await
+    }
+
+    async fn delete_object(&self, wanted: &ObjectRef, uid: &str) -> Result<(), KubernetesError> {
+        self.mutate(format!("delete {}", wanted.key), |cluster| objects::delete(cluster, &wanted.key, uid)).await
+    }
+
+    async fn objects_within(&self, key: &ObjectKey) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
+        self.serves()?;
+        Ok(self.world.change(|memory| objects::within(&memory.cluster, key)).into_iter().collect())
+    }
+
+    async fn pod_troubles(&self, _key: &ObjectKey) -> Result<Vec<String>, KubernetesError> {
+        self.serves()?;
+        Ok(Vec::new())
     }
 }
 

@@ -149,6 +149,10 @@ pub struct Cluster {
     pub applied: BTreeMap<String, serde_json::Value>,
     /// Field and conflict of what others have changed, by object.
     pub theirs: BTreeMap<String, Vec<(String, String)>>,
+    /// Those of `k8s_manifests`.
+    pub manifests: BTreeMap<::objects::ObjectKey, serde_json::Value>,
+    /// Keys of objects that do not become ready.
+    pub never_ready: BTreeSet<String>,
     /// Tokens that may be used, with the end of their lives.
     pub tokens: BTreeMap<String, i64>,
     /// Every token that ever was.
@@ -364,7 +368,8 @@ impl Cluster {
         });
         let declared = self.declared.iter().map(|(name, text)| (format!("declared {name}"), text.clone()));
         let objects = self.objects.iter().map(|(name, object)| (format!("object {name}"), object.to_string()));
+        let manifests = self.manifests.iter().map(|(key, object)| (format!("manifest {key}"), object.to_string()));
         let tokens = (!self.tokens.is_empty()).then(|| ("tokens".to_string(), self.tokens.len().to_string()));
-        nodes.chain(declared).chain(objects).chain(tokens).collect()
+        nodes.chain(declared).chain(objects).chain(manifests).chain(tokens).collect()
     }
 }

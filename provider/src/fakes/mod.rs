@@ -11,10 +11,12 @@ mod host;
 mod inventory;
 mod kubernetes;
 mod memory;
+mod objects;
 mod push;
 mod releases;
 mod units;
 
+pub use self::objects::set_by;
 pub use certificates::{CLIENT_CERTIFICATE_EXPIRES, CLIENT_CERTIFICATE_PEM};
 pub use clock::FakeClock;
 pub use faults::{Fault, Moment};

@@ -2,6 +2,7 @@
 //! through the same SSH session.
 
 use super::KubernetesError;
+use super::declared_objects::Kinds;
 use bundle::HostPath;
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -9,6 +10,7 @@ use machines::{LocalForward, Machine};
 use render::component::CONTROLLER_MANAGER;
 use render::control_plane::ADMIN_KUBECONFIG;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// The serving certificate of every API server carries this name, whatever address the tunnel has.
 const SERVER_NAME: &str = "kubernetes";
@@ -18,6 +20,8 @@ const READ_LIMIT: Duration = Duration::from_secs(30);
 pub struct KubernetesApi {
     pub(super) client: Client,
     pub(super) host: String,
+    /// Served by it, as far as it was asked.
+    pub(super) kinds: Mutex<Kinds>,
     _forward: LocalForward,
 }
 
@@ -39,7 +43,7 @@ impl KubernetesApi {
             operation: "open a connection".into(),
             source: Box::new(source),
         })?;
-        Ok(KubernetesApi { client, host, _forward: forward })
+        Ok(KubernetesApi { client, host, kinds: Mutex::default(), _forward: forward })
     }
 
     /// Its version, such as `v1.36.3`: one cheap request, so that a host whose API server is down is passed over at once.

@@ -2,15 +2,19 @@
 //! so that neither a route to the cluster network nor a secret in the state is needed.
 
 mod connection;
+mod contents;
+mod declared_objects;
 mod drain;
 mod known_node;
 mod node_report;
 mod nodes;
 mod objects;
+mod pod_troubles;
 mod their_fields;
 mod token;
 
 pub use connection::KubernetesApi;
+pub use declared_objects::{Applied, Conflicting, ObjectRef, Reason};
 pub use drain::MovablePod;
 pub use known_node::{KnownNode, NodeChange};
 pub use node_report::NodeReport;
@@ -29,4 +33,15 @@ pub enum KubernetesError {
     Kubeconfig { host: String, path: String, reason: String },
     #[error("the API server of {host} refused to {operation}: {source}")]
     Api { host: String, operation: String, source: Box<kube::Error> },
+}
+
+impl KubernetesError {
+    /// It may go away by itself: no connection for a moment, an API server that starts or has too much to do.
+    pub fn is_passing(&self) -> bool {
+        let KubernetesError::Api { source, .. } = self else { return false };
+        match source.as_ref() {
+            kube::Error::Api(status) => matches!(status.code, 429 | 500..=599),
+            _ => true,
+        }
+    }
 }

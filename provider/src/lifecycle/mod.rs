@@ -21,6 +21,7 @@ mod first_look;
 mod foundation;
 mod host_versions;
 mod lost_members;
+mod manifests;
 mod nodes;
 mod not_yet_known;
 mod open_on_cloud;
@@ -177,7 +178,11 @@ impl Stage {
     }
 
     fn is_on_cloud(&self) -> bool {
-        self.engine.schema(self.row.name).get("objects").is_some()
+        self.engine.schema(self.row.name).get("objects").is_some_and(|objects| objects.is_computed())
+    }
+
+    fn is_in_cluster(&self) -> bool {
+        self.engine.schema(self.row.name).get("fields").is_some()
     }
 
     fn is_on_hosts(&self) -> bool {
@@ -223,6 +228,8 @@ fn without_steps(state: &Value) -> Value {
     let mut state = state.clone();
     if state.get("rollout").as_list().is_some() {
         state.set("rollout", Value::List(Vec::new()));
+    }
+    if state.get("steps").as_list().is_some() {
         state.set("steps", Value::List(Vec::new()));
     }
     state

@@ -152,7 +152,60 @@ pub const ROWS: &[Row] = &[
         updates: &[("allowed_domains", || vec!["registry.k8s.io"].into())],
         replacement: ("name", || "other".into()),
     },
+    Row {
+        name: "k8s_manifests",
+        config: |states| {
+            Value::object([
+                ("name", "shop".into()),
+                ("cluster", states["k8s_hardway_cluster"].get("join").clone()),
+                ("yaml", Value::object([("shop.yaml", SHOP.into())])),
+                ("objects", Value::List(vec![config_map("endpoint", "https://api.demo.internal:6443")])),
+                ("secrets", Value::object([("shop/db", Value::object([("password", "hunter2-of-the-shop".into())]))])),
+                ("secrets_version", 1.into()),
+            ])
+        },
+        updates: &[
+            ("yaml", || {
+                Value::object([(
+                    "shop.yaml",
+                    SHOP.replace("replicas: 2", "replicas: 3").replace("name: red", "name: blue").as_str().into(),
+                )])
+            }),
+            ("objects", || Value::List(vec![config_map("endpoint", "other"), config_map("more", "x")])),
+            ("objects", || Value::Null),
+            ("secrets_version", || 2.into()),
+        ],
+        replacement: ("name", || "other".into()),
+    },
 ];
+
+/// A namespace with what may be in one, and a kind of its own.
+pub const SHOP: &str = "
+{apiVersion: example.com/v1, kind: Team, metadata: {name: red, namespace: shop}, spec: {size: 3}}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: teams.example.com}
+spec: {group: example.com, scope: Namespaced, names: {kind: Team, plural: teams}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: db, namespace: shop}, type: Opaque}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {replicas: 2, selector: {matchLabels: {app: web}}, template: {spec: {containers: [{name: web, image: 'web:1'}]}}}
+";
+
+pub fn config_map(name: &str, text: &str) -> Value {
+    Value::object([
+        ("apiVersion", "v1".into()),
+        ("kind", "ConfigMap".into()),
+        ("metadata", Value::object([("name", name.into()), ("namespace", "shop".into())])),
+        ("data", Value::object([("text", text.into())])),
+    ])
+}
 
 const CONTROL_PLANE: [(&str, &str); 3] = [("cp-1", "192.0.2.11"), ("cp-2", "192.0.2.12"), ("cp-3", "192.0.2.13")];
 

@@ -1,6 +1,8 @@
-//! The registry of managed resources, one file or folder each, and what those on hosts and those on AWS share.
+//! The registry of managed resources, one file or folder each, and what those on hosts, those on AWS and those in a cluster share.
 
 pub(crate) mod attributes;
+pub(crate) mod control_plane;
+pub(crate) mod in_cluster;
 #[cfg(test)]
 mod names;
 pub(crate) mod on_cloud;
@@ -8,6 +10,7 @@ pub mod on_hosts;
 pub mod pki;
 
 use crate::configuration::Shared;
+use in_cluster::manifests::Manifests;
 use on_cloud::{OnCloud, bastion, egress_proxy, lb_nlb, vpc};
 use on_hosts::{OnHosts, hardway_cluster, lb_vrrp, node_group};
 use protocol::Resource;
@@ -22,5 +25,6 @@ pub fn all(shared: &Shared) -> Vec<Box<dyn Resource>> {
         Box::new(OnCloud::new(lb_nlb::LbNlb, shared)),
         Box::new(OnCloud::new(bastion::Bastion, shared)),
         Box::new(OnCloud::new(egress_proxy::EgressProxy, shared)),
+        Box::new(Manifests { shared: shared.clone() }),
     ]
 }

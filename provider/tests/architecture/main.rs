@@ -13,8 +13,15 @@ mod waits;
 use tree::{code, files, nothing, read, root};
 
 /// Crates that reach nothing.
-const PURE: [&str; 6] =
-    ["schema", "provider/bundle", "provider/cloud", "provider/credentials", "provider/render", "provider/rollout"];
+const PURE: [&str; 7] = [
+    "schema",
+    "provider/bundle",
+    "provider/cloud",
+    "provider/credentials",
+    "provider/objects",
+    "provider/render",
+    "provider/rollout",
+];
 const REACHING: [&str; 17] = [
     "aws",
     "aws-lc-rs",

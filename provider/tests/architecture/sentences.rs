@@ -20,7 +20,7 @@ const TAKE_APART: [&str; 13] = [
     ".find(",
 ];
 /// Sentences that are read all the same: file, text, and why.
-const READ_SENTENCES: [(&str, &str, &str); 13] = [
+const READ_SENTENCES: [(&str, &str, &str); 14] = [
     ("bundle/src/contents.rs", ": ", "the one reader of the keys that `fold` writes"),
     ("bundle/src/manifest.rs", " read by ", "the form of the lines of `host_contents`"),
     ("machines/src/said.rs", "command failed", "of etcdctl"),
@@ -33,6 +33,7 @@ const READ_SENTENCES: [(&str, &str, &str); 13] = [
     ("machines/src/error.rs", "must have a tty", "of sudo"),
     ("aws/src/reach.rs", "dns error", "of the HTTP client"),
     ("aws/src/reach.rs", "connect timeout", "of the HTTP client"),
+    ("kubernetes/declared_objects.rs", "failed to create typed patch object", "of the API server"),
     ("kubernetes/node_report.rs", "container runtime network not ready:", "of the kubelet"),
 ];
 

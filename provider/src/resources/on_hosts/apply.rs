@@ -3,7 +3,7 @@
 
 use super::absence::{Absence, Absent};
 use super::addresses::Moves;
-use super::errors::{machine_error, refused, stopped};
+use super::errors::{machine_error, refused, stopped, tainted};
 use super::execute::{Actions, Execution, Outcome};
 use super::fleet::Fleet;
 use super::ownership::{self, Claim};
@@ -333,10 +333,7 @@ impl Applied {
     fn way_on(&self, created: bool) -> Vec<Diagnostic> {
         let mut ways = Vec::new();
         if self.diagnostics.has_errors() && created {
-            ways.push(Diagnostic::warning("what was done so far is kept, and the resource is marked as tainted").detail(
-                "An apply would destroy it and start over. To continue from here instead, run `terraform untaint` (or `tofu untaint`) with \
-                 the address of this resource, then apply.",
-            ));
+            ways.push(tainted());
         }
         if self.cancelled {
             ways.push(stopped(Diagnostic::error, GOES_ON));

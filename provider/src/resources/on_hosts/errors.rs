@@ -28,6 +28,14 @@ pub fn stopped(severity: fn(&'static str) -> Diagnostic, detail: &'static str) -
     severity("stopped on request").detail(detail)
 }
 
+/// Of a create that failed half-way.
+pub fn tainted() -> Diagnostic {
+    Diagnostic::warning("what was done so far is kept, and the resource is marked as tainted").detail(
+        "An apply would destroy it and start over. To continue from here instead, run `terraform untaint` (or `tofu untaint`) with \
+         the address of this resource, then apply.",
+    )
+}
+
 pub fn unknown_at_apply() -> Diagnostic {
     Diagnostic::error("provider bug: apply was called with unknown values")
         .detail("Please report this with the versions of the provider and the engine.")

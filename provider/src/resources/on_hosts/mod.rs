@@ -11,7 +11,7 @@ mod calls;
 mod connect;
 mod differences;
 pub(crate) mod downloads;
-mod errors;
+pub(crate) mod errors;
 pub(crate) mod execute;
 mod expiry;
 pub(crate) mod fleet;

@@ -1,7 +1,6 @@
 //! What the planner's steps and gates mean for nodes: joining, becoming Ready, draining, leaving. The API is reached through the
 //! first control-plane host that answers.
 
-use super::cluster::{self, Cluster, NoCluster, Versions};
 use super::config::Config;
 use super::drain::{Drained, drain};
 use super::facts::{self, Declared, Facts};
@@ -14,6 +13,7 @@ use crate::configuration::Shared;
 use crate::kubernetes::{KnownNode, KubernetesError, NodeChange};
 use crate::ports::{Clock, Host, Instant, Kubernetes, World};
 use crate::progress::Progress;
+use crate::resources::control_plane::{self, ControlPlane, NoControlPlane, Versions};
 use crate::resources::on_hosts::absence::Why;
 use crate::resources::on_hosts::differences::Drift;
 use crate::resources::on_hosts::errors::{machine_error, unknown_at_apply};
@@ -70,15 +70,15 @@ pub struct NodeActions {
 }
 
 impl NodeActions {
-    pub async fn connect(shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, NoCluster> {
+    pub async fn connect(shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, NoControlPlane> {
         // What the API is asked for needs no kubeconfig of kube-proxy.
         let spec = config.spec(Content::new([])).ok_or_else(unknown_at_apply)?;
         let declared = Declared::by(config).ok_or_else(unknown_at_apply)?;
-        let Cluster { control_plane, api, version } = Cluster::connect(shared, config).await?;
+        let ControlPlane { host, api, version } = ControlPlane::connect(shared, config.way()).await?;
         Ok(NodeActions {
             world: shared.world.clone(),
             clock: shared.world.clock(),
-            control_plane,
+            control_plane: host,
             api,
             version,
             versions: Versions::default(),
@@ -107,7 +107,7 @@ impl NodeActions {
     /// Before any host of the group is reached.
     pub async fn check_version(&mut self, shared: &Shared, config: &Config) -> Result<(), Diagnostic> {
         let waiter = Waiter { clock: &*self.clock, cancelled: &self.cancelled };
-        self.versions = cluster::versions(shared, config, (self.control_plane.name(), &self.version), waiter).await?;
+        self.versions = control_plane::versions(shared, config.way(), (self.control_plane.name(), &self.version), waiter).await?;
         skew::check(&self.spec.kubernetes_version, &self.versions)
     }
 

@@ -2,6 +2,7 @@
 
 use super::node::{self, NodeHost, Taint};
 use crate::hosts;
+use crate::resources::control_plane::Way;
 use crate::resources::on_hosts::hardway_cluster::{Join, config::pod_network};
 use crate::ssh::Ssh;
 use bundle::Content;
@@ -35,6 +36,10 @@ pub struct Config {
 }
 
 impl Config {
+    pub fn way(&self) -> Way<'_> {
+        Way { join: &self.cluster, ssh: &self.ssh }
+    }
+
     pub fn id(&self) -> Option<String> {
         Some(format!("{}.{}", self.cluster.known()?.cluster_name.known()?, self.name.known()?))
     }

@@ -2,7 +2,6 @@
 
 pub(super) mod actions;
 mod certificate;
-mod cluster;
 pub(crate) mod config;
 pub(super) mod drain;
 mod facts;
@@ -15,13 +14,14 @@ pub(super) mod ready;
 mod skew;
 mod tokens;
 mod validate;
-pub(super) mod whose;
+pub(crate) mod whose;
 
 use super::errors::{render_error, stopped};
 use super::{Declared, Desired, HostResource, Looked, plan::Rollout};
 use crate::configuration::{self, Shared};
 use crate::hosts;
 use crate::resources::attributes;
+use crate::resources::control_plane::{ControlPlane, NoControlPlane};
 use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::hardway_cluster;
@@ -31,7 +31,6 @@ use crate::wait::Waiter;
 use actions::NodeActions;
 use async_trait::async_trait;
 use bundle::{Bundle, Content, Digest, HostName, HostPath};
-use cluster::{Cluster, NoCluster};
 use config::Config;
 use facts::Facts;
 use protocol::{ApplyResponse, Call, IdentityAttribute};
@@ -184,8 +183,8 @@ impl HostResource for NodeGroup {
         let clock = shared.world.clock();
         let waiter = Waiter { clock: &*clock, cancelled: &call.cancelled };
         let asked = waiter.within(LOOK_LIMIT, async {
-            let cluster = Cluster::connect(shared, config).await?;
-            whose::refuse_another_cluster(&*cluster.control_plane, &config.cluster).await?;
+            let cluster = ControlPlane::connect(shared, config.way()).await?;
+            cluster.refuse_another_cluster(&config.cluster).await?;
             cluster.api.nodes().await.map_err(|error| no_answer(error.to_string()))
         });
         let reason = match asked.await {
@@ -252,8 +251,8 @@ impl HostResource for NodeGroup {
                 }
                 Ok(diagnostics)
             }
-            Err(NoCluster { error, may_be_there: true }) => Err(nothing_cleaned(error)),
-            Err(NoCluster { error, .. }) => {
+            Err(NoControlPlane { error, may_be_there: true, .. }) => Err(nothing_cleaned(error)),
+            Err(NoControlPlane { error, .. }) => {
                 Ok(Diagnostic::warning("the cluster does not answer, so its node objects were not deleted")
                     .detail(format!("{}\n{}", error.summary, error.detail))
                     .into())

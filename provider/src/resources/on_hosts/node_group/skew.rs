@@ -1,6 +1,6 @@
 //! Which kubelets an API server works with. Pure.
 
-use super::cluster::Versions;
+use crate::resources::control_plane::Versions;
 use bundle::Instead;
 use schema::{AttributePath, Diagnostic, Diagnostics};
 

@@ -1,11 +1,12 @@
-//! The cluster of a node group, reached through the first control-plane host that answers; and what API servers it has.
+//! A cluster as its `join` names it, reached through the first control-plane host that answers; and what API servers it has.
 
-use super::config::Config;
 use crate::configuration::Shared;
 use crate::kubernetes::KubernetesError;
 use crate::ports::{Host, Kubernetes};
 use crate::resources::on_hosts::errors::unknown_at_apply;
-use crate::ssh::{self, HostSsh};
+use crate::resources::on_hosts::hardway_cluster::Join;
+use crate::resources::on_hosts::node_group::whose;
+use crate::ssh::{self, HostSsh, Ssh};
 use crate::wait::Waiter;
 use bundle::HostName;
 use futures::future::join_all;
@@ -18,8 +19,9 @@ use std::time::Duration;
 /// For the answers of the control-plane hosts other than the first, which are asked at the same time.
 const VERSIONS_LIMIT: Duration = Duration::from_secs(15);
 
-pub struct Cluster {
-    pub control_plane: Arc<dyn Host>,
+pub struct ControlPlane {
+    /// The one that answered.
+    pub host: Arc<dyn Host>,
     pub api: Arc<dyn Kubernetes>,
     /// Of the API server that was reached.
     pub version: String,
@@ -33,57 +35,74 @@ pub struct Versions {
     pub silent: BTreeMap<HostName, String>,
 }
 
+/// How a resource reaches its cluster.
+#[derive(Clone, Copy)]
+pub struct Way<'a> {
+    pub join: &'a Field<Join>,
+    pub ssh: &'a Field<Ssh>,
+}
+
 /// Why no cluster was reached.
-pub struct NoCluster {
+pub struct NoControlPlane {
     /// Its detail are the reasons, host by host.
     pub error: Diagnostic,
     /// A host let us in, and did not say that it has no API server.
     pub may_be_there: bool,
+    /// Every host let us in and has no credentials for an API server: there is no cluster any more.
+    pub is_gone: bool,
 }
 
-impl From<Diagnostic> for NoCluster {
+impl From<Diagnostic> for NoControlPlane {
     fn from(error: Diagnostic) -> Self {
-        NoCluster { error, may_be_there: false }
+        NoControlPlane { error, may_be_there: false, is_gone: false }
     }
 }
 
-impl From<NoCluster> for Diagnostic {
-    fn from(none: NoCluster) -> Self {
+impl From<NoControlPlane> for Diagnostic {
+    fn from(none: NoControlPlane) -> Self {
         none.error
     }
 }
 
-impl Cluster {
-    pub async fn connect(shared: &Shared, config: &Config) -> Result<Cluster, NoCluster> {
-        let (mut reasons, mut may_be_there) = (Vec::new(), false);
-        for target in control_plane(shared, config)? {
-            let control_plane = match shared.world.connect(&target).await {
-                Ok(control_plane) => control_plane,
+impl ControlPlane {
+    pub async fn connect(shared: &Shared, way: Way<'_>) -> Result<ControlPlane, NoControlPlane> {
+        let (mut reasons, mut may_be_there, mut is_gone) = (Vec::new(), false, true);
+        for target in targets(shared, way)? {
+            let host = match shared.world.connect(&target).await {
+                Ok(host) => host,
                 Err(error) => {
+                    is_gone = false;
                     reasons.push(KubernetesError::from(error).to_string());
                     continue;
                 }
             };
-            match Cluster::of(control_plane).await {
-                Ok(cluster) => return Ok(cluster),
+            match ControlPlane::of(host).await {
+                Ok(reached) => return Ok(reached),
                 Err(error) => {
                     may_be_there |= !has_no_api_server(&error);
+                    is_gone &= matches!(error, KubernetesError::Machine(MachineError::NoFile { .. }));
                     reasons.push(error.to_string());
                 }
             }
         }
+        let has_asked = !reasons.is_empty();
         let error = Diagnostic::error("no control-plane host of the cluster answers").detail(reasons.join("\n"));
-        Err(NoCluster { error, may_be_there })
+        Err(NoControlPlane { is_gone: is_gone && has_asked, error, may_be_there })
     }
 
-    async fn reach(shared: &Shared, target: &Target) -> Result<Cluster, KubernetesError> {
-        Cluster::of(shared.world.connect(target).await?).await
+    async fn reach(shared: &Shared, target: &Target) -> Result<ControlPlane, KubernetesError> {
+        ControlPlane::of(shared.world.connect(target).await?).await
     }
 
-    async fn of(control_plane: Arc<dyn Host>) -> Result<Cluster, KubernetesError> {
-        let api = control_plane.kubernetes().await?;
+    async fn of(host: Arc<dyn Host>) -> Result<ControlPlane, KubernetesError> {
+        let api = host.kubernetes().await?;
         let version = api.version().await?;
-        Ok(Cluster { control_plane, api, version })
+        Ok(ControlPlane { host, api, version })
+    }
+
+    /// Than the one that `join` names.
+    pub async fn refuse_another_cluster(&self, join: &Field<Join>) -> Result<(), Diagnostic> {
+        whose::refuse_another_cluster(&*self.host, join).await
     }
 }
 
@@ -99,14 +118,14 @@ fn has_no_api_server(error: &KubernetesError) -> bool {
 /// Of the one that was reached and of every other control-plane host: while a control plane is upgraded, its API servers differ.
 pub async fn versions(
     shared: &Shared,
-    config: &Config,
+    way: Way<'_>,
     (reached, version): (&HostName, &str),
     waiter: Waiter<'_>,
 ) -> Result<Versions, Diagnostic> {
-    let others = control_plane(shared, config)?.into_iter().filter(|target| target.name != *reached);
+    let others = targets(shared, way)?.into_iter().filter(|target| target.name != *reached);
     let questions = others.map(|target| async move {
-        let answer = waiter.within(VERSIONS_LIMIT, Cluster::reach(shared, &target)).await;
-        (target.name, answer.map(|answer| answer.map(|cluster| cluster.version).map_err(|error| error.to_string())))
+        let answer = waiter.within(VERSIONS_LIMIT, ControlPlane::reach(shared, &target)).await;
+        (target.name, answer.map(|answer| answer.map(|reached| reached.version).map_err(|error| error.to_string())))
     });
     let mut versions = Versions { of: [(reached.clone(), version.to_string())].into(), ..Versions::default() };
     for (host, answer) in join_all(questions).await {
@@ -120,8 +139,8 @@ pub async fn versions(
 }
 
 /// How SSH reaches the control-plane hosts, in the order of `join`.
-fn control_plane(shared: &Shared, config: &Config) -> Result<Vec<Target>, Diagnostic> {
-    let join = config.cluster.known().ok_or_else(unknown_at_apply)?;
+fn targets(shared: &Shared, Way { join, ssh }: Way<'_>) -> Result<Vec<Target>, Diagnostic> {
+    let join = join.known().ok_or_else(unknown_at_apply)?;
     let mut targets = Vec::new();
     for host in join.control_plane.known().into_iter().flatten() {
         let host = host.known().ok_or_else(unknown_at_apply)?;
@@ -129,7 +148,7 @@ fn control_plane(shared: &Shared, config: &Config) -> Result<Vec<Target>, Diagno
         let name = HostName::parse(name.as_str()).map_err(|error| Diagnostic::error(error.to_string()))?;
         let host_ssh =
             Field::Known(HostSsh { address: host.ssh_address.clone(), port: host.ssh_port, user: host.ssh_user.clone() });
-        targets.push(ssh::target(&name, address, &host_ssh, &[&config.ssh, &shared.configuration().ssh])?);
+        targets.push(ssh::target(&name, address, &host_ssh, &[ssh, &shared.configuration().ssh])?);
     }
     Ok(targets)
 }

@@ -1,0 +1,19 @@
+//! Kubernetes objects as data: what somebody has declared, what of it changes, in which order, and what others have changed of it since. Reaches
+//! nothing.
+
+mod changes;
+mod declared;
+mod fields;
+mod immutable;
+mod key;
+mod owned;
+mod phase;
+mod readiness;
+
+pub use changes::{Change, Immutable, Inventories, plan, swept_away};
+pub use declared::{Declared, Mistake, Read, UNKNOWN, complete, documents, read, with_secrets};
+pub use fields::{Fields, hidden, is_within, take_out};
+pub use key::ObjectKey;
+pub use owned::{Taken, taken};
+pub use phase::{CUSTOM_RESOURCE_DEFINITION, NAMESPACE, Phase, is_built_in, is_namespaced, phase};
+pub use readiness::{Readiness, is_waited_for, readiness, vanishes};

@@ -1,0 +1,156 @@
+//! Objects of any kind in a cluster of a fake world, with the record of who manages which field, as far as an apply depends on it: lists are managed as one.
+
+use super::memory::Cluster;
+use crate::kubernetes::{Applied, Conflicting, Reason};
+use objects::{ObjectKey, is_built_in, is_namespaced};
+use serde_json::{Map, Value, json};
+
+/// Namespaces that every cluster has.
+const NAMESPACES: [&str; 2] = ["default", "kube-system"];
+
+pub(super) fn apply(cluster: &mut Cluster, object: &Value, manager: &str, conflicting: Conflicting) -> Applied {
+    let Some(key) = ObjectKey::of(object) else { panic!("it has no name: {object}") };
+    if key.namespace.is_none() && is_namespaced(&key).unwrap_or(true) {
+        return Applied::Invalid { message: "it names no namespace, and belongs to one".into(), reason: Reason::Other };
+    }
+    if let Some(reason) = not_yet(cluster, &key) {
+        return Applied::NotYet(reason);
+    }
+    let live = cluster.manifests.get(&key).cloned();
+    let is_sealed = key.kind == "Job" && live.as_ref().is_some_and(|live| live["spec"]["template"] != object["spec"]["template"]);
+    if is_sealed {
+        return Applied::Invalid { message: "spec.template: field is immutable".into(), reason: Reason::Immutable };
+    }
+    let mut live = live.unwrap_or_else(|| json!({ "metadata": { "uid": format!("uid of {key}") } }));
+    let mut entries: Vec<Value> = live["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+    let mut conflicts = Vec::new();
+    for entry in entries.iter_mut().filter(|entry| entry["manager"] != manager) {
+        let by = format!("conflict with {}", entry["manager"]);
+        contested(&mut entry["fieldsV1"], object, &live, String::new(), &mut |path| conflicts.push((path, by.clone())));
+    }
+    if !conflicts.is_empty() && conflicting == Conflicting::Kept {
+        return Applied::Conflicts(conflicts);
+    }
+    let before = entries.iter().find(|entry| entry["manager"] == manager).map(|entry| entry["fieldsV1"].clone());
+    before.iter().for_each(|before| forget(&mut live, before, object));
+    entries.retain(|entry| entry["manager"] != manager);
+    entries.push(
+        json!({ "manager": manager, "operation": "Apply", "apiVersion": object["apiVersion"], "fieldsV1": fields_of(object) }),
+    );
+    merge(&mut live, object);
+    live["metadata"]["managedFields"] = entries.into();
+    live["status"] = status(cluster, &key, &live);
+    cluster.manifests.insert(key, live);
+    Applied::Done
+}
+
+fn not_yet(cluster: &Cluster, key: &ObjectKey) -> Option<String> {
+    let has =
+        |kind: &str, fits: &dyn Fn(&Value) -> bool| cluster.manifests.iter().any(|(of, live)| of.kind == kind && fits(live));
+    let is_defined = |live: &Value| live["spec"]["group"] == *key.group && live["spec"]["names"]["kind"] == *key.kind;
+    if !is_built_in(key) && !has("CustomResourceDefinition", &is_defined) {
+        return Some(format!("the API server serves no {}", key.kind));
+    }
+    let namespace = key.namespace.as_deref()?;
+    let is_there = NAMESPACES.contains(&namespace) || has("Namespace", &|live| live["metadata"]["name"] == *namespace);
+    (!is_there).then(|| format!("namespaces {namespace:?} not found"))
+}
+
+/// What a controller says of it at once, unless it never comes up.
+fn status(cluster: &Cluster, key: &ObjectKey, live: &Value) -> Value {
+    let is = if cluster.never_ready.contains(&key.to_string()) { "False" } else { "True" };
+    let conditions = ["Established", "Available", "Complete"].map(|name| json!({ "type": name, "status": is }));
+    let pods = if is == "True" { live["spec"]["replicas"].as_u64().unwrap_or(1) } else { 0 };
+    json!({ "conditions": conditions, "replicas": pods, "updatedReplicas": pods, "availableReplicas": pods })
+}
+
+pub(super) fn fields_of(object: &Value) -> Value {
+    let Value::Object(entries) = object else { return json!({}) };
+    let below = |(key, value): (&String, &Value)| (format!("f:{key}"), fields_of(value));
+    let is_managed = |(key, _): &(&String, &Value)| {
+        !["apiVersion", "kind", "name", "namespace", "uid", "managedFields", "status"].contains(&key.as_str())
+    };
+    Value::Object(entries.iter().filter(is_managed).map(below).collect())
+}
+
+/// Fields of an entry that this object would change; they are taken out of it.
+fn contested(fields: &mut Value, object: &Value, live: &Value, path: String, found: &mut impl FnMut(String)) {
+    let (Value::Object(fields), Value::Object(object)) = (fields, object) else { return };
+    fields.retain(|name, below| {
+        let key = name.trim_start_matches("f:");
+        let Some(wanted) = object.get(key) else { return true };
+        let path = format!("{path}.{key}");
+        if below.as_object().is_some_and(|below| !below.is_empty()) {
+            contested(below, wanted, &live[key], path, found);
+            return below.as_object().is_some_and(|below| !below.is_empty());
+        }
+        let differs = live[key] != *wanted;
+        if differs {
+            found(path);
+        }
+        !differs
+    });
+}
+
+/// What was applied before and is not any more goes.
+fn forget(live: &mut Value, before: &Value, object: &Value) {
+    for (name, below) in before.as_object().into_iter().flatten() {
+        let key = name.trim_start_matches("f:");
+        match (object.get(key), live.as_object_mut()) {
+            (None, Some(live)) => drop(live.remove(key)),
+            (Some(object), Some(live)) => live.get_mut(key).into_iter().for_each(|live| forget(live, below, object)),
+            _ => {}
+        }
+    }
+}
+
+fn merge(live: &mut Value, object: &Value) {
+    match object {
+        Value::Object(entries) => {
+            if !live.is_object() {
+                *live = Value::Object(Map::new());
+            }
+            entries.iter().for_each(|(key, value)| merge(&mut live[key.as_str()], value));
+        }
+        value => *live = value.clone(),
+    }
+}
+
+pub(super) fn delete(cluster: &mut Cluster, key: &ObjectKey, uid: &str) {
+    if cluster.manifests.get(key).is_some_and(|live| live["metadata"]["uid"] == uid) {
+        cluster.manifests.remove(key);
+        let is_within = |inner: &ObjectKey| key.kind == "Namespace" && inner.namespace.as_ref() == Some(&key.name);
+        cluster.manifests.retain(|inner, _| !is_within(inner));
+    }
+}
+
+pub(super) fn within(cluster: &Cluster, key: &ObjectKey) -> Vec<ObjectKey> {
+    let of_definition = cluster
+        .manifests
+        .get(key)
+        .map(|live| live["spec"]["names"]["kind"].clone())
+        .filter(|_| key.kind == "CustomResourceDefinition");
+    let is_within = |inner: &&ObjectKey| match key.kind.as_str() {
+        "Namespace" => inner.namespace.as_ref() == Some(&key.name),
+        _ => of_definition.as_ref().is_some_and(|kind| *kind == *inner.kind),
+    };
+    cluster.manifests.keys().filter(is_within).cloned().collect()
+}
+
+/// Somebody sets a field with another program.
+pub fn set_by(cluster: &mut Cluster, key: &str, pointer: &str, value: Value, manager: &str) {
+    let live = cluster.manifests.get_mut(&key.parse().unwrap()).unwrap();
+    let steps: Vec<&str> = pointer.trim_start_matches('/').split('/').collect();
+    let mut object = value;
+    for step in steps.iter().rev() {
+        object = json!({ *step: object });
+    }
+    for entry in live["metadata"]["managedFields"].as_array_mut().unwrap() {
+        let before = json!({});
+        contested(&mut entry["fieldsV1"], &object, &before, String::new(), &mut |_| {});
+    }
+    merge(live, &object);
+    let entry =
+        json!({ "manager": manager, "operation": "Update", "fieldsV1": fields_of(&object), "time": "2026-11-21T12:00:00Z" });
+    live["metadata"]["managedFields"].as_array_mut().unwrap().push(entry);
+}

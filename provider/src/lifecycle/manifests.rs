@@ -1,0 +1,392 @@
+//! Objects in a cluster: what others change and what belongs to others, one name in two states, and what an apply that failed leaves.
+
+use super::rows::{SHOP, config_map, row};
+use super::{Stage, complete, texts};
+use crate::fakes::set_by;
+use schema::Value;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+const NAME: &str = "k8s_manifests";
+const WEB: &str = "Deployment.apps/shop/web";
+
+fn with(stage: &Stage, changes: &[(&str, Value)]) -> Value {
+    let mut config = stage.config.clone();
+    changes.iter().for_each(|(name, value)| config.set(name, value.clone()));
+    complete(stage.engine.schema(NAME), &config)
+}
+
+fn yaml(text: String) -> (&'static str, Value) {
+    ("yaml", Value::object([("shop.yaml", text.as_str().into())]))
+}
+
+fn shown(values: &Value, attribute: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+    let texts = |values: &Value| {
+        let entries = values.as_map().into_iter().flatten();
+        entries.map(|(path, text)| (path.clone(), text.as_str().unwrap_or("?").to_string())).collect()
+    };
+    values.get(attribute).as_map().into_iter().flatten().map(|(key, values)| (key.clone(), texts(values))).collect()
+}
+
+fn live(stage: &Stage, key: &str) -> serde_json::Value {
+    stage.world.memory().cluster.manifests.get(&key.parse().unwrap()).cloned().unwrap_or_default()
+}
+
+fn set(stage: &Stage, key: &str, pointer: &str, value: serde_json::Value, manager: &str) {
+    stage.world.change(|memory| set_by(&mut memory.cluster, key, pointer, value, manager));
+}
+
+fn text(diagnostics: &[String]) -> String {
+    diagnostics.join("\n")
+}
+
+#[tokio::test]
+async fn a_plan_names_each_object_and_each_field_in_its_order() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let config = stage.config.clone();
+    let plan = stage.engine.plan(NAME, &Value::Null, &config).await;
+    let lines = [
+        "create CustomResourceDefinition.apiextensions.k8s.io/teams.example.com",
+        "create Namespace/shop",
+        "create ConfigMap/shop/endpoint",
+        "create Secret/shop/db",
+        "create Deployment.apps/shop/web",
+        "create Team.example.com/shop/red",
+        "wait until CustomResourceDefinition.apiextensions.k8s.io/teams.example.com is ready",
+        "wait until Deployment.apps/shop/web is ready",
+    ];
+    assert_eq!(texts(plan.planned.get("rollout")), lines);
+    assert_eq!(shown(&plan.planned, "fields")[WEB][".spec.replicas"], "2");
+    let state = stage.create().await;
+    let more = yaml(SHOP.replace("replicas: 2", "replicas: 3").replace("name: red", "name: blue"));
+    let config = with(&stage, &[more, ("secrets_version", 2.into())]);
+    let lines = [
+        "update Secret/shop/db",
+        "update Deployment.apps/shop/web (.spec.replicas)",
+        "create Team.example.com/shop/blue",
+        "wait until Deployment.apps/shop/web is ready",
+        "delete Team.example.com/shop/red",
+    ];
+    assert_eq!(stage.rollout(&state, &config).await, lines);
+}
+
+#[tokio::test]
+async fn what_is_not_known_yet_leaves_the_rest_of_the_plan_known() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let mut open = config_map("endpoint", "");
+    open.set("data", Value::object([("text", Value::Unknown)]));
+    let config = with(&stage, &[("objects", Value::List(vec![open]))]);
+    let planned = stage.engine.plan(NAME, &Value::Null, &config).await.planned;
+    assert!(
+        planned.get("fields").get("ConfigMap/shop/endpoint").is_unknown() && planned.get("fields").get(WEB).is_wholly_known()
+    );
+    assert!(texts(planned.get("rollout")).contains(&"create ConfigMap/shop/endpoint".to_string()));
+    let mut open = config_map("endpoint", "");
+    open.set("kind", Value::Unknown);
+    let config = with(&stage, &[("objects", Value::List(vec![open]))]);
+    let planned = stage.engine.plan(NAME, &Value::Null, &config).await.planned;
+    assert!(planned.get("fields").is_unknown() && planned.get("rollout").is_unknown());
+}
+
+#[tokio::test]
+async fn what_others_have_changed_is_drift_and_just_that_is_restored() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let (state, config) = (stage.create().await, stage.config.clone());
+    let healthy = live(&stage, WEB)["spec"].clone();
+    set(&stage, WEB, "/spec/replicas", json!(5), "kubectl");
+    set(&stage, WEB, "/metadata/labels/theirs", json!("x"), "kubectl");
+    let gone = "ConfigMap/shop/endpoint";
+    stage.world.change(|memory| memory.cluster.manifests.remove(&gone.parse().unwrap()));
+    let refreshed = stage.engine.refresh(NAME, &state).await;
+    assert_eq!((refreshed.errors, refreshed.warnings), (vec![], vec![]));
+    let drift = shown(&refreshed.state, "drift");
+    assert_eq!(drift[WEB], BTreeMap::from([(".spec.replicas".into(), "5, by kubectl".into())]));
+    assert_eq!(drift[gone], BTreeMap::from([(String::new(), "it is not there".into())]));
+    let plan = stage.engine.plan(NAME, &refreshed.state, &config).await;
+    let lines = [
+        "create ConfigMap/shop/endpoint",
+        "restore Deployment.apps/shop/web (.spec.replicas)",
+        "wait until Deployment.apps/shop/web is ready",
+    ];
+    assert_eq!(texts(plan.planned.get("rollout")), lines);
+    stage.world.arm(None);
+    let applied = stage.engine.apply(NAME, &refreshed.state, &config, &plan.planned).await;
+    assert_eq!(applied.errors, Vec::<String>::new());
+    let touched: Vec<String> = stage.world.calls().into_iter().filter(|call| call.starts_with("cluster: apply ")).collect();
+    assert!(
+        touched.iter().all(|call| call.contains("manifests.shop")
+            || call.contains("endpoint")
+            || call.contains("web")
+            || call.contains("Secret")),
+        "{touched:?}"
+    );
+    assert_eq!(live(&stage, WEB)["spec"], healthy);
+    assert_eq!(live(&stage, WEB)["metadata"]["labels"]["theirs"], "x");
+    stage.settled(&applied.state, &config, "after the repair").await;
+}
+
+#[tokio::test]
+async fn a_field_of_somebody_else_is_an_error_unless_it_is_to_be_taken() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let state = stage.create().await;
+    set(&stage, WEB, "/spec/paused", json!(true), "team-a");
+    let paused = yaml(SHOP.replace("replicas: 2,", "replicas: 2, paused: false,"));
+    let config = with(&stage, std::slice::from_ref(&paused));
+    let refused = stage.attempt(&state, &config).await;
+    assert!(text(&refused.errors).contains(".spec.paused: conflict with \"team-a\""), "{:?}", refused.errors);
+    assert_eq!(live(&stage, WEB)["spec"]["paused"], true);
+    let config = with(&stage, &[paused, ("force_conflicts", true.into())]);
+    let applied = stage.attempt(&refused.state, &config).await;
+    assert_eq!((applied.errors, live(&stage, WEB)["spec"]["paused"].clone()), (vec![], json!(false)));
+    stage.settled(&applied.state, &config, "after the conflict").await;
+}
+
+#[tokio::test]
+async fn an_object_that_is_there_already_is_taken_over_only_where_that_was_said() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let state = stage.create().await;
+    let key = "ConfigMap/shop/theirs";
+    let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "theirs", "namespace": "shop", "uid": "1", "managedFields": [] } });
+    stage.world.change(|memory| memory.cluster.manifests.insert(key.parse().unwrap(), object));
+    set(&stage, key, "/data/text", json!("theirs"), "kubectl-create");
+    let before = stage.world.memory();
+    let objects =
+        ("objects", Value::List(vec![config_map("endpoint", "https://api.demo.internal:6443"), config_map("theirs", "ours")]));
+    let refused = stage.attempt(&state, &with(&stage, std::slice::from_ref(&objects))).await;
+    assert!(text(&refused.errors).contains("adopt = [\"ConfigMap/shop/theirs\"]"), "{:?}", refused.errors);
+    stage.world_is(&before, "after the refusal");
+    let config = with(&stage, &[objects, ("adopt", vec![key].into())]);
+    let applied = stage.attempt(&state, &config).await;
+    assert_eq!((applied.errors, live(&stage, key)["data"]["text"].clone()), (vec![], json!("ours")));
+    stage.settled(&applied.state, &config, "with the adopted object").await;
+}
+
+#[tokio::test]
+async fn two_states_of_one_name_delete_nothing_of_each_other() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let (state, config) = (stage.create().await, stage.config.clone());
+    let before = stage.world.memory();
+    stage.world.draw_again();
+    // Another configuration, which declares other objects.
+    let other = with(
+        &stage,
+        &[
+            ("yaml", Value::Null),
+            ("objects", Value::List(vec![config_map("other", "x")])),
+            ("secrets", Value::Null),
+            ("namespace", "default".into()),
+        ],
+    );
+    let refused = stage.attempt(&Value::Null, &other).await;
+    assert!(
+        text(&refused.errors).contains("in the cluster already, with objects that are not declared here"),
+        "{:?}",
+        refused.errors
+    );
+    stage.world_is(&before, "after the refusal");
+    // The same one after its state was lost goes on, and the lost state comes back.
+    let again = stage.attempt(&Value::Null, &config).await;
+    assert_eq!(again.errors, Vec::<String>::new());
+    assert!(text(&again.warnings).contains("was in the cluster already"), "{:?}", again.warnings);
+    stage.settled(&again.state, &config, "after the state was lost").await;
+    let now = stage.world.memory();
+    let changed = with(&stage, &[yaml(SHOP.replace("replicas: 2", "replicas: 3"))]);
+    let old = stage.attempt(&state, &changed).await;
+    assert!(text(&old.errors).contains("is in another state now"), "{:?}", old.errors);
+    let destroyed = stage.engine.destroy(NAME, &state).await;
+    assert!(destroyed.errors.is_empty() && text(&destroyed.warnings).contains("somebody else's by now"), "{destroyed:?}");
+    stage.world_is(&now, "after the old state was applied and destroyed");
+}
+
+#[tokio::test]
+async fn what_does_not_become_ready_is_waited_for_again_by_the_next_apply() {
+    let mut stage = Stage::of(row(NAME)).await;
+    stage.world.change(|memory| memory.cluster.never_ready.insert(WEB.into()));
+    let config = stage.config.clone();
+    let failed = stage.attempt(&Value::Null, &config).await;
+    assert!(text(&failed.errors).contains("Deployment.apps/shop/web: 0 of 2 pods"), "{:?}", failed.errors);
+    let refreshed = stage.engine.refresh(NAME, &failed.state).await.state;
+    let lines = stage.rollout(&refreshed, &config).await;
+    assert!(lines.contains(&"wait until Deployment.apps/shop/web is ready".to_string()), "{lines:?}");
+    stage.world.change(|memory| memory.cluster.never_ready.clear());
+    set(&stage, WEB, "/status", json!({ "updatedReplicas": 2, "availableReplicas": 2, "replicas": 2 }), "controller");
+    let state = stage.attempt(&refreshed, &config).await;
+    assert_eq!(state.errors, Vec::<String>::new());
+    stage.settled(&state.state, &config, "once it is ready").await;
+}
+
+#[tokio::test]
+async fn what_others_have_in_a_namespace_stops_its_deletion() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let state = stage.create().await;
+    let key = "ConfigMap/shop/precious";
+    let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "precious", "namespace": "shop", "uid": "1", "managedFields": [] } });
+    stage.world.change(|memory| memory.cluster.manifests.insert(key.parse().unwrap(), object));
+    let before = stage.world.memory();
+    let refused = stage.engine.destroy(NAME, &state).await;
+    assert!(text(&refused.errors).contains("ConfigMap/shop/precious"), "{:?}", refused.errors);
+    stage.world_is(&before, "after the refusal");
+    let config = with(&stage, &[("destroy_contents", true.into())]);
+    let state = stage.attempt(&state, &config).await.state;
+    stage.destroy(&state, "with all that is in it").await;
+}
+
+#[tokio::test]
+async fn a_field_that_cannot_be_changed_is_an_error_of_the_plan_unless_a_replacement_was_allowed() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let state = stage.create().await;
+    let selector = yaml(SHOP.replace("matchLabels: {app: web}", "matchLabels: {app: other}"));
+    let refused = stage.engine.try_plan(NAME, &state, &with(&stage, std::slice::from_ref(&selector))).await.unwrap_err();
+    assert!(text(&refused).contains("may_replace = [\"Deployment.apps/shop/web\"]"), "{refused:?}");
+    let lines = stage.rollout(&state, &with(&stage, &[selector, ("may_replace", vec![WEB].into())])).await;
+    assert!(lines[0].starts_with("delete Deployment.apps/shop/web and create it again"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_create_that_goes_on_and_fails_taints_nothing() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let (state, config) = (stage.create().await, stage.config.clone());
+    stage.world.draw_again();
+    let (_, failed) = stage.fail_at("cluster: apply Secret/shop/db", &Value::Null, &config).await;
+    assert_eq!(failed.state, Value::Null);
+    let again = stage.attempt(&Value::Null, &config).await;
+    assert_eq!(again.errors, Vec::<String>::new());
+    assert_eq!(shown(&again.state, "fields"), shown(&state, "fields"));
+    stage.destroy(&again.state, "after a create that went on").await;
+}
+
+#[tokio::test]
+async fn a_namespace_goes_only_with_all_that_is_declared_in_it() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let state = stage.create().await;
+    let without = SHOP.replace("{apiVersion: v1, kind: Namespace, metadata: {name: shop}}", "");
+    let refused = stage.engine.try_plan(NAME, &state, &with(&stage, &[yaml(without)])).await.unwrap_err();
+    assert!(text(&refused).contains("Namespace/shop is declared no more, and ConfigMap/shop/endpoint is"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_create_that_adopts_and_fails_taints_nothing() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let object =
+        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop", "uid": "1", "managedFields": [] } });
+    stage.world.change(|memory| memory.cluster.manifests.insert("Namespace/shop".parse().unwrap(), object));
+    let config = with(&stage, &[("adopt", vec!["Namespace/shop"].into())]);
+    let (_, failed) = stage.fail_at("cluster: apply Secret/shop/db", &Value::Null, &config).await;
+    assert_eq!(failed.state, Value::Null);
+    assert_eq!(stage.attempt(&Value::Null, &config).await.errors, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn values_that_are_given_no_more_leave_the_cluster() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let state = stage.create().await;
+    assert!(live(&stage, "Secret/shop/db")["data"]["password"].is_string());
+    let config = with(&stage, &[("secrets", Value::Null)]);
+    let applied = stage.attempt(&state, &config).await;
+    assert_eq!((applied.errors, live(&stage, "Secret/shop/db")["data"]["password"].clone()), (vec![], serde_json::Value::Null));
+    stage.settled(&applied.state, &config, "without values").await;
+}
+
+#[tokio::test]
+async fn a_job_that_goes_away_by_itself_is_not_run_again() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let job = "\n---\n{apiVersion: batch/v1, kind: Job, metadata: {name: once, namespace: shop}, spec: {ttlSecondsAfterFinished: 0, template: {}}}";
+    let config = with(&stage, &[yaml(format!("{SHOP}{job}"))]);
+    let state = stage.attempt(&Value::Null, &config).await.state;
+    stage.world.change(|memory| memory.cluster.manifests.remove(&"Job.batch/shop/once".parse().unwrap()));
+    stage.settled(&state, &config, "after the job is gone").await;
+    let more = with(&stage, &[yaml(format!("{}{job}", SHOP.replace("replicas: 2", "replicas: 3")))]);
+    let applied = stage.attempt(&state, &more).await;
+    assert_eq!((applied.errors, live(&stage, "Job.batch/shop/once")), (vec![], serde_json::Value::Null));
+}
+
+#[tokio::test]
+async fn a_destroy_that_reaches_nobody_forgets_nothing() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let state = stage.create().await;
+    let hosts: Vec<_> = stage.world.memory().hosts.into_keys().collect();
+    hosts.iter().for_each(|host| stage.world.change_host(host.as_str(), |host| host.answers = false));
+    let failed = stage.engine.destroy(NAME, &state).await;
+    assert!(failed.errors.len() == 1 && failed.state == state, "{:?}", failed.errors);
+    hosts.iter().for_each(|host| stage.world.change_host(host.as_str(), |host| host.answers = true));
+    stage.destroy(&failed.state, "once a host answers").await;
+}
+
+#[tokio::test]
+async fn what_a_killed_update_has_created_is_found_though_it_is_declared_no_more() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let (state, config) = (stage.create().await, stage.config.clone());
+    let more = with(&stage, &[yaml(SHOP.replace("name: red", "name: blue"))]);
+    // The engine has the state of before.
+    assert_eq!(stage.attempt(&state, &more).await.errors, Vec::<String>::new());
+    let object = live(&stage, "Team.example.com/shop/blue");
+    assert!(object.is_object());
+    let refreshed = stage.engine.refresh(NAME, &state).await.state;
+    let lines = stage.rollout(&refreshed, &config).await;
+    assert!(lines.contains(&"delete Team.example.com/shop/blue".to_string()), "{lines:?}");
+    let applied = stage.attempt(&refreshed, &config).await;
+    assert_eq!((applied.errors, live(&stage, "Team.example.com/shop/blue")), (vec![], serde_json::Value::Null));
+    stage.settled(&applied.state, &config, "after the killed update").await;
+}
+
+#[tokio::test]
+async fn values_that_are_sensitive_are_in_no_computed_attribute() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let config =
+        with(&stage, &[("sensitive", true.into()), ("objects", Value::List(vec![config_map("endpoint", "canary-value")]))]);
+    let state = stage.attempt(&Value::Null, &config).await.state;
+    set(&stage, "ConfigMap/shop/endpoint", "/data/text", json!("canary-other"), "kubectl");
+    let refreshed = stage.engine.refresh(NAME, &state).await.state;
+    assert_eq!(shown(&refreshed, "drift")["ConfigMap/shop/endpoint"][".data.text"], "(sensitive)");
+    assert!(!format!("{:?}", shown(&refreshed, "fields")).contains("canary"));
+    let repaired = stage.attempt(&refreshed, &config).await.state;
+    stage.settled(&repaired, &config, "after the repair").await;
+}
+
+#[tokio::test]
+async fn a_field_that_a_controller_may_take_over_is_left_to_it_from_then_on() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let ignored = Value::object([(WEB, vec![".spec.replicas"].into())]);
+    let config = with(&stage, &[("ignore_fields", ignored.clone())]);
+    let state = stage.attempt(&Value::Null, &config).await.state;
+    assert_eq!(live(&stage, WEB)["spec"]["replicas"], 2);
+    set(&stage, WEB, "/spec/replicas", json!(5), "horizontal-pod-autoscaler");
+    stage.settled(&state, &config, "after the autoscaler").await;
+    let paused = yaml(SHOP.replace("replicas: 2,", "replicas: 2, paused: false,"));
+    let more = with(&stage, &[paused, ("ignore_fields", ignored)]);
+    let applied = stage.attempt(&state, &more).await;
+    let spec = live(&stage, WEB)["spec"].clone();
+    assert_eq!((applied.errors, spec["replicas"].clone(), spec["paused"].clone()), (vec![], json!(5), json!(false)));
+    stage.settled(&applied.state, &more, "after another change").await;
+}
+
+/// Engines ask again once all is known, and what was known before must not have changed.
+#[tokio::test]
+async fn what_is_not_known_yet_of_an_object_that_is_there_keeps_no_promise() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let state = stage.create().await;
+    let mut open = config_map("endpoint", "");
+    open.set("data", Value::object([("text", Value::List(vec![Value::Unknown]))]));
+    let config = with(&stage, &[("objects", Value::List(vec![open]))]);
+    let planned = stage.engine.plan(NAME, &state, &config).await.planned;
+    assert!(planned.get("rollout").is_unknown() && planned.get("fields").get("ConfigMap/shop/endpoint").is_unknown());
+}
+
+#[tokio::test]
+async fn values_can_be_hidden_and_shown_again_without_a_change_of_the_cluster() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let (mut state, config) = (stage.create().await, stage.config.clone());
+    let before = stage.world.memory();
+    let hidden = with(&stage, &[("sensitive", true.into())]);
+    for config in [&hidden, &config] {
+        let refreshed = stage.engine.refresh(NAME, &state).await.state;
+        assert_eq!(stage.rollout(&refreshed, config).await, Vec::<String>::new());
+        let applied = stage.attempt(&state, config).await;
+        assert_eq!(applied.errors, Vec::<String>::new());
+        state = applied.state;
+        stage.settled(&state, config, "with other digests").await;
+    }
+    let written =
+        |memory: &crate::fakes::Memory| memory.cluster.manifests.values().map(|live| live["spec"].clone()).collect::<Vec<_>>();
+    assert_eq!(written(&stage.world.memory()), written(&before));
+}

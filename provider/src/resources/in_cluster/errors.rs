@@ -1,0 +1,68 @@
+//! What is said of objects that cannot be applied, waited for or deleted, or that are not ours. Pure.
+
+use super::ownership::{Keys, Owner, listed};
+use super::waits::WaitError;
+use crate::wait::Ended;
+use objects::ObjectKey;
+use schema::Diagnostic;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub fn failed(error: WaitError) -> Diagnostic {
+    match error {
+        WaitError::Ended(Ended::Cancelled { what }) => {
+            Diagnostic::error("stopped on request").detail(format!("While waiting until {what}. Another apply continues."))
+        }
+        error => Diagnostic::error(error.to_string()),
+    }
+}
+
+pub fn not_gone(left: &BTreeMap<ObjectKey, String>, limit: Duration) -> Diagnostic {
+    let lines: Vec<String> = left.iter().map(|(key, reason)| format!("{key}: {reason}")).collect();
+    Diagnostic::error(format!("objects are being deleted and are still there after {} s", limit.as_secs()))
+        .detail(format!("{}\n\nAnother run waits for them again.", lines.join("\n")))
+}
+
+pub fn refused(key: &ObjectKey, message: &str, is_there: bool) -> Diagnostic {
+    let remedy = if is_there {
+        format!(
+            " If it is a field that cannot be changed, may_replace = [{:?}] lets the object be deleted and created again.",
+            key.to_string()
+        )
+    } else {
+        String::new()
+    };
+    Diagnostic::error(format!("the API server does not take {key}")).detail(format!("{message}{remedy}"))
+}
+
+pub fn not_applied(key: &ObjectKey, ended: &Ended, reason: &str) -> Diagnostic {
+    match ended {
+        Ended::Cancelled { .. } => Diagnostic::error("stopped on request").detail(format!("{key} is not applied: {reason}")),
+        Ended::TimedOut { limit, .. } => Diagnostic::error(format!("{key} cannot be applied after {} s", limit.as_secs()))
+            .detail(format!("The API server says: {reason}")),
+    }
+}
+
+pub fn taken_over(owner: &Owner) -> Diagnostic {
+    Diagnostic::warning(format!("k8s_manifests.{} was in the cluster already, and is in this state now", owner.name)).detail(
+        "A create goes on with the objects that are there, as after one that was cut off or when a state is lost. A state that had them \
+         before can no longer change or destroy them.",
+    )
+}
+
+pub fn of_another_state(owner: &Owner) -> Diagnostic {
+    Diagnostic::error(format!("k8s_manifests.{} is in another state now", owner.name)).detail(
+        "Something was created under this name since: by another state of this configuration, or by another configuration with the same \
+         `name`. Nothing was changed. Use that state, or another name.",
+    )
+}
+
+pub fn has_more(owner: &Owner, theirs: &Keys) -> Diagnostic {
+    Diagnostic::error(format!("k8s_manifests.{} is in the cluster already, with objects that are not declared here", owner.name)).detail(
+        format!(
+            "They are {}. Another configuration uses this `name`: choose another. Or its state is lost: declare them too, or delete them \
+             with kubectl. Nothing was changed.",
+            listed(theirs)
+        ),
+    )
+}

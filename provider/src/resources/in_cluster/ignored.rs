@@ -1,0 +1,46 @@
+//! Fields that are applied until somebody else takes them over. Pure.
+
+use super::ownership::FIELD_MANAGER;
+use objects::{Declared, ObjectKey, Taken, is_within, taken};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Paths by object.
+#[derive(Default)]
+pub struct Ignored(pub BTreeMap<ObjectKey, BTreeSet<String>>);
+
+impl Ignored {
+    fn has(&self, key: &ObjectKey, path: &str) -> bool {
+        self.0.get(key).into_iter().flatten().any(|ignored| is_within(path, ignored))
+    }
+
+    /// What others have changed of what is not ignored.
+    pub fn taken(&self, declared: &Declared, live: &Value) -> Vec<Taken> {
+        taken(&declared.object, live, FIELD_MANAGER).into_iter().filter(|taken| !self.has(&declared.key, &taken.path)).collect()
+    }
+
+    /// Leaves to others what they have taken of what is ignored.
+    pub fn leave(&self, declared: &Declared, live: &Value) -> Declared {
+        let mut left = declared.clone();
+        if self.0.contains_key(&declared.key) {
+            let taken = taken(&declared.object, live, FIELD_MANAGER).into_iter().map(|taken| taken.path);
+            objects::take_out(&mut left.object, &taken.filter(|path| self.has(&declared.key, path)).collect());
+        }
+        left
+    }
+
+    /// What a refresh has found, without what is ignored by now.
+    pub fn without(&self, drift: BTreeMap<ObjectKey, BTreeSet<String>>) -> BTreeMap<ObjectKey, BTreeSet<String>> {
+        let left = drift.into_iter().map(|(key, mut paths)| {
+            paths.retain(|path| !self.has(&key, path));
+            (key, paths)
+        });
+        left.filter(|(_, paths)| !paths.is_empty()).collect()
+    }
+
+    /// Objects of which something else is ignored.
+    pub fn differing(&self, other: &Ignored) -> BTreeSet<ObjectKey> {
+        let keys = self.0.keys().chain(other.0.keys());
+        keys.filter(|key| self.0.get(*key) != other.0.get(*key)).cloned().collect()
+    }
+}

@@ -1,0 +1,367 @@
+//! Brings the objects of a cluster to what is declared: looks at all of them first and refuses what is not ours, notes down what it is about to create,
+//! applies phase by phase, waits, and takes away what is declared no more.
+
+use super::conflicts::{conflict, were_planned};
+use super::errors::{failed, has_more, not_applied, not_gone, of_another_state, refused, taken_over};
+use super::ignored::Ignored;
+use super::ownership::{FIELD_MANAGER, Keys, Owner, Ownership, Versions, listed, refs, uid};
+use super::pruning::Pruning;
+use super::record::Record;
+use super::waits::{until_gone, until_ready};
+use crate::kubernetes::{Applied, Conflicting, ObjectRef, Reason};
+use crate::ports::Kubernetes;
+use crate::progress::Progress;
+use crate::wait::{Pace, Waiter};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt};
+use objects::{CUSTOM_RESOURCE_DEFINITION, Declared, ObjectKey, phase, vanishes};
+use schema::{Diagnostic, Diagnostics};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+const APPLIES_AT_A_TIME: usize = 16;
+/// What cannot be applied yet is tried again.
+const PACE: Pace = Pace::doubling(Duration::from_millis(100), Duration::from_secs(2));
+
+/// What an apply is for.
+pub struct Inventory<'a> {
+    pub owner: Owner,
+    /// With the values of secrets.
+    pub declared: BTreeMap<ObjectKey, Declared>,
+    /// What the state has; `None` where it has nothing and this is a create.
+    pub before: Option<Versions>,
+    /// Fields that others have changed, as the plan has shown.
+    pub drift: BTreeMap<ObjectKey, BTreeSet<String>>,
+    /// Secrets whose values were given again, or are others.
+    pub again: Keys,
+    /// Jobs that were done and have gone away by themselves since, as they were declared to.
+    pub finished: Keys,
+    /// What the plan waits for.
+    pub waited: Keys,
+    pub adopt: Keys,
+    pub may_replace: Keys,
+    pub ignored: Ignored,
+    pub conflicting: Conflicting,
+    pub destroys_contents: bool,
+    pub limit: Duration,
+    pub progress: &'a Progress,
+}
+
+/// What there is after an apply, whether it came to its end or not.
+#[derive(Default)]
+pub struct Done {
+    /// Something was written.
+    pub has_begun: bool,
+    /// A create found what was there before it: what an earlier one has left, or what it adopts.
+    pub goes_on: bool,
+    pub applied: Keys,
+    pub gone: Keys,
+    pub ready: Keys,
+    pub not_ready: BTreeMap<ObjectKey, String>,
+    pub diagnostics: Diagnostics,
+}
+
+/// What was found before anything is changed.
+struct Found {
+    live: BTreeMap<ObjectKey, Value>,
+    /// Of all that is known: in the state, in the record of the cluster, declared.
+    versions: Versions,
+    /// Declared no more.
+    pruned: Keys,
+    /// A create goes on with what was there before it.
+    goes_on: bool,
+    /// ... which another entry of a state has, or had.
+    takes_over: bool,
+    /// In the record of the cluster.
+    recorded: Versions,
+}
+
+impl Inventory<'_> {
+    pub async fn apply(&self, api: &dyn Kubernetes, waiter: Waiter<'_>) -> Done {
+        let mut done = Done::default();
+        if let Err(error) = self.run(api, waiter, &mut done).await {
+            done.diagnostics.push(error);
+        }
+        if done.diagnostics.has_errors() && done.has_begun {
+            // The next plan waits for what this apply did not come to.
+            for key in self.waited.iter().filter(|key| !done.ready.contains(*key)) {
+                done.not_ready.entry(key.clone()).or_insert_with(|| "it was not waited for".to_string());
+            }
+        }
+        done
+    }
+
+    async fn run(&self, api: &dyn Kubernetes, waiter: Waiter<'_>, done: &mut Done) -> Result<(), Diagnostic> {
+        let found = self.look(api).await?;
+        let pruning = Pruning {
+            owner: &self.owner,
+            live: &found.live,
+            versions: &found.versions,
+            with_contents: self.destroys_contents,
+            limit: self.limit,
+        };
+        pruning.refuse(api, &found.pruned).await?;
+        if found.takes_over {
+            done.diagnostics.push(taken_over(&self.owner));
+        }
+        (done.has_begun, done.goes_on) = (true, found.goes_on);
+        self.note(api, waiter, &found.recorded, found.versions.clone()).await?;
+        let mut alike: Vec<&Declared> = self.declared.values().collect();
+        alike.sort_by_key(|declared| phase(&declared.key));
+        for alike in alike.chunk_by(|one, other| phase(&one.key) == phase(&other.key)) {
+            self.apply_alike(api, waiter, alike, &found, done).await;
+            if done.diagnostics.has_errors() {
+                return Ok(());
+            }
+            // Without these, custom resources have no kind.
+            let is_definition = |key: &ObjectKey| key.is(CUSTOM_RESOURCE_DEFINITION.0, CUSTOM_RESOURCE_DEFINITION.1);
+            self.wait(api, waiter, is_definition, alike, done).await?;
+        }
+        let all: Vec<&Declared> = self.declared.values().collect();
+        self.wait(api, waiter, |key| self.waited.contains(key), &all, done).await?;
+        let pruned = pruning.delete(api, waiter, &found.pruned).await.map_err(failed)?;
+        if !pruned.left.is_empty() {
+            done.gone.extend(pruned.gone);
+            done.diagnostics.push(not_gone(&pruned.left, self.limit));
+            return Ok(());
+        }
+        let declared = self.declared.values().map(|declared| (declared.key.clone(), declared.api_version.clone()));
+        self.note(api, waiter, &found.versions, declared.collect()).await?;
+        done.gone.extend(found.versions.into_keys().filter(|key| !self.declared.contains_key(key)));
+        Ok(())
+    }
+
+    async fn note(
+        &self,
+        api: &dyn Kubernetes,
+        waiter: Waiter<'_>,
+        noted: &Versions,
+        objects: Versions,
+    ) -> Result<(), Diagnostic> {
+        if *noted == objects && !objects.is_empty() {
+            return Ok(());
+        }
+        Record { holder: self.owner.holder.clone(), objects }.write(api, waiter, &self.owner).await
+    }
+
+    // --- before anything is changed
+
+    async fn look(&self, api: &dyn Kubernetes) -> Result<Found, Diagnostic> {
+        let read = Record::read(api, &self.owner.name).await.map_err(|error| Diagnostic::error(error.to_string()))?;
+        let is_noted = self.before.is_none() && read.is_some();
+        let takes_over = is_noted && read.as_ref().is_some_and(|record| record.holder != self.owner.holder);
+        if self.before.is_some() && read.as_ref().is_some_and(|record| record.holder != self.owner.holder) {
+            return Err(of_another_state(&self.owner));
+        }
+        let recorded = read.map(|record| record.objects).unwrap_or_default();
+        let mut versions = recorded.clone();
+        versions.extend(self.before.clone().unwrap_or_default());
+        versions.extend(self.declared.values().map(|declared| (declared.key.clone(), declared.api_version.clone())));
+        let live = api.find_objects(&refs(&versions)).await.map_err(|error| Diagnostic::error(error.to_string()))?;
+        let declared_uids: BTreeSet<&str> = self.declared.keys().filter_map(|key| live.get(key)).map(uid).collect();
+        // One object may have had another key.
+        let is_another = |key: &&ObjectKey| live.get(*key).is_none_or(|live| !declared_uids.contains(uid(live)));
+        let left = versions.keys().filter(|key| !self.declared.contains_key(*key));
+        let pruned: Keys = left.filter(is_another).cloned().collect();
+        if takes_over {
+            let theirs: Keys = pruned.iter().filter(|key| live.contains_key(*key)).cloned().collect();
+            if !theirs.is_empty() {
+                return Err(has_more(&self.owner, &theirs));
+            }
+        }
+        self.refuse_strangers(&live, is_noted)?;
+        let adopts = |key: &ObjectKey| self.adopt.contains(key) && live.contains_key(key);
+        let goes_on = is_noted || (self.before.is_none() && self.declared.keys().any(adopts));
+        // A record of another holder is written anew.
+        let recorded = if takes_over { Versions::new() } else { recorded };
+        Ok(Found { live, versions, pruned, goes_on, takes_over, recorded })
+    }
+
+    /// Objects of the declared names that somebody else has made.
+    fn refuse_strangers(&self, live: &BTreeMap<ObjectKey, Value>, goes_on: bool) -> Result<(), Diagnostic> {
+        let is_before = |key: &ObjectKey| self.before.as_ref().is_some_and(|before| before.contains_key(key));
+        let (mut nobodys, mut others) = (Keys::new(), BTreeMap::new());
+        for key in self.declared.keys().filter(|key| !self.adopt.contains(*key)) {
+            let Some(found) = live.get(key) else { continue };
+            match self.owner.of(found) {
+                Ownership::Ours => {}
+                Ownership::OfAnotherState if goes_on => {}
+                // Somebody has taken the annotation away, and what was applied is there.
+                Ownership::None if is_before(key) && is_managed(found) => {}
+                Ownership::None => drop(nobodys.insert(key.clone())),
+                Ownership::OfAnotherState => drop(others.insert(key.clone(), self.owner.name.clone())),
+                Ownership::Other(name) => drop(others.insert(key.clone(), name)),
+            }
+        }
+        if let Some((key, name)) = others.first_key_value() {
+            return Err(Diagnostic::error(format!("{key} belongs to k8s_manifests.{name} of another state or configuration"))
+                .detail(format!("{} of the declared objects do. Declare each object once. Nothing was changed.", others.len())));
+        }
+        if nobodys.is_empty() {
+            return Ok(());
+        }
+        let quoted: Vec<String> = nobodys.iter().map(|key| format!("{:?}", key.to_string())).collect();
+        Err(Diagnostic::error("objects of the declared names are in the cluster already").detail(format!(
+            "They were not created by this resource: {}. Nothing was changed. To take them over, with a later destroy, set adopt = [{}].",
+            listed(&nobodys),
+            quoted.join(", ")
+        )))
+    }
+
+    // --- what is declared
+
+    async fn apply_alike(&self, api: &dyn Kubernetes, waiter: Waiter<'_>, alike: &[&Declared], found: &Found, done: &mut Done) {
+        let applies = alike.iter().map(|declared| {
+            let applied = self.apply_one(api, waiter, declared, found.live.get(&declared.key));
+            applied.map(|result| (declared.key.clone(), result)).boxed()
+        });
+        let applies: Vec<BoxFuture<'_, (ObjectKey, Result<(), Diagnostic>)>> = applies.collect();
+        let mut applied: Vec<(ObjectKey, Result<(), Diagnostic>)> =
+            stream::iter(applies).buffer_unordered(APPLIES_AT_A_TIME).collect().await;
+        applied.sort_by(|one, other| one.0.cmp(&other.0));
+        for (key, result) in applied {
+            match result {
+                Ok(()) => drop(done.applied.insert(key)),
+                Err(error) => done.diagnostics.push(error),
+            }
+        }
+    }
+
+    async fn apply_one(
+        &self,
+        api: &dyn Kubernetes,
+        waiter: Waiter<'_>,
+        declared: &Declared,
+        live: Option<&Value>,
+    ) -> Result<(), Diagnostic> {
+        let key = &declared.key;
+        if self.is_as_applied(declared, live) {
+            return Ok(());
+        }
+        if waiter.cancelled.is_cancelled() {
+            return Err(Diagnostic::error("stopped on request").detail(format!("{key} was not applied any more.")));
+        }
+        if let Some(live) = live.filter(|live| is_being_deleted(live)) {
+            self.until_gone(api, waiter, declared, live).await?;
+        }
+        let shared = live.filter(|live| !is_being_deleted(live)).map(|live| self.ignored.leave(declared, live));
+        let mut object = self.owner.mark(declared, shared.as_ref().unwrap_or(declared));
+        let is_adopted = live.is_some_and(|live| self.owner.of(live) != Ownership::Ours) && self.adopt.contains(key);
+        let mut conflicting = if is_adopted { Conflicting::Taken } else { self.conflicting };
+        let mut is_replaced = false;
+        let mut wait = waiter.until(format!("{key} is applied"), self.limit, PACE);
+        loop {
+            let reason = match api.apply_object(&object, FIELD_MANAGER, conflicting).await {
+                Ok(Applied::Done) => {
+                    self.progress.line(&format!("{key}: applied"));
+                    return Ok(());
+                }
+                Ok(Applied::Conflicts(found)) => {
+                    let planned = self.drift.get(key).is_some_and(|planned| were_planned(&found, planned));
+                    if !planned || conflicting == Conflicting::Taken {
+                        return Err(conflict(key, &found));
+                    }
+                    conflicting = Conflicting::Taken;
+                    continue;
+                }
+                Ok(Applied::Invalid { message, reason }) => match live.filter(|_| reason == Reason::Immutable && !is_replaced) {
+                    Some(live) if self.may_replace.contains(key) => {
+                        is_replaced = true;
+                        self.make_room(api, waiter, declared, live).await?;
+                        object = self.owner.mark(declared, declared);
+                        continue;
+                    }
+                    live => return Err(refused(key, &message, live.is_some())),
+                },
+                Ok(Applied::NotYet(reason)) => reason,
+                Err(error) if error.is_passing() => error.to_string(),
+                Err(error) => return Err(Diagnostic::error(format!("cannot apply {key}")).detail(error.to_string())),
+            };
+            wait.pause().await.map_err(|ended| not_applied(key, &ended, &reason))?;
+        }
+    }
+
+    fn is_as_applied(&self, declared: &Declared, live: Option<&Value>) -> bool {
+        let key = &declared.key;
+        let Some(live) = live else { return self.finished.contains(key) };
+        let has_secrets = self.again.contains(key) || (key.is("", "Secret") && declared.object.get("data").is_some());
+        let is_as_declared = self.owner.has_applied(declared, live) && self.ignored.taken(declared, live).is_empty();
+        is_as_declared && !has_secrets && !is_being_deleted(live)
+    }
+
+    /// For the declared object, which the one that is there cannot become.
+    async fn make_room(
+        &self,
+        api: &dyn Kubernetes,
+        waiter: Waiter<'_>,
+        declared: &Declared,
+        live: &Value,
+    ) -> Result<(), Diagnostic> {
+        let Declared { key, api_version, .. } = declared;
+        let wanted = ObjectRef { key: key.clone(), api_version: api_version.clone() };
+        self.progress.line(&format!("{key}: deleted, to be created again"));
+        let deleted = api.delete_object(&wanted, uid(live)).await;
+        deleted.map_err(|error| Diagnostic::error(format!("cannot replace {key}")).detail(error.to_string()))?;
+        self.until_gone(api, waiter, declared, live).await
+    }
+
+    async fn until_gone(
+        &self,
+        api: &dyn Kubernetes,
+        waiter: Waiter<'_>,
+        declared: &Declared,
+        live: &Value,
+    ) -> Result<(), Diagnostic> {
+        let gone = BTreeMap::from([(declared.key.clone(), (declared.api_version.clone(), uid(live).to_string()))]);
+        let left = until_gone(api, waiter, &gone, self.limit).await.map_err(failed)?;
+        if left.is_empty() { Ok(()) } else { Err(not_gone(&left, self.limit)) }
+    }
+
+    async fn wait(
+        &self,
+        api: &dyn Kubernetes,
+        waiter: Waiter<'_>,
+        is_waited_for: impl Fn(&ObjectKey) -> bool,
+        all: &[&Declared],
+        done: &mut Done,
+    ) -> Result<(), Diagnostic> {
+        let waited = all.iter().filter(|declared| is_waited_for(&declared.key));
+        let waited: Versions = waited.map(|declared| (declared.key.clone(), declared.api_version.clone())).collect();
+        let vanishing: Keys = all
+            .iter()
+            .filter(|declared| vanishes(&declared.key, &declared.object))
+            .map(|declared| declared.key.clone())
+            .collect();
+        let lacking = match until_ready(api, waiter, (&waited, &vanishing), self.limit).await {
+            Ok(lacking) => lacking,
+            Err(error) => {
+                let open = |key: ObjectKey| (key, "it was not waited for to the end".to_string());
+                done.not_ready.extend(waited.keys().cloned().map(open));
+                return Err(failed(error));
+            }
+        };
+        done.ready.extend(waited.into_keys().filter(|key| !lacking.contains_key(key)));
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        done.not_ready.extend(lacking.clone());
+        let lines: Vec<String> = lacking.iter().map(|(key, reason)| format!("{key}: {reason}")).collect();
+        Err(Diagnostic::error("objects are not ready").detail(format!(
+            "{}\n\nThey were applied, and waited for up to {} s or until one had failed. Another apply waits for them again; a Job that has \
+             failed has to be deleted before.",
+            lines.join("\n"),
+            self.limit.as_secs()
+        )))
+    }
+}
+
+fn is_being_deleted(live: &Value) -> bool {
+    !live["metadata"]["deletionTimestamp"].is_null()
+}
+
+/// Whether anything of it was applied by this provider.
+fn is_managed(live: &Value) -> bool {
+    live["metadata"]["managedFields"].as_array().into_iter().flatten().any(|entry| entry["manager"] == FIELD_MANAGER)
+}

@@ -1,0 +1,195 @@
+//! An apply and a destroy of `k8s_manifests`. Whatever happened, the state holds what there is.
+
+use super::config::Config;
+use super::inputs::{self, Declaration};
+use super::plan;
+use super::state::{self, DRIFT, FIELDS, HOLDER, NOT_READY, ROLLOUT, SECRET_KEYS};
+use crate::configuration::Shared;
+use crate::kubernetes::Conflicting;
+use crate::resources::control_plane::{ControlPlane, NoControlPlane};
+use crate::resources::in_cluster::errors::{failed, not_gone};
+use crate::resources::in_cluster::inventory::{Done, Inventory};
+use crate::resources::in_cluster::ownership::{Keys, Owner, Ownership, Versions, refs};
+use crate::resources::in_cluster::pruning::Pruning;
+use crate::resources::in_cluster::record::Record;
+use crate::resources::on_hosts::errors::{tainted, unknown_at_apply};
+use crate::wait::Waiter;
+use machines::Uid;
+use objects::{Change, Fields, ObjectKey, vanishes};
+use protocol::{ApplyRequest, ApplyResponse, Call, DeleteResponse};
+use schema::{Diagnostic, Diagnostics, Value, decode};
+use std::collections::BTreeMap;
+
+pub async fn apply(shared: &Shared, call: &Call, request: ApplyRequest) -> ApplyResponse {
+    let left_behind = request.prior.clone();
+    apply_objects(shared, call, request)
+        .await
+        .unwrap_or_else(|diagnostic| ApplyResponse { state: left_behind, diagnostics: diagnostic.into() })
+}
+
+async fn apply_objects(shared: &Shared, call: &Call, request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
+    let ApplyRequest { prior, planned, config: written } = request;
+    let config: Config = decode(&planned)?;
+    let mut wrong = Diagnostics::default();
+    let declared = inputs::declared(&planned, &mut wrong);
+    let (Some(name), Some(mut declared)) = (config.name.known(), declared) else {
+        return if wrong.has_errors() { Ok(ApplyResponse { state: prior, diagnostics: wrong }) } else { Err(unknown_at_apply()) };
+    };
+    let changes = match plan::changes(&config, prior.as_ref(), &planned, &declared) {
+        Ok(changes) => changes,
+        Err(diagnostics) => return Ok(ApplyResponse { state: prior, diagnostics }),
+    };
+    let fields = state::fields_of(&declared, &planned);
+    let secrets = inputs::secrets(&written).ok_or_else(unknown_at_apply)?;
+    inputs::add_secrets(&mut declared, &secrets);
+    let drawn = || Uid::of_random(shared.world.random()).to_string();
+    let holder = prior.as_ref().and_then(|prior| prior.get(HOLDER).as_str()).map_or_else(drawn, str::to_string);
+    let cluster = ControlPlane::connect(shared, config.way()).await.map_err(Diagnostic::from)?;
+    cluster.refuse_another_cluster(&config.cluster).await?;
+    let before = prior.as_ref().map(state::fields);
+    let progress = shared.configuration().progress(format!("k8s_manifests.{name}"));
+    let mut state = planned;
+    state.set(HOLDER, holder.as_str().into());
+    state.set(SECRET_KEYS, state::show_secret_keys(&secrets));
+    if state.get(ROLLOUT).is_unknown() {
+        state.set(ROLLOUT, Value::List(changes.iter().map(|change| change.to_string().into()).collect()));
+    }
+    let waited = changes.iter().filter_map(|change| if let Change::Wait(key) = change { Some(key.clone()) } else { None });
+    let inventory = Inventory {
+        owner: Owner { name: name.clone(), holder },
+        finished: finished(&declared, before.as_ref(), &changes),
+        declared,
+        before: before.as_ref().map(state::versions),
+        drift: prior.as_ref().map(state::drift).unwrap_or_default(),
+        again: plan::with_other_secrets(prior.as_ref(), &state),
+        waited: waited.collect(),
+        adopt: Config::keys(&config.adopt),
+        may_replace: Config::keys(&config.may_replace),
+        ignored: config.ignored(),
+        conflicting: if Config::is(&config.force_conflicts) { Conflicting::Taken } else { Conflicting::Kept },
+        destroys_contents: Config::is(&config.destroy_contents),
+        limit: config.limit(),
+        progress: &progress,
+    };
+    // Of these no refresh tells whether they were ever there.
+    let runs_out = inventory.declared.values().filter(|one| vanishes(&one.key, &one.object)).map(|one| one.key.clone()).collect();
+    let clock = shared.world.clock();
+    let done = inventory.apply(&*cluster.api, Waiter { clock: &*clock, cancelled: &call.cancelled }).await;
+    Ok(left(prior, state, (&fields, before.unwrap_or_default()), (done, &runs_out), call.cancelled.is_cancelled()))
+}
+
+/// Jobs that nothing changes: that they are not there any more is what they were declared to.
+fn finished(declared: &Declaration, before: Option<&BTreeMap<ObjectKey, Fields>>, changes: &[Change]) -> Keys {
+    let is_unchanged = |key: &ObjectKey| {
+        before.is_some_and(|before| before.contains_key(key)) && changes.iter().all(|change| change.key() != key)
+    };
+    declared.values().filter(|one| vanishes(&one.key, &one.object) && is_unchanged(&one.key)).map(|one| one.key.clone()).collect()
+}
+
+/// What an apply leaves in the state. Engines delete what a failed create left there, so nothing of one that found objects: the next goes on with them.
+fn left(
+    prior: Option<Value>,
+    mut state: Value,
+    (fields, before): (&BTreeMap<ObjectKey, Option<Fields>>, BTreeMap<ObjectKey, Fields>),
+    (done, runs_out): (Done, &Keys),
+    is_cancelled: bool,
+) -> ApplyResponse {
+    let Done { has_begun, goes_on, applied, gone, not_ready, mut diagnostics, .. } = done;
+    let (has_failed, is_new) = (diagnostics.has_errors(), prior.is_none());
+    if has_failed && (!has_begun || (is_new && goes_on)) {
+        return ApplyResponse { state: prior, diagnostics };
+    }
+    if has_failed && is_new && is_cancelled && runs_out.is_subset(&applied) {
+        // An error would taint it. The next refresh finds what is missing.
+        let said: Vec<String> = diagnostics.iter().map(|error| format!("{}: {}", error.summary, error.detail)).collect();
+        state.set(FIELDS, state::show_fields(fields));
+        let detail = format!("What was applied is kept. Another apply continues from here.\n\n{}", said.join("\n"));
+        return ApplyResponse {
+            state: Some(state),
+            diagnostics: Diagnostic::warning("stopped on request").detail(detail).into(),
+        };
+    }
+    state.set(FIELDS, state::show_fields(&there(fields, before, (&applied, &gone))));
+    state.set(NOT_READY, state::show_not_ready(&not_ready));
+    if has_failed {
+        let prior = prior.unwrap_or_default();
+        // What the refresh found of objects that this apply did not come to.
+        let drift = prior.get(DRIFT).as_map().cloned().unwrap_or_default().into_iter();
+        let is_left = |key: &str| key.parse::<ObjectKey>().is_ok_and(|key| !applied.contains(&key) && !gone.contains(&key));
+        state.set(DRIFT, Value::Map(drift.filter(|(key, _)| is_left(key)).collect()));
+        // The next plan gives the values of secrets again.
+        state.set("secrets_version", prior.get("secrets_version").clone());
+        let keys = prior.get(SECRET_KEYS).clone();
+        state.set(SECRET_KEYS, if is_new { Value::object([]) } else { keys });
+        diagnostics.extend(is_new.then(tainted));
+    }
+    ApplyResponse { state: Some(state), diagnostics }
+}
+
+/// What is declared where it was applied, else what was there before.
+fn there(
+    declared: &BTreeMap<ObjectKey, Option<Fields>>,
+    before: BTreeMap<ObjectKey, Fields>,
+    (applied, gone): (&Keys, &Keys),
+) -> BTreeMap<ObjectKey, Option<Fields>> {
+    let kept = before.into_iter().filter(|(key, _)| !gone.contains(key) && !applied.contains(key));
+    let mut there: BTreeMap<ObjectKey, Option<Fields>> = kept.map(|(key, fields)| (key, Some(fields))).collect();
+    there.extend(declared.iter().filter(|(key, _)| applied.contains(*key)).map(|(key, fields)| (key.clone(), fields.clone())));
+    there
+}
+
+pub async fn delete(shared: &Shared, call: &Call, prior: Value) -> DeleteResponse {
+    match delete_objects(shared, call, &prior).await {
+        Ok(diagnostics) if !diagnostics.has_errors() => DeleteResponse { left_behind: None, diagnostics },
+        Ok(diagnostics) => DeleteResponse { left_behind: Some(prior), diagnostics },
+        Err(error) => DeleteResponse { left_behind: Some(prior), diagnostics: error.into() },
+    }
+}
+
+async fn delete_objects(shared: &Shared, call: &Call, prior: &Value) -> Result<Diagnostics, Diagnostic> {
+    let config: Config = decode(prior)?;
+    let cluster = match ControlPlane::connect(shared, config.way()).await {
+        Ok(cluster) => cluster,
+        Err(NoControlPlane { is_gone: true, error, .. }) => {
+            return Ok(Diagnostic::warning("the cluster is not there any more, and its objects with it")
+                .detail(error.detail)
+                .into());
+        }
+        Err(none) => return Err(none.error),
+    };
+    cluster.refuse_another_cluster(&config.cluster).await?;
+    let api = &*cluster.api;
+    let owner = Owner {
+        name: prior.get("name").as_str().unwrap_or_default().to_string(),
+        holder: prior.get(HOLDER).as_str().unwrap_or_default().to_string(),
+    };
+    let api_error = |error: crate::kubernetes::KubernetesError| Diagnostic::error(error.to_string());
+    let record = Record::read(api, &owner.name).await.map_err(api_error)?;
+    let is_ours = record.as_ref().is_none_or(|record| record.holder == owner.holder);
+    let mut versions: Versions = state::versions(&state::fields(prior));
+    versions.extend(record.filter(|_| is_ours).map(|record| record.objects).unwrap_or_default());
+    let live = api.find_objects(&refs(&versions)).await.map_err(api_error)?;
+    let limit = config.limit();
+    let with_contents = Config::is(&config.destroy_contents);
+    let pruning = Pruning { owner: &owner, live: &live, versions: &versions, with_contents, limit };
+    let keys: Keys = versions.keys().cloned().collect();
+    pruning.refuse(api, &keys).await?;
+    let clock = shared.world.clock();
+    let waiter = Waiter { clock: &*clock, cancelled: &call.cancelled };
+    let pruned = pruning.delete(api, waiter, &keys).await.map_err(failed)?;
+    if !pruned.left.is_empty() {
+        return Err(not_gone(&pruned.left, limit));
+    }
+    if is_ours {
+        Record::delete(api, &owner.name).await.map_err(api_error)?;
+    }
+    let theirs: Keys = live.iter().filter(|(_, live)| owner.of(live) != Ownership::Ours).map(|(key, _)| key.clone()).collect();
+    let mut diagnostics = Diagnostics::default();
+    if !theirs.is_empty() {
+        diagnostics.push(Diagnostic::warning("objects that are somebody else's by now were left").detail(format!(
+            "They are {}. They were created again, or another state has them.",
+            crate::resources::in_cluster::ownership::listed(&theirs)
+        )));
+    }
+    Ok(diagnostics)
+}

@@ -1,0 +1,141 @@
+//! What a change of `k8s_manifests` does, from the configuration and the state alone. Reaches no cluster.
+
+use super::config::Config;
+use super::inputs::{self, Declaration};
+use super::state::{self, DRIFT, FIELDS, HOLDER, NOT_READY, ROLLOUT, SECRET_KEYS};
+use crate::resources::in_cluster::ownership::Keys;
+use objects::{Change, Immutable, Inventories, ObjectKey};
+use protocol::{PlanRequest, PlanResponse};
+use schema::{AttributePath, Diagnostic, Diagnostics, Value, decode};
+use std::collections::BTreeMap;
+
+const CLUSTER: &str = "cluster";
+const CLUSTER_UID: &str = "cluster_uid";
+
+pub fn plan(request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
+    let config: Config = decode(&request.proposed).map_err(Diagnostics::from)?;
+    let mut planned = request.proposed.clone();
+    let name = planned.get("name").clone();
+    planned.set("id", name.clone());
+    let (requires_replace, undecided) = request.prior.as_ref().map(|prior| replaced(prior, &planned)).unwrap_or_default();
+    let is_new =
+        !requires_replace.is_empty() || request.prior.as_ref().is_none_or(|prior| name.is_set() && *prior.get("name") != name);
+    let prior = request.prior.as_ref().filter(|_| !is_new);
+    planned.set(HOLDER, prior.map_or(Value::Unknown, |prior| prior.get(HOLDER).clone()));
+    planned.set(DRIFT, Value::object([]));
+    planned.set(NOT_READY, Value::object([]));
+    let secrets = inputs::secrets(&request.config);
+    planned.set(SECRET_KEYS, secrets.as_ref().map_or(Value::Unknown, state::show_secret_keys));
+    let mut diagnostics = Diagnostics::default();
+    match inputs::declared(&request.proposed, &mut diagnostics).filter(|_| !planned.get("sensitive").is_unknown()) {
+        None => {
+            planned.set(FIELDS, Value::Unknown);
+            planned.set(ROLLOUT, Value::Unknown);
+        }
+        Some(declared) => {
+            let changes = changes(&config, prior, &planned, &declared)?;
+            planned.set(FIELDS, state::show_fields(&state::fields_of(&declared, &planned)));
+            // What becomes of an object that is there is known once all of it is.
+            let is_there = |key: &ObjectKey| prior.is_some_and(|prior| state::fields(prior).contains_key(key));
+            let is_changing = declared.iter().any(|(key, declared)| !declared.is_known() && is_there(key));
+            let is_open =
+                is_changing || secrets.is_none() || DECIDE_STEPS.iter().any(|name| !planned.get(name).is_wholly_known());
+            let lines: Vec<Value> = changes.iter().map(|change| change.to_string().into()).collect();
+            let is_over = lines.is_empty() && prior.is_some();
+            planned.set(
+                ROLLOUT,
+                if is_open {
+                    Value::Unknown
+                } else if is_over {
+                    prior.map(|prior| prior.get(ROLLOUT).clone()).unwrap_or_default()
+                } else {
+                    Value::List(lines)
+                },
+            );
+        }
+    }
+    Ok(PlanResponse { planned, requires_replace, undecided, diagnostics })
+}
+
+/// Beside the objects themselves.
+const DECIDE_STEPS: [&str; 4] = ["ignore_fields", "may_replace", "secrets_version", "wait"];
+
+/// Once more at apply, from the same state.
+pub fn changes(
+    config: &Config,
+    prior: Option<&Value>,
+    planned: &Value,
+    declared: &Declaration,
+) -> Result<Vec<Change>, Diagnostics> {
+    let mut before = prior.map(state::fields).unwrap_or_default();
+    let ignored = config.ignored();
+    let drift = ignored.without(prior.map(state::drift).unwrap_or_default());
+    let mut again = with_other_secrets(prior, planned);
+    if let Some(prior) = prior {
+        let before: Config = decode(prior).map_err(Diagnostics::from)?;
+        again.extend(ignored.differing(&before.ignored()));
+    }
+    let mut fields = state::fields_of(declared, planned);
+    // Both as digests where only one side is: the same values change nothing.
+    match (prior.is_some_and(state::is_sensitive), state::is_sensitive(planned)) {
+        (true, false) => fields = fields.into_iter().map(|(key, fields)| (key, fields.map(objects::hidden))).collect(),
+        (false, true) => before = before.into_iter().map(|(key, fields)| (key, objects::hidden(fields))).collect(),
+        (true, true) | (false, false) => {}
+    }
+    let inventories = Inventories {
+        before: &before,
+        declared: &fields,
+        drift: &drift,
+        again: &again,
+        may_replace: &Config::keys(&config.may_replace),
+        waits: Config::is(&config.wait),
+    };
+    let swept: Diagnostics = objects::swept_away(&inventories).into_iter().map(sweep).collect();
+    if swept.has_errors() {
+        return Err(swept);
+    }
+    let mut changes =
+        objects::plan(&inventories).map_err(|immutable| immutable.into_iter().map(refusal).collect::<Diagnostics>())?;
+    let (waited, waits) = (prior.map(state::not_ready).unwrap_or_default(), Config::is(&config.wait));
+    let is_new = |key: &ObjectKey| !changes.iter().any(|change| *change == Change::Wait(key.clone()));
+    let again: Vec<Change> =
+        waited.into_keys().filter(|key| waits && declared.contains_key(key) && is_new(key)).map(Change::Wait).collect();
+    changes.extend(again);
+    Ok(changes)
+}
+
+/// Whose values are given again, or whose keys are others.
+pub fn with_other_secrets(prior: Option<&Value>, planned: &Value) -> Keys {
+    let Some(prior) = prior else { return Keys::new() };
+    let is_raised = prior.get("secrets_version") != planned.get("secrets_version");
+    let (before, now) = (state::secret_keys(prior), state::secret_keys(planned));
+    let ids: BTreeMap<&String, ()> = before.keys().chain(now.keys()).map(|id| (id, ())).collect();
+    let changed = ids.into_keys().filter(|id| before.get(*id) != now.get(*id) || (is_raised && now.contains_key(*id)));
+    changed.filter_map(|id| format!("Secret/{id}").parse().ok()).collect()
+}
+
+fn sweep((outer, inner): (ObjectKey, ObjectKey)) -> Diagnostic {
+    Diagnostic::error(format!("{outer} is declared no more, and {inner} is"))
+        .detail("It would be deleted with all that is in it. Take both out of the configuration, or neither.")
+        .at(AttributePath::attribute("yaml"))
+}
+
+fn refusal(Immutable { key, field }: Immutable) -> Diagnostic {
+    Diagnostic::error(format!("{field} of {key} cannot be changed"))
+        .detail(format!(
+            "The API server refuses it. To delete the object and create it again, set may_replace = [{:?}].",
+            key.to_string()
+        ))
+        .at(AttributePath::attribute("may_replace"))
+}
+
+/// With another cluster it is another set of objects. While it is not known which cluster it will be, that is open.
+fn replaced(prior: &Value, planned: &Value) -> (Vec<AttributePath>, Vec<AttributePath>) {
+    let uid = |values: &Value| values.get(CLUSTER).get(CLUSTER_UID).clone();
+    let (before, now) = (uid(prior), uid(planned));
+    let path = AttributePath::attribute(CLUSTER);
+    if now.is_unknown() && before.is_set() {
+        return (Vec::new(), vec![path]);
+    }
+    if now.is_set() && before.is_set() && before != now { (vec![path.then(CLUSTER_UID)], Vec::new()) } else { Default::default() }
+}

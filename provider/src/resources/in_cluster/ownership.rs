@@ -1,0 +1,131 @@
+//! Whose an object is: annotations on the object itself say it, so that a lost state, another configuration and what was there before are told apart.
+
+use crate::kubernetes::ObjectRef;
+use bundle::Digest;
+use objects::{Declared, ObjectKey};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Under it these resources apply. It is another than that of the cluster's own objects.
+pub const FIELD_MANAGER: &str = "k8s-hardway-manifests";
+/// Name and holder, with a slash between them.
+const OWNER: &str = "k8s-hardway/manifests";
+/// The digest of what was declared when the object was last applied.
+const DECLARED: &str = "k8s-hardway/declared-sha256";
+
+/// A resource of this floor, and which entry of a state has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub name: String,
+    /// Drawn by each create, also by one that goes on with what is there.
+    pub holder: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// Nobody's that this provider knows.
+    None,
+    Ours,
+    /// Of the same name, and another entry of a state has it.
+    OfAnotherState,
+    Other(String),
+}
+
+impl Owner {
+    fn text(&self) -> String {
+        format!("{}/{}", self.name, self.holder)
+    }
+
+    pub fn of(&self, live: &Value) -> Ownership {
+        let Some((name, holder)) = live["metadata"]["annotations"][OWNER].as_str().and_then(|text| text.split_once('/')) else {
+            return Ownership::None;
+        };
+        match (name == self.name, holder == self.holder) {
+            (true, true) => Ownership::Ours,
+            (true, false) => Ownership::OfAnotherState,
+            (false, _) => Ownership::Other(name.to_string()),
+        }
+    }
+
+    /// What is applied: what is declared, or the part of it that is not left to others, with both annotations. Values of secrets do not count for the
+    /// digest, which everybody can read.
+    pub fn mark(&self, declared: &Declared, part: &Declared) -> Value {
+        let mut object = part.object.clone();
+        let annotations = &mut object["metadata"]["annotations"];
+        annotations[OWNER] = json!(self.text());
+        annotations[DECLARED] = json!(digest(declared));
+        object
+    }
+
+    /// Whether it was applied as it is declared, by this entry of a state.
+    pub fn has_applied(&self, declared: &Declared, live: &Value) -> bool {
+        let annotations = &live["metadata"]["annotations"];
+        self.of(live) == Ownership::Ours && annotations[DECLARED] == json!(digest(declared))
+    }
+}
+
+fn digest(declared: &Declared) -> String {
+    let mut object = declared.object.clone();
+    if declared.key.is("", "Secret")
+        && let Some(object) = object.as_object_mut()
+    {
+        object.remove("data");
+    }
+    Digest::of(object.to_string().as_bytes()).to_string()
+}
+
+pub fn uid(live: &Value) -> &str {
+    live["metadata"]["uid"].as_str().unwrap_or_default()
+}
+
+/// How to ask for each of these.
+pub fn refs<'a>(versions: impl IntoIterator<Item = (&'a ObjectKey, &'a String)>) -> Vec<ObjectRef> {
+    versions.into_iter().map(|(key, version)| ObjectRef { key: key.clone(), api_version: version.clone() }).collect()
+}
+
+/// `a, b and 3 more`
+pub fn listed<'a>(keys: impl IntoIterator<Item = &'a ObjectKey>) -> String {
+    const SHOWN: usize = 10;
+    let all: Vec<String> = keys.into_iter().map(ToString::to_string).collect();
+    match all.len().checked_sub(SHOWN) {
+        None | Some(0) => all.join(", "),
+        Some(more) => format!("{} and {more} more", all[..SHOWN].join(", ")),
+    }
+}
+
+/// Objects by key, each with the version of the API by which it is asked for.
+pub type Versions = BTreeMap<ObjectKey, String>;
+pub type Keys = BTreeSet<ObjectKey>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(text: &str) -> Declared {
+        let object: Value = serde_json::from_str(text).unwrap();
+        Declared { key: ObjectKey::of(&object).unwrap(), api_version: "v1".into(), object }
+    }
+
+    #[test]
+    fn an_object_says_whose_it_is() {
+        let owner = Owner { name: "shop".into(), holder: "a".into() };
+        let one = declared(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"1"}}"#);
+        let live = owner.mark(&one, &one);
+        assert!(owner.of(&live) == Ownership::Ours && owner.has_applied(&one, &live));
+        assert_eq!(owner.of(&one.object), Ownership::None);
+        let later = Owner { holder: "b".into(), ..owner.clone() };
+        assert!(later.of(&live) == Ownership::OfAnotherState && !later.has_applied(&one, &live));
+        let other = Owner { name: "blog".into(), ..owner.clone() };
+        assert_eq!(other.of(&live), Ownership::Other("shop".into()));
+        let changed = declared(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"2"}}"#);
+        assert!(!owner.has_applied(&changed, &live));
+    }
+
+    #[test]
+    fn a_digest_that_everybody_can_read_says_nothing_of_a_secret() {
+        let secret = |value: &str| {
+            declared(&format!(r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"name":"x"}},"data":{{"a":"{value}"}}}}"#))
+        };
+        assert_eq!(digest(&secret("1")), digest(&secret("2")));
+    }
+}

@@ -1,0 +1,93 @@
+//! Taking objects away: only those that say themselves whose they are, in the opposite order, each phase gone before the next; and no namespace and no
+//! definition with what others have in it.
+
+use super::ownership::{Keys, Owner, Ownership, Versions, listed, uid};
+use super::waits::{WaitError, until_gone};
+use crate::kubernetes::{KubernetesError, ObjectRef};
+use crate::ports::Kubernetes;
+use crate::wait::Waiter;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use objects::{ObjectKey, phase};
+use schema::Diagnostic;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const DELETES_AT_A_TIME: usize = 16;
+
+/// What was found before anything is taken away.
+pub struct Pruning<'a> {
+    pub owner: &'a Owner,
+    pub live: &'a BTreeMap<ObjectKey, Value>,
+    pub versions: &'a Versions,
+    /// What others have in namespaces and under definitions goes too.
+    pub with_contents: bool,
+    pub limit: Duration,
+}
+
+/// What became of it.
+#[derive(Default)]
+pub struct Pruned {
+    /// There no more, or somebody else's by now.
+    pub gone: Keys,
+    pub left: BTreeMap<ObjectKey, String>,
+}
+
+impl Pruning<'_> {
+    /// Of those that are there and ours.
+    fn ours<'k>(&self, keys: impl IntoIterator<Item = &'k ObjectKey>) -> Vec<&'k ObjectKey> {
+        keys.into_iter().filter(|key| self.is_ours(key)).collect()
+    }
+
+    fn is_ours(&self, key: &ObjectKey) -> bool {
+        self.live.get(key).is_some_and(|live| self.owner.of(live) == Ownership::Ours)
+    }
+
+    /// Before anything is changed.
+    pub async fn refuse(&self, api: &dyn Kubernetes, keys: &Keys) -> Result<(), Diagnostic> {
+        if self.with_contents {
+            return Ok(());
+        }
+        for key in self.ours(keys) {
+            let within = api.objects_within(key).await.map_err(|error| Diagnostic::error(error.to_string()))?;
+            let goes_too = |inner: &ObjectKey| keys.contains(inner) && self.is_ours(inner);
+            let others: Keys = within.into_iter().filter(|inner| !goes_too(inner)).collect();
+            if !others.is_empty() {
+                return Err(Diagnostic::error(format!("{key} is not deleted: others have objects in it")).detail(format!(
+                    "With it these would go: {}. Nothing was changed. Delete them first, or set destroy_contents = true and apply that before.",
+                    listed(&others)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete_one(&self, api: &dyn Kubernetes, key: &ObjectKey) -> Result<(), KubernetesError> {
+        let (Some(version), Some(live)) = (self.versions.get(key), self.live.get(key)) else { return Ok(()) };
+        api.delete_object(&ObjectRef { key: key.clone(), api_version: version.clone() }, uid(live)).await
+    }
+
+    pub async fn delete(&self, api: &dyn Kubernetes, waiter: Waiter<'_>, keys: &Keys) -> Result<Pruned, WaitError> {
+        let mut pruned = Pruned::default();
+        let mut ours = self.ours(keys);
+        pruned.gone.extend(keys.iter().filter(|key| !ours.contains(key)).cloned());
+        ours.sort_by_key(|key| std::cmp::Reverse(phase(key)));
+        for alike in ours.chunk_by(|one, other| phase(one) == phase(other)) {
+            let deletes: Vec<BoxFuture<'_, _>> = alike.iter().map(|key| self.delete_one(api, key).boxed()).collect();
+            stream::iter(deletes).buffer_unordered(DELETES_AT_A_TIME).try_collect::<()>().await?;
+            let waited = alike.iter().filter_map(|key| {
+                let (version, live) = (self.versions.get(*key)?, self.live.get(*key)?);
+                Some(((*key).clone(), (version.clone(), uid(live).to_string())))
+            });
+            let left = until_gone(api, waiter, &waited.collect(), self.limit).await?;
+            pruned.gone.extend(alike.iter().filter(|key| !left.contains_key(**key)).map(|key| (*key).clone()));
+            if !left.is_empty() {
+                pruned.left = left;
+                return Ok(pruned);
+            }
+        }
+        Ok(pruned)
+    }
+}

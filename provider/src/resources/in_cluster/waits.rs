@@ -1,0 +1,106 @@
+//! Waiting for objects: until they are ready, and until they are gone.
+
+use super::ownership::{Keys, Versions, refs};
+use crate::kubernetes::KubernetesError;
+use crate::ports::Kubernetes;
+use crate::wait::{Ended, Pace, Waiter};
+use objects::{ObjectKey, Readiness, readiness};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const PACE: Pace = Pace::doubling(Duration::from_millis(100), Duration::from_secs(1));
+
+/// Why a wait ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitError {
+    #[error(transparent)]
+    Api(#[from] KubernetesError),
+    #[error("{0}")]
+    Ended(Ended),
+}
+
+impl From<Ended> for WaitError {
+    fn from(ended: Ended) -> WaitError {
+        WaitError::Ended(ended)
+    }
+}
+
+/// Those that are not ready when the time is up, or that never will be, each with the reason. `vanishing` are ready when they are not there any more.
+pub async fn until_ready(
+    api: &dyn Kubernetes,
+    waiter: Waiter<'_>,
+    (all, vanishing): (&Versions, &Keys),
+    limit: Duration,
+) -> Result<BTreeMap<ObjectKey, String>, WaitError> {
+    let question = refs(all);
+    if question.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let judge = |key: &ObjectKey, live: Option<&Value>| match live {
+        Some(live) => readiness(key, live),
+        None if vanishing.contains(key) => Readiness::Ready,
+        None => Readiness::NotYet("it is not there".into()),
+    };
+    let lacks = || async {
+        let found = match api.find_objects(&question).await {
+            Err(error) if error.is_passing() => {
+                let unanswered = |key: &ObjectKey| (key.clone(), Readiness::NotYet(error.to_string()));
+                return Ok(Err(all.keys().map(unanswered).collect()));
+            }
+            found => found?,
+        };
+        let judged = all.keys().map(|key| (key.clone(), judge(key, found.get(key))));
+        let lacking: BTreeMap<ObjectKey, Readiness> = judged.filter(|(_, readiness)| *readiness != Readiness::Ready).collect();
+        let has_failed = lacking.values().any(|readiness| matches!(readiness, Readiness::Failed(_)));
+        // One that failed is said at once.
+        Ok::<_, WaitError>(if lacking.is_empty() || has_failed { Ok(lacking) } else { Err(lacking) })
+    };
+    let wait = waiter.until("objects are ready", limit, PACE);
+    let (Ok(lacking) | Err(lacking)) = wait.until_answered(lacks).await?;
+    let mut reasons = BTreeMap::new();
+    for (key, readiness) in lacking {
+        let (Readiness::NotYet(reason) | Readiness::Failed(reason)) = readiness else { continue };
+        let troubles = api.pod_troubles(&key).await.unwrap_or_default();
+        let more = if troubles.is_empty() { String::new() } else { format!(" ({})", troubles.join("; ")) };
+        reasons.insert(key, format!("{reason}{more}"));
+    }
+    Ok(reasons)
+}
+
+/// Those that are still there when the time is up, each with what holds it.
+pub async fn until_gone(
+    api: &dyn Kubernetes,
+    waiter: Waiter<'_>,
+    all: &BTreeMap<ObjectKey, (String, String)>,
+    limit: Duration,
+) -> Result<BTreeMap<ObjectKey, String>, WaitError> {
+    let versions: Versions = all.iter().map(|(key, (version, _))| (key.clone(), version.clone())).collect();
+    let question = refs(&versions);
+    if question.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let lacks = || async {
+        let found = match api.find_objects(&question).await {
+            Err(error) if error.is_passing() => return Ok(Some(all.keys().map(|key| (key.clone(), Value::Null)).collect())),
+            found => found?,
+        };
+        let is_it = |(key, live): &(ObjectKey, Value)| all.get(key).is_some_and(|(_, uid)| super::ownership::uid(live) == uid);
+        let left: BTreeMap<ObjectKey, Value> = found.into_iter().filter(is_it).collect();
+        Ok::<_, WaitError>((!left.is_empty()).then_some(left))
+    };
+    let left = waiter.until("objects are gone", limit, PACE).until_nothing_lacks(lacks).await?.unwrap_or_default();
+    Ok(left.into_iter().map(|(key, live)| (key, held(&live))).collect())
+}
+
+fn held(live: &Value) -> String {
+    let finalizers: Vec<&str> =
+        live["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let conditions = live["status"]["conditions"].as_array().into_iter().flatten();
+    let said = conditions.filter(|condition| condition["status"] == "True").filter_map(|condition| condition["message"].as_str());
+    let mut reasons: Vec<String> = said.map(str::to_string).collect();
+    if !finalizers.is_empty() {
+        reasons.insert(0, format!("its finalizers are {}", finalizers.join(", ")));
+    }
+    if reasons.is_empty() { "it is still there".into() } else { reasons.join("; ") }
+}
