@@ -112,7 +112,7 @@ pub trait Kubernetes: Send + Sync {
         conflicting: Conflicting,
     ) -> Result<Applied, KubernetesError>;
     async fn delete_object(&self, wanted: &ObjectRef, uid: &str) -> Result<(), KubernetesError>;
-    async fn objects_within(&self, key: &ObjectKey) -> Result<BTreeSet<ObjectKey>, KubernetesError>;
+    async fn objects_within(&self, key: &ObjectKey, unasked: &BTreeSet<String>) -> Result<BTreeSet<ObjectKey>, KubernetesError>;
     async fn pod_troubles(&self, key: &ObjectKey) -> Result<Vec<String>, KubernetesError>;
 }
 
@@ -315,8 +315,8 @@ impl Kubernetes for KubernetesApi {
     async fn delete_object(&self, wanted: &ObjectRef, uid: &str) -> Result<(), KubernetesError> {
         KubernetesApi::delete_object(self, wanted, uid).await
     }
-    async fn objects_within(&self, key: &ObjectKey) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
-        KubernetesApi::objects_within(self, key).await
+    async fn objects_within(&self, key: &ObjectKey, unasked: &BTreeSet<String>) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
+        KubernetesApi::objects_within(self, key, unasked).await
     }
     async fn pod_troubles(&self, key: &ObjectKey) -> Result<Vec<String>, KubernetesError> {
         KubernetesApi::pod_troubles(self, key).await

@@ -156,7 +156,7 @@ impl Kubernetes for FakeKubernetes {
         self.mutate(format!("delete {}", wanted.key), |cluster| objects::delete(cluster, &wanted.key, uid)).await
     }
 
-    async fn objects_within(&self, key: &ObjectKey) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
+    async fn objects_within(&self, key: &ObjectKey, _unasked: &BTreeSet<String>) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
         self.serves()?;
         Ok(self.world.change(|memory| objects::within(&memory.cluster, key)).into_iter().collect())
     }

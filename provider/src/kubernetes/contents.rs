@@ -19,15 +19,20 @@ const METRICS: &str = "metrics.k8s.io/";
 const NOT_ALLOWED: u16 = 405;
 
 impl KubernetesApi {
-    /// Those that a controller makes for others of them, and that every namespace has, are not among them. Empty for every other object.
-    pub async fn objects_within(&self, key: &ObjectKey) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
+    /// Those that a controller makes for others of them, and that every namespace has, are not among them; nor those of the given versions, which are not
+    /// asked. Empty for every other object.
+    pub async fn objects_within(
+        &self,
+        key: &ObjectKey,
+        unasked: &BTreeSet<String>,
+    ) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
         if key.is(CUSTOM_RESOURCE_DEFINITION.0, CUSTOM_RESOURCE_DEFINITION.1) {
             return self.of_definition(key).await;
         }
         if !key.is(NAMESPACE.0, NAMESPACE.1) {
             return Ok(BTreeSet::new());
         }
-        let kinds = self.namespaced_kinds().await?;
+        let kinds = self.namespaced_kinds(unasked).await?;
         let questions: Vec<BoxFuture<'_, _>> = kinds.iter().map(|place| self.alike_within(&key.name, place).boxed()).collect();
         let found: Vec<Vec<(ObjectKey, ObjectMeta)>> =
             stream::iter(questions).buffer_unordered(REQUESTS_AT_A_TIME).try_collect().await?;
@@ -39,11 +44,12 @@ impl KubernetesApi {
     }
 
     /// Each in one of the versions in which it is served.
-    async fn namespaced_kinds(&self) -> Result<Vec<Place>, KubernetesError> {
+    async fn namespaced_kinds(&self, unasked: &BTreeSet<String>) -> Result<Vec<Place>, KubernetesError> {
         let groups = self.client.list_api_groups().await.map_err(self.refused("list groups of the API"))?;
         let of_groups =
             groups.groups.into_iter().flat_map(|group| group.versions.into_iter().map(|version| version.group_version));
-        let versions: Vec<String> = of_groups.filter(|version| !version.starts_with(METRICS)).chain(["v1".into()]).collect();
+        let is_asked = |version: &String| !version.starts_with(METRICS) && !unasked.contains(version);
+        let versions: Vec<String> = of_groups.filter(is_asked).chain(["v1".into()]).collect();
         self.learn(versions.iter().map(String::as_str)).await?;
         let known = self.kinds.lock().await;
         let is_listed = |kind: &APIResource| {

@@ -1,5 +1,6 @@
 //! Fields that are applied until somebody else takes them over. Pure.
 
+use super::conflicts::were_planned;
 use super::ownership::FIELD_MANAGER;
 use objects::{Declared, ObjectKey, Taken, is_within, taken};
 use serde_json::Value;
@@ -27,6 +28,18 @@ impl Ignored {
             objects::take_out(&mut left.object, &taken.filter(|path| self.has(&declared.key, path)).collect());
         }
         left
+    }
+
+    /// The same where the API server says what is theirs: a field that is managed as one may be as it was in part. Whether anything was taken out.
+    pub fn leave_in_conflict(&self, key: &ObjectKey, conflicts: &[(String, String)], object: &mut Value) -> bool {
+        let is_in_conflict = |path: &&String| {
+            let path = BTreeSet::from([(*path).clone()]);
+            conflicts.iter().any(|conflict| were_planned(std::slice::from_ref(conflict), &path))
+        };
+        let theirs: BTreeSet<String> = self.0.get(key).into_iter().flatten().filter(is_in_conflict).cloned().collect();
+        let before = object.clone();
+        objects::take_out(object, &theirs);
+        *object != before
     }
 
     /// What a refresh has found, without what is ignored by now.

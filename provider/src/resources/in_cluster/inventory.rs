@@ -258,6 +258,7 @@ impl Inventory<'_> {
                     self.progress.line(&format!("{key}: applied"));
                     return Ok(());
                 }
+                Ok(Applied::Conflicts(found)) if self.ignored.leave_in_conflict(key, &found, &mut object) => continue,
                 Ok(Applied::Conflicts(found)) => {
                     let planned = self.drift.get(key).is_some_and(|planned| were_planned(&found, planned));
                     if !planned || conflicting == Conflicting::Taken {

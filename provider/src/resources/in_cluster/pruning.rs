@@ -12,7 +12,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use objects::{ObjectKey, phase};
 use schema::Diagnostic;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const DELETES_AT_A_TIME: usize = 16;
@@ -50,8 +50,10 @@ impl Pruning<'_> {
         if self.with_contents {
             return Ok(());
         }
+        // Aggregated APIs that go with the rest may never have come up.
+        let own_apis: BTreeSet<String> = self.ours(keys).into_iter().filter_map(aggregated_version).collect();
         for key in self.ours(keys) {
-            let within = api.objects_within(key).await.map_err(|error| Diagnostic::error(error.to_string()))?;
+            let within = api.objects_within(key, &own_apis).await.map_err(|error| Diagnostic::error(error.to_string()))?;
             let goes_too = |inner: &ObjectKey| keys.contains(inner) && self.is_ours(inner);
             let others: Keys = within.into_iter().filter(|inner| !goes_too(inner)).collect();
             if !others.is_empty() {
@@ -89,5 +91,24 @@ impl Pruning<'_> {
             }
         }
         Ok(pruned)
+    }
+}
+
+/// Of an APIService, which is named `<version>.<group>`: `<group>/<version>`.
+fn aggregated_version(key: &ObjectKey) -> Option<String> {
+    let (version, group) = key.name.split_once('.').filter(|_| key.is("apiregistration.k8s.io", "APIService"))?;
+    Some(format!("{group}/{version}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_aggregated_api_is_known_by_the_name_of_its_object() {
+        let of = |key: &str| aggregated_version(&key.parse().unwrap());
+        let api = "APIService.apiregistration.k8s.io/v1beta1.external.metrics.k8s.io";
+        assert_eq!(of(api).as_deref(), Some("external.metrics.k8s.io/v1beta1"));
+        assert_eq!(of("ConfigMap/a/v1.b"), None);
     }
 }

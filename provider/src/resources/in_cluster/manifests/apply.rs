@@ -109,7 +109,13 @@ fn left(
             diagnostics: Diagnostic::warning("stopped on request").detail(detail).into(),
         };
     }
-    state.set(FIELDS, state::show_fields(&there(fields, before, (&applied, &gone))));
+    let mut there = there(fields, before, (&applied, &gone));
+    if has_failed && prior.as_ref().is_some_and(|prior| state::is_sensitive(prior) != state::is_sensitive(&state)) {
+        // One form of all of them, whichever this apply came to.
+        there = in_digests(there, &applied, state::is_sensitive(&state));
+        state.set("sensitive", true.into());
+    }
+    state.set(FIELDS, state::show_fields(&there));
     state.set(NOT_READY, state::show_not_ready(&not_ready));
     if has_failed {
         let prior = prior.unwrap_or_default();
@@ -124,6 +130,20 @@ fn left(
         diagnostics.extend(is_new.then(tainted));
     }
     ApplyResponse { state: Some(state), diagnostics }
+}
+
+/// Those that were applied have the form of now, the others that of before; one of the two is digests already.
+fn in_digests(
+    there: BTreeMap<ObjectKey, Option<Fields>>,
+    applied: &Keys,
+    is_sensitive: bool,
+) -> BTreeMap<ObjectKey, Option<Fields>> {
+    let hide = |(key, fields): (ObjectKey, Option<Fields>)| {
+        let is_hidden = applied.contains(&key) == is_sensitive;
+        let fields = if is_hidden { fields } else { fields.map(objects::hidden) };
+        (key, fields)
+    };
+    there.into_iter().map(hide).collect()
 }
 
 /// What is declared where it was applied, else what was there before.

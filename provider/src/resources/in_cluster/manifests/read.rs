@@ -100,9 +100,9 @@ impl Look<'_> {
     fn differences(&self, key: &ObjectKey, applied: &Fields, live: Option<&Json>) -> BTreeMap<String, String> {
         let declared = self.declared.get(key);
         let Some(live) = live else {
-            // It is done.
-            let is_over =
-                declared.is_some_and(|declared| vanishes(key, &declared.object) && self.is_as_applied(declared, applied));
+            // It is done, as far as it was waited for.
+            let is_done = |declared: &Declared| vanishes(key, &declared.object) && self.is_as_applied(declared, applied);
+            let is_over = !state::not_ready(self.prior).contains_key(key) && declared.is_some_and(is_done);
             return if is_over { BTreeMap::new() } else { whole("it is not there") };
         };
         if !live["metadata"]["deletionTimestamp"].is_null() {

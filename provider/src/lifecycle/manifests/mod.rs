@@ -1,5 +1,7 @@
 //! Objects in a cluster: what others change and what belongs to others, one name in two states, and what an apply that failed leaves.
 
+mod others;
+
 use super::rows::{SHOP, config_map, row};
 use super::{Stage, complete, texts};
 use crate::fakes::set_by;
@@ -89,116 +91,6 @@ async fn what_is_not_known_yet_leaves_the_rest_of_the_plan_known() {
 }
 
 #[tokio::test]
-async fn what_others_have_changed_is_drift_and_just_that_is_restored() {
-    let mut stage = Stage::of(row(NAME)).await;
-    let (state, config) = (stage.create().await, stage.config.clone());
-    let healthy = live(&stage, WEB)["spec"].clone();
-    set(&stage, WEB, "/spec/replicas", json!(5), "kubectl");
-    set(&stage, WEB, "/metadata/labels/theirs", json!("x"), "kubectl");
-    let gone = "ConfigMap/shop/endpoint";
-    stage.world.change(|memory| memory.cluster.manifests.remove(&gone.parse().unwrap()));
-    let refreshed = stage.engine.refresh(NAME, &state).await;
-    assert_eq!((refreshed.errors, refreshed.warnings), (vec![], vec![]));
-    let drift = shown(&refreshed.state, "drift");
-    assert_eq!(drift[WEB], BTreeMap::from([(".spec.replicas".into(), "5, by kubectl".into())]));
-    assert_eq!(drift[gone], BTreeMap::from([(String::new(), "it is not there".into())]));
-    let plan = stage.engine.plan(NAME, &refreshed.state, &config).await;
-    let lines = [
-        "create ConfigMap/shop/endpoint",
-        "restore Deployment.apps/shop/web (.spec.replicas)",
-        "wait until Deployment.apps/shop/web is ready",
-    ];
-    assert_eq!(texts(plan.planned.get("rollout")), lines);
-    stage.world.arm(None);
-    let applied = stage.engine.apply(NAME, &refreshed.state, &config, &plan.planned).await;
-    assert_eq!(applied.errors, Vec::<String>::new());
-    let touched: Vec<String> = stage.world.calls().into_iter().filter(|call| call.starts_with("cluster: apply ")).collect();
-    assert!(
-        touched.iter().all(|call| call.contains("manifests.shop")
-            || call.contains("endpoint")
-            || call.contains("web")
-            || call.contains("Secret")),
-        "{touched:?}"
-    );
-    assert_eq!(live(&stage, WEB)["spec"], healthy);
-    assert_eq!(live(&stage, WEB)["metadata"]["labels"]["theirs"], "x");
-    stage.settled(&applied.state, &config, "after the repair").await;
-}
-
-#[tokio::test]
-async fn a_field_of_somebody_else_is_an_error_unless_it_is_to_be_taken() {
-    let mut stage = Stage::of(row(NAME)).await;
-    let state = stage.create().await;
-    set(&stage, WEB, "/spec/paused", json!(true), "team-a");
-    let paused = yaml(SHOP.replace("replicas: 2,", "replicas: 2, paused: false,"));
-    let config = with(&stage, std::slice::from_ref(&paused));
-    let refused = stage.attempt(&state, &config).await;
-    assert!(text(&refused.errors).contains(".spec.paused: conflict with \"team-a\""), "{:?}", refused.errors);
-    assert_eq!(live(&stage, WEB)["spec"]["paused"], true);
-    let config = with(&stage, &[paused, ("force_conflicts", true.into())]);
-    let applied = stage.attempt(&refused.state, &config).await;
-    assert_eq!((applied.errors, live(&stage, WEB)["spec"]["paused"].clone()), (vec![], json!(false)));
-    stage.settled(&applied.state, &config, "after the conflict").await;
-}
-
-#[tokio::test]
-async fn an_object_that_is_there_already_is_taken_over_only_where_that_was_said() {
-    let mut stage = Stage::of(row(NAME)).await;
-    let state = stage.create().await;
-    let key = "ConfigMap/shop/theirs";
-    let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "theirs", "namespace": "shop", "uid": "1", "managedFields": [] } });
-    stage.world.change(|memory| memory.cluster.manifests.insert(key.parse().unwrap(), object));
-    set(&stage, key, "/data/text", json!("theirs"), "kubectl-create");
-    let before = stage.world.memory();
-    let objects =
-        ("objects", Value::List(vec![config_map("endpoint", "https://api.demo.internal:6443"), config_map("theirs", "ours")]));
-    let refused = stage.attempt(&state, &with(&stage, std::slice::from_ref(&objects))).await;
-    assert!(text(&refused.errors).contains("adopt = [\"ConfigMap/shop/theirs\"]"), "{:?}", refused.errors);
-    stage.world_is(&before, "after the refusal");
-    let config = with(&stage, &[objects, ("adopt", vec![key].into())]);
-    let applied = stage.attempt(&state, &config).await;
-    assert_eq!((applied.errors, live(&stage, key)["data"]["text"].clone()), (vec![], json!("ours")));
-    stage.settled(&applied.state, &config, "with the adopted object").await;
-}
-
-#[tokio::test]
-async fn two_states_of_one_name_delete_nothing_of_each_other() {
-    let mut stage = Stage::of(row(NAME)).await;
-    let (state, config) = (stage.create().await, stage.config.clone());
-    let before = stage.world.memory();
-    stage.world.draw_again();
-    // Another configuration, which declares other objects.
-    let other = with(
-        &stage,
-        &[
-            ("yaml", Value::Null),
-            ("objects", Value::List(vec![config_map("other", "x")])),
-            ("secrets", Value::Null),
-            ("namespace", "default".into()),
-        ],
-    );
-    let refused = stage.attempt(&Value::Null, &other).await;
-    assert!(
-        text(&refused.errors).contains("in the cluster already, with objects that are not declared here"),
-        "{:?}",
-        refused.errors
-    );
-    stage.world_is(&before, "after the refusal");
-    // The same one after its state was lost goes on, and the lost state comes back.
-    let again = stage.attempt(&Value::Null, &config).await;
-    assert_eq!(again.errors, Vec::<String>::new());
-    assert!(text(&again.warnings).contains("was in the cluster already"), "{:?}", again.warnings);
-    stage.settled(&again.state, &config, "after the state was lost").await;
-    let now = stage.world.memory();
-    let changed = with(&stage, &[yaml(SHOP.replace("replicas: 2", "replicas: 3"))]);
-    let old = stage.attempt(&state, &changed).await;
-    assert!(text(&old.errors).contains("is in another state now"), "{:?}", old.errors);
-    let destroyed = stage.engine.destroy(NAME, &state).await;
-    assert!(destroyed.errors.is_empty() && text(&destroyed.warnings).contains("somebody else's by now"), "{destroyed:?}");
-    stage.world_is(&now, "after the old state was applied and destroyed");
-}
-
-#[tokio::test]
 async fn what_does_not_become_ready_is_waited_for_again_by_the_next_apply() {
     let mut stage = Stage::of(row(NAME)).await;
     stage.world.change(|memory| memory.cluster.never_ready.insert(WEB.into()));
@@ -216,22 +108,6 @@ async fn what_does_not_become_ready_is_waited_for_again_by_the_next_apply() {
 }
 
 #[tokio::test]
-async fn what_others_have_in_a_namespace_stops_its_deletion() {
-    let mut stage = Stage::of(row(NAME)).await;
-    let state = stage.create().await;
-    let key = "ConfigMap/shop/precious";
-    let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "precious", "namespace": "shop", "uid": "1", "managedFields": [] } });
-    stage.world.change(|memory| memory.cluster.manifests.insert(key.parse().unwrap(), object));
-    let before = stage.world.memory();
-    let refused = stage.engine.destroy(NAME, &state).await;
-    assert!(text(&refused.errors).contains("ConfigMap/shop/precious"), "{:?}", refused.errors);
-    stage.world_is(&before, "after the refusal");
-    let config = with(&stage, &[("destroy_contents", true.into())]);
-    let state = stage.attempt(&state, &config).await.state;
-    stage.destroy(&state, "with all that is in it").await;
-}
-
-#[tokio::test]
 async fn a_field_that_cannot_be_changed_is_an_error_of_the_plan_unless_a_replacement_was_allowed() {
     let mut stage = Stage::of(row(NAME)).await;
     let state = stage.create().await;
@@ -243,37 +119,12 @@ async fn a_field_that_cannot_be_changed_is_an_error_of_the_plan_unless_a_replace
 }
 
 #[tokio::test]
-async fn a_create_that_goes_on_and_fails_taints_nothing() {
-    let mut stage = Stage::of(row(NAME)).await;
-    let (state, config) = (stage.create().await, stage.config.clone());
-    stage.world.draw_again();
-    let (_, failed) = stage.fail_at("cluster: apply Secret/shop/db", &Value::Null, &config).await;
-    assert_eq!(failed.state, Value::Null);
-    let again = stage.attempt(&Value::Null, &config).await;
-    assert_eq!(again.errors, Vec::<String>::new());
-    assert_eq!(shown(&again.state, "fields"), shown(&state, "fields"));
-    stage.destroy(&again.state, "after a create that went on").await;
-}
-
-#[tokio::test]
 async fn a_namespace_goes_only_with_all_that_is_declared_in_it() {
     let mut stage = Stage::of(row(NAME)).await;
     let state = stage.create().await;
     let without = SHOP.replace("{apiVersion: v1, kind: Namespace, metadata: {name: shop}}", "");
     let refused = stage.engine.try_plan(NAME, &state, &with(&stage, &[yaml(without)])).await.unwrap_err();
     assert!(text(&refused).contains("Namespace/shop is declared no more, and ConfigMap/shop/endpoint is"), "{refused:?}");
-}
-
-#[tokio::test]
-async fn a_create_that_adopts_and_fails_taints_nothing() {
-    let mut stage = Stage::of(row(NAME)).await;
-    let object =
-        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop", "uid": "1", "managedFields": [] } });
-    stage.world.change(|memory| memory.cluster.manifests.insert("Namespace/shop".parse().unwrap(), object));
-    let config = with(&stage, &[("adopt", vec!["Namespace/shop"].into())]);
-    let (_, failed) = stage.fail_at("cluster: apply Secret/shop/db", &Value::Null, &config).await;
-    assert_eq!(failed.state, Value::Null);
-    assert_eq!(stage.attempt(&Value::Null, &config).await.errors, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -298,18 +149,6 @@ async fn a_job_that_goes_away_by_itself_is_not_run_again() {
     let more = with(&stage, &[yaml(format!("{}{job}", SHOP.replace("replicas: 2", "replicas: 3")))]);
     let applied = stage.attempt(&state, &more).await;
     assert_eq!((applied.errors, live(&stage, "Job.batch/shop/once")), (vec![], serde_json::Value::Null));
-}
-
-#[tokio::test]
-async fn a_destroy_that_reaches_nobody_forgets_nothing() {
-    let mut stage = Stage::of(row(NAME)).await;
-    let state = stage.create().await;
-    let hosts: Vec<_> = stage.world.memory().hosts.into_keys().collect();
-    hosts.iter().for_each(|host| stage.world.change_host(host.as_str(), |host| host.answers = false));
-    let failed = stage.engine.destroy(NAME, &state).await;
-    assert!(failed.errors.len() == 1 && failed.state == state, "{:?}", failed.errors);
-    hosts.iter().for_each(|host| stage.world.change_host(host.as_str(), |host| host.answers = true));
-    stage.destroy(&failed.state, "once a host answers").await;
 }
 
 #[tokio::test]
@@ -343,23 +182,6 @@ async fn values_that_are_sensitive_are_in_no_computed_attribute() {
     stage.settled(&repaired, &config, "after the repair").await;
 }
 
-#[tokio::test]
-async fn a_field_that_a_controller_may_take_over_is_left_to_it_from_then_on() {
-    let mut stage = Stage::of(row(NAME)).await;
-    let ignored = Value::object([(WEB, vec![".spec.replicas"].into())]);
-    let config = with(&stage, &[("ignore_fields", ignored.clone())]);
-    let state = stage.attempt(&Value::Null, &config).await.state;
-    assert_eq!(live(&stage, WEB)["spec"]["replicas"], 2);
-    set(&stage, WEB, "/spec/replicas", json!(5), "horizontal-pod-autoscaler");
-    stage.settled(&state, &config, "after the autoscaler").await;
-    let paused = yaml(SHOP.replace("replicas: 2,", "replicas: 2, paused: false,"));
-    let more = with(&stage, &[paused, ("ignore_fields", ignored)]);
-    let applied = stage.attempt(&state, &more).await;
-    let spec = live(&stage, WEB)["spec"].clone();
-    assert_eq!((applied.errors, spec["replicas"].clone(), spec["paused"].clone()), (vec![], json!(5), json!(false)));
-    stage.settled(&applied.state, &more, "after another change").await;
-}
-
 /// Engines ask again once all is known, and what was known before must not have changed.
 #[tokio::test]
 async fn what_is_not_known_yet_of_an_object_that_is_there_keeps_no_promise() {
@@ -389,4 +211,18 @@ async fn values_can_be_hidden_and_shown_again_without_a_change_of_the_cluster() 
     let written =
         |memory: &crate::fakes::Memory| memory.cluster.manifests.values().map(|live| live["spec"].clone()).collect::<Vec<_>>();
     assert_eq!(written(&stage.world.memory()), written(&before));
+}
+
+#[tokio::test]
+async fn hiding_values_in_an_apply_that_fails_leaves_a_state_that_can_be_planned_from() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let state = stage.create().await;
+    let hidden = with(&stage, &[("sensitive", true.into()), yaml(SHOP.replace("replicas: 2", "replicas: 3"))]);
+    let (_, failed) = stage.fail_at("cluster: apply Secret/shop/db", &state, &hidden).await;
+    for config in [hidden, stage.config.clone()] {
+        let refreshed = stage.engine.refresh(NAME, &failed.state).await;
+        let applied = stage.attempt(&refreshed.state, &config).await;
+        assert_eq!((refreshed.errors, applied.errors), (vec![], vec![]));
+        stage.settled(&applied.state, &config, "after the apply that failed").await;
+    }
 }
