@@ -262,8 +262,9 @@ pub fn a_private_address_moves_from_one_interface_to_another(aws: &mut Aws) {
     aws.reset();
     let vpc = Vpc::new(aws);
     let subnet = vpc.subnet(1);
-    let interfaces = [0; 2].map(|_| {
-        let made = aws.ec2("CreateNetworkInterface", &[("SubnetId", &subnet)]);
+    // Addresses of their own: one that the emulator draws may be the one that moves.
+    let interfaces = ["10.0.1.10", "10.0.1.11"].map(|own| {
+        let made = aws.ec2("CreateNetworkInterface", &[("SubnetId", &subnet), ("PrivateIpAddress", own)]);
         made.value("networkInterface/networkInterfaceId").to_string()
     });
     let holders = || {
