@@ -113,7 +113,7 @@ pub trait Kubernetes: Send + Sync {
     ) -> Result<Applied, KubernetesError>;
     async fn delete_object(&self, wanted: &ObjectRef, uid: &str) -> Result<(), KubernetesError>;
     async fn objects_within(&self, key: &ObjectKey, unasked: &BTreeSet<String>) -> Result<BTreeSet<ObjectKey>, KubernetesError>;
-    async fn pod_troubles(&self, key: &ObjectKey) -> Result<Vec<String>, KubernetesError>;
+    async fn pod_troubles(&self, of: &ObjectRef) -> Result<Vec<String>, KubernetesError>;
 }
 
 /// SSH, HTTPS, the system's clock, and the cloud that the plugin was built with.
@@ -318,8 +318,8 @@ impl Kubernetes for KubernetesApi {
     async fn objects_within(&self, key: &ObjectKey, unasked: &BTreeSet<String>) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
         KubernetesApi::objects_within(self, key, unasked).await
     }
-    async fn pod_troubles(&self, key: &ObjectKey) -> Result<Vec<String>, KubernetesError> {
-        KubernetesApi::pod_troubles(self, key).await
+    async fn pod_troubles(&self, of: &ObjectRef) -> Result<Vec<String>, KubernetesError> {
+        KubernetesApi::pod_troubles(self, of).await
     }
 }
 

@@ -1,9 +1,9 @@
 //! From what was applied to what is declared: which objects are created, changed, replaced and deleted, in which order.
 
 use crate::ObjectKey;
-use crate::fields::Fields;
+use crate::fields::{Fields, differing};
 use crate::immutable::immutable_change;
-use crate::phase::{CUSTOM_RESOURCE_DEFINITION, NAMESPACE, phase};
+use crate::phase::phase;
 use crate::readiness::is_waited_for;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -51,7 +51,7 @@ pub fn plan(inventories: &Inventories) -> Result<Vec<Change>, Vec<Immutable>> {
     let (mut changes, mut immutable) = (Vec::new(), Vec::new());
     for (key, fields) in declared {
         // One that is not there is created as it is declared; a Job may have gone away by itself.
-        let is_gone = drift.get(key).is_some_and(|paths| paths.contains(""));
+        let is_gone = inventories.is_gone(key);
         let may_be_gone = before.get(key).is_some_and(|fields| key.is("batch", "Job") && fields.contains_key(TIME_TO_LIVE));
         let changed = before.get(key).zip(fields.as_ref()).filter(|_| !is_gone && !may_be_gone);
         let sealed = changed.and_then(|(before, now)| immutable_change(key, before, now));
@@ -74,14 +74,14 @@ pub fn plan(inventories: &Inventories) -> Result<Vec<Change>, Vec<Immutable>> {
 
 fn change(inventories: &Inventories, key: &ObjectKey, fields: Option<&Fields>) -> Option<Change> {
     let Some(before) = inventories.before.get(key) else { return Some(Change::Create(key.clone())) };
-    let drift = inventories.drift.get(key).filter(|fields| !fields.is_empty());
-    if drift.is_some_and(|fields| fields.contains("")) {
+    if inventories.is_gone(key) {
         return Some(Change::Create(key.clone()));
     }
-    let changed: Vec<String> = fields.map(|fields| changed(before, fields)).unwrap_or_default();
+    let changed: Vec<String> = fields.map(|fields| differing(before, fields)).unwrap_or_default();
     if !changed.is_empty() || fields.is_none() || inventories.again.contains(key) {
         return Some(Change::Update(key.clone(), changed));
     }
+    let drift = inventories.drift.get(key).filter(|fields| !fields.is_empty());
     drift.map(|fields| Change::Restore(key.clone(), fields.iter().cloned().collect()))
 }
 
@@ -93,20 +93,22 @@ pub fn swept_away(inventories: &Inventories) -> Vec<(ObjectKey, ObjectKey)> {
     let within = |outer: &ObjectKey| {
         let fields = before.get(outer);
         let text = |path: &str| fields.and_then(|fields| fields.get(path)).map(String::as_str);
-        let (is_namespace, is_definition) =
-            (outer.is(NAMESPACE.0, NAMESPACE.1), outer.is(CUSTOM_RESOURCE_DEFINITION.0, CUSTOM_RESOURCE_DEFINITION.1));
         let is_within = |inner: &&ObjectKey| {
-            (is_namespace && inner.namespace.as_ref() == Some(&outer.name))
-                || (is_definition && text(".spec.group") == Some(&inner.group) && text(".spec.names.kind") == Some(&inner.kind))
+            (outer.is_namespace() && inner.namespace.as_ref() == Some(&outer.name))
+                || (outer.is_definition()
+                    && text(".spec.group") == Some(&inner.group)
+                    && text(".spec.names.kind") == Some(&inner.kind))
         };
         declared.keys().find(is_within).cloned()
     };
     gone.filter_map(|outer| Some((outer.clone(), within(outer)?))).collect()
 }
 
-fn changed(before: &Fields, now: &Fields) -> Vec<String> {
-    let paths: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-    paths.into_iter().filter(|path| before.get(*path) != now.get(*path)).cloned().collect()
+impl Inventories<'_> {
+    /// The refresh has not found it, or found something else in its place.
+    fn is_gone(&self, key: &ObjectKey) -> bool {
+        self.drift.get(key).is_some_and(|paths| paths.contains(""))
+    }
 }
 
 impl Change {

@@ -1,7 +1,7 @@
 //! Objects as somebody has written them, in YAML or in HCL, and what cannot be meant.
 
 use crate::fields::Fields;
-use crate::phase::{CUSTOM_RESOURCE_DEFINITION, is_namespaced};
+use crate::phase::is_namespaced;
 use crate::{ObjectKey, fields};
 use serde_json::{Map, Value};
 use serde_saphyr::DuplicateKeyPolicy;
@@ -188,6 +188,17 @@ impl Declared {
         found
     }
 
+    /// A Secret without its values, which are in no state; everything else as it is.
+    pub fn without_values(&self) -> Declared {
+        let mut declared = self.clone();
+        if declared.key.is("", "Secret")
+            && let Some(object) = declared.object.as_object_mut()
+        {
+            object.remove("data");
+        }
+        declared
+    }
+
     fn set_namespace(&mut self, namespace: &str) {
         self.key.namespace = Some(namespace.to_string());
         self.object["metadata"]["namespace"] = namespace.into();
@@ -199,7 +210,7 @@ impl Declared {
 pub fn complete(mut all: Vec<Declared>, namespace: &str) -> Result<BTreeMap<ObjectKey, Declared>, Vec<ObjectKey>> {
     let definitions: BTreeMap<(String, String), bool> = all
         .iter()
-        .filter(|declared| declared.key.is(CUSTOM_RESOURCE_DEFINITION.0, CUSTOM_RESOURCE_DEFINITION.1))
+        .filter(|declared| declared.key.is_definition())
         .filter_map(|declared| {
             let spec = &declared.object["spec"];
             let text = |value: &Value| value.as_str().map(str::to_string);

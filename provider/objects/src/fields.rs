@@ -1,7 +1,7 @@
 //! An object as a list of its fields, so that a plan names the one that changes: `.spec.template.spec.containers[name="web"].image`.
 
+use bundle::Digest;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Path to text. Texts stand as they are and everything else as JSON; a text that could be read as JSON is quoted.
@@ -26,9 +26,7 @@ fn collect(value: &Value, path: String, found: &mut Fields) {
             }
         }
         Value::Array(items) if items.iter().any(Value::is_object) => {
-            let names = names(items);
-            for (index, item) in items.iter().enumerate() {
-                let at = names.as_ref().map_or_else(|| format!("[{index}]"), |names| format!("[name={:?}]", names[index]));
+            for (item, at) in items.iter().zip(item_steps(items)) {
                 collect(item, format!("{path}{at}"), found);
             }
         }
@@ -38,8 +36,7 @@ fn collect(value: &Value, path: String, found: &mut Fields) {
 
 /// What tells one text from another, in place of it.
 pub(crate) fn digest(text: &str) -> String {
-    let hex: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", Digest::of(text.as_bytes()))
 }
 
 /// By these objects are asked for, known to belong to a definition, and known to be sealed.
@@ -55,6 +52,25 @@ pub fn hidden(fields: Fields) -> Fields {
 /// `.replicas`, or `["example.com/team"]` for a key with a dot or a bracket in it.
 pub(crate) fn step(key: &str) -> String {
     if key.contains(['.', '[', ']', '"']) || key.is_empty() { format!("[{key:?}]") } else { format!(".{key}") }
+}
+
+/// `[name="web"]` where each item has another name, else `[0]`.
+pub(crate) fn item_steps(items: &[Value]) -> Vec<String> {
+    match names(items) {
+        Some(names) => names.into_iter().map(|name| format!("[name={name:?}]")).collect(),
+        None => (0..items.len()).map(|index| format!("[{index}]")).collect(),
+    }
+}
+
+/// An object or a list without anything in it.
+pub(crate) fn is_empty(value: &Value) -> bool {
+    value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+}
+
+/// Paths of which only one has the field, or both have another value.
+pub(crate) fn differing(before: &Fields, now: &Fields) -> Vec<String> {
+    let paths: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    paths.into_iter().filter(|path| before.get(*path) != now.get(*path)).cloned().collect()
 }
 
 /// Of items that each have another name.
@@ -74,8 +90,6 @@ pub fn take_out(object: &mut Value, fields: &BTreeSet<String>) {
 }
 
 fn take_out_below(value: &mut Value, path: String, fields: &BTreeSet<String>) {
-    let is_empty =
-        |value: &Value| value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty);
     let keep = |value: &mut Value, path: String| {
         if fields.contains(&path) {
             return false;
@@ -87,11 +101,8 @@ fn take_out_below(value: &mut Value, path: String, fields: &BTreeSet<String>) {
     match value {
         Value::Object(entries) => entries.retain(|key, value| keep(value, format!("{path}{}", step(key)))),
         Value::Array(items) => {
-            let names = names(items).map(|names| names.into_iter().map(str::to_string).collect::<Vec<String>>());
-            let at =
-                |index: usize| names.as_ref().map_or_else(|| format!("[{index}]"), |names| format!("[name={:?}]", names[index]));
-            let mut paths = (0..items.len()).map(|index| format!("{path}{}", at(index))).collect::<Vec<_>>().into_iter();
-            items.retain_mut(|item| paths.next().is_none_or(|path| keep(item, path)));
+            let mut steps = item_steps(items).into_iter();
+            items.retain_mut(|item| steps.next().is_none_or(|at| keep(item, format!("{path}{at}"))));
         }
         _ => {}
     }

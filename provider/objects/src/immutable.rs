@@ -2,8 +2,7 @@
 //! `Validate…Update`. What is not here, such as a rule of a custom resource, is learned from the API server when it refuses a change.
 
 use crate::ObjectKey;
-use crate::fields::{Fields, digest};
-use std::collections::BTreeSet;
+use crate::fields::{Fields, differing, digest};
 
 struct Rule {
     group: &'static str,
@@ -75,8 +74,6 @@ const DEFAULTS: [(&str, &str); 12] = [
 
 /// A field that is not as it was and cannot be changed.
 pub(crate) fn immutable_change(key: &ObjectKey, before: &Fields, now: &Fields) -> Option<String> {
-    let paths: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-    let mut changed = paths.into_iter().filter(|path| before.get(*path) != now.get(*path));
     let is_sealed = ["ConfigMap", "Secret"].iter().any(|kind| key.is("", kind))
         && before.get(".immutable").is_some_and(|text| text == "true");
     let rule = RULES.iter().find(|rule| key.is(rule.group, rule.kind));
@@ -92,7 +89,7 @@ pub(crate) fn immutable_change(key: &ObjectKey, before: &Fields, now: &Fields) -
         let is_image = key.is("", "Pod") && path.ends_with(".image");
         (of_rule && !is_image && !is_written_out(path)) || (is_sealed && is_below(path, &[".data", ".binaryData", ".immutable"]))
     };
-    changed.find(|path| is_immutable(path)).cloned()
+    differing(before, now).into_iter().find(|path| is_immutable(path))
 }
 
 fn is_below(path: &str, prefixes: &[&str]) -> bool {

@@ -1,5 +1,6 @@
 //! By what an object is known in plans, states and errors: `Deployment.apps/shop/web`.
 
+use crate::phase::{CUSTOM_RESOURCE_DEFINITION, NAMESPACE};
 use serde_json::Value;
 use std::fmt;
 use std::str::FromStr;
@@ -35,6 +36,15 @@ impl ObjectKey {
 
     pub fn is(&self, group: &str, kind: &str) -> bool {
         self.group == group && self.kind == kind
+    }
+
+    pub fn is_namespace(&self) -> bool {
+        self.is(NAMESPACE.0, NAMESPACE.1)
+    }
+
+    /// Of custom resources.
+    pub fn is_definition(&self) -> bool {
+        self.is(CUSTOM_RESOURCE_DEFINITION.0, CUSTOM_RESOURCE_DEFINITION.1)
     }
 }
 

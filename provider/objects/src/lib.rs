@@ -15,5 +15,5 @@ pub use declared::{Declared, Mistake, Read, UNKNOWN, complete, documents, read, 
 pub use fields::{Fields, hidden, is_within, take_out};
 pub use key::ObjectKey;
 pub use owned::{Taken, taken};
-pub use phase::{CUSTOM_RESOURCE_DEFINITION, NAMESPACE, Phase, is_built_in, is_namespaced, phase};
+pub use phase::{Phase, is_built_in, is_namespaced, phase};
 pub use readiness::{Readiness, is_waited_for, readiness, vanishes};

@@ -3,7 +3,7 @@
 //! Shape of the record: sigs.k8s.io/structured-merge-diff, `fieldpath/serialize.go` (`f:` field, `k:` keys of a list item, `v:` value, `i:` index).
 
 use crate::declared::UNKNOWN;
-use crate::fields::{names, step, text};
+use crate::fields::{is_empty, item_steps, names, step, text};
 use serde_json::Value;
 
 /// A field that is not as it was applied.
@@ -79,7 +79,7 @@ impl<'a> Entry<'a> {
         for step in at {
             match fields.get(step) {
                 Some(below) => fields = below,
-                None => return fields.as_object().is_some_and(serde_json::Map::is_empty),
+                None => return is_empty(fields),
             }
         }
         true
@@ -139,9 +139,8 @@ impl Walk<'_> {
         let record: Vec<(&String, &Value)> = record.collect();
         let live: Vec<&Value> = place.live.and_then(Value::as_array).into_iter().flatten().collect();
         let names = names(items);
-        for (index, item) in items.iter().enumerate() {
-            let path =
-                names.as_ref().map_or_else(|| format!("{path}[{index}]"), |names| format!("{path}[name={:?}]", names[index]));
+        for (index, (item, at)) in items.iter().zip(item_steps(items)).enumerate() {
+            let path = format!("{path}{at}");
             match record.iter().find(|(name, _)| is_named(item, name)) {
                 Some((name, ours)) => {
                     let live = live.iter().copied().find(|live| is_named(live, name));
@@ -166,10 +165,6 @@ impl Walk<'_> {
         let live = place.live.filter(|_| applied != UNKNOWN).map(text);
         self.found.push(Taken { path, live, by: by.map(|entry| entry.manager.to_string()) });
     }
-}
-
-fn is_empty(value: &Value) -> bool {
-    value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
 }
 
 /// Whether an item is the one of `k:{"port":53,"protocol":"UDP"}` or `v:"x"`. A key that the item does not have was defaulted.

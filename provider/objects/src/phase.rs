@@ -16,8 +16,8 @@ pub enum Phase {
     Custom,
 }
 
-pub const CUSTOM_RESOURCE_DEFINITION: (&str, &str) = ("apiextensions.k8s.io", "CustomResourceDefinition");
-pub const NAMESPACE: (&str, &str) = ("", "Namespace");
+pub(crate) const CUSTOM_RESOURCE_DEFINITION: (&str, &str) = ("apiextensions.k8s.io", "CustomResourceDefinition");
+pub(crate) const NAMESPACE: (&str, &str) = ("", "Namespace");
 
 /// Groups that every API server has.
 const BUILT_IN: [&str; 22] = [
@@ -86,7 +86,7 @@ const CLUSTER_WIDE_GROUPS: [&str; 4] =
 
 pub fn phase(key: &ObjectKey) -> Phase {
     let kind = (key.group.as_str(), key.kind.as_str());
-    if kind == NAMESPACE || kind == CUSTOM_RESOURCE_DEFINITION {
+    if key.is_namespace() || key.is_definition() {
         Phase::Foundation
     } else if WORKLOADS.contains(&kind) {
         Phase::Workloads

@@ -161,7 +161,7 @@ impl Kubernetes for FakeKubernetes {
         Ok(self.world.change(|memory| objects::within(&memory.cluster, key)).into_iter().collect())
     }
 
-    async fn pod_troubles(&self, _key: &ObjectKey) -> Result<Vec<String>, KubernetesError> {
+    async fn pod_troubles(&self, _of: &ObjectRef) -> Result<Vec<String>, KubernetesError> {
         self.serves()?;
         Ok(Vec::new())
     }

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResource;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, ObjectMeta};
-use objects::{CUSTOM_RESOURCE_DEFINITION, NAMESPACE, ObjectKey};
+use objects::ObjectKey;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,10 +26,10 @@ impl KubernetesApi {
         key: &ObjectKey,
         unasked: &BTreeSet<String>,
     ) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
-        if key.is(CUSTOM_RESOURCE_DEFINITION.0, CUSTOM_RESOURCE_DEFINITION.1) {
+        if key.is_definition() {
             return self.of_definition(key).await;
         }
-        if !key.is(NAMESPACE.0, NAMESPACE.1) {
+        if !key.is_namespace() {
             return Ok(BTreeSet::new());
         }
         let kinds = self.namespaced_kinds(unasked).await?;

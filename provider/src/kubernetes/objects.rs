@@ -124,11 +124,8 @@ fn api_of(client: &Client, object: &Value) -> Api<DynamicObject> {
 
 /// Errors that go away by themselves: no connection yet, overload, roles or namespaces of a new cluster not yet made.
 pub(super) fn is_passing(error: &KubernetesError) -> bool {
-    let KubernetesError::Api { source, .. } = error else { return false };
-    match source.as_ref() {
-        kube::Error::Api(status) => matches!(status.code, 403 | 404 | 409 | 429 | 500..=599),
-        _ => true,
-    }
+    let is_new = |source: &kube::Error| matches!(source, kube::Error::Api(status) if matches!(status.code, 403 | 404 | 409));
+    error.is_passing() || matches!(error, KubernetesError::Api { source, .. } if is_new(source))
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! Why the pods of a workload do not come up, as their containers and the scheduler say it.
 
-use super::{KubernetesApi, KubernetesError};
+use super::{KubernetesApi, KubernetesError, ObjectRef};
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use kube::api::{Api, ListParams};
-use objects::ObjectKey;
 use std::collections::BTreeSet;
 
 /// More say the same.
@@ -11,13 +10,9 @@ const SHOWN: usize = 3;
 
 impl KubernetesApi {
     /// Of what selects pods by `spec.selector`; empty for everything else.
-    pub async fn pod_troubles(&self, key: &ObjectKey) -> Result<Vec<String>, KubernetesError> {
-        let api_version = match key.group.as_str() {
-            "" => "v1".to_string(),
-            group => format!("{group}/v1"),
-        };
-        let wanted = super::ObjectRef { key: key.clone(), api_version };
-        let found = self.find_objects(std::slice::from_ref(&wanted)).await?;
+    pub async fn pod_troubles(&self, of: &ObjectRef) -> Result<Vec<String>, KubernetesError> {
+        let key = &of.key;
+        let found = self.find_objects(std::slice::from_ref(of)).await?;
         let labels = found.get(key).and_then(|live| live.pointer("/spec/selector/matchLabels")?.as_object().cloned());
         let (Some(labels), Some(namespace)) = (labels, &key.namespace) else { return Ok(Vec::new()) };
         let selector: Vec<String> = labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();

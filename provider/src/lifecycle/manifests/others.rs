@@ -3,9 +3,21 @@
 use super::super::rows::{SHOP, config_map, row};
 use super::super::{Stage, texts};
 use super::{NAME, WEB, live, set, shown, text, with, yaml};
+use objects::ObjectKey;
 use schema::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
+
+/// An object of which nobody manages anything yet.
+fn create_by_others(stage: &Stage, key: &str) {
+    let key: ObjectKey = key.parse().unwrap();
+    let mut object =
+        json!({ "apiVersion": "v1", "kind": key.kind, "metadata": { "name": key.name, "uid": "1", "managedFields": [] } });
+    if let Some(namespace) = &key.namespace {
+        object["metadata"]["namespace"] = json!(namespace);
+    }
+    stage.world.change(|memory| memory.cluster.manifests.insert(key, object));
+}
 
 #[tokio::test]
 async fn what_others_have_changed_is_drift_and_just_that_is_restored() {
@@ -65,8 +77,7 @@ async fn an_object_that_is_there_already_is_taken_over_only_where_that_was_said(
     let mut stage = Stage::of(row(NAME)).await;
     let state = stage.create().await;
     let key = "ConfigMap/shop/theirs";
-    let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "theirs", "namespace": "shop", "uid": "1", "managedFields": [] } });
-    stage.world.change(|memory| memory.cluster.manifests.insert(key.parse().unwrap(), object));
+    create_by_others(&stage, key);
     set(&stage, key, "/data/text", json!("theirs"), "kubectl-create");
     let before = stage.world.memory();
     let objects =
@@ -122,8 +133,7 @@ async fn what_others_have_in_a_namespace_stops_its_deletion() {
     let mut stage = Stage::of(row(NAME)).await;
     let state = stage.create().await;
     let key = "ConfigMap/shop/precious";
-    let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "precious", "namespace": "shop", "uid": "1", "managedFields": [] } });
-    stage.world.change(|memory| memory.cluster.manifests.insert(key.parse().unwrap(), object));
+    create_by_others(&stage, key);
     let before = stage.world.memory();
     let refused = stage.engine.destroy(NAME, &state).await;
     assert!(text(&refused.errors).contains("ConfigMap/shop/precious"), "{:?}", refused.errors);
@@ -149,9 +159,7 @@ async fn a_create_that_goes_on_and_fails_taints_nothing() {
 #[tokio::test]
 async fn a_create_that_adopts_and_fails_taints_nothing() {
     let mut stage = Stage::of(row(NAME)).await;
-    let object =
-        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop", "uid": "1", "managedFields": [] } });
-    stage.world.change(|memory| memory.cluster.manifests.insert("Namespace/shop".parse().unwrap(), object));
+    create_by_others(&stage, "Namespace/shop");
     let config = with(&stage, &[("adopt", vec!["Namespace/shop"].into())]);
     let (_, failed) = stage.fail_at("cluster: apply Secret/shop/db", &Value::Null, &config).await;
     assert_eq!(failed.state, Value::Null);

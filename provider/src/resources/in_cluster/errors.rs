@@ -2,11 +2,16 @@
 
 use super::ownership::{Keys, Owner, listed};
 use super::waits::WaitError;
+use crate::kubernetes::KubernetesError;
 use crate::wait::Ended;
 use objects::ObjectKey;
 use schema::Diagnostic;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+pub fn unanswered(error: KubernetesError) -> Diagnostic {
+    Diagnostic::error(error.to_string())
+}
 
 pub fn failed(error: WaitError) -> Diagnostic {
     match error {

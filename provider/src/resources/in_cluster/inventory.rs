@@ -2,20 +2,19 @@
 //! applies phase by phase, waits, and takes away what is declared no more.
 
 use super::conflicts::{conflict, were_planned};
-use super::errors::{failed, has_more, not_applied, not_gone, of_another_state, refused, taken_over};
+use super::errors::{failed, has_more, not_applied, not_gone, of_another_state, refused, taken_over, unanswered};
 use super::ignored::Ignored;
 use super::ownership::{FIELD_MANAGER, Keys, Owner, Ownership, Versions, listed, refs, uid};
 use super::pruning::Pruning;
 use super::record::Record;
-use super::waits::{until_gone, until_ready};
+use super::waits::{Reach, until_gone, until_ready};
 use crate::kubernetes::{Applied, Conflicting, ObjectRef, Reason};
-use crate::ports::Kubernetes;
 use crate::progress::Progress;
-use crate::wait::{Pace, Waiter};
+use crate::wait::Pace;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
-use objects::{CUSTOM_RESOURCE_DEFINITION, Declared, ObjectKey, phase, vanishes};
+use objects::{Declared, ObjectKey, phase};
 use schema::{Diagnostic, Diagnostics};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +26,7 @@ const PACE: Pace = Pace::doubling(Duration::from_millis(100), Duration::from_sec
 
 /// What an apply is for.
 pub struct Inventory<'a> {
+    pub reach: Reach<'a>,
     pub owner: Owner,
     /// With the values of secrets.
     pub declared: BTreeMap<ObjectKey, Declared>,
@@ -36,7 +36,9 @@ pub struct Inventory<'a> {
     pub drift: BTreeMap<ObjectKey, BTreeSet<String>>,
     /// Secrets whose values were given again, or are others.
     pub again: Keys,
-    /// Jobs that were done and have gone away by themselves since, as they were declared to.
+    /// Jobs that go away by themselves once they are done.
+    pub vanishing: Keys,
+    /// Those of them that have, as far as anybody knows.
     pub finished: Keys,
     /// What the plan waits for.
     pub waited: Keys,
@@ -79,9 +81,9 @@ struct Found {
 }
 
 impl Inventory<'_> {
-    pub async fn apply(&self, api: &dyn Kubernetes, waiter: Waiter<'_>) -> Done {
+    pub async fn apply(&self) -> Done {
         let mut done = Done::default();
-        if let Err(error) = self.run(api, waiter, &mut done).await {
+        if let Err(error) = self.run(&mut done).await {
             done.diagnostics.push(error);
         }
         if done.diagnostics.has_errors() && done.has_begun {
@@ -93,63 +95,57 @@ impl Inventory<'_> {
         done
     }
 
-    async fn run(&self, api: &dyn Kubernetes, waiter: Waiter<'_>, done: &mut Done) -> Result<(), Diagnostic> {
-        let found = self.look(api).await?;
+    async fn run(&self, done: &mut Done) -> Result<(), Diagnostic> {
+        let found = self.look().await?;
         let pruning = Pruning {
+            reach: self.reach,
             owner: &self.owner,
             live: &found.live,
             versions: &found.versions,
             with_contents: self.destroys_contents,
             limit: self.limit,
         };
-        pruning.refuse(api, &found.pruned).await?;
+        pruning.refuse(&found.pruned).await?;
         if found.takes_over {
             done.diagnostics.push(taken_over(&self.owner));
         }
         (done.has_begun, done.goes_on) = (true, found.goes_on);
-        self.note(api, waiter, &found.recorded, found.versions.clone()).await?;
+        self.note(&found.recorded, found.versions.clone()).await?;
         let mut alike: Vec<&Declared> = self.declared.values().collect();
         alike.sort_by_key(|declared| phase(&declared.key));
         for alike in alike.chunk_by(|one, other| phase(&one.key) == phase(&other.key)) {
-            self.apply_alike(api, waiter, alike, &found, done).await;
+            self.apply_alike(alike, &found, done).await;
             if done.diagnostics.has_errors() {
                 return Ok(());
             }
             // Without these, custom resources have no kind.
-            let is_definition = |key: &ObjectKey| key.is(CUSTOM_RESOURCE_DEFINITION.0, CUSTOM_RESOURCE_DEFINITION.1);
-            self.wait(api, waiter, is_definition, alike, done).await?;
+            self.wait(ObjectKey::is_definition, alike, done).await?;
         }
         let all: Vec<&Declared> = self.declared.values().collect();
-        self.wait(api, waiter, |key| self.waited.contains(key), &all, done).await?;
-        let pruned = pruning.delete(api, waiter, &found.pruned).await.map_err(failed)?;
+        self.wait(|key| self.waited.contains(key), &all, done).await?;
+        let pruned = pruning.delete(&found.pruned).await.map_err(failed)?;
         if !pruned.left.is_empty() {
             done.gone.extend(pruned.gone);
             done.diagnostics.push(not_gone(&pruned.left, self.limit));
             return Ok(());
         }
         let declared = self.declared.values().map(|declared| (declared.key.clone(), declared.api_version.clone()));
-        self.note(api, waiter, &found.versions, declared.collect()).await?;
+        self.note(&found.versions, declared.collect()).await?;
         done.gone.extend(found.versions.into_keys().filter(|key| !self.declared.contains_key(key)));
         Ok(())
     }
 
-    async fn note(
-        &self,
-        api: &dyn Kubernetes,
-        waiter: Waiter<'_>,
-        noted: &Versions,
-        objects: Versions,
-    ) -> Result<(), Diagnostic> {
+    async fn note(&self, noted: &Versions, objects: Versions) -> Result<(), Diagnostic> {
         if *noted == objects && !objects.is_empty() {
             return Ok(());
         }
-        Record { holder: self.owner.holder.clone(), objects }.write(api, waiter, &self.owner).await
+        Record { holder: self.owner.holder.clone(), objects }.write(self.reach, &self.owner).await
     }
 
     // --- before anything is changed
 
-    async fn look(&self, api: &dyn Kubernetes) -> Result<Found, Diagnostic> {
-        let read = Record::read(api, &self.owner.name).await.map_err(|error| Diagnostic::error(error.to_string()))?;
+    async fn look(&self) -> Result<Found, Diagnostic> {
+        let read = Record::read(self.reach.api, &self.owner.name).await.map_err(unanswered)?;
         let is_noted = self.before.is_none() && read.is_some();
         let takes_over = is_noted && read.as_ref().is_some_and(|record| record.holder != self.owner.holder);
         if self.before.is_some() && read.as_ref().is_some_and(|record| record.holder != self.owner.holder) {
@@ -159,7 +155,7 @@ impl Inventory<'_> {
         let mut versions = recorded.clone();
         versions.extend(self.before.clone().unwrap_or_default());
         versions.extend(self.declared.values().map(|declared| (declared.key.clone(), declared.api_version.clone())));
-        let live = api.find_objects(&refs(&versions)).await.map_err(|error| Diagnostic::error(error.to_string()))?;
+        let live = self.reach.api.find_objects(&refs(&versions)).await.map_err(unanswered)?;
         let declared_uids: BTreeSet<&str> = self.declared.keys().filter_map(|key| live.get(key)).map(uid).collect();
         // One object may have had another key.
         let is_another = |key: &&ObjectKey| live.get(*key).is_none_or(|live| !declared_uids.contains(uid(live)));
@@ -212,9 +208,9 @@ impl Inventory<'_> {
 
     // --- what is declared
 
-    async fn apply_alike(&self, api: &dyn Kubernetes, waiter: Waiter<'_>, alike: &[&Declared], found: &Found, done: &mut Done) {
+    async fn apply_alike(&self, alike: &[&Declared], found: &Found, done: &mut Done) {
         let applies = alike.iter().map(|declared| {
-            let applied = self.apply_one(api, waiter, declared, found.live.get(&declared.key));
+            let applied = self.apply_one(declared, found.live.get(&declared.key));
             applied.map(|result| (declared.key.clone(), result)).boxed()
         });
         let applies: Vec<BoxFuture<'_, (ObjectKey, Result<(), Diagnostic>)>> = applies.collect();
@@ -229,14 +225,8 @@ impl Inventory<'_> {
         }
     }
 
-    async fn apply_one(
-        &self,
-        api: &dyn Kubernetes,
-        waiter: Waiter<'_>,
-        declared: &Declared,
-        live: Option<&Value>,
-    ) -> Result<(), Diagnostic> {
-        let key = &declared.key;
+    async fn apply_one(&self, declared: &Declared, live: Option<&Value>) -> Result<(), Diagnostic> {
+        let (key, Reach { api, waiter }) = (&declared.key, self.reach);
         if self.is_as_applied(declared, live) {
             return Ok(());
         }
@@ -244,7 +234,7 @@ impl Inventory<'_> {
             return Err(Diagnostic::error("stopped on request").detail(format!("{key} was not applied any more.")));
         }
         if let Some(live) = live.filter(|live| is_being_deleted(live)) {
-            self.until_gone(api, waiter, declared, live).await?;
+            self.until_gone(declared, live).await?;
         }
         let shared = live.filter(|live| !is_being_deleted(live)).map(|live| self.ignored.leave(declared, live));
         let mut object = self.owner.mark(declared, shared.as_ref().unwrap_or(declared));
@@ -270,7 +260,7 @@ impl Inventory<'_> {
                 Ok(Applied::Invalid { message, reason }) => match live.filter(|_| reason == Reason::Immutable && !is_replaced) {
                     Some(live) if self.may_replace.contains(key) => {
                         is_replaced = true;
-                        self.make_room(api, waiter, declared, live).await?;
+                        self.make_room(declared, live).await?;
                         object = self.owner.mark(declared, declared);
                         continue;
                     }
@@ -293,49 +283,30 @@ impl Inventory<'_> {
     }
 
     /// For the declared object, which the one that is there cannot become.
-    async fn make_room(
-        &self,
-        api: &dyn Kubernetes,
-        waiter: Waiter<'_>,
-        declared: &Declared,
-        live: &Value,
-    ) -> Result<(), Diagnostic> {
+    async fn make_room(&self, declared: &Declared, live: &Value) -> Result<(), Diagnostic> {
         let Declared { key, api_version, .. } = declared;
         let wanted = ObjectRef { key: key.clone(), api_version: api_version.clone() };
         self.progress.line(&format!("{key}: deleted, to be created again"));
-        let deleted = api.delete_object(&wanted, uid(live)).await;
+        let deleted = self.reach.api.delete_object(&wanted, uid(live)).await;
         deleted.map_err(|error| Diagnostic::error(format!("cannot replace {key}")).detail(error.to_string()))?;
-        self.until_gone(api, waiter, declared, live).await
+        self.until_gone(declared, live).await
     }
 
-    async fn until_gone(
-        &self,
-        api: &dyn Kubernetes,
-        waiter: Waiter<'_>,
-        declared: &Declared,
-        live: &Value,
-    ) -> Result<(), Diagnostic> {
+    async fn until_gone(&self, declared: &Declared, live: &Value) -> Result<(), Diagnostic> {
         let gone = BTreeMap::from([(declared.key.clone(), (declared.api_version.clone(), uid(live).to_string()))]);
-        let left = until_gone(api, waiter, &gone, self.limit).await.map_err(failed)?;
+        let left = until_gone(self.reach, &gone, self.limit).await.map_err(failed)?;
         if left.is_empty() { Ok(()) } else { Err(not_gone(&left, self.limit)) }
     }
 
     async fn wait(
         &self,
-        api: &dyn Kubernetes,
-        waiter: Waiter<'_>,
         is_waited_for: impl Fn(&ObjectKey) -> bool,
         all: &[&Declared],
         done: &mut Done,
     ) -> Result<(), Diagnostic> {
         let waited = all.iter().filter(|declared| is_waited_for(&declared.key));
         let waited: Versions = waited.map(|declared| (declared.key.clone(), declared.api_version.clone())).collect();
-        let vanishing: Keys = all
-            .iter()
-            .filter(|declared| vanishes(&declared.key, &declared.object))
-            .map(|declared| declared.key.clone())
-            .collect();
-        let lacking = match until_ready(api, waiter, (&waited, &vanishing), self.limit).await {
+        let lacking = match until_ready(self.reach, (&waited, &self.vanishing), self.limit).await {
             Ok(lacking) => lacking,
             Err(error) => {
                 let open = |key: ObjectKey| (key, "it was not waited for to the end".to_string());

@@ -65,13 +65,7 @@ impl Owner {
 }
 
 fn digest(declared: &Declared) -> String {
-    let mut object = declared.object.clone();
-    if declared.key.is("", "Secret")
-        && let Some(object) = object.as_object_mut()
-    {
-        object.remove("data");
-    }
-    Digest::of(object.to_string().as_bytes()).to_string()
+    Digest::of(declared.without_values().object.to_string().as_bytes()).to_string()
 }
 
 pub fn uid(live: &Value) -> &str {

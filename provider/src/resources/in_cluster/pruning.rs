@@ -1,11 +1,10 @@
 //! Taking objects away: only those that say themselves whose they are, in the opposite order, each phase gone before the next; and no namespace and no
 //! definition with what others have in it.
 
+use super::errors::unanswered;
 use super::ownership::{Keys, Owner, Ownership, Versions, listed, uid};
-use super::waits::{WaitError, until_gone};
+use super::waits::{Reach, WaitError, until_gone};
 use crate::kubernetes::{KubernetesError, ObjectRef};
-use crate::ports::Kubernetes;
-use crate::wait::Waiter;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -19,6 +18,7 @@ const DELETES_AT_A_TIME: usize = 16;
 
 /// What was found before anything is taken away.
 pub struct Pruning<'a> {
+    pub reach: Reach<'a>,
     pub owner: &'a Owner,
     pub live: &'a BTreeMap<ObjectKey, Value>,
     pub versions: &'a Versions,
@@ -46,14 +46,14 @@ impl Pruning<'_> {
     }
 
     /// Before anything is changed.
-    pub async fn refuse(&self, api: &dyn Kubernetes, keys: &Keys) -> Result<(), Diagnostic> {
+    pub async fn refuse(&self, keys: &Keys) -> Result<(), Diagnostic> {
         if self.with_contents {
             return Ok(());
         }
         // Aggregated APIs that go with the rest may never have come up.
         let own_apis: BTreeSet<String> = self.ours(keys).into_iter().filter_map(aggregated_version).collect();
         for key in self.ours(keys) {
-            let within = api.objects_within(key, &own_apis).await.map_err(|error| Diagnostic::error(error.to_string()))?;
+            let within = self.reach.api.objects_within(key, &own_apis).await.map_err(unanswered)?;
             let goes_too = |inner: &ObjectKey| keys.contains(inner) && self.is_ours(inner);
             let others: Keys = within.into_iter().filter(|inner| !goes_too(inner)).collect();
             if !others.is_empty() {
@@ -66,24 +66,24 @@ impl Pruning<'_> {
         Ok(())
     }
 
-    async fn delete_one(&self, api: &dyn Kubernetes, key: &ObjectKey) -> Result<(), KubernetesError> {
+    async fn delete_one(&self, key: &ObjectKey) -> Result<(), KubernetesError> {
         let (Some(version), Some(live)) = (self.versions.get(key), self.live.get(key)) else { return Ok(()) };
-        api.delete_object(&ObjectRef { key: key.clone(), api_version: version.clone() }, uid(live)).await
+        self.reach.api.delete_object(&ObjectRef { key: key.clone(), api_version: version.clone() }, uid(live)).await
     }
 
-    pub async fn delete(&self, api: &dyn Kubernetes, waiter: Waiter<'_>, keys: &Keys) -> Result<Pruned, WaitError> {
+    pub async fn delete(&self, keys: &Keys) -> Result<Pruned, WaitError> {
         let mut pruned = Pruned::default();
         let mut ours = self.ours(keys);
         pruned.gone.extend(keys.iter().filter(|key| !ours.contains(key)).cloned());
         ours.sort_by_key(|key| std::cmp::Reverse(phase(key)));
         for alike in ours.chunk_by(|one, other| phase(one) == phase(other)) {
-            let deletes: Vec<BoxFuture<'_, _>> = alike.iter().map(|key| self.delete_one(api, key).boxed()).collect();
+            let deletes: Vec<BoxFuture<'_, _>> = alike.iter().map(|key| self.delete_one(key).boxed()).collect();
             stream::iter(deletes).buffer_unordered(DELETES_AT_A_TIME).try_collect::<()>().await?;
             let waited = alike.iter().filter_map(|key| {
                 let (version, live) = (self.versions.get(*key)?, self.live.get(*key)?);
                 Some(((*key).clone(), (version.clone(), uid(live).to_string())))
             });
-            let left = until_gone(api, waiter, &waited.collect(), self.limit).await?;
+            let left = until_gone(self.reach, &waited.collect(), self.limit).await?;
             pruned.gone.extend(alike.iter().filter(|key| !left.contains_key(**key)).map(|key| (*key).clone()));
             if !left.is_empty() {
                 pruned.left = left;

@@ -2,9 +2,10 @@
 //! cut off, and whose state knows nothing of what it created, loses nothing.
 
 use super::ownership::{FIELD_MANAGER, Owner, Versions};
+use super::waits::Reach;
 use crate::kubernetes::{Applied, Conflicting, KubernetesError, ObjectRef};
 use crate::ports::Kubernetes;
-use crate::wait::{Pace, Waiter};
+use crate::wait::Pace;
 use objects::ObjectKey;
 use schema::Diagnostic;
 use serde_json::{Value, json};
@@ -39,7 +40,7 @@ impl Record {
     }
 
     /// Tried again while it cannot be written yet.
-    pub async fn write(&self, api: &dyn Kubernetes, waiter: Waiter<'_>, owner: &Owner) -> Result<(), Diagnostic> {
+    pub async fn write(&self, Reach { api, waiter }: Reach<'_>, owner: &Owner) -> Result<(), Diagnostic> {
         let lines: String = self.objects.iter().map(|(key, version)| format!("{key} {version}\n")).collect();
         let object = json!({
             "apiVersion": "v1", "kind": "ConfigMap",

@@ -1,7 +1,7 @@
 //! Waiting for objects: until they are ready, and until they are gone.
 
 use super::ownership::{Keys, Versions, refs};
-use crate::kubernetes::KubernetesError;
+use crate::kubernetes::{KubernetesError, ObjectRef};
 use crate::ports::Kubernetes;
 use crate::wait::{Ended, Pace, Waiter};
 use objects::{ObjectKey, Readiness, readiness};
@@ -10,6 +10,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const PACE: Pace = Pace::doubling(Duration::from_millis(100), Duration::from_secs(1));
+
+/// The cluster, and how it is waited for.
+#[derive(Clone, Copy)]
+pub struct Reach<'a> {
+    pub api: &'a dyn Kubernetes,
+    pub waiter: Waiter<'a>,
+}
 
 /// Why a wait ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +35,7 @@ impl From<Ended> for WaitError {
 
 /// Those that are not ready when the time is up, or that never will be, each with the reason. `vanishing` are ready when they are not there any more.
 pub async fn until_ready(
-    api: &dyn Kubernetes,
-    waiter: Waiter<'_>,
+    Reach { api, waiter }: Reach<'_>,
     (all, vanishing): (&Versions, &Keys),
     limit: Duration,
 ) -> Result<BTreeMap<ObjectKey, String>, WaitError> {
@@ -61,7 +67,8 @@ pub async fn until_ready(
     let mut reasons = BTreeMap::new();
     for (key, readiness) in lacking {
         let (Readiness::NotYet(reason) | Readiness::Failed(reason)) = readiness else { continue };
-        let troubles = api.pod_troubles(&key).await.unwrap_or_default();
+        let of = ObjectRef { api_version: all[&key].clone(), key: key.clone() };
+        let troubles = api.pod_troubles(&of).await.unwrap_or_default();
         let more = if troubles.is_empty() { String::new() } else { format!(" ({})", troubles.join("; ")) };
         reasons.insert(key, format!("{reason}{more}"));
     }
@@ -70,8 +77,7 @@ pub async fn until_ready(
 
 /// Those that are still there when the time is up, each with what holds it.
 pub async fn until_gone(
-    api: &dyn Kubernetes,
-    waiter: Waiter<'_>,
+    Reach { api, waiter }: Reach<'_>,
     all: &BTreeMap<ObjectKey, (String, String)>,
     limit: Duration,
 ) -> Result<BTreeMap<ObjectKey, String>, WaitError> {

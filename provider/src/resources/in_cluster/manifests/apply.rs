@@ -1,17 +1,18 @@
 //! An apply and a destroy of `k8s_manifests`. Whatever happened, the state holds what there is.
 
 use super::config::Config;
-use super::inputs::{self, Declaration};
+use super::inputs;
 use super::plan;
 use super::state::{self, DRIFT, FIELDS, HOLDER, NOT_READY, ROLLOUT, SECRET_KEYS};
 use crate::configuration::Shared;
 use crate::kubernetes::Conflicting;
 use crate::resources::control_plane::{ControlPlane, NoControlPlane};
-use crate::resources::in_cluster::errors::{failed, not_gone};
+use crate::resources::in_cluster::errors::{failed, not_gone, unanswered};
 use crate::resources::in_cluster::inventory::{Done, Inventory};
-use crate::resources::in_cluster::ownership::{Keys, Owner, Ownership, Versions, refs};
+use crate::resources::in_cluster::ownership::{Keys, Owner, Ownership, Versions, listed, refs};
 use crate::resources::in_cluster::pruning::Pruning;
 use crate::resources::in_cluster::record::Record;
+use crate::resources::in_cluster::waits::Reach;
 use crate::resources::on_hosts::errors::{tainted, unknown_at_apply};
 use crate::wait::Waiter;
 use machines::Uid;
@@ -35,18 +36,18 @@ async fn apply_objects(shared: &Shared, call: &Call, request: ApplyRequest) -> R
     let (Some(name), Some(mut declared)) = (config.name.known(), declared) else {
         return if wrong.has_errors() { Ok(ApplyResponse { state: prior, diagnostics: wrong }) } else { Err(unknown_at_apply()) };
     };
-    let changes = match plan::changes(&config, prior.as_ref(), &planned, &declared) {
+    let fields = state::fields_of(&declared, &planned);
+    let before = prior.as_ref().map(state::fields).unwrap_or_default();
+    let changes = match plan::changes(&config, prior.as_ref(), &planned, (&before, &fields)) {
         Ok(changes) => changes,
         Err(diagnostics) => return Ok(ApplyResponse { state: prior, diagnostics }),
     };
-    let fields = state::fields_of(&declared, &planned);
     let secrets = inputs::secrets(&written).ok_or_else(unknown_at_apply)?;
     inputs::add_secrets(&mut declared, &secrets);
     let drawn = || Uid::of_random(shared.world.random()).to_string();
     let holder = prior.as_ref().and_then(|prior| prior.get(HOLDER).as_str()).map_or_else(drawn, str::to_string);
     let cluster = ControlPlane::connect(shared, config.way()).await.map_err(Diagnostic::from)?;
     cluster.refuse_another_cluster(&config.cluster).await?;
-    let before = prior.as_ref().map(state::fields);
     let progress = shared.configuration().progress(format!("k8s_manifests.{name}"));
     let mut state = planned;
     state.set(HOLDER, holder.as_str().into());
@@ -55,11 +56,15 @@ async fn apply_objects(shared: &Shared, call: &Call, request: ApplyRequest) -> R
         state.set(ROLLOUT, Value::List(changes.iter().map(|change| change.to_string().into()).collect()));
     }
     let waited = changes.iter().filter_map(|change| if let Change::Wait(key) = change { Some(key.clone()) } else { None });
+    let vanishing = declared.values().filter(|one| vanishes(&one.key, &one.object)).map(|one| one.key.clone()).collect();
+    let clock = shared.world.clock();
     let inventory = Inventory {
+        reach: Reach { api: &*cluster.api, waiter: Waiter { clock: &*clock, cancelled: &call.cancelled } },
         owner: Owner { name: name.clone(), holder },
-        finished: finished(&declared, before.as_ref(), &changes),
+        finished: finished(&vanishing, &before, &changes),
+        vanishing,
         declared,
-        before: before.as_ref().map(state::versions),
+        before: prior.is_some().then(|| state::versions(&before)),
         drift: prior.as_ref().map(state::drift).unwrap_or_default(),
         again: plan::with_other_secrets(prior.as_ref(), &state),
         waited: waited.collect(),
@@ -71,19 +76,14 @@ async fn apply_objects(shared: &Shared, call: &Call, request: ApplyRequest) -> R
         limit: config.limit(),
         progress: &progress,
     };
-    // Of these no refresh tells whether they were ever there.
-    let runs_out = inventory.declared.values().filter(|one| vanishes(&one.key, &one.object)).map(|one| one.key.clone()).collect();
-    let clock = shared.world.clock();
-    let done = inventory.apply(&*cluster.api, Waiter { clock: &*clock, cancelled: &call.cancelled }).await;
-    Ok(left(prior, state, (&fields, before.unwrap_or_default()), (done, &runs_out), call.cancelled.is_cancelled()))
+    let done = inventory.apply().await;
+    Ok(left(prior, state, (&fields, before), (done, &inventory.vanishing), call.cancelled.is_cancelled()))
 }
 
 /// Jobs that nothing changes: that they are not there any more is what they were declared to.
-fn finished(declared: &Declaration, before: Option<&BTreeMap<ObjectKey, Fields>>, changes: &[Change]) -> Keys {
-    let is_unchanged = |key: &ObjectKey| {
-        before.is_some_and(|before| before.contains_key(key)) && changes.iter().all(|change| change.key() != key)
-    };
-    declared.values().filter(|one| vanishes(&one.key, &one.object) && is_unchanged(&one.key)).map(|one| one.key.clone()).collect()
+fn finished(vanishing: &Keys, before: &BTreeMap<ObjectKey, Fields>, changes: &[Change]) -> Keys {
+    let is_unchanged = |key: &&ObjectKey| before.contains_key(*key) && changes.iter().all(|change| change.key() != *key);
+    vanishing.iter().filter(is_unchanged).cloned().collect()
 }
 
 /// What an apply leaves in the state. Engines delete what a failed create left there, so nothing of one that found objects: the next goes on with them.
@@ -91,7 +91,7 @@ fn left(
     prior: Option<Value>,
     mut state: Value,
     (fields, before): (&BTreeMap<ObjectKey, Option<Fields>>, BTreeMap<ObjectKey, Fields>),
-    (done, runs_out): (Done, &Keys),
+    (done, vanishing): (Done, &Keys),
     is_cancelled: bool,
 ) -> ApplyResponse {
     let Done { has_begun, goes_on, applied, gone, not_ready, mut diagnostics, .. } = done;
@@ -99,7 +99,8 @@ fn left(
     if has_failed && (!has_begun || (is_new && goes_on)) {
         return ApplyResponse { state: prior, diagnostics };
     }
-    if has_failed && is_new && is_cancelled && runs_out.is_subset(&applied) {
+    // Of Jobs that go away by themselves no refresh tells whether they were ever there.
+    if has_failed && is_new && is_cancelled && vanishing.is_subset(&applied) {
         // An error would taint it. The next refresh finds what is missing.
         let said: Vec<String> = diagnostics.iter().map(|error| format!("{}: {}", error.summary, error.detail)).collect();
         state.set(FIELDS, state::show_fields(fields));
@@ -179,37 +180,33 @@ async fn delete_objects(shared: &Shared, call: &Call, prior: &Value) -> Result<D
     };
     cluster.refuse_another_cluster(&config.cluster).await?;
     let api = &*cluster.api;
-    let owner = Owner {
-        name: prior.get("name").as_str().unwrap_or_default().to_string(),
-        holder: prior.get(HOLDER).as_str().unwrap_or_default().to_string(),
-    };
-    let api_error = |error: crate::kubernetes::KubernetesError| Diagnostic::error(error.to_string());
-    let record = Record::read(api, &owner.name).await.map_err(api_error)?;
+    let owner = state::owner(prior);
+    let record = Record::read(api, &owner.name).await.map_err(unanswered)?;
     let is_ours = record.as_ref().is_none_or(|record| record.holder == owner.holder);
     let mut versions: Versions = state::versions(&state::fields(prior));
     versions.extend(record.filter(|_| is_ours).map(|record| record.objects).unwrap_or_default());
-    let live = api.find_objects(&refs(&versions)).await.map_err(api_error)?;
+    let live = api.find_objects(&refs(&versions)).await.map_err(unanswered)?;
     let limit = config.limit();
     let with_contents = Config::is(&config.destroy_contents);
-    let pruning = Pruning { owner: &owner, live: &live, versions: &versions, with_contents, limit };
-    let keys: Keys = versions.keys().cloned().collect();
-    pruning.refuse(api, &keys).await?;
     let clock = shared.world.clock();
-    let waiter = Waiter { clock: &*clock, cancelled: &call.cancelled };
-    let pruned = pruning.delete(api, waiter, &keys).await.map_err(failed)?;
+    let reach = Reach { api, waiter: Waiter { clock: &*clock, cancelled: &call.cancelled } };
+    let pruning = Pruning { reach, owner: &owner, live: &live, versions: &versions, with_contents, limit };
+    let keys: Keys = versions.keys().cloned().collect();
+    pruning.refuse(&keys).await?;
+    let pruned = pruning.delete(&keys).await.map_err(failed)?;
     if !pruned.left.is_empty() {
         return Err(not_gone(&pruned.left, limit));
     }
     if is_ours {
-        Record::delete(api, &owner.name).await.map_err(api_error)?;
+        Record::delete(api, &owner.name).await.map_err(unanswered)?;
     }
     let theirs: Keys = live.iter().filter(|(_, live)| owner.of(live) != Ownership::Ours).map(|(key, _)| key.clone()).collect();
     let mut diagnostics = Diagnostics::default();
     if !theirs.is_empty() {
-        diagnostics.push(Diagnostic::warning("objects that are somebody else's by now were left").detail(format!(
-            "They are {}. They were created again, or another state has them.",
-            crate::resources::in_cluster::ownership::listed(&theirs)
-        )));
+        diagnostics.push(
+            Diagnostic::warning("objects that are somebody else's by now were left")
+                .detail(format!("They are {}. They were created again, or another state has them.", listed(&theirs))),
+        );
     }
     Ok(diagnostics)
 }

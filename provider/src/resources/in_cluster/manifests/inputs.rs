@@ -4,7 +4,7 @@ use super::DEFAULT_NAMESPACE;
 use crate::resources::attributes::validate_cluster_name;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use objects::{CUSTOM_RESOURCE_DEFINITION, Declared, Mistake, NAMESPACE, ObjectKey, Read, UNKNOWN};
+use objects::{Declared, Mistake, ObjectKey, Read, UNKNOWN};
 use schema::{AttributePath, Diagnostic, Diagnostics, Value, ValueAt};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -70,7 +70,7 @@ fn is_of_the_provider(path: &str) -> bool {
 
 fn refuse_to_replace_all_in_it(key: &ValueAt<'_>, found: &mut Diagnostics) {
     let of = key.as_str().and_then(|text| text.parse::<ObjectKey>().ok());
-    if let Some(of) = of.filter(|of| [NAMESPACE, CUSTOM_RESOURCE_DEFINITION].iter().any(|(group, kind)| of.is(group, kind))) {
+    if let Some(of) = of.filter(|of| of.is_namespace() || of.is_definition()) {
         let detail = "All that is in it would go with it. Take it out of the configuration, apply, and declare it again.";
         found.push(key.error(format!("{of} is never replaced"), detail));
     }

@@ -1,13 +1,14 @@
 //! What a change of `k8s_manifests` does, from the configuration and the state alone. Reaches no cluster.
 
 use super::config::Config;
-use super::inputs::{self, Declaration};
+use super::inputs;
 use super::state::{self, DRIFT, FIELDS, HOLDER, NOT_READY, ROLLOUT, SECRET_KEYS};
 use crate::resources::in_cluster::ownership::Keys;
-use objects::{Change, Immutable, Inventories, ObjectKey};
+use objects::{Change, Fields, Immutable, Inventories, ObjectKey};
 use protocol::{PlanRequest, PlanResponse};
 use schema::{AttributePath, Diagnostic, Diagnostics, Value, decode};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 const CLUSTER: &str = "cluster";
 const CLUSTER_UID: &str = "cluster_uid";
@@ -33,25 +34,21 @@ pub fn plan(request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
             planned.set(ROLLOUT, Value::Unknown);
         }
         Some(declared) => {
-            let changes = changes(&config, prior, &planned, &declared)?;
-            planned.set(FIELDS, state::show_fields(&state::fields_of(&declared, &planned)));
+            let before = prior.map(state::fields).unwrap_or_default();
+            let fields = state::fields_of(&declared, &planned);
+            let changes = changes(&config, prior, &planned, (&before, &fields))?;
+            planned.set(FIELDS, state::show_fields(&fields));
             // What becomes of an object that is there is known once all of it is.
-            let is_there = |key: &ObjectKey| prior.is_some_and(|prior| state::fields(prior).contains_key(key));
-            let is_changing = declared.iter().any(|(key, declared)| !declared.is_known() && is_there(key));
+            let is_changing = fields.iter().any(|(key, fields)| fields.is_none() && before.contains_key(key));
             let is_open =
                 is_changing || secrets.is_none() || DECIDE_STEPS.iter().any(|name| !planned.get(name).is_wholly_known());
             let lines: Vec<Value> = changes.iter().map(|change| change.to_string().into()).collect();
-            let is_over = lines.is_empty() && prior.is_some();
-            planned.set(
-                ROLLOUT,
-                if is_open {
-                    Value::Unknown
-                } else if is_over {
-                    prior.map(|prior| prior.get(ROLLOUT).clone()).unwrap_or_default()
-                } else {
-                    Value::List(lines)
-                },
-            );
+            let rollout = match prior {
+                _ if is_open => Value::Unknown,
+                Some(prior) if lines.is_empty() => prior.get(ROLLOUT).clone(),
+                _ => Value::List(lines),
+            };
+            planned.set(ROLLOUT, rollout);
         }
     }
     Ok(PlanResponse { planned, requires_replace, undecided, diagnostics })
@@ -65,9 +62,8 @@ pub fn changes(
     config: &Config,
     prior: Option<&Value>,
     planned: &Value,
-    declared: &Declaration,
+    (before, fields): (&BTreeMap<ObjectKey, Fields>, &BTreeMap<ObjectKey, Option<Fields>>),
 ) -> Result<Vec<Change>, Diagnostics> {
-    let mut before = prior.map(state::fields).unwrap_or_default();
     let ignored = config.ignored();
     let drift = ignored.without(prior.map(state::drift).unwrap_or_default());
     let mut again = with_other_secrets(prior, planned);
@@ -75,11 +71,11 @@ pub fn changes(
         let before: Config = decode(prior).map_err(Diagnostics::from)?;
         again.extend(ignored.differing(&before.ignored()));
     }
-    let mut fields = state::fields_of(declared, planned);
+    let (mut before, mut fields) = (Cow::Borrowed(before), Cow::Borrowed(fields));
     // Both as digests where only one side is: the same values change nothing.
     match (prior.is_some_and(state::is_sensitive), state::is_sensitive(planned)) {
-        (true, false) => fields = fields.into_iter().map(|(key, fields)| (key, fields.map(objects::hidden))).collect(),
-        (false, true) => before = before.into_iter().map(|(key, fields)| (key, objects::hidden(fields))).collect(),
+        (true, false) => fields.to_mut().values_mut().for_each(|fields| *fields = fields.take().map(objects::hidden)),
+        (false, true) => before.to_mut().values_mut().for_each(|fields| *fields = objects::hidden(std::mem::take(fields))),
         (true, true) | (false, false) => {}
     }
     let inventories = Inventories {
@@ -99,7 +95,7 @@ pub fn changes(
     let (waited, waits) = (prior.map(state::not_ready).unwrap_or_default(), Config::is(&config.wait));
     let is_new = |key: &ObjectKey| !changes.iter().any(|change| *change == Change::Wait(key.clone()));
     let again: Vec<Change> =
-        waited.into_keys().filter(|key| waits && declared.contains_key(key) && is_new(key)).map(Change::Wait).collect();
+        waited.into_keys().filter(|key| waits && fields.contains_key(key) && is_new(key)).map(Change::Wait).collect();
     changes.extend(again);
     Ok(changes)
 }
@@ -109,8 +105,8 @@ pub fn with_other_secrets(prior: Option<&Value>, planned: &Value) -> Keys {
     let Some(prior) = prior else { return Keys::new() };
     let is_raised = prior.get("secrets_version") != planned.get("secrets_version");
     let (before, now) = (state::secret_keys(prior), state::secret_keys(planned));
-    let ids: BTreeMap<&String, ()> = before.keys().chain(now.keys()).map(|id| (id, ())).collect();
-    let changed = ids.into_keys().filter(|id| before.get(*id) != now.get(*id) || (is_raised && now.contains_key(*id)));
+    let ids: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let changed = ids.into_iter().filter(|id| before.get(*id) != now.get(*id) || (is_raised && now.contains_key(*id)));
     changed.filter_map(|id| format!("Secret/{id}").parse().ok()).collect()
 }
 

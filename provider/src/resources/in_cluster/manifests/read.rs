@@ -8,6 +8,7 @@ use crate::configuration::Shared;
 use crate::ports::Kubernetes;
 use crate::resources::control_plane::ControlPlane;
 use crate::resources::in_cluster::conflicts::shown;
+use crate::resources::in_cluster::errors::unanswered;
 use crate::resources::in_cluster::ignored::Ignored;
 use crate::resources::in_cluster::ownership::{Owner, Ownership, Versions, refs};
 use crate::resources::in_cluster::record::Record;
@@ -48,11 +49,8 @@ async fn look(shared: &Shared, prior: &Value) -> Result<Value, Diagnostic> {
     let applied = state::fields(prior);
     let mut declared = inputs::declared(prior, &mut Diagnostics::default()).unwrap_or_default();
     inputs::add_secret_keys(&mut declared, &state::secret_keys(prior));
-    let owner = Owner {
-        name: prior.get("name").as_str().unwrap_or_default().to_string(),
-        holder: prior.get(state::HOLDER).as_str().unwrap_or_default().to_string(),
-    };
-    let recorded = Record::read(&*cluster.api, &owner.name).await.map_err(|error| Diagnostic::error(error.to_string()))?;
+    let owner = state::owner(prior);
+    let recorded = Record::read(&*cluster.api, &owner.name).await.map_err(unanswered)?;
     let noted = recorded.filter(|record| record.holder == owner.holder).map(|record| record.objects).unwrap_or_default();
     let found = find(&*cluster.api, &applied, &noted).await?;
     let look =
@@ -80,7 +78,7 @@ async fn find(
 ) -> Result<BTreeMap<ObjectKey, Json>, Diagnostic> {
     let mut versions = noted.clone();
     versions.extend(state::versions(applied));
-    api.find_objects(&refs(&versions)).await.map_err(|error| Diagnostic::error(error.to_string()))
+    api.find_objects(&refs(&versions)).await.map_err(unanswered)
 }
 
 fn whole(text: &str) -> BTreeMap<String, String> {
@@ -119,15 +117,6 @@ impl Look<'_> {
     }
 
     fn is_as_applied(&self, declared: &Declared, applied: &Fields) -> bool {
-        let mut declared = declared.clone();
-        if declared.key.is("", "Secret")
-            && let Some(object) = declared.object.as_object_mut()
-        {
-            object.remove("data");
-        }
-        let key = declared.key.clone();
-        state::fields_of(&BTreeMap::from([(key, declared)]), self.prior)
-            .into_values()
-            .all(|fields| fields.as_ref() == Some(applied))
+        state::fields_of_one(&declared.without_values(), self.is_sensitive).as_ref() == Some(applied)
     }
 }

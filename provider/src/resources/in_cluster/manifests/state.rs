@@ -1,7 +1,7 @@
 //! What the state of `k8s_manifests` keeps beside its configuration: each applied field, what others have changed, and what was not ready. Pure.
 
 use crate::resources::in_cluster::manifests::inputs::Declaration;
-use crate::resources::in_cluster::ownership::Versions;
+use crate::resources::in_cluster::ownership::{Owner, Versions};
 use objects::{Declared, Fields, ObjectKey};
 use schema::{Attribute, Type, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,9 +29,18 @@ pub fn attributes() -> Vec<Attribute> {
 /// Of an object of which something is not known yet, nothing but that it is there: what comes may be several fields.
 pub fn fields_of(declared: &Declaration, values: &Value) -> BTreeMap<ObjectKey, Option<Fields>> {
     let is_sensitive = is_sensitive(values);
-    let fields = |declared: &Declared| if is_sensitive { objects::hidden(declared.fields()) } else { declared.fields() };
-    let known = |declared: &Declared| declared.is_known().then(|| fields(declared));
-    declared.iter().map(|(key, declared)| (key.clone(), known(declared))).collect()
+    declared.iter().map(|(key, declared)| (key.clone(), fields_of_one(declared, is_sensitive))).collect()
+}
+
+pub fn fields_of_one(declared: &Declared, is_sensitive: bool) -> Option<Fields> {
+    let shown = |fields: Fields| if is_sensitive { objects::hidden(fields) } else { fields };
+    declared.is_known().then(|| shown(declared.fields()))
+}
+
+/// Whose the objects of a state are.
+pub fn owner(state: &Value) -> Owner {
+    let text = |attribute: &str| state.get(attribute).as_str().unwrap_or_default().to_string();
+    Owner { name: text("name"), holder: text(HOLDER) }
 }
 
 pub fn is_sensitive(values: &Value) -> bool {
