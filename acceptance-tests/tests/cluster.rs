@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+#[path = "cluster/own_objects.rs"]
+mod own_objects;
 #[path = "cluster/own_settings.rs"]
 mod own_settings;
 #[path = "cluster/secrets.rs"]
@@ -14,6 +16,7 @@ use acceptance_tests::lab::{CONTROL_PLANE, HOSTS, VIRTUAL_ADDRESSES, WORKER, WOR
 use acceptance_tests::probe::{Answers, median};
 use acceptance_tests::suite::{Scenario, Shared, main as run};
 use acceptance_tests::{Cluster, Engine, assert_same, eventually, scenarios};
+use own_objects::settings_of_coredns_follow_and_what_others_change_of_it_is_restored;
 use own_settings::nodes_have_roles_and_annotations_and_one_has_settings_of_its_own;
 use secrets::{no_secret_is_seen_in_logs_plans_progress_or_errors, no_secret_is_seen_on_hosts_by_others_than_root};
 use serde_json::json;
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         pods_answer_over_the_virtual_address_on_both_families,
         a_service_answers_by_cluster_address_and_node_port_on_both_families,
         pods_look_up_names_in_the_cluster_dns,
+        settings_of_coredns_follow_and_what_others_change_of_it_is_restored,
         kubectl_reads_logs_and_runs_commands_on_every_node,
         metrics_come_through_the_aggregation_layer,
         drift_is_named_by_host_and_path_and_repaired_alone,

@@ -4,7 +4,7 @@
 use crate::etcd::{Cluster, EtcdClient, EtcdError, Snapshot, SnapshotPlace, Status};
 use crate::kubernetes::{
     Applied, BootstrapToken, Conflicting, KnownNode, KubernetesApi, KubernetesError, MovablePod, NodeChange, NodeReport,
-    ObjectRef, TheirField,
+    ObjectRef,
 };
 use ::objects::ObjectKey;
 use async_trait::async_trait;
@@ -92,7 +92,6 @@ pub trait Etcd: Send + Sync {
 #[async_trait]
 pub trait Kubernetes: Send + Sync {
     async fn version(&self) -> Result<String, KubernetesError>;
-    async fn apply(&self, objects: &[serde_json::Value]) -> Result<Vec<TheirField>, KubernetesError>;
     async fn create_token(&self, token: &BootstrapToken, now: OffsetDateTime) -> Result<(), KubernetesError>;
     async fn delete_token(&self, token: &BootstrapToken) -> Result<(), KubernetesError>;
     async fn declare_nodes(&self, nodes: &BTreeMap<String, Option<String>>) -> Result<(), KubernetesError>;
@@ -264,9 +263,6 @@ impl Etcd for EtcdClient {
 impl Kubernetes for KubernetesApi {
     async fn version(&self) -> Result<String, KubernetesError> {
         KubernetesApi::version(self).await
-    }
-    async fn apply(&self, objects: &[serde_json::Value]) -> Result<Vec<TheirField>, KubernetesError> {
-        KubernetesApi::apply(self, objects).await
     }
     async fn create_token(&self, token: &BootstrapToken, now: OffsetDateTime) -> Result<(), KubernetesError> {
         KubernetesApi::create_token(self, token, now).await

@@ -13,4 +13,8 @@ resource "k8s_hardway_cluster" "main" {
   api_server = {
     flags = { "max-requests-inflight" = "800" }
   }
+
+  coredns = {
+    zones = { "corp.example" = ["10.1.0.53"] }
+  }
 }

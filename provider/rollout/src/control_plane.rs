@@ -14,9 +14,18 @@ pub struct Snapshots {
     pub is_requested: bool,
 }
 
-/// Empty when every host that answers has and runs what it should, and no snapshot is asked for. Hosts that do not answer get no step. A
-/// snapshot is taken before anything else is done; of a cluster that has lost its quorum, only one that was asked for, once it serves again.
-pub fn plan(hosts: &[HostState], snapshots: Snapshots) -> Result<Vec<Step>, Refusal> {
+/// Whether the cluster's own objects are as they are declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Objects {
+    #[default]
+    AsDeclared,
+    Due,
+}
+
+/// Empty when every host that answers has and runs what it should, objects are as they are declared, and no snapshot is asked for. Hosts that
+/// do not answer get no step. A snapshot is taken before anything else is done; of a cluster that has lost its quorum, only one that was asked
+/// for, once it serves again.
+pub fn plan(hosts: &[HostState], snapshots: Snapshots, objects: Objects) -> Result<Vec<Step>, Refusal> {
     if hosts.iter().all(HostState::leaves) {
         return Ok(destroy(&hosts.iter().collect::<Vec<_>>()));
     }
@@ -26,14 +35,16 @@ pub fn plan(hosts: &[HostState], snapshots: Snapshots) -> Result<Vec<Step>, Refu
     let works: Vec<Work> = hosts.iter().filter_map(HostState::work).filter(|work| !work.is_idle()).collect();
     let cluster = Cluster { hosts, works: &works };
     if cluster.has_lost_quorum() {
-        let mut steps = if works.is_empty() { vec![] } else { with_objects(cluster.bring_up()?, &works) };
+        let mut steps = if works.is_empty() { vec![] } else { with_objects(cluster.bring_up()?, &works, objects) };
         steps.extend((snapshots.is_requested && !works.is_empty()).then_some(Step::SnapshotEtcd));
         return Ok(steps);
     }
     let restarts = works.iter().any(|work| work.interrupts(|traits| traits.health == Health::EtcdMember));
     let is_taken = snapshots.is_requested || (snapshots.before_restarts && restarts);
     let mut steps: Vec<Step> = is_taken.then_some(Step::SnapshotEtcd).into_iter().collect();
-    steps.extend(with_objects(cluster.repair_and_roll()?, &works));
+    // A call in which nobody answers says so itself.
+    let objects = if hosts.iter().any(HostState::answers) { objects } else { Objects::AsDeclared };
+    steps.extend(with_objects(cluster.repair_and_roll()?, &works, objects));
     Ok(steps)
 }
 
@@ -233,11 +244,11 @@ fn tier_has(host: &HostState, tier: usize, health: Health) -> bool {
     host.tiers.get(tier).is_some_and(|tier| host.units_with(health).any(|unit| tier.contains(unit)))
 }
 
-/// The objects come before the last change to a controller, whose need is what a plan after a kill still sees: they are applied
-/// again then, and never forgotten.
-fn with_objects(mut steps: Vec<Step>, works: &[Work]) -> Vec<Step> {
-    if let Some(last) = steps.iter().rposition(|step| changes_controllers(step, works)) {
-        steps.insert(last, Step::ApplyObjects);
+/// Before the last change to a controller, so that the controllers of a new cluster find what they need; else once all serve.
+fn with_objects(mut steps: Vec<Step>, works: &[Work], objects: Objects) -> Vec<Step> {
+    if objects == Objects::Due {
+        let last = steps.iter().rposition(|step| changes_controllers(step, works));
+        steps.insert(last.unwrap_or(steps.len()), Step::ApplyObjects);
     }
     steps
 }

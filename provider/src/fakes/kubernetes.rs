@@ -4,7 +4,7 @@ use super::memory::{Cluster, Node};
 use super::{FakeWorld, objects, units};
 use crate::kubernetes::{
     Applied, BootstrapToken, Conflicting, KnownNode, KubernetesError, MovablePod, NodeChange, NodeReport, ObjectRef,
-    TOKEN_VALIDITY, TheirField, take_out,
+    TOKEN_VALIDITY,
 };
 use crate::ports::Kubernetes;
 use ::objects::ObjectKey;
@@ -47,10 +47,6 @@ impl Kubernetes for FakeKubernetes {
     async fn version(&self) -> Result<String, KubernetesError> {
         self.serves()?;
         Ok(self.world.change(|memory| memory.api_server_versions.get(&self.host).cloned()).unwrap_or_else(|| VERSION.into()))
-    }
-
-    async fn apply(&self, objects: &[Value]) -> Result<Vec<TheirField>, KubernetesError> {
-        self.mutate("apply objects".into(), |cluster| objects.iter().flat_map(|object| apply(cluster, object)).collect()).await
     }
 
     async fn create_token(&self, token: &BootstrapToken, _now: OffsetDateTime) -> Result<(), KubernetesError> {
@@ -165,26 +161,6 @@ impl Kubernetes for FakeKubernetes {
         self.serves()?;
         Ok(Vec::new())
     }
-}
-
-/// A field of others is not sent, and stays.
-fn apply(cluster: &mut Cluster, declared: &Value) -> Vec<TheirField> {
-    let text = |pointer: &str| declared.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let key = format!("{} {}/{}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
-    if cluster.applied.get(&key) == Some(declared) {
-        return Vec::new();
-    }
-    let mut object = declared.clone();
-    let theirs = cluster.theirs.get(&key).cloned().unwrap_or_default().into_iter().map(|(field, conflict)| TheirField {
-        declared: take_out(&mut object, &field),
-        object: key.clone(),
-        field,
-        conflict,
-    });
-    let theirs = theirs.collect();
-    cluster.applied.insert(key.clone(), declared.clone());
-    cluster.objects.insert(key, object);
-    theirs
 }
 
 fn amend<K: Ord + Clone>(values: &mut BTreeMap<K, String>, change: &BTreeMap<K, Option<String>>) {

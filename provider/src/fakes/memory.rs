@@ -144,12 +144,7 @@ pub struct Record {
 pub struct Cluster {
     pub nodes: BTreeMap<String, Node>,
     pub declared: BTreeMap<String, String>,
-    pub objects: BTreeMap<String, serde_json::Value>,
-    /// What was declared of each object when it was applied.
-    pub applied: BTreeMap<String, serde_json::Value>,
-    /// Field and conflict of what others have changed, by object.
-    pub theirs: BTreeMap<String, Vec<(String, String)>>,
-    /// Those of `k8s_manifests`.
+    /// Objects of any kind but nodes.
     pub manifests: BTreeMap<::objects::ObjectKey, serde_json::Value>,
     /// Keys of objects that do not become ready.
     pub never_ready: BTreeSet<String>,
@@ -367,9 +362,8 @@ impl Cluster {
             (format!("node {name}"), format!("{:?} {:?} {:?}", node.cordoned_by, node.kubelet_version, node.object))
         });
         let declared = self.declared.iter().map(|(name, text)| (format!("declared {name}"), text.clone()));
-        let objects = self.objects.iter().map(|(name, object)| (format!("object {name}"), object.to_string()));
-        let manifests = self.manifests.iter().map(|(key, object)| (format!("manifest {key}"), object.to_string()));
+        let objects = self.manifests.iter().map(|(key, object)| (format!("object {key}"), object.to_string()));
         let tokens = (!self.tokens.is_empty()).then(|| ("tokens".to_string(), self.tokens.len().to_string()));
-        nodes.chain(declared).chain(objects).chain(manifests).chain(tokens).collect()
+        nodes.chain(declared).chain(objects).chain(tokens).collect()
     }
 }

@@ -2,7 +2,7 @@
 //! through the same SSH session.
 
 use super::KubernetesError;
-use super::declared_objects::Kinds;
+use super::objects::Kinds;
 use bundle::HostPath;
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};

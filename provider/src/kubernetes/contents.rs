@@ -1,7 +1,7 @@
 //! What goes with an object that is deleted: all that is in a namespace, and all objects of a kind that somebody has defined. Whoever cannot be
 //! asked makes it an error: what is not seen would go.
 
-use super::declared_objects::{NOT_FOUND, PAGE, Place, REQUESTS_AT_A_TIME, place};
+use super::objects::{NOT_FOUND, PAGE, Place, REQUESTS_AT_A_TIME, place};
 use super::{KubernetesApi, KubernetesError, ObjectRef};
 use futures::FutureExt;
 use futures::future::BoxFuture;

@@ -2,8 +2,7 @@
 
 use super::known_node::cordoned_by;
 use super::nodes::{is_conflict, on_conflict};
-use super::objects::patch_params;
-use super::{KubernetesApi, KubernetesError};
+use super::{KubernetesApi, KubernetesError, patch_params};
 use backon::Retryable;
 use bundle::TaintKey;
 use k8s_openapi::api::core::v1::{Node, Pod, Toleration};

@@ -1,8 +1,8 @@
 //! A node as the API server lists it, and a change of its labels, annotations, taints and provider id.
 
+use super::FIELD_MANAGER;
 use super::NodeReport;
 use super::node_report::kubelet_version;
-use super::objects::FIELD_MANAGER;
 use bundle::{Difference, Item, NodeObject, TaintKey};
 use k8s_openapi::api::core::v1::{Node, Taint};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;

@@ -3,7 +3,6 @@
 
 mod connection;
 mod contents;
-mod declared_objects;
 mod drain;
 mod known_node;
 mod node_report;
@@ -14,16 +13,23 @@ mod their_fields;
 mod token;
 
 pub use connection::KubernetesApi;
-pub use declared_objects::{Applied, Conflicting, ObjectRef, Reason};
 pub use drain::MovablePod;
 pub use known_node::{KnownNode, NodeChange};
 pub use node_report::NodeReport;
-pub use their_fields::TheirField;
-#[cfg(test)]
-pub use their_fields::take_out;
+pub use objects::{Applied, Conflicting, ObjectRef, Reason};
+pub use their_fields::{TheirField, take_out};
 pub use token::{BootstrapToken, TOKEN_VALIDITY};
 
+use kube::api::PatchParams;
 use machines::MachineError;
+
+/// Under it nodes and the cluster's own objects are changed.
+pub const FIELD_MANAGER: &str = "k8s-hardway";
+
+/// Of a merge patch, under that name.
+fn patch_params() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() }
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum KubernetesError {

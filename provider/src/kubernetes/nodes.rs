@@ -1,8 +1,7 @@
 //! Nodes: what serving certificates may name, what they report, what their objects are given, removal.
 
 use super::known_node::taints_of;
-use super::objects::patch_params;
-use super::{KnownNode, KubernetesApi, KubernetesError, NodeChange, NodeReport};
+use super::{KnownNode, KubernetesApi, KubernetesError, NodeChange, NodeReport, patch_params};
 use backon::{ExponentialBuilder, Retryable};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Node};

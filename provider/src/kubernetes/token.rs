@@ -1,6 +1,5 @@
 //! Short-lived bootstrap tokens for TLS bootstrap; none is ever stored.
 
-use super::objects::is_passing;
 use super::{KubernetesApi, KubernetesError};
 use backon::{ExponentialBuilder, Retryable};
 use k8s_openapi::api::core::v1::Secret;
@@ -60,6 +59,12 @@ impl KubernetesApi {
             Err(error) => Err(self.refused("delete a bootstrap token")(error)),
         }
     }
+}
+
+/// Errors that go away by themselves: no connection yet, overload, roles or namespaces of a new cluster not yet made.
+fn is_passing(error: &KubernetesError) -> bool {
+    let is_new = |source: &kube::Error| matches!(source, kube::Error::Api(status) if matches!(status.code, 403 | 404 | 409));
+    error.is_passing() || matches!(error, KubernetesError::Api { source, .. } if is_new(source))
 }
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ pub const ROWS: &[Row] = &[
         },
         updates: &[
             ("api_server", || Value::object([("flags", Value::object([("v", "4".into())]))])),
+            ("coredns", || Value::object([("replicas", 3.into())])),
             ("kubernetes_version", || "1.36.3".into()),
         ],
         replacement: ("network", || network("172.20.0.0/16")),

@@ -1,12 +1,48 @@
-//! CoreDNS, the cluster's DNS: two replicas on different nodes behind the Service `kube-dns`.
+//! CoreDNS, the cluster's DNS: replicas on different nodes behind the Service `kube-dns`.
 
+use super::ObjectsSpec;
 use crate::catalogue;
-use crate::spec::{ClusterSpec, RenderError};
-use serde_json::{Value, json};
+use crate::spec::RenderError;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write;
 
 const NAMESPACE: &str = "kube-system";
+/// More queries than these at a time are refused, which ends a loop of queries before the memory does.
+const QUERIES_AT_A_TIME: u32 = 1000;
 
-pub(super) fn objects(spec: &ClusterSpec) -> Result<Vec<Value>, RenderError> {
+/// How CoreDNS serves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Coredns {
+    pub replicas: u32,
+    /// Who is asked for names outside of the cluster: addresses of name servers, perhaps with a port, or a file like resolv.conf.
+    pub forward: Vec<String>,
+    /// For how long answers are kept at most; 0 keeps none.
+    pub cache_seconds: u32,
+    /// Zones that others than these are asked for.
+    pub zones: BTreeMap<String, Vec<String>>,
+    /// By resource, such as `cpu`.
+    pub requests: BTreeMap<String, String>,
+    pub limits: BTreeMap<String, String>,
+}
+
+impl Default for Coredns {
+    /// `forward` stops CoreDNS from starting when the file names no server, so kubelet's resolv.conf always names one
+    /// (`node/resolv-conf.sh`), and queries for foreign names fail quickly where there is none.
+    fn default() -> Coredns {
+        let quantities = |all: &[(&str, &str)]| all.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
+        Coredns {
+            replicas: 2,
+            forward: vec!["/etc/resolv.conf".into()],
+            cache_seconds: 30,
+            zones: BTreeMap::new(),
+            requests: quantities(&[("cpu", "100m"), ("memory", "70Mi")]),
+            limits: quantities(&[("memory", "170Mi")]),
+        }
+    }
+}
+
+pub(super) fn objects(spec: &ObjectsSpec) -> Result<Vec<Value>, RenderError> {
     let image = catalogue::release(&spec.kubernetes_version)?.coredns_image;
     Ok(vec![
         json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "coredns", "namespace": NAMESPACE } }),
@@ -22,9 +58,9 @@ pub(super) fn objects(spec: &ClusterSpec) -> Result<Vec<Value>, RenderError> {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": { "name": "coredns", "namespace": NAMESPACE },
-            "data": { "Corefile": corefile(&spec.network.cluster_domain) },
+            "data": { "Corefile": corefile(&spec.cluster_domain, &spec.coredns) },
         }),
-        deployment(&image),
+        deployment(&image, &spec.coredns),
         service(spec),
         json!({
             "apiVersion": "policy/v1",
@@ -47,10 +83,8 @@ fn cluster_role() -> Value {
     })
 }
 
-/// `forward` stops CoreDNS from starting when the file names no server, so kubelet's resolv.conf always names one
-/// (`node/resolv-conf.sh`), and queries for foreign names fail quickly where there is none.
-fn corefile(cluster_domain: &str) -> String {
-    format!(
+fn corefile(cluster_domain: &str, coredns: &Coredns) -> String {
+    let mut text = format!(
         ".:53 {{
     errors
     health {{
@@ -63,34 +97,48 @@ fn corefile(cluster_domain: &str) -> String {
         ttl 30
     }}
     prometheus :9153
-    forward . /etc/resolv.conf {{
-        max_concurrent 1000
-    }}
-    cache 30
-    loop
+{}    loop
     reload
     loadbalance
 }}
-"
-    )
+",
+        asked(&coredns.forward, coredns.cache_seconds)
+    );
+    for (zone, servers) in &coredns.zones {
+        let asked = asked(servers, coredns.cache_seconds);
+        // A text takes it all.
+        let _ = write!(text, "{zone}:53 {{\n    errors\n    prometheus :9153\n{asked}}}\n");
+    }
+    text
 }
 
-fn deployment(image: &str) -> Value {
+fn asked(servers: &[String], cache_seconds: u32) -> String {
+    let cache = if cache_seconds == 0 { String::new() } else { format!("    cache {cache_seconds}\n") };
+    format!("    forward . {} {{\n        max_concurrent {QUERIES_AT_A_TIME}\n    }}\n{cache}", servers.join(" "))
+}
+
+fn deployment(image: &str, coredns: &Coredns) -> Value {
     let labels = json!({ "k8s-app": "kube-dns" });
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": { "name": "coredns", "namespace": NAMESPACE, "labels": labels },
         "spec": {
-            "replicas": 2,
+            "replicas": coredns.replicas,
             "selector": { "matchLabels": labels },
             "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": 1 } },
-            "template": { "metadata": { "labels": labels }, "spec": pod(image) },
+            "template": { "metadata": { "labels": labels }, "spec": pod(image, coredns) },
         },
     })
 }
 
-fn pod(image: &str) -> Value {
+/// Where nothing is asked for, the field is left out: the API server keeps none that is empty.
+fn resources(coredns: &Coredns) -> Value {
+    let parts = [("requests", &coredns.requests), ("limits", &coredns.limits)].into_iter().filter(|(_, all)| !all.is_empty());
+    Value::Object(parts.map(|(name, all)| (name.to_string(), json!(all))).collect::<Map<String, Value>>())
+}
+
+fn pod(image: &str, coredns: &Coredns) -> Value {
     json!({
         "serviceAccountName": "coredns",
         "priorityClassName": "system-cluster-critical",
@@ -119,7 +167,7 @@ fn pod(image: &str) -> Value {
                 { "name": "dns-tcp", "containerPort": 53, "protocol": "TCP" },
                 { "name": "metrics", "containerPort": 9153, "protocol": "TCP" },
             ],
-            "resources": { "requests": { "cpu": "100m", "memory": "70Mi" }, "limits": { "memory": "170Mi" } },
+            "resources": resources(coredns),
             "livenessProbe": {
                 "httpGet": { "path": "/health", "port": 8080, "scheme": "HTTP" },
                 "initialDelaySeconds": 60,
@@ -141,10 +189,9 @@ fn pod(image: &str) -> Value {
     })
 }
 
-fn service(spec: &ClusterSpec) -> Value {
-    let addresses: Vec<String> = spec.network.dns_addresses.iter().map(ToString::to_string).collect();
-    let families: Vec<&str> =
-        spec.network.dns_addresses.iter().map(|address| if address.is_ipv6() { "IPv6" } else { "IPv4" }).collect();
+fn service(spec: &ObjectsSpec) -> Value {
+    let addresses: Vec<String> = spec.dns_addresses.iter().map(ToString::to_string).collect();
+    let families: Vec<&str> = spec.dns_addresses.iter().map(|address| if address.is_ipv6() { "IPv6" } else { "IPv4" }).collect();
     let policy = if addresses.len() > 1 { "RequireDualStack" } else { "SingleStack" };
     json!({
         "apiVersion": "v1",

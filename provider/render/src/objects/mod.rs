@@ -3,8 +3,11 @@
 mod coredns;
 mod rbac;
 
-use crate::spec::{ClusterSpec, RenderError};
+pub use coredns::Coredns;
+
+use crate::spec::RenderError;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 
 /// The group of joining nodes; bootstrap tokens carry it.
 pub const BOOTSTRAP_GROUP: &str = "system:bootstrappers:k8s-hardway";
@@ -14,11 +17,21 @@ pub const NODES_CONFIG_MAP: &str = "k8s-hardway-nodes";
 /// The ConfigMap of kube-system in which control-plane hosts publish the routes to the pods of every node (`pod-shares.sh`).
 pub const ROUTES_CONFIG_MAP: &str = "k8s-hardway-routes";
 
+/// What they depend on.
+#[derive(Clone, Debug)]
+pub struct ObjectsSpec {
+    pub kubernetes_version: String,
+    pub cluster_domain: String,
+    /// Of the Service `kube-dns`, one per family; the first family is the primary one.
+    pub dns_addresses: Vec<IpAddr>,
+    pub coredns: Coredns,
+}
+
 /// In the order in which they can be applied, server-side.
 ///
 /// # Errors
 /// When the catalogue does not know the cluster's version.
-pub fn bootstrap_objects(spec: &ClusterSpec) -> Result<Vec<Value>, RenderError> {
+pub fn bootstrap_objects(spec: &ObjectsSpec) -> Result<Vec<Value>, RenderError> {
     let mut objects = rbac::objects();
     objects.extend(coredns::objects(spec)?);
     Ok(objects)

@@ -3,6 +3,7 @@
 use bundle::{Binary, Bundle, Content, Digest, HostName, HostPath, NodeObject};
 use credentials::{Authority, Credentials, EncryptionKey, Part, Secret};
 use render::catalogue::{self, Role};
+use render::objects::{Coredns, ObjectsSpec};
 use render::spec::{Architecture, Checksums, PodNetwork, ProxyMode};
 use render::{ClusterSpec, Endpoint, Host, Hosts, Network, NodeGroupSpec, NodeSpec, control_plane, node};
 use std::collections::BTreeMap;
@@ -113,6 +114,28 @@ impl Case {
             controller_manager_flags: BTreeMap::new(),
             scheduler_flags: BTreeMap::new(),
             audit_policy: None,
+        }
+    }
+
+    pub fn objects(self) -> ObjectsSpec {
+        let ClusterSpec { kubernetes_version, network, .. } = self.cluster();
+        let Network { cluster_domain, dns_addresses, .. } = network;
+        ObjectsSpec { kubernetes_version, cluster_domain, dns_addresses, coredns: self.coredns() }
+    }
+
+    /// One of the cases has settings of its own.
+    fn coredns(self) -> Coredns {
+        if (self.families, self.hosts) != (Families::Dual, 1) {
+            return Coredns::default();
+        }
+        let servers = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<String>>();
+        Coredns {
+            replicas: 1,
+            forward: servers(&["192.0.2.53", "[2001:db8::53]:5353"]),
+            cache_seconds: 0,
+            zones: BTreeMap::from([("corp.example".to_string(), servers(&["192.0.2.54"]))]),
+            requests: BTreeMap::from([("memory".to_string(), "32Mi".to_string())]),
+            limits: BTreeMap::new(),
         }
     }
 

@@ -17,7 +17,7 @@ fn bundles_are_as_reviewed() {
             let shown = bundle.files.keys().filter(|path| is_shown(path.as_str()));
             expected.extend(shown.map(|path| (folder.join(format!("{}.txt", &path.as_str()[1..])), text(&bundle, path))));
         }
-        let objects = objects::bootstrap_objects(&case.cluster()).unwrap();
+        let objects = objects::bootstrap_objects(&case.objects()).unwrap();
         let objects = serde_json::to_string_pretty(&objects).unwrap() + "\n";
         expected.insert(PathBuf::from(case.name()).join("objects.json"), objects);
     }

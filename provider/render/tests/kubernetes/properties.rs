@@ -371,7 +371,7 @@ fn a_joining_kubelet_trusts_the_authority_by_file() {
 #[test]
 fn every_object_has_a_kind_and_a_name_of_its_own() {
     for case in CASES {
-        let objects = objects::bootstrap_objects(&case.cluster()).unwrap();
+        let objects = objects::bootstrap_objects(&case.objects()).unwrap();
         let names: BTreeSet<String> = objects.iter().map(|o| format!("{} {}", o["kind"], o["metadata"]["name"])).collect();
         assert_eq!(names.len(), objects.len());
         let service = objects.iter().find(|object| object["metadata"]["name"] == "kube-dns").unwrap();

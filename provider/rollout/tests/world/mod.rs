@@ -5,15 +5,20 @@ use bundle::{
     Bundle, Digest, Disruption, File, Health, HostName, HostPath, Manifest, Observed, ObservedUnit, OnChange, Sysctl, Unit,
     UnitName, UnitTraits,
 };
-use rollout::control_plane::{self, Snapshots};
+use rollout::control_plane::{self, Objects, Snapshots};
 use rollout::{CordonedBy, Gate, HostState, Proof, Refusal, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 mod nodes;
 
-/// As a cluster is planned whose user says nothing of snapshots.
+/// As a cluster is planned whose user says nothing of snapshots. A new one has no objects yet.
 pub fn plan_cluster(hosts: &[HostState]) -> Result<Vec<Step>, Refusal> {
-    control_plane::plan(hosts, Snapshots { before_restarts: true, is_requested: false })
+    let is_new = hosts.iter().any(|host| !host.in_state);
+    plan_with_objects(hosts, if is_new { Objects::Due } else { Objects::AsDeclared })
+}
+
+pub fn plan_with_objects(hosts: &[HostState], objects: Objects) -> Result<Vec<Step>, Refusal> {
+    control_plane::plan(hosts, Snapshots { before_restarts: true, is_requested: false }, objects)
 }
 
 pub fn host(name: &str) -> HostName {
@@ -279,7 +284,7 @@ pub struct World {
     pub machines: BTreeMap<HostName, Machine>,
     pub holder: Option<HostName>,
     pub nodes: BTreeSet<HostName>,
-    pub objects_applied: bool,
+    pub objects: Objects,
     /// No running member may restart before the plan has taken a snapshot.
     pub owes_snapshot: bool,
     /// Whether what the API server says of nodes is known.
@@ -402,7 +407,7 @@ impl World {
             }
             Step::ApplyObjects => {
                 assert!(self.machines.values().any(|machine| machine.serves(&unit("kube-apiserver.service"))), "no API server");
-                self.objects_applied = true;
+                self.objects = Objects::AsDeclared;
             }
             Step::Remove { host } => {
                 let machine = self.at(host);

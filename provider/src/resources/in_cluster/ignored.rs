@@ -1,30 +1,45 @@
 //! Fields that are applied until somebody else takes them over. Pure.
 
 use super::conflicts::were_planned;
-use super::ownership::FIELD_MANAGER;
 use objects::{Declared, ObjectKey, Taken, is_within, taken};
+use schema::Field;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Paths by object.
-#[derive(Default)]
-pub struct Ignored(pub BTreeMap<ObjectKey, BTreeSet<String>>);
+pub struct Ignored {
+    /// Under it the objects are applied.
+    pub manager: &'static str,
+    /// By object.
+    pub paths: BTreeMap<ObjectKey, BTreeSet<String>>,
+}
+
+/// As a user writes them.
+type Written = Field<BTreeMap<String, Field<Vec<Field<String>>>>>;
 
 impl Ignored {
+    /// Those that are known; whoever wrote something else was told so by the validation.
+    pub fn of(manager: &'static str, written: &Written) -> Ignored {
+        let paths = |paths: &Field<Vec<Field<String>>>| {
+            paths.known().into_iter().flatten().filter_map(|path| path.known().cloned()).collect()
+        };
+        let entries = written.known().into_iter().flatten();
+        Ignored { manager, paths: entries.filter_map(|(key, fields)| Some((key.parse().ok()?, paths(fields)))).collect() }
+    }
+
     fn has(&self, key: &ObjectKey, path: &str) -> bool {
-        self.0.get(key).into_iter().flatten().any(|ignored| is_within(path, ignored))
+        self.paths.get(key).into_iter().flatten().any(|ignored| is_within(path, ignored))
     }
 
     /// What others have changed of what is not ignored.
     pub fn taken(&self, declared: &Declared, live: &Value) -> Vec<Taken> {
-        taken(&declared.object, live, FIELD_MANAGER).into_iter().filter(|taken| !self.has(&declared.key, &taken.path)).collect()
+        taken(&declared.object, live, self.manager).into_iter().filter(|taken| !self.has(&declared.key, &taken.path)).collect()
     }
 
     /// Leaves to others what they have taken of what is ignored.
     pub fn leave(&self, declared: &Declared, live: &Value) -> Declared {
         let mut left = declared.clone();
-        if self.0.contains_key(&declared.key) {
-            let taken = taken(&declared.object, live, FIELD_MANAGER).into_iter().map(|taken| taken.path);
+        if self.paths.contains_key(&declared.key) {
+            let taken = taken(&declared.object, live, self.manager).into_iter().map(|taken| taken.path);
             objects::take_out(&mut left.object, &taken.filter(|path| self.has(&declared.key, path)).collect());
         }
         left
@@ -36,7 +51,7 @@ impl Ignored {
             let path = BTreeSet::from([(*path).clone()]);
             conflicts.iter().any(|conflict| were_planned(std::slice::from_ref(conflict), &path))
         };
-        let theirs: BTreeSet<String> = self.0.get(key).into_iter().flatten().filter(is_in_conflict).cloned().collect();
+        let theirs: BTreeSet<String> = self.paths.get(key).into_iter().flatten().filter(is_in_conflict).cloned().collect();
         let before = object.clone();
         objects::take_out(object, &theirs);
         *object != before
@@ -53,7 +68,7 @@ impl Ignored {
 
     /// Objects of which something else is ignored.
     pub fn differing(&self, other: &Ignored) -> BTreeSet<ObjectKey> {
-        let keys = self.0.keys().chain(other.0.keys());
-        keys.filter(|key| self.0.get(*key) != other.0.get(*key)).cloned().collect()
+        let keys = self.paths.keys().chain(other.paths.keys());
+        keys.filter(|key| self.paths.get(*key) != other.paths.get(*key)).cloned().collect()
     }
 }

@@ -4,7 +4,7 @@
 use super::conflicts::{conflict, were_planned};
 use super::errors::{failed, has_more, not_applied, not_gone, of_another_state, refused, taken_over, unanswered};
 use super::ignored::Ignored;
-use super::ownership::{FIELD_MANAGER, Keys, Owner, Ownership, Versions, listed, refs, uid};
+use super::ownership::{FIELD_MANAGER, Keys, Owner, Ownership, Versions, is_being_deleted, listed, refs, uid};
 use super::pruning::Pruning;
 use super::record::Record;
 use super::waits::{Reach, until_gone, until_ready};
@@ -327,10 +327,6 @@ impl Inventory<'_> {
             self.limit.as_secs()
         )))
     }
-}
-
-fn is_being_deleted(live: &Value) -> bool {
-    !live["metadata"]["deletionTimestamp"].is_null()
 }
 
 /// Whether anything of it was applied by this provider.

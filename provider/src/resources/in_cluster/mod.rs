@@ -6,6 +6,7 @@ pub(crate) mod errors;
 pub(crate) mod ignored;
 pub(crate) mod inventory;
 pub(crate) mod manifests;
+pub(crate) mod own_objects;
 pub(crate) mod ownership;
 pub(crate) mod pruning;
 pub(crate) mod record;

@@ -50,22 +50,35 @@ impl Owner {
     /// What is applied: what is declared, or the part of it that is not left to others, with both annotations. Values of secrets do not count for the
     /// digest, which everybody can read.
     pub fn mark(&self, declared: &Declared, part: &Declared) -> Value {
-        let mut object = part.object.clone();
-        let annotations = &mut object["metadata"]["annotations"];
-        annotations[OWNER] = json!(self.text());
-        annotations[DECLARED] = json!(digest(declared));
+        let mut object = with_digest(declared, part);
+        object["metadata"]["annotations"][OWNER] = json!(self.text());
         object
     }
 
     /// Whether it was applied as it is declared, by this entry of a state.
     pub fn has_applied(&self, declared: &Declared, live: &Value) -> bool {
-        let annotations = &live["metadata"]["annotations"];
-        self.of(live) == Ownership::Ours && annotations[DECLARED] == json!(digest(declared))
+        self.of(live) == Ownership::Ours && applied_digest(live) == Some(digest(declared).as_str())
     }
 }
 
-fn digest(declared: &Declared) -> String {
+/// What is applied of an object, with the digest of what is declared of it.
+pub fn with_digest(declared: &Declared, part: &Declared) -> Value {
+    let mut object = part.object.clone();
+    object["metadata"]["annotations"][DECLARED] = json!(digest(declared));
+    object
+}
+
+/// Of what was declared when the object was last applied.
+pub fn applied_digest(live: &Value) -> Option<&str> {
+    live["metadata"]["annotations"][DECLARED].as_str()
+}
+
+pub fn digest(declared: &Declared) -> String {
     Digest::of(declared.without_values().object.to_string().as_bytes()).to_string()
+}
+
+pub fn is_being_deleted(live: &Value) -> bool {
+    !live["metadata"]["deletionTimestamp"].is_null()
 }
 
 pub fn uid(live: &Value) -> &str {

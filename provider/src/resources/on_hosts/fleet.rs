@@ -219,11 +219,6 @@ impl Fleet {
         diagnostics.extend(Absent { others_are_done, ..self.absent_of(left.keys()) }.unremoved());
         (left, diagnostics)
     }
-
-    /// Any machine that answers, in the order of names.
-    pub fn first(&self) -> Option<&Arc<dyn Host>> {
-        self.machines.values().next()
-    }
 }
 
 #[cfg(test)]

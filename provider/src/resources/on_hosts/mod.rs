@@ -174,7 +174,11 @@ impl From<Option<BTreeMap<HostName, Bundle>>> for Desired {
 #[derive(Default)]
 pub struct Looked {
     pub drift: Drift,
+    /// Computed attributes of the resource's own, as they are now.
+    pub attributes: Vec<(&'static str, Value)>,
     pub warnings: Diagnostics,
+    /// Said only where hosts are as they should be: else their differences explain it.
+    pub unless_hosts_differ: Diagnostics,
 }
 
 /// Where a resource lives, whatever else it declares.
@@ -303,7 +307,8 @@ impl<R: HostResource> OnHosts<R> {
             Ok::<_, Diagnostic>((fleet, drift))
         };
         let (hosts, looked) = futures::join!(hosts, self.resource.look(&self.shared, &config, call, prior));
-        let ((fleet, mut drift), Looked { drift: also, warnings }) = (hosts?, looked?);
+        let ((fleet, mut drift), Looked { drift: also, attributes, warnings, unless_hosts_differ }) = (hosts?, looked?);
+        let are_hosts_well = drift.values().all(Vec::is_empty) && fleet.absent.is_empty();
         for (host, differences) in also {
             let is_absent = fleet.absent.contains_key(&host);
             let can_be_repaired = |difference: &Difference| !is_absent || difference.is_set_by_api();
@@ -311,7 +316,10 @@ impl<R: HostResource> OnHosts<R> {
         }
         let mut diagnostics = fleet.absent_of(fleet.absent.keys()).read_warnings(&fleet.owner);
         diagnostics.extend(warnings);
-        Ok(ReadResponse { diagnostics, state: Some(recorded::after_read(prior.clone(), &drift, &fleet.reasons())) })
+        diagnostics.extend(unless_hosts_differ.into_iter().filter(|_| are_hosts_well));
+        let mut state = recorded::after_read(prior.clone(), &drift, &fleet.reasons());
+        attributes.into_iter().for_each(|(name, value)| state.set(name, value));
+        Ok(ReadResponse { diagnostics, state: Some(state) })
     }
 }
 

@@ -12,6 +12,8 @@ use crate::etcd::SnapshotPlace;
 use crate::fakes::{FakeClock, FakeFile, FakeUnit, FakeWorld, Memory, Node, Record};
 use crate::ports::Clock;
 use crate::progress::Progress;
+use crate::resources::in_cluster::ignored::Ignored;
+use crate::resources::in_cluster::own_objects::OwnObjects;
 use bundle::{Bundle, HostName, HostPath, OnChange, UnitName};
 use ipnet::IpNet;
 use machines::{Incarnation, Owner, Uid};
@@ -85,10 +87,11 @@ async fn control_plane(gate: Option<Gate>) {
     let endpoints = BTreeMap::from([(host(), endpoints)]);
     let actions = ControlPlaneActions {
         endpoints,
-        objects: Vec::new(),
+        own: OwnObjects { declared: Vec::new(), ignored: Ignored::of("", &Field::Null) },
+        planned: Default::default(),
         snapshots,
         snapshot_trigger: Field::Null,
-        theirs: Default::default(),
+        applied: Default::default(),
     };
     match gate {
         Some(gate) => stops(async |fleet, _| actions.gate(fleet, &gate).await).await,

@@ -2,7 +2,7 @@
 
 use crate::resources::control_plane::Way;
 use crate::resources::in_cluster::ignored::Ignored;
-use crate::resources::in_cluster::ownership::Keys;
+use crate::resources::in_cluster::ownership::{FIELD_MANAGER, Keys};
 use crate::resources::on_hosts::hardway_cluster::Join;
 use crate::ssh::Ssh;
 use schema::Field;
@@ -30,11 +30,7 @@ impl Config {
     }
 
     pub fn ignored(&self) -> Ignored {
-        let paths = |paths: &Field<Vec<Field<String>>>| {
-            paths.known().into_iter().flatten().filter_map(|path| path.known().cloned()).collect()
-        };
-        let entries = self.ignore_fields.known().into_iter().flatten();
-        Ignored(entries.filter_map(|(key, fields)| Some((key.parse().ok()?, paths(fields)))).collect())
+        Ignored::of(FIELD_MANAGER, &self.ignore_fields)
     }
 
     pub fn limit(&self) -> Duration {

@@ -1,8 +1,10 @@
 //! What the planner's steps and gates mean for a control plane.
 
 use crate::etcd::{Cluster, EtcdError, Snapshot, SnapshotPlace};
-use crate::kubernetes::TheirField;
-use crate::ports::Host;
+use crate::kubernetes::{KubernetesError, TheirField};
+use crate::ports::{Host, Kubernetes};
+use crate::resources::in_cluster::own_objects::{OwnObjects, Shown};
+use crate::resources::in_cluster::waits::Reach;
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::health::last_words;
@@ -16,17 +18,19 @@ use rollout::{Gate, Membership};
 use schema::{Diagnostic, Field};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 pub struct ControlPlaneActions {
     /// Where each host reaches its own etcd member and API server.
     pub endpoints: BTreeMap<HostName, Endpoints>,
-    pub objects: Vec<serde_json::Value>,
+    pub own: OwnObjects,
+    /// Of the objects, what the plan has shown as changed by others.
+    pub planned: OnceLock<Shown>,
     pub snapshots: SnapshotPlace,
     pub snapshot_trigger: Field<String>,
-    /// Of the objects, what was left as others have changed it.
-    pub theirs: Mutex<Vec<TheirField>>,
+    /// What came of the objects, once they are applied: what was left as others have changed it.
+    pub applied: Mutex<Option<Vec<TheirField>>>,
 }
 
 /// A database of 8 GiB, the most that is allowed, on a slow disk.
@@ -61,11 +65,12 @@ impl Actions for ControlPlaneActions {
     }
 
     async fn apply_objects(&self, fleet: &Fleet) -> Result<(), StepError> {
-        let Some(machine) = fleet.first() else { return Ok(()) };
-        let theirs = machine.kubernetes().await?.apply(&self.objects).await?;
+        let api = api_server(fleet).await?;
+        let reach = Reach { api: &*api, waiter: fleet.waiter() };
+        let theirs = self.own.apply(reach, self.planned.get().unwrap_or(&Shown::new())).await?;
         theirs.iter().for_each(|field| fleet.progress.line(&format!("{field}, and stays as it is")));
-        if let Ok(mut kept) = self.theirs.lock() {
-            *kept = theirs;
+        if let Ok(mut applied) = self.applied.lock() {
+            *applied = Some(theirs);
         }
         Ok(())
     }
@@ -96,20 +101,49 @@ fn taken(host: &HostName, snapshot: &Snapshot) -> String {
     format!("{host}: snapshot of etcd in {path}: revision {revision}, {keys} keys, {} KiB", bytes >> 10)
 }
 
+/// The first that answers, in the order of their hosts.
+async fn api_server(fleet: &Fleet) -> Result<Arc<dyn Kubernetes>, StepError> {
+    let mut lost = None;
+    for machine in fleet.machines.values() {
+        let asked = async {
+            let api = machine.kubernetes().await?;
+            api.version().await?;
+            Ok::<_, KubernetesError>(api)
+        };
+        match asked.await {
+            Ok(api) => return Ok(api),
+            Err(error) => lost = Some(error),
+        }
+    }
+    Err(lost.map_or_else(no_host, StepError::from))
+}
+
+fn no_host() -> StepError {
+    StepError::Gate {
+        summary: "the cluster's own objects were not applied".into(),
+        detail: "No control-plane host answers. Running apply again is safe.".into(),
+    }
+}
+
 impl ControlPlaneActions {
-    /// What others have changed of the cluster's own objects, where something else is declared now.
+    pub fn has_applied_objects(&self) -> bool {
+        self.applied.lock().is_ok_and(|applied| applied.is_some())
+    }
+
+    /// What others have changed of the cluster's own objects, where something else is declared now, and no plan has shown it.
     pub fn left_to_others(&self) -> Option<Diagnostic> {
-        let theirs = self.theirs.lock().ok().filter(|theirs| !theirs.is_empty())?;
+        let applied = self.applied.lock().ok()?;
+        let theirs = applied.as_ref().filter(|theirs| !theirs.is_empty())?;
         let left_whole = theirs.iter().filter(|field| field.declared.is_none()).map(|field| field.object.as_str());
         let left_whole: BTreeSet<&str> = left_whole.collect();
         let mut detail: String = theirs.iter().map(|field| format!("{field}\n")).collect();
         if theirs.iter().any(|field| !left_whole.contains(field.object.as_str())) {
-            detail += "\nAll else of objects of which a declared value is named was applied. To have that value, set it with kubectl; it is not \
-                       compared again before the declared object changes.\n";
+            detail += "\nAll else of objects of which a declared value is named was applied. The next plan shows these fields as drift, and its apply sets \
+                       them; name those in ignore_fields that others are to keep.\n";
         }
         if !left_whole.is_empty() {
             let names: Vec<&str> = left_whole.into_iter().collect();
-            let again = "Delete it, or put back what was changed: the next change of a controller applies it.";
+            let again = "Delete it, or put back what was changed, and apply again.";
             detail += &format!("\nNothing was applied of {}. {again}\n", names.join(", "));
         }
         let summary = "what others have changed of the cluster's own objects was left as it is";

@@ -1,9 +1,11 @@
 //! What the user declares of a cluster, and the renderer's spec that it makes once everything is known.
 
+use super::coredns;
 use crate::hosts::{self, HostConfigs};
 use crate::network;
 use crate::resources::pki::Given;
 use ipnet::IpNet;
+use render::objects::ObjectsSpec;
 use render::spec::{ClusterSpec, Endpoint, Network, PodNetwork};
 use schema::Field;
 use serde::Deserialize;
@@ -31,6 +33,8 @@ pub struct Config {
     pub api_server: Field<ApiServer>,
     pub controller_manager: Field<Component>,
     pub scheduler: Field<Component>,
+    pub coredns: Field<coredns::Config>,
+    pub ignore_fields: Field<BTreeMap<String, Field<Vec<Field<String>>>>>,
     pub mirror: Field<String>,
     pub checksums: Field<BTreeMap<String, Field<String>>>,
 }
@@ -107,16 +111,37 @@ impl Config {
     }
 }
 
+impl Config {
+    /// What the cluster's own objects are made of. `None` while something of it is unknown.
+    pub fn objects_spec(&self) -> Option<ObjectsSpec> {
+        let network = self.network.known()?;
+        Some(ObjectsSpec {
+            kubernetes_version: self.kubernetes_version.known()?.clone(),
+            cluster_domain: network.domain()?,
+            dns_addresses: network::dns_addresses(&network.services()?),
+            coredns: coredns::settled(&self.coredns)?,
+        })
+    }
+}
+
 impl NetworkConfig {
+    fn services(&self) -> Option<Vec<IpNet>> {
+        self.service_cidrs.settle_each(|text| text.parse().ok())
+    }
+
+    fn domain(&self) -> Option<String> {
+        self.cluster_domain.settled_or(DEFAULT_CLUSTER_DOMAIN.into())
+    }
+
     fn spec(&self) -> Option<Network> {
-        let service_cidrs: Vec<IpNet> = self.service_cidrs.settle_each(|text| text.parse().ok())?;
+        let service_cidrs = self.services()?;
         Some(Network {
             pod_cidrs: self.pod_cidrs.settle_each(|text| text.parse().ok())?,
             dns_addresses: network::dns_addresses(&service_cidrs),
             service_cidrs,
             node_mask_ipv4: self.node_mask_ipv4.settled_or(DEFAULT_NODE_MASK_IPV4)?,
             node_mask_ipv6: self.node_mask_ipv6.settled_or(DEFAULT_NODE_MASK_IPV6)?,
-            cluster_domain: self.cluster_domain.settled_or(DEFAULT_CLUSTER_DOMAIN.into())?,
+            cluster_domain: self.domain()?,
         })
     }
 }

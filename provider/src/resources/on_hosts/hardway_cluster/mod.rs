@@ -2,6 +2,7 @@
 
 pub(super) mod actions;
 pub(crate) mod config;
+mod coredns;
 pub(super) mod coverage;
 mod flags;
 mod foundation;
@@ -9,6 +10,7 @@ mod frozen;
 pub(crate) mod join;
 mod kept_network;
 mod lasting;
+mod objects;
 mod promise;
 mod validate;
 mod version;
@@ -17,7 +19,7 @@ pub use join::Join;
 pub use lasting::LASTING;
 
 use super::errors::render_error;
-use super::{Declared, Desired, HostResource, plan::Rollout};
+use super::{Declared, Desired, HostResource, Looked, plan::Rollout};
 use crate::configuration::{self, Shared};
 use crate::etcd::SnapshotPlace;
 use crate::hosts;
@@ -44,7 +46,7 @@ use rollout::control_plane::Snapshots;
 use rollout::{HostState, Membership};
 use schema::{Attribute, Diagnostic, Diagnostics, Field, Nesting, Schema, Type, Value, ValueAt, decode, encode};
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 const ETCD_ATTRIBUTE: &str = "etcd";
 const TRIGGER: &str = "snapshot_trigger";
@@ -65,7 +67,8 @@ impl HostResource for HardwayCluster {
         Schema::new(
             "etcd and the Kubernetes control plane as systemd units on your own hosts, with secrets encrypted at rest and an audit log.\n\n\
              Each host runs the API server, the controller manager, the scheduler, an etcd member and an approver of kubelet serving \
-             certificates. The cluster starts with roles for TLS bootstrap and with CoreDNS. What others change of these objects, such as the Corefile or the number of replicas, stays.\n\n\
+             certificates. The cluster starts with roles for TLS bootstrap and with CoreDNS. What others change of these objects, such as the Corefile or the number of replicas, \
+             is in the plan after the next refresh, and an apply restores it.\n\n\
              A change goes from host to host, each healthy before the next. A change that could lose etcd's quorum is an error at plan. Hosts neither join nor leave a cluster that exists.\n\n\
              What replaces a cluster is destroyed first, because both would need the same hosts. With `create_before_destroy`, which engines pass on \
              from what depends on a cluster, nothing is replaced and nothing is lost: other networks are refused before anything is written; else \
@@ -102,6 +105,8 @@ impl HostResource for HardwayCluster {
         ))
         .attribute(component("controller_manager", "kube-controller-manager", vec![]))
         .attribute(component("scheduler", "kube-scheduler", vec![]))
+        .attribute(coredns::attribute())
+        .attributes(objects::attributes())
         .attribute(configuration::mirror_attribute())
         .attributes(downloads::attributes())
         .attribute(ssh::attribute())
@@ -142,6 +147,7 @@ impl HostResource for HardwayCluster {
         if let (None, Some(prior)) = (declared.actions, declared.prior) {
             version::check(prior, declared.recorded, config.kubernetes_version.known().map(String::as_str))?;
         }
+        objects::show(config, planned)?;
         if declared.prior.is_none() {
             coverage::check_name(&config.name, &declared.with_secrets.pki)?;
         }
@@ -184,26 +190,34 @@ impl HostResource for HardwayCluster {
         let plan = move |hosts: &[HostState]| {
             let membership = |host: &HostState| facts.members.get(&host.name).copied().unwrap_or_default();
             let known: Vec<HostState> = hosts.iter().map(|host| host.clone().with_membership(membership(host))).collect();
-            rollout::control_plane::plan(&known, snapshots)
+            rollout::control_plane::plan(&known, snapshots, facts.objects)
         };
-        Rollout { plan: Box::new(plan), is_settled: !facts.is_snapshot_open }
+        Rollout { plan: Box::new(plan), is_settled: !facts.is_open }
     }
 
     fn assume(&self, config: &Config, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
         let is_snapshot_requested = is_snapshot_requested(&config.snapshot_trigger(), prior)?;
+        let own = objects::own(config).transpose()?;
         // While a cluster is created, none is taken.
         Ok(Facts {
             is_snapshot_requested,
-            is_snapshot_open: prior.is_some() && !config.are_snapshots_known(),
+            is_open: own.is_none() || (prior.is_some() && !config.are_snapshots_known()),
+            objects: own.map(|own| objects::due(&own, prior)).unwrap_or_default(),
             ..Facts::default()
         })
+    }
+
+    async fn look(&self, shared: &Shared, config: &Config, call: &Call, prior: &Value) -> Result<Looked, Diagnostic> {
+        objects::look(shared, config, call, prior).await
     }
 
     async fn observe(&self, actions: &ControlPlaneActions, fleet: &Fleet, prior: Option<&Value>) -> Result<Facts, Diagnostic> {
         // A cluster that is created has no members yet.
         let members = if prior.is_some() { actions.members(fleet).await } else { BTreeMap::new() };
         let is_snapshot_requested = is_snapshot_requested(&actions.snapshot_trigger, prior)?;
-        Ok(Facts { members, is_snapshot_requested, is_snapshot_open: false })
+        let objects = objects::due(&actions.own, prior);
+        actions.planned.get_or_init(|| objects::planned(&actions.own, prior));
+        Ok(Facts { members, is_snapshot_requested, is_open: false, objects })
     }
 
     async fn actions(&self, _shared: &Shared, config: &Config, _call: &Call) -> Result<ControlPlaneActions, Diagnostic> {
@@ -211,14 +225,15 @@ impl HostResource for HardwayCluster {
         let endpoints = |host: &HostName| Some((host.clone(), render::control_plane::endpoints(&spec, host)?));
         Ok(ControlPlaneActions {
             endpoints: spec.hosts.keys().filter_map(endpoints).collect(),
-            objects: render::objects::bootstrap_objects(&spec).map_err(render_error)?,
+            own: objects::own(config).ok_or_else(unknown_at_apply)??,
             snapshots: SnapshotPlace {
                 folder: HostPath::literal(SNAPSHOTS),
                 cluster: spec.name.clone(),
                 kept: config.snapshots_kept(),
             },
             snapshot_trigger: config.snapshot_trigger(),
-            theirs: Mutex::default(),
+            planned: OnceLock::new(),
+            applied: Mutex::default(),
         })
     }
 
@@ -233,6 +248,11 @@ impl HostResource for HardwayCluster {
                 etcd.set(TRIGGER, before);
                 state.set(ETCD_ATTRIBUTE, etcd);
             }
+        }
+        if response.diagnostics.has_errors()
+            && let Some(state) = response.state.as_mut().filter(|_| !actions.has_applied_objects())
+        {
+            objects::keep(prior, state);
         }
     }
 
@@ -272,8 +292,10 @@ pub struct Facts {
     /// What etcd says of the member of each host; none of them where it did not answer.
     members: BTreeMap<HostName, Membership>,
     is_snapshot_requested: bool,
-    /// It is not known yet whether snapshots are taken.
-    is_snapshot_open: bool,
+    /// It is not known yet whether snapshots are taken, or what objects are declared.
+    is_open: bool,
+    /// The cluster's own.
+    objects: rollout::control_plane::Objects,
 }
 
 /// Never while a cluster is created. A text that is not known yet is another one.

@@ -1,7 +1,7 @@
 //! What is wrong with a cluster, said at plan with the attribute and a value that would do. Pure.
 
 use super::config::{DEFAULT_NODE_MASK_IPV4, DEFAULT_NODE_MASK_IPV6, NODE_MASKS_IPV4, NODE_MASKS_IPV6, parse_endpoint};
-use super::flags;
+use super::{coredns, flags, objects};
 use crate::configuration;
 use crate::hosts;
 use crate::network;
@@ -26,6 +26,8 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     validate_members(&hosts, found);
     validate_network(config, found);
     flags::validate(config, found);
+    coredns::validate(config, found);
+    objects::validate(config, found);
     validate_audit_policy(&config.get("api_server").get("audit_policy"), found);
     configuration::validate_mirror(&config.get("mirror"), found);
     downloads::validate(&config.get("checksums"), found);

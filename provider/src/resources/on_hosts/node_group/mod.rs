@@ -188,7 +188,7 @@ impl HostResource for NodeGroup {
             cluster.api.nodes().await.map_err(|error| no_answer(error.to_string()))
         });
         let reason = match asked.await {
-            Some(Ok(nodes)) => return Ok(Looked { drift: facts::drift(prior, &nodes)?, warnings: Diagnostics::default() }),
+            Some(Ok(nodes)) => return Ok(Looked { drift: facts::drift(prior, &nodes)?, ..Looked::default() }),
             Some(Err(reason)) => format!("{}: {}", reason.summary, reason.detail),
             None => format!("no answer within {} s", LOOK_LIMIT.as_secs()),
         };
@@ -196,7 +196,7 @@ impl HostResource for NodeGroup {
         let warning = Diagnostic::warning(format!("the nodes of {id} were not looked at, for no API server of their cluster answers")).detail(format!(
             "{reason}\n\nWhat was last known of their labels, annotations and taints is kept; their hosts were read. The next refresh asks again."
         ));
-        Ok(Looked { drift: facts::known_drift(prior)?, warnings: warning.into() })
+        Ok(Looked { drift: facts::known_drift(prior)?, warnings: warning.into(), ..Looked::default() })
     }
 
     async fn settle(&self, actions: &NodeActions, _call: &Call, prior: Option<&Value>, response: &mut ApplyResponse) {
