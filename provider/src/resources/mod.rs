@@ -10,7 +10,7 @@ pub mod on_hosts;
 pub mod pki;
 
 use crate::configuration::Shared;
-use in_cluster::manifests::Manifests;
+use in_cluster::{InCluster, manifests::Manifests};
 use on_cloud::{OnCloud, bastion, egress_proxy, lb_nlb, vpc};
 use on_hosts::{OnHosts, hardway_cluster, lb_vrrp, node_group};
 use protocol::Resource;
@@ -25,6 +25,6 @@ pub fn all(shared: &Shared) -> Vec<Box<dyn Resource>> {
         Box::new(OnCloud::new(lb_nlb::LbNlb, shared)),
         Box::new(OnCloud::new(bastion::Bastion, shared)),
         Box::new(OnCloud::new(egress_proxy::EgressProxy, shared)),
-        Box::new(Manifests { shared: shared.clone() }),
+        Box::new(InCluster::new(Manifests, shared)),
     ]
 }

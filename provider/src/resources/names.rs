@@ -1,6 +1,6 @@
 //! An attribute has one name: in the schema, and in the typed configuration that reads it.
 
-use super::in_cluster::manifests;
+use super::in_cluster;
 use super::on_cloud::{aws_instance, egress_proxy, lb_nlb, vpc};
 use super::on_hosts::{hardway_cluster, lb_vrrp, node_group};
 use super::pki;
@@ -18,7 +18,7 @@ const READERS: &[(&str, &[Fields])] = &[
     ("k8s_lb_vrrp", &[fields_without_attribute::<lb_vrrp::config::Config>]),
     ("k8s_hardway_cluster", &[fields_without_attribute::<hardway_cluster::config::Config>]),
     ("k8s_node_group", &[fields_without_attribute::<node_group::config::Config>]),
-    ("k8s_manifests", &[fields_without_attribute::<manifests::config::Config>]),
+    ("k8s_manifests", &[fields_without_attribute::<in_cluster::config::Config>]),
     ("k8s_vpc", &[fields_without_attribute::<vpc::config::Config>]),
     ("k8s_lb_nlb", &[fields_without_attribute::<lb_nlb::config::Config>]),
     ("k8s_bastion", &[fields_without_attribute::<aws_instance::Config>]),

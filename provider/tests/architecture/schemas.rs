@@ -39,7 +39,7 @@ const KEYS: [&str; 3] = ["kind", "node", "Statement"];
 
 /// In what is written in terms of a cloud's objects, `get` asks those for their settings; not so in validators.
 const OF_VALUES: [&str; 9] = [
-    "provider/src/resources/in_cluster/manifests",
+    "provider/src/resources/in_cluster",
     "provider/src/resources/on_hosts",
     "provider/src/resources/pki",
     "provider/src/resources/on_cloud/aws_instance/validate",

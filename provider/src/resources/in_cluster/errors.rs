@@ -49,21 +49,21 @@ pub fn not_applied(key: &ObjectKey, ended: &Ended, reason: &str) -> Diagnostic {
 }
 
 pub fn taken_over(owner: &Owner) -> Diagnostic {
-    Diagnostic::warning(format!("k8s_manifests.{} was in the cluster already, and is in this state now", owner.name)).detail(
+    Diagnostic::warning(format!("{owner} was in the cluster already, and is in this state now")).detail(
         "A create goes on with the objects that are there, as after one that was cut off or when a state is lost. A state that had them \
          before can no longer change or destroy them.",
     )
 }
 
 pub fn of_another_state(owner: &Owner) -> Diagnostic {
-    Diagnostic::error(format!("k8s_manifests.{} is in another state now", owner.name)).detail(
+    Diagnostic::error(format!("{owner} is in another state now")).detail(
         "Something was created under this name since: by another state of this configuration, or by another configuration with the same \
          `name`. Nothing was changed. Use that state, or another name.",
     )
 }
 
 pub fn has_more(owner: &Owner, theirs: &Keys) -> Diagnostic {
-    Diagnostic::error(format!("k8s_manifests.{} is in the cluster already, with objects that are not declared here", owner.name)).detail(
+    Diagnostic::error(format!("{owner} is in the cluster already, with objects that are not declared here")).detail(
         format!(
             "They are {}. Another configuration uses this `name`: choose another. Or its state is lost: declare them too, or delete them \
              with kubectl. Nothing was changed.",

@@ -145,7 +145,7 @@ impl Inventory<'_> {
     // --- before anything is changed
 
     async fn look(&self) -> Result<Found, Diagnostic> {
-        let read = Record::read(self.reach.api, &self.owner.name).await.map_err(unanswered)?;
+        let read = Record::read(self.reach.api, &self.owner).await.map_err(unanswered)?;
         let is_noted = self.before.is_none() && read.is_some();
         let takes_over = is_noted && read.as_ref().is_some_and(|record| record.holder != self.owner.holder);
         if self.before.is_some() && read.as_ref().is_some_and(|record| record.holder != self.owner.holder) {
@@ -187,12 +187,12 @@ impl Inventory<'_> {
                 // Somebody has taken the annotation away, and what was applied is there.
                 Ownership::None if is_before(key) && is_managed(found) => {}
                 Ownership::None => drop(nobodys.insert(key.clone())),
-                Ownership::OfAnotherState => drop(others.insert(key.clone(), self.owner.name.clone())),
+                Ownership::OfAnotherState => drop(others.insert(key.clone(), self.owner.to_string())),
                 Ownership::Other(name) => drop(others.insert(key.clone(), name)),
             }
         }
         if let Some((key, name)) = others.first_key_value() {
-            return Err(Diagnostic::error(format!("{key} belongs to k8s_manifests.{name} of another state or configuration"))
+            return Err(Diagnostic::error(format!("{key} belongs to {name} of another state or configuration"))
                 .detail(format!("{} of the declared objects do. Declare each object once. Nothing was changed.", others.len())));
         }
         if nobodys.is_empty() {

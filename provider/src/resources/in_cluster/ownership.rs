@@ -5,17 +5,48 @@ use bundle::Digest;
 use objects::{Declared, ObjectKey};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Under it these resources apply. It is another than that of the cluster's own objects.
 pub const FIELD_MANAGER: &str = "k8s-hardway-manifests";
-/// Name and holder, with a slash between them.
-const OWNER: &str = "k8s-hardway/manifests";
 /// The digest of what was declared when the object was last applied.
 const DECLARED: &str = "k8s-hardway/declared-sha256";
+
+/// Which resource of this floor: two of the same name are not each other's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Manifests,
+}
+
+impl Kind {
+    const ALL: [Kind; 1] = [Kind::Manifests];
+
+    /// As in HCL.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Kind::Manifests => "k8s_manifests",
+        }
+    }
+
+    /// The annotation of an object that is its: name and holder, with a slash between them.
+    fn annotation(self) -> &'static str {
+        match self {
+            Kind::Manifests => "k8s-hardway/manifests",
+        }
+    }
+
+    /// What the names of its records in a cluster begin with.
+    pub fn record(self) -> &'static str {
+        match self {
+            Kind::Manifests => "k8s-hardway-manifests",
+        }
+    }
+}
 
 /// A resource of this floor, and which entry of a state has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
+    pub kind: Kind,
     pub name: String,
     /// Drawn by each create, also by one that goes on with what is there.
     pub holder: String,
@@ -28,7 +59,14 @@ pub enum Ownership {
     Ours,
     /// Of the same name, and another entry of a state has it.
     OfAnotherState,
+    /// `k8s_manifests.shop`
     Other(String),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.kind.resource(), self.name)
+    }
 }
 
 impl Owner {
@@ -37,13 +75,15 @@ impl Owner {
     }
 
     pub fn of(&self, live: &Value) -> Ownership {
-        let Some((name, holder)) = live["metadata"]["annotations"][OWNER].as_str().and_then(|text| text.split_once('/')) else {
-            return Ownership::None;
+        let said = |kind: Kind| {
+            let (name, holder) = live["metadata"]["annotations"][kind.annotation()].as_str()?.split_once('/')?;
+            Some(Owner { kind, name: name.to_string(), holder: holder.to_string() })
         };
-        match (name == self.name, holder == self.holder) {
+        let Some(owner) = Kind::ALL.into_iter().find_map(said) else { return Ownership::None };
+        match (owner.kind == self.kind && owner.name == self.name, owner.holder == self.holder) {
             (true, true) => Ownership::Ours,
             (true, false) => Ownership::OfAnotherState,
-            (false, _) => Ownership::Other(name.to_string()),
+            (false, _) => Ownership::Other(owner.to_string()),
         }
     }
 
@@ -51,7 +91,7 @@ impl Owner {
     /// digest, which everybody can read.
     pub fn mark(&self, declared: &Declared, part: &Declared) -> Value {
         let mut object = with_digest(declared, part);
-        object["metadata"]["annotations"][OWNER] = json!(self.text());
+        object["metadata"]["annotations"][self.kind.annotation()] = json!(self.text());
         object
     }
 
@@ -115,7 +155,7 @@ mod tests {
 
     #[test]
     fn an_object_says_whose_it_is() {
-        let owner = Owner { name: "shop".into(), holder: "a".into() };
+        let owner = Owner { kind: Kind::Manifests, name: "shop".into(), holder: "a".into() };
         let one = declared(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"1"}}"#);
         let live = owner.mark(&one, &one);
         assert!(owner.of(&live) == Ownership::Ours && owner.has_applied(&one, &live));
@@ -123,7 +163,7 @@ mod tests {
         let later = Owner { holder: "b".into(), ..owner.clone() };
         assert!(later.of(&live) == Ownership::OfAnotherState && !later.has_applied(&one, &live));
         let other = Owner { name: "blog".into(), ..owner.clone() };
-        assert_eq!(other.of(&live), Ownership::Other("shop".into()));
+        assert_eq!(other.of(&live), Ownership::Other("k8s_manifests.shop".into()));
         let changed = declared(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"2"}}"#);
         assert!(!owner.has_applied(&changed, &live));
     }

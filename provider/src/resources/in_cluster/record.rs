@@ -24,8 +24,8 @@ pub struct Record {
 }
 
 impl Record {
-    pub async fn read(api: &dyn Kubernetes, name: &str) -> Result<Option<Record>, KubernetesError> {
-        let wanted = place(name);
+    pub async fn read(api: &dyn Kubernetes, owner: &Owner) -> Result<Option<Record>, KubernetesError> {
+        let wanted = place(owner);
         let found = api.find_objects(std::slice::from_ref(&wanted)).await?;
         Ok(found.get(&wanted.key).map(Record::of))
     }
@@ -44,10 +44,10 @@ impl Record {
         let lines: String = self.objects.iter().map(|(key, version)| format!("{key} {version}\n")).collect();
         let object = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": { "name": place(&owner.name).key.name, "namespace": NAMESPACE },
+            "metadata": { "name": place(owner).key.name, "namespace": NAMESPACE },
             "data": { "holder": owner.holder, "objects": lines },
         });
-        let cannot = |why: String| Diagnostic::error(format!("cannot write {}", place(&owner.name).key)).detail(why);
+        let cannot = |why: String| Diagnostic::error(format!("cannot write {}", place(owner).key)).detail(why);
         let mut wait = waiter.until("the record of the objects is written", LIMIT, PACE);
         loop {
             let why = match api.apply_object(&object, FIELD_MANAGER, Conflicting::Taken).await {
@@ -62,8 +62,8 @@ impl Record {
         }
     }
 
-    pub async fn delete(api: &dyn Kubernetes, name: &str) -> Result<(), KubernetesError> {
-        let wanted = place(name);
+    pub async fn delete(api: &dyn Kubernetes, owner: &Owner) -> Result<(), KubernetesError> {
+        let wanted = place(owner);
         let found: BTreeMap<ObjectKey, Value> = api.find_objects(std::slice::from_ref(&wanted)).await?;
         match found.get(&wanted.key) {
             Some(live) => api.delete_object(&wanted, super::ownership::uid(live)).await,
@@ -72,12 +72,12 @@ impl Record {
     }
 }
 
-fn place(name: &str) -> ObjectRef {
+fn place(owner: &Owner) -> ObjectRef {
     let key = ObjectKey {
         kind: "ConfigMap".into(),
         group: String::new(),
         namespace: Some(NAMESPACE.into()),
-        name: format!("k8s-hardway-manifests.{name}"),
+        name: format!("{}.{}", owner.kind.record(), owner.name),
     };
     ObjectRef { key, api_version: "v1".into() }
 }

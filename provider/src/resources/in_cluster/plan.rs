@@ -1,9 +1,9 @@
-//! What a change of `k8s_manifests` does, from the configuration and the state alone. Reaches no cluster.
+//! What a change does, from the configuration and the state alone. Reaches no cluster.
 
 use super::config::Config;
-use super::inputs;
+use super::ownership::Keys;
 use super::state::{self, DRIFT, FIELDS, HOLDER, NOT_READY, ROLLOUT, SECRET_KEYS};
-use crate::resources::in_cluster::ownership::Keys;
+use super::{InCluster, ObjectsResource};
 use objects::{Change, Fields, Immutable, Inventories, ObjectKey};
 use protocol::{PlanRequest, PlanResponse};
 use schema::{AttributePath, Diagnostic, Diagnostics, Value, decode};
@@ -13,45 +13,47 @@ use std::collections::{BTreeMap, BTreeSet};
 const CLUSTER: &str = "cluster";
 const CLUSTER_UID: &str = "cluster_uid";
 
-pub fn plan(request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
-    let config: Config = decode(&request.proposed).map_err(Diagnostics::from)?;
-    let mut planned = request.proposed.clone();
-    let name = planned.get("name").clone();
-    planned.set("id", name.clone());
-    let (requires_replace, undecided) = request.prior.as_ref().map(|prior| replaced(prior, &planned)).unwrap_or_default();
-    let is_new =
-        !requires_replace.is_empty() || request.prior.as_ref().is_none_or(|prior| name.is_set() && *prior.get("name") != name);
-    let prior = request.prior.as_ref().filter(|_| !is_new);
-    planned.set(HOLDER, prior.map_or(Value::Unknown, |prior| prior.get(HOLDER).clone()));
-    planned.set(DRIFT, Value::object([]));
-    planned.set(NOT_READY, Value::object([]));
-    let secrets = inputs::secrets(&request.config);
-    planned.set(SECRET_KEYS, secrets.as_ref().map_or(Value::Unknown, state::show_secret_keys));
-    let mut diagnostics = Diagnostics::default();
-    match inputs::declared(&request.proposed, &mut diagnostics).filter(|_| !planned.get("sensitive").is_unknown()) {
-        None => {
-            planned.set(FIELDS, Value::Unknown);
-            planned.set(ROLLOUT, Value::Unknown);
+impl<R: ObjectsResource> InCluster<R> {
+    pub(super) fn planned(&self, request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
+        let config: Config = decode(&request.proposed).map_err(Diagnostics::from)?;
+        let mut planned = request.proposed.clone();
+        let name = planned.get("name").clone();
+        planned.set("id", name.clone());
+        let (requires_replace, undecided) = request.prior.as_ref().map(|prior| replaced(prior, &planned)).unwrap_or_default();
+        let is_new = !requires_replace.is_empty()
+            || request.prior.as_ref().is_none_or(|prior| name.is_set() && *prior.get("name") != name);
+        let prior = request.prior.as_ref().filter(|_| !is_new);
+        planned.set(HOLDER, prior.map_or(Value::Unknown, |prior| prior.get(HOLDER).clone()));
+        planned.set(DRIFT, Value::object([]));
+        planned.set(NOT_READY, Value::object([]));
+        let secrets = self.resource.secrets(&request.config);
+        state::set_of_secrets(&mut planned, SECRET_KEYS, secrets.as_ref().map_or(Value::Unknown, state::show_secret_keys));
+        let mut diagnostics = Diagnostics::default();
+        match self.resource.declared(&request.proposed, &mut diagnostics).filter(|_| !planned.get("sensitive").is_unknown()) {
+            None => {
+                planned.set(FIELDS, Value::Unknown);
+                planned.set(ROLLOUT, Value::Unknown);
+            }
+            Some(declared) => {
+                let before = prior.map(state::fields).unwrap_or_default();
+                let fields = state::fields_of(&declared, &planned);
+                let changes = changes(&config, prior, &planned, (&before, &fields))?;
+                planned.set(FIELDS, state::show_fields(&fields));
+                // What becomes of an object that is there is known once all of it is.
+                let is_changing = fields.iter().any(|(key, fields)| fields.is_none() && before.contains_key(key));
+                let is_open =
+                    is_changing || secrets.is_none() || DECIDE_STEPS.iter().any(|name| !planned.get(name).is_wholly_known());
+                let lines: Vec<Value> = changes.iter().map(|change| change.to_string().into()).collect();
+                let rollout = match prior {
+                    _ if is_open => Value::Unknown,
+                    Some(prior) if lines.is_empty() => prior.get(ROLLOUT).clone(),
+                    _ => Value::List(lines),
+                };
+                planned.set(ROLLOUT, rollout);
+            }
         }
-        Some(declared) => {
-            let before = prior.map(state::fields).unwrap_or_default();
-            let fields = state::fields_of(&declared, &planned);
-            let changes = changes(&config, prior, &planned, (&before, &fields))?;
-            planned.set(FIELDS, state::show_fields(&fields));
-            // What becomes of an object that is there is known once all of it is.
-            let is_changing = fields.iter().any(|(key, fields)| fields.is_none() && before.contains_key(key));
-            let is_open =
-                is_changing || secrets.is_none() || DECIDE_STEPS.iter().any(|name| !planned.get(name).is_wholly_known());
-            let lines: Vec<Value> = changes.iter().map(|change| change.to_string().into()).collect();
-            let rollout = match prior {
-                _ if is_open => Value::Unknown,
-                Some(prior) if lines.is_empty() => prior.get(ROLLOUT).clone(),
-                _ => Value::List(lines),
-            };
-            planned.set(ROLLOUT, rollout);
-        }
+        Ok(PlanResponse { planned, requires_replace, undecided, diagnostics })
     }
-    Ok(PlanResponse { planned, requires_replace, undecided, diagnostics })
 }
 
 /// Beside the objects themselves.

@@ -1,7 +1,8 @@
-//! What the state of `k8s_manifests` keeps beside its configuration: each applied field, what others have changed, and what was not ready. Pure.
+//! What a state keeps beside its configuration: each applied field, what others have changed, and what was not ready. Pure.
 
-use crate::resources::in_cluster::manifests::inputs::Declaration;
-use crate::resources::in_cluster::ownership::{Owner, Versions};
+use super::Declaration;
+use super::ownership::{Kind, Owner, Versions};
+use super::secrets::Secrets;
 use objects::{Declared, Fields, ObjectKey};
 use schema::{Attribute, Type, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,16 +15,24 @@ pub const NOT_READY: &str = "not_ready";
 pub const ROLLOUT: &str = "rollout";
 const API_VERSION: &str = ".apiVersion";
 
+fn by_object(name: &'static str, of: Type) -> Attribute {
+    Attribute::map(name, of).computed().never_null()
+}
+
 pub fn attributes() -> Vec<Attribute> {
-    let by_object = |name: &'static str, of: Type| Attribute::map(name, of).computed().never_null();
     vec![
         Attribute::string(HOLDER).computed().never_null().describe("A random id that each create draws and keeps in the cluster. A state with an older one can no longer change or delete the objects."),
         by_object(FIELDS, Type::map(Type::String)).describe("Every declared field of every object as it was applied, by object and path, such as `.spec.replicas`. A plan names by it what changes. Values of secrets are not in it."),
-        by_object(SECRET_KEYS, Type::list(Type::String)).describe("Keys of the values that were given in `secrets`, by `<namespace>/<name>`."),
         by_object(DRIFT, Type::map(Type::String)).describe("What the last refresh found to differ from `fields`, by object and path, with what is there and the field manager that set it. An empty path stands for the whole object. A plan sets it to empty, and the apply restores what was declared."),
         by_object(NOT_READY, Type::String).describe("Objects that did not become ready in time, each with the reason. The next apply waits for them again."),
         Attribute::list(ROLLOUT, Type::String).computed().never_null().describe("What a change does, in its order. A refresh empties it, so that a plan shows its own change only."),
     ]
+}
+
+/// Where there are secrets.
+pub fn secret_keys_attribute() -> Attribute {
+    by_object(SECRET_KEYS, Type::list(Type::String))
+        .describe("Keys of the values that were given in `secrets`, by `<namespace>/<name>`.")
 }
 
 /// Of an object of which something is not known yet, nothing but that it is there: what comes may be several fields.
@@ -38,9 +47,9 @@ pub fn fields_of_one(declared: &Declared, is_sensitive: bool) -> Option<Fields> 
 }
 
 /// Whose the objects of a state are.
-pub fn owner(state: &Value) -> Owner {
+pub fn owner(kind: Kind, state: &Value) -> Owner {
     let text = |attribute: &str| state.get(attribute).as_str().unwrap_or_default().to_string();
-    Owner { name: text("name"), holder: text(HOLDER) }
+    Owner { kind, name: text("name"), holder: text(HOLDER) }
 }
 
 pub fn is_sensitive(values: &Value) -> bool {
@@ -87,9 +96,16 @@ pub fn secret_keys(state: &Value) -> BTreeMap<String, Vec<String>> {
     state.get(SECRET_KEYS).as_map().into_iter().flatten().map(|(id, keys)| (id.clone(), texts(keys))).collect()
 }
 
-pub fn show_secret_keys(secrets: &BTreeMap<String, BTreeMap<String, String>>) -> Value {
+pub fn show_secret_keys(secrets: &Secrets) -> Value {
     let keys = |values: &BTreeMap<String, String>| Value::List(values.keys().map(|key| key.as_str().into()).collect());
     Value::Map(secrets.iter().map(|(id, values)| (id.clone(), keys(values))).collect())
+}
+
+/// Where the schema has it.
+pub fn set_of_secrets(values: &mut Value, attribute: &str, value: Value) {
+    if values.as_map().is_some_and(|attributes| attributes.contains_key(attribute)) {
+        values.set(attribute, value);
+    }
 }
 
 fn by_key<T>(values: &Value, part: impl Fn(&Value) -> T) -> BTreeMap<ObjectKey, T> {

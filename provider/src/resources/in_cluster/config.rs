@@ -1,4 +1,4 @@
-//! The typed configuration of `k8s_manifests`, but for the objects themselves and the values of secrets.
+//! The typed configuration that all resources of this floor have, but for what declares the objects themselves.
 
 use crate::resources::control_plane::Way;
 use crate::resources::in_cluster::ignored::Ignored;
@@ -35,7 +35,7 @@ impl Config {
 
     pub fn limit(&self) -> Duration {
         let seconds = self.timeout_seconds.known().copied();
-        Duration::from_secs(seconds.unwrap_or(super::DEFAULT_TIMEOUT_SECONDS.unsigned_abs()))
+        Duration::from_secs(seconds.unwrap_or(super::attributes::DEFAULT_TIMEOUT_SECONDS.unsigned_abs()))
     }
 
     pub fn is(flag: &Field<bool>) -> bool {

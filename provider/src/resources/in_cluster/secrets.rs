@@ -1,0 +1,22 @@
+//! Values of secrets: given in the configuration alone, and put into the Secrets that are declared without them. Pure.
+
+use super::Declaration;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use objects::UNKNOWN;
+use std::collections::BTreeMap;
+
+/// By `<namespace>/<name>` and key.
+pub type Secrets = BTreeMap<String, BTreeMap<String, String>>;
+
+/// As the API server wants them.
+pub fn add_secrets(declared: &mut Declaration, secrets: &Secrets) {
+    objects::with_secrets(declared, secrets, |text| STANDARD.encode(text));
+}
+
+/// Values that are only known to have been applied: a refresh looks at who manages them.
+pub fn add_secret_keys(declared: &mut Declaration, keys: &BTreeMap<String, Vec<String>>) {
+    let unknown = |keys: &Vec<String>| keys.iter().map(|key| (key.clone(), String::new())).collect();
+    let secrets = keys.iter().map(|(id, keys)| (id.clone(), unknown(keys))).collect();
+    objects::with_secrets(declared, &secrets, |_| UNKNOWN.to_string());
+}
