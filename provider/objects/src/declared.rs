@@ -169,16 +169,18 @@ fn without_nulls(value: &mut Value) {
     }
 }
 
+/// Whether nothing of it is [`UNKNOWN`].
+pub fn is_known(value: &Value) -> bool {
+    match value {
+        Value::Object(entries) => entries.values().all(is_known),
+        Value::Array(items) => items.iter().all(is_known),
+        value => !is_unknown(value),
+    }
+}
+
 impl Declared {
     /// Whether nothing of it is [`UNKNOWN`].
     pub fn is_known(&self) -> bool {
-        fn is_known(value: &Value) -> bool {
-            match value {
-                Value::Object(entries) => entries.values().all(is_known),
-                Value::Array(items) => items.iter().all(is_known),
-                value => !is_unknown(value),
-            }
-        }
         is_known(&self.object)
     }
 

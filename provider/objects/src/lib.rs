@@ -11,7 +11,7 @@ mod phase;
 mod readiness;
 
 pub use changes::{Change, Immutable, Inventories, plan, swept_away};
-pub use declared::{Declared, Mistake, Read, UNKNOWN, complete, documents, read, with_secrets};
+pub use declared::{Declared, Mistake, Read, UNKNOWN, complete, documents, is_known, read, with_secrets};
 pub use fields::{Fields, hidden, is_within, take_out};
 pub use key::ObjectKey;
 pub use owned::{Taken, taken};
