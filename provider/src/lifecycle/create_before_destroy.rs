@@ -243,7 +243,7 @@ async fn a_create_on_a_cluster_with_other_networks_is_refused_before_anything_is
     let old = stage.create().await;
     stage.world.draw_again();
     let (before, config) = (stage.world.memory(), stage.config.clone());
-    let other = complete(stage.engine.schema(CLUSTER), &stage.row.changed(&config, &stage.row.replacement));
+    let other = complete(stage.engine.schema(CLUSTER), &stage.row.replaced(&config));
     stage.world.arm(None);
     let replaced = stage.engine.replace_by_creating_first(CLUSTER, &old, &other).await;
     says(

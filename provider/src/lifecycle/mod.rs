@@ -2,6 +2,7 @@
 //! changed, replaced, destroyed; and cut off at every single call in three ways. What is tried with what stands in `rows.rs`.
 
 mod absent;
+mod addons;
 mod addresses;
 mod adoption;
 mod certificates;

@@ -15,7 +15,7 @@ async fn what_is_destroyed_is_said_in_place_of_a_roll() {
             continue;
         }
         let state = stage.create().await;
-        let config = complete(stage.engine.schema(row.name), &row.changed(&stage.config, &row.replacement));
+        let config = complete(stage.engine.schema(row.name), &row.replaced(&stage.config));
         let plan = stage.engine.plan(row.name, &state, &config).await;
         let says = |part: &str| plan.warnings.iter().any(|warning| warning.to_lowercase().contains(part));
         assert!(says("destroying") && !says("disrupts"), "{}: {:?}", row.name, plan.warnings);
@@ -29,7 +29,7 @@ async fn what_is_destroyed_is_said_in_place_of_a_roll() {
 async fn a_cluster_that_is_replaced_may_go_back_in_its_version_and_have_other_hosts() {
     let mut stage = Stage::of(row(CLUSTER)).await;
     let state = stage.create().await;
-    let mut config = stage.row.changed(&stage.config, &stage.row.replacement);
+    let mut config = stage.row.replaced(&stage.config);
     let mut hosts = config.get("hosts").as_map().unwrap().clone();
     hosts.retain(|name, _| name == "cp-1");
     config.set("hosts", Value::Map(hosts));

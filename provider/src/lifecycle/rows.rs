@@ -10,6 +10,8 @@ pub struct Row {
     pub updates: &'static [Change],
     /// A change that only a new object can have.
     pub replacement: Change,
+    /// What goes with it.
+    pub beside: &'static [Change],
 }
 
 /// An attribute, and its new value.
@@ -35,6 +37,7 @@ pub const ROWS: &[Row] = &[
         },
         updates: &[("endpoints", || vec!["api.demo.internal", "192.0.2.101"].into())],
         replacement: ("cluster_name", || "other".into()),
+        beside: &[],
     },
     Row {
         name: "k8s_lb_vrrp",
@@ -51,6 +54,7 @@ pub const ROWS: &[Row] = &[
             ("hosts", || hosts(&[("lb-1", "192.0.2.2"), ("lb-3", "192.0.2.4")])),
         ],
         replacement: ("name", || "other".into()),
+        beside: &[],
     },
     Row {
         name: "k8s_hardway_cluster",
@@ -70,6 +74,7 @@ pub const ROWS: &[Row] = &[
             ("kubernetes_version", || "1.36.3".into()),
         ],
         replacement: ("network", || network("172.20.0.0/16")),
+        beside: &[],
     },
     Row {
         name: "k8s_node_group",
@@ -89,6 +94,7 @@ pub const ROWS: &[Row] = &[
             ("hosts", || hosts(&[])),
         ],
         replacement: ("name", || "others".into()),
+        beside: &[],
     },
     Row {
         name: "k8s_vpc",
@@ -106,6 +112,7 @@ pub const ROWS: &[Row] = &[
             ("endpoints", || Value::object([("gateway", vec!["s3"].into()), ("interface", vec!["ec2"].into())])),
         ],
         replacement: ("cidr", || "10.1.0.0/16".into()),
+        beside: &[],
     },
     Row {
         name: "k8s_lb_nlb",
@@ -131,6 +138,7 @@ pub const ROWS: &[Row] = &[
             ("ip_address_type", || "ipv4".into()),
         ],
         replacement: ("scheme", || "internet-facing".into()),
+        beside: &[],
     },
     Row {
         name: "k8s_bastion",
@@ -141,6 +149,7 @@ pub const ROWS: &[Row] = &[
         },
         updates: &[("elastic_ip", || false.into()), ("instance_type", || "t4g.micro".into())],
         replacement: ("name", || "other".into()),
+        beside: &[],
     },
     Row {
         name: "k8s_egress_proxy",
@@ -152,6 +161,7 @@ pub const ROWS: &[Row] = &[
         },
         updates: &[("allowed_domains", || vec!["registry.k8s.io"].into())],
         replacement: ("name", || "other".into()),
+        beside: &[],
     },
     Row {
         name: "k8s_manifests",
@@ -177,6 +187,28 @@ pub const ROWS: &[Row] = &[
             ("secrets_version", || 2.into()),
         ],
         replacement: ("name", || "other".into()),
+        beside: &[],
+    },
+    Row {
+        name: "k8s_addon",
+        config: |states| {
+            let mut cluster = states["k8s_hardway_cluster"].get("join").clone();
+            cluster.set("pod_network", "none".into());
+            Value::object([
+                ("name", "metrics-server".into()),
+                ("version", "0.8.1".into()),
+                ("cluster", cluster),
+                ("settings", Value::object([("replicas", 2.into())])),
+                ("patches", Value::object([("Service/kube-system/metrics-server", "metadata: {labels: {tier: system}}".into())])),
+            ])
+        },
+        updates: &[
+            ("settings", || Value::object([("replicas", 3.into()), ("disruption_budget", false.into())])),
+            ("version", || "0.9.0".into()),
+            ("patches", || Value::Null),
+        ],
+        replacement: ("name", || "flannel".into()),
+        beside: &[("version", || "0.28.10".into()), ("settings", || Value::Null), ("patches", || Value::Null)],
     },
 ];
 
@@ -257,6 +289,11 @@ fn network(pods: &str) -> Value {
 }
 
 impl Row {
+    /// With a change that only a new object can have.
+    pub fn replaced(&self, config: &Value) -> Value {
+        self.beside.iter().fold(self.changed(config, &self.replacement), |config, change| self.changed(&config, change))
+    }
+
     pub fn changed(&self, config: &Value, (attribute, value): &Change) -> Value {
         let mut config = config.clone();
         config.set(attribute, value());

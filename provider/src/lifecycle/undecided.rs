@@ -56,7 +56,7 @@ async fn a_value_that_may_be_what_it_was_replaces_nothing_and_says_what_another_
         // At apply it is known: what it was is no change, another value is a replacement.
         let same = stage.engine.plan(row.name, &state, &base).await;
         assert!(same.is_empty, "{}", row.name);
-        let other = complete(&schema, &row.changed(&base, &row.replacement));
+        let other = complete(&schema, &row.replaced(&base));
         let other = stage.engine.plan(row.name, &state, &other).await;
         assert!(!other.replaces.is_empty(), "{}", row.name);
     }
@@ -85,7 +85,7 @@ async fn what_an_object_belongs_to_or_cannot_change_is_named_while_it_is_not_kno
 async fn what_is_known_beside_an_unknown_value_still_replaces() {
     let mut stage = Stage::of(row("k8s_hardway_cluster")).await;
     let state = stage.create().await;
-    let mut config = stage.row.changed(&stage.config, &stage.row.replacement);
+    let mut config = stage.row.replaced(&stage.config);
     config.set_at(&AttributePath::attribute("network").then("service_cidrs"), Value::Unknown);
     let config = complete(stage.engine.schema("k8s_hardway_cluster"), &config);
     let plan = stage.engine.plan("k8s_hardway_cluster", &state, &config).await;
@@ -103,7 +103,7 @@ async fn nodes_of_a_cluster_that_is_replaced_are_replaced_whatever_is_unknown() 
     let services = AttributePath::attribute("network").then("service_cidrs");
     let others = ["kubernetes_version", "endpoint", "hosts", "pki"].map(AttributePath::attribute);
     for unknown in others.into_iter().chain([services]) {
-        let mut config = row("k8s_hardway_cluster").changed(&declared, &row("k8s_hardway_cluster").replacement);
+        let mut config = row("k8s_hardway_cluster").replaced(&declared);
         config.set_at(&unknown, Value::Unknown);
         let config = complete(&schema, &config);
         let replaced = stage.engine.plan("k8s_hardway_cluster", &cluster, &config).await;

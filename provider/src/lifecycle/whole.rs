@@ -109,7 +109,7 @@ async fn a_change_that_needs_a_new_object_says_so_at_plan() {
     for row in ROWS {
         let mut stage = Stage::of(row).await;
         let state = stage.create().await;
-        let config = complete(stage.engine.schema(row.name), &row.changed(&stage.config, &row.replacement));
+        let config = complete(stage.engine.schema(row.name), &row.replaced(&stage.config));
         let plan = stage.engine.plan(row.name, &state, &config).await;
         let expect = format!(
             "{:?}",

@@ -10,7 +10,9 @@ pub mod on_hosts;
 pub mod pki;
 
 use crate::configuration::Shared;
-use in_cluster::{InCluster, manifests::Manifests};
+use in_cluster::InCluster;
+use in_cluster::addon::Addon;
+use in_cluster::manifests::Manifests;
 use on_cloud::{OnCloud, bastion, egress_proxy, lb_nlb, vpc};
 use on_hosts::{OnHosts, hardway_cluster, lb_vrrp, node_group};
 use protocol::Resource;
@@ -26,5 +28,6 @@ pub fn all(shared: &Shared) -> Vec<Box<dyn Resource>> {
         Box::new(OnCloud::new(bastion::Bastion, shared)),
         Box::new(OnCloud::new(egress_proxy::EgressProxy, shared)),
         Box::new(InCluster::new(Manifests, shared)),
+        Box::new(InCluster::new(Addon, shared)),
     ]
 }

@@ -19,6 +19,7 @@ const READERS: &[(&str, &[Fields])] = &[
     ("k8s_hardway_cluster", &[fields_without_attribute::<hardway_cluster::config::Config>]),
     ("k8s_node_group", &[fields_without_attribute::<node_group::config::Config>]),
     ("k8s_manifests", &[fields_without_attribute::<in_cluster::config::Config>]),
+    ("k8s_addon", &[fields_without_attribute::<in_cluster::config::Config>]),
     ("k8s_vpc", &[fields_without_attribute::<vpc::config::Config>]),
     ("k8s_lb_nlb", &[fields_without_attribute::<lb_nlb::config::Config>]),
     ("k8s_bastion", &[fields_without_attribute::<aws_instance::Config>]),

@@ -23,9 +23,10 @@ use std::collections::BTreeMap;
 impl<R: ObjectsResource> InCluster<R> {
     pub(super) async fn apply_objects(&self, call: &Call, request: ApplyRequest) -> Result<ApplyResponse, Diagnostic> {
         let shared = &self.shared;
-        let ApplyRequest { prior, planned, config: written } = request;
+        let ApplyRequest { prior, mut planned, config: written } = request;
         let config: Config = decode(&planned)?;
         let mut wrong = Diagnostics::default();
+        self.resource.settle(&mut planned);
         let declared = self.resource.declared(&planned, &mut wrong);
         let (Some(name), Some(mut declared)) = (config.name.known(), declared) else {
             return if wrong.has_errors() {
@@ -36,7 +37,7 @@ impl<R: ObjectsResource> InCluster<R> {
         };
         let fields = state::fields_of(&declared, &planned);
         let before = prior.as_ref().map(state::fields).unwrap_or_default();
-        let changes = match plan::changes(&config, prior.as_ref(), &planned, (&before, &fields)) {
+        let changes = match self.changes(&config, prior.as_ref(), &planned, (&before, &fields)) {
             Ok(changes) => changes,
             Err(diagnostics) => return Ok(ApplyResponse { state: prior, diagnostics }),
         };
@@ -52,21 +53,23 @@ impl<R: ObjectsResource> InCluster<R> {
         state.set(HOLDER, owner.holder.as_str().into());
         state::set_of_secrets(&mut state, SECRET_KEYS, state::show_secret_keys(&secrets));
         if state.get(ROLLOUT).is_unknown() {
-            state.set(ROLLOUT, Value::List(changes.iter().map(|change| change.to_string().into()).collect()));
+            state.set(ROLLOUT, Value::List(changes.lines()));
         }
-        let waited = changes.iter().filter_map(|change| if let Change::Wait(key) = change { Some(key.clone()) } else { None });
+        let waited = changes.of_objects.iter();
+        let waited = waited.filter_map(|change| if let Change::Wait(key) = change { Some(key.clone()) } else { None });
         let vanishing = declared.values().filter(|one| vanishes(&one.key, &one.object)).map(|one| one.key.clone()).collect();
         let clock = shared.world.clock();
         let inventory = Inventory {
             reach: Reach { api: &*cluster.api, waiter: Waiter { clock: &*clock, cancelled: &call.cancelled } },
             owner,
-            finished: finished(&vanishing, &before, &changes),
+            finished: finished(&vanishing, &before, &changes.of_objects),
             vanishing,
             declared,
             before: prior.is_some().then(|| state::versions(&before)),
             drift: prior.as_ref().map(state::drift).unwrap_or_default(),
             again: plan::with_other_secrets(prior.as_ref(), &state),
             waited: waited.collect(),
+            awaits_nodes: changes.awaits_nodes,
             adopt: Config::keys(&config.adopt),
             may_replace: Config::keys(&config.may_replace),
             ignored: config.ignored(),

@@ -23,9 +23,27 @@ pub fn failed(error: WaitError) -> Diagnostic {
 }
 
 pub fn not_gone(left: &BTreeMap<ObjectKey, String>, limit: Duration) -> Diagnostic {
-    let lines: Vec<String> = left.iter().map(|(key, reason)| format!("{key}: {reason}")).collect();
     Diagnostic::error(format!("objects are being deleted and are still there after {} s", limit.as_secs()))
-        .detail(format!("{}\n\nAnother run waits for them again.", lines.join("\n")))
+        .detail(format!("{}\n\nAnother run waits for them again.", lines(left)))
+}
+
+pub fn not_ready(lacking: &BTreeMap<ObjectKey, String>, limit: Duration) -> Diagnostic {
+    Diagnostic::error("objects are not ready").detail(format!(
+        "{}\n\nThey were applied, and waited for up to {} s or until one had failed. Another apply waits for them again; a Job that has \
+         failed has to be deleted before.",
+        lines(lacking),
+        limit.as_secs()
+    ))
+}
+
+pub fn nodes_not_ready(lacking: &BTreeMap<ObjectKey, String>, limit: Duration) -> Diagnostic {
+    Diagnostic::error(format!("nodes are not Ready after {} s", limit.as_secs()))
+        .detail(format!("{}\n\nThe objects were applied. Another apply waits for nodes again.", lines(lacking)))
+}
+
+fn lines(reasons: &BTreeMap<ObjectKey, String>) -> String {
+    let lines: Vec<String> = reasons.iter().map(|(key, reason)| format!("{key}: {reason}")).collect();
+    lines.join("\n")
 }
 
 pub fn refused(key: &ObjectKey, message: &str, is_there: bool) -> Diagnostic {

@@ -2,12 +2,14 @@
 //! applies phase by phase, waits, and takes away what is declared no more.
 
 use super::conflicts::{conflict, were_planned};
-use super::errors::{failed, has_more, not_applied, not_gone, of_another_state, refused, taken_over, unanswered};
+use super::errors::{
+    failed, has_more, nodes_not_ready, not_applied, not_gone, not_ready, of_another_state, refused, taken_over, unanswered,
+};
 use super::ignored::Ignored;
 use super::ownership::{FIELD_MANAGER, Keys, Owner, Ownership, Versions, is_being_deleted, listed, refs, uid};
 use super::pruning::Pruning;
 use super::record::Record;
-use super::waits::{Reach, until_gone, until_ready};
+use super::waits::{Reach, until_gone, until_nodes_are_ready, until_ready};
 use crate::kubernetes::{Applied, Conflicting, ObjectRef, Reason};
 use crate::progress::Progress;
 use crate::wait::Pace;
@@ -42,6 +44,8 @@ pub struct Inventory<'a> {
     pub finished: Keys,
     /// What the plan waits for.
     pub waited: Keys,
+    /// ... and after that, until all nodes are Ready.
+    pub awaits_nodes: bool,
     pub adopt: Keys,
     pub may_replace: Keys,
     pub ignored: Ignored,
@@ -123,6 +127,9 @@ impl Inventory<'_> {
         }
         let all: Vec<&Declared> = self.declared.values().collect();
         self.wait(|key| self.waited.contains(key), &all, done).await?;
+        if self.awaits_nodes {
+            self.wait_for_nodes(done).await?;
+        }
         let pruned = pruning.delete(&found.pruned).await.map_err(failed)?;
         if !pruned.left.is_empty() {
             done.gone.extend(pruned.gone);
@@ -319,13 +326,24 @@ impl Inventory<'_> {
             return Ok(());
         }
         done.not_ready.extend(lacking.clone());
-        let lines: Vec<String> = lacking.iter().map(|(key, reason)| format!("{key}: {reason}")).collect();
-        Err(Diagnostic::error("objects are not ready").detail(format!(
-            "{}\n\nThey were applied, and waited for up to {} s or until one had failed. Another apply waits for them again; a Job that has \
-             failed has to be deleted before.",
-            lines.join("\n"),
-            self.limit.as_secs()
-        )))
+        Err(not_ready(&lacking, self.limit))
+    }
+
+    async fn wait_for_nodes(&self, done: &mut Done) -> Result<(), Diagnostic> {
+        let lacking = match until_nodes_are_ready(self.reach, self.limit).await {
+            Ok(lacking) => lacking,
+            Err(error) => {
+                // The next plan waits for what has to be there for it, and so for nodes.
+                done.not_ready
+                    .extend(self.waited.iter().map(|key| (key.clone(), "nodes were not waited for to the end".to_string())));
+                return Err(failed(error));
+            }
+        };
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        done.not_ready.extend(lacking.clone());
+        Err(nodes_not_ready(&lacking, self.limit))
     }
 }
 

@@ -2,6 +2,7 @@
 //! runs in it, and no provider has to be configured from values that are not known yet. A resource says which objects it declares; what a plan, a
 //! refresh, an apply and a destroy do with them is here.
 
+pub(crate) mod addon;
 mod apply;
 pub(crate) mod attributes;
 pub(crate) mod config;
@@ -23,6 +24,7 @@ mod validate;
 pub(crate) mod waits;
 
 use crate::configuration::Shared;
+use addons::Ready;
 use async_trait::async_trait;
 use objects::{Declared, ObjectKey};
 use ownership::Kind;
@@ -50,6 +52,14 @@ pub trait ObjectsResource: Send + Sync + 'static {
     /// The objects that a configuration, a plan or a state declares, without the values of secrets. `None` while it is not known which there are,
     /// and where something is wrong, which is then said. Pure.
     fn declared(&self, values: &Value, found: &mut Diagnostics) -> Option<Declaration>;
+
+    /// Computed attributes of its own, which `declared` may read, as far as they are known. Pure.
+    fn settle(&self, _planned: &mut Value) {}
+
+    /// When it does what it is there for, beside what its objects say. Pure.
+    fn ready(&self, _values: &Value) -> Ready {
+        Ready::Objects
+    }
 
     /// Values of secrets, which stand in the configuration alone; `None` while some are not known. Pure.
     fn secrets(&self, _config: &Value) -> Option<Secrets> {

@@ -16,15 +16,17 @@ const DECLARED: &str = "k8s-hardway/declared-sha256";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Manifests,
+    Addon,
 }
 
 impl Kind {
-    const ALL: [Kind; 1] = [Kind::Manifests];
+    const ALL: [Kind; 2] = [Kind::Manifests, Kind::Addon];
 
     /// As in HCL.
     pub fn resource(self) -> &'static str {
         match self {
             Kind::Manifests => "k8s_manifests",
+            Kind::Addon => "k8s_addon",
         }
     }
 
@@ -32,6 +34,7 @@ impl Kind {
     fn annotation(self) -> &'static str {
         match self {
             Kind::Manifests => "k8s-hardway/manifests",
+            Kind::Addon => "k8s-hardway/addon",
         }
     }
 
@@ -39,6 +42,7 @@ impl Kind {
     pub fn record(self) -> &'static str {
         match self {
             Kind::Manifests => "k8s-hardway-manifests",
+            Kind::Addon => "k8s-hardway-addon",
         }
     }
 }
@@ -164,6 +168,9 @@ mod tests {
         assert!(later.of(&live) == Ownership::OfAnotherState && !later.has_applied(&one, &live));
         let other = Owner { name: "blog".into(), ..owner.clone() };
         assert_eq!(other.of(&live), Ownership::Other("k8s_manifests.shop".into()));
+        let addon = Owner { kind: Kind::Addon, ..owner.clone() };
+        assert_eq!(addon.of(&live), Ownership::Other("k8s_manifests.shop".into()));
+        assert_eq!(owner.of(&addon.mark(&one, &one)), Ownership::Other("k8s_addon.shop".into()));
         let changed = declared(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"2"}}"#);
         assert!(!owner.has_applied(&changed, &live));
     }

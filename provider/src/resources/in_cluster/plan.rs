@@ -4,6 +4,7 @@ use super::config::Config;
 use super::ownership::Keys;
 use super::state::{self, DRIFT, FIELDS, HOLDER, NOT_READY, ROLLOUT, SECRET_KEYS};
 use super::{InCluster, ObjectsResource};
+use addons::Ready;
 use objects::{Change, Fields, Immutable, Inventories, ObjectKey};
 use protocol::{PlanRequest, PlanResponse};
 use schema::{AttributePath, Diagnostic, Diagnostics, Value, decode};
@@ -26,10 +27,11 @@ impl<R: ObjectsResource> InCluster<R> {
         planned.set(HOLDER, prior.map_or(Value::Unknown, |prior| prior.get(HOLDER).clone()));
         planned.set(DRIFT, Value::object([]));
         planned.set(NOT_READY, Value::object([]));
+        self.resource.settle(&mut planned);
         let secrets = self.resource.secrets(&request.config);
         state::set_of_secrets(&mut planned, SECRET_KEYS, secrets.as_ref().map_or(Value::Unknown, state::show_secret_keys));
         let mut diagnostics = Diagnostics::default();
-        match self.resource.declared(&request.proposed, &mut diagnostics).filter(|_| !planned.get("sensitive").is_unknown()) {
+        match self.resource.declared(&planned, &mut diagnostics).filter(|_| !planned.get("sensitive").is_unknown()) {
             None => {
                 planned.set(FIELDS, Value::Unknown);
                 planned.set(ROLLOUT, Value::Unknown);
@@ -37,13 +39,13 @@ impl<R: ObjectsResource> InCluster<R> {
             Some(declared) => {
                 let before = prior.map(state::fields).unwrap_or_default();
                 let fields = state::fields_of(&declared, &planned);
-                let changes = changes(&config, prior, &planned, (&before, &fields))?;
+                let changes = self.changes(&config, prior, &planned, (&before, &fields))?;
                 planned.set(FIELDS, state::show_fields(&fields));
                 // What becomes of an object that is there is known once all of it is.
                 let is_changing = fields.iter().any(|(key, fields)| fields.is_none() && before.contains_key(key));
                 let is_open =
                     is_changing || secrets.is_none() || DECIDE_STEPS.iter().any(|name| !planned.get(name).is_wholly_known());
-                let lines: Vec<Value> = changes.iter().map(|change| change.to_string().into()).collect();
+                let lines = changes.lines();
                 let rollout = match prior {
                     _ if is_open => Value::Unknown,
                     Some(prior) if lines.is_empty() => prior.get(ROLLOUT).clone(),
@@ -54,13 +56,51 @@ impl<R: ObjectsResource> InCluster<R> {
         }
         Ok(PlanResponse { planned, requires_replace, undecided, diagnostics })
     }
+
+    /// Once more at apply, from the same state.
+    pub(super) fn changes(
+        &self,
+        config: &Config,
+        prior: Option<&Value>,
+        planned: &Value,
+        fields: (&BTreeMap<ObjectKey, Fields>, &BTreeMap<ObjectKey, Option<Fields>>),
+    ) -> Result<Changes, Diagnostics> {
+        let of_objects = changes(config, prior, planned, fields)?;
+        let has_waited_for_nodes = || prior.is_some_and(|prior| state::not_ready(prior).keys().any(is_node));
+        let waits = Config::is(&config.wait) && self.resource.ready(planned) == Ready::Nodes;
+        let is_rolled_out = of_objects.iter().any(|change| matches!(change, Change::Wait(_)));
+        Ok(Changes { awaits_nodes: waits && (is_rolled_out || has_waited_for_nodes()), of_objects })
+    }
+}
+
+/// What an apply does.
+pub struct Changes {
+    pub of_objects: Vec<Change>,
+    /// Before it deletes anything, all nodes are Ready.
+    pub awaits_nodes: bool,
+}
+
+impl Changes {
+    pub fn lines(&self) -> Vec<Value> {
+        let mut lines: Vec<Value> = self.of_objects.iter().map(|change| change.to_string().into()).collect();
+        if self.awaits_nodes {
+            // Deletions come last.
+            let end = self.of_objects.iter().position(|change| matches!(change, Change::Delete(_)));
+            lines.insert(end.unwrap_or(lines.len()), "wait until all nodes are Ready".into());
+        }
+        lines
+    }
+}
+
+/// Among what was not ready stand nodes too.
+pub fn is_node(key: &ObjectKey) -> bool {
+    key.is("", "Node")
 }
 
 /// Beside the objects themselves.
 const DECIDE_STEPS: [&str; 4] = ["ignore_fields", "may_replace", "secrets_version", "wait"];
 
-/// Once more at apply, from the same state.
-pub fn changes(
+fn changes(
     config: &Config,
     prior: Option<&Value>,
     planned: &Value,

@@ -6,9 +6,11 @@ use super::conflicts::shown;
 use super::errors::unanswered;
 use super::ignored::Ignored;
 use super::ownership::{Owner, Ownership, Versions, refs};
+use super::plan::is_node;
 use super::record::Record;
 use super::secrets::add_secret_keys;
 use super::state::{self, DRIFT, NOT_READY, ROLLOUT};
+use super::waits::not_ready;
 use super::{Declaration, InCluster, ObjectsResource};
 use crate::ports::Kubernetes;
 use crate::resources::control_plane::ControlPlane;
@@ -68,7 +70,12 @@ impl<R: ObjectsResource> InCluster<R> {
         drift.extend(left.map(|key| (key.clone(), whole("an apply that was cut off has left it"))));
         state.set(DRIFT, Value::Map(drift.iter().map(|(key, found)| (key.to_string(), state::texts(found))).collect()));
         let mut waited = state::not_ready(prior);
-        waited.retain(|key, _| found.get(key).is_none_or(|live| readiness(key, live) != Readiness::Ready));
+        let nodes = if waited.keys().any(is_node) { cluster.api.nodes().await.map_err(unanswered)? } else { BTreeMap::new() };
+        let nodes = not_ready(nodes);
+        waited.retain(|key, _| match is_node(key) {
+            true => nodes.contains_key(key),
+            false => found.get(key).is_none_or(|live| readiness(key, live) != Readiness::Ready),
+        });
         state.set(NOT_READY, state::show_not_ready(&waited));
         state.set(ROLLOUT, Value::List(Vec::new()));
         Ok(state)

@@ -1,7 +1,7 @@
 //! Waiting for objects: until they are ready, and until they are gone.
 
 use super::ownership::{Keys, Versions, refs};
-use crate::kubernetes::{KubernetesError, ObjectRef};
+use crate::kubernetes::{KnownNode, KubernetesError, ObjectRef};
 use crate::ports::Kubernetes;
 use crate::wait::{Ended, Pace, Waiter};
 use objects::{ObjectKey, Readiness, readiness};
@@ -73,6 +73,30 @@ pub async fn until_ready(
         reasons.insert(key, format!("{reason}{more}"));
     }
     Ok(reasons)
+}
+
+/// Those that are not Ready when the time is up, each with what its kubelet says.
+pub async fn until_nodes_are_ready(
+    Reach { api, waiter }: Reach<'_>,
+    limit: Duration,
+) -> Result<BTreeMap<ObjectKey, String>, WaitError> {
+    let lacks = || async {
+        let lacking = match api.nodes().await {
+            Err(error) if error.is_passing() => BTreeMap::from([(node("?"), error.to_string())]),
+            nodes => not_ready(nodes?),
+        };
+        Ok::<_, WaitError>((!lacking.is_empty()).then_some(lacking))
+    };
+    Ok(waiter.until("all nodes are Ready", limit, PACE).until_nothing_lacks(lacks).await?.unwrap_or_default())
+}
+
+/// Those that are not, each with the reason.
+pub fn not_ready(nodes: BTreeMap<String, KnownNode>) -> BTreeMap<ObjectKey, String> {
+    nodes.into_iter().filter_map(|(name, known)| Some((node(&name), known.not_ready?))).collect()
+}
+
+fn node(name: &str) -> ObjectKey {
+    ObjectKey { kind: "Node".into(), group: String::new(), namespace: None, name: name.to_string() }
 }
 
 /// Those that are still there when the time is up, each with what holds it.

@@ -1,0 +1,79 @@
+//! `k8s_addon`: an add-on of the catalogue, with its settings.
+
+mod inputs;
+
+use super::ownership::Kind;
+use super::{Declaration, ObjectsResource, attributes, state};
+use crate::resources::attributes::id;
+use addons::Ready;
+use protocol::IdentityAttribute;
+use schema::{Attribute, Diagnostics, Schema, Type, Value};
+
+pub struct Addon;
+
+pub const IMAGES: &str = "images";
+
+impl ObjectsResource for Addon {
+    fn kind(&self) -> Kind {
+        Kind::Addon
+    }
+
+    fn schema(&self) -> Schema {
+        let wrong = |error: addons::CatalogueError| error.to_string();
+        let versions = addons::versions_page().unwrap_or_else(wrong);
+        let settings = addons::settings_page().unwrap_or_else(wrong);
+        Schema::new(format!(
+            "An add-on of the provider's catalogue in a cluster: its objects at one version, with typed settings.\n\n\
+             A plan names each object and each field that changes, and needs neither a cluster nor a network: the catalogue is a part of the provider. What \
+             does not fit together is said before anything is applied: a setting out of range, a version of Kubernetes that the add-on does not work with, another pod \
+             network. What no setting covers is a patch of an object. Objects are applied, kept from drifting and deleted as those of `k8s_manifests` are.\n\n\
+             {versions}\n\n\
+             Declare it with `depends_on` of the node groups on which it runs, so that a destroy deletes it before its nodes."
+        ))
+        .attribute(id())
+        .attribute(Attribute::string("name").required().requires_replace().describe("Name of the add-on in the catalogue. A cluster has each of them once."))
+        .attribute(Attribute::string("version").required().describe("Version of the add-on, one of those that the catalogue has. Another one is applied in place."))
+        .attribute(attributes::cluster())
+        .attribute(Attribute::of("settings", Type::Dynamic).optional().describe(format!("Settings of the add-on, such as `{{ replicas = 3 }}`. {settings}")))
+        .attribute(
+            Attribute::map("patches", Type::String)
+                .optional()
+                .null_means_absent()
+                .describe("What is merged into objects of the add-on, in YAML by object, such as `{ \"Deployment.apps/kube-system/metrics-server\" = yamlencode({ spec = { minReadySeconds = 10 } }) }`. Objects are merged key by key, lists of objects that have a `name` by name; other lists are replaced, and null takes away. Kind, name and namespace stay."),
+        )
+        .attribute(
+            Attribute::map("image_overrides", Type::String)
+                .optional()
+                .null_means_absent()
+                .describe("References that take the place of images, by the names that `images` has, for a registry of your own: `{ metrics-server = \"registry.example.net/metrics-server:v0.9.0\" }`."),
+        )
+        .attribute(Attribute::bool("sensitive").default(false.into()).describe("Whether `fields` and `drift` have digests in place of values. Engines do not carry the mark of a sensitive value over to what a provider computes of it: set this where `settings` or `patches` have one. The state has it in any case."))
+        .attributes(attributes::all())
+        .attribute(Attribute::map(IMAGES, Type::String).computed().never_null().describe("The reference of each image that is applied."))
+        .attributes(state::attributes())
+    }
+
+    fn identity(&self) -> IdentityAttribute {
+        IdentityAttribute { name: "id", description: "Name of the add-on." }
+    }
+
+    fn validate(&self, config: &Value) -> Diagnostics {
+        inputs::validate(config)
+    }
+
+    fn settle(&self, planned: &mut Value) {
+        planned.set(IMAGES, inputs::images(planned));
+    }
+
+    fn declared(&self, values: &Value, found: &mut Diagnostics) -> Option<Declaration> {
+        inputs::declared(values, found)
+    }
+
+    fn ready(&self, values: &Value) -> Ready {
+        inputs::ready(values)
+    }
+
+    fn instead_of_import(&self) -> &'static str {
+        "Declare it, and name the objects that exist in `adopt`: they are taken over as they are, and only fields of the add-on change."
+    }
+}
