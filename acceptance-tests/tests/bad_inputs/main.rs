@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+mod addons;
 mod aws;
 mod configuration;
 mod first_use;
@@ -38,7 +39,7 @@ struct Section {
     complete: &'static [(&'static str, &'static [&'static str])],
 }
 
-const SECTIONS: [Section; 4] = [hosts::SECTION, vpc::SECTION, aws::SECTION, manifests::SECTION];
+const SECTIONS: [Section; 5] = [hosts::SECTION, vpc::SECTION, aws::SECTION, manifests::SECTION, addons::SECTION];
 
 const PROVIDER: &str = "provider \"k8s\"";
 const LOCALS: &str = "locals";

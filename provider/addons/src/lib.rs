@@ -15,5 +15,5 @@ mod tests;
 
 pub use catalogue::{Addon, CatalogueError, Ready, Version, addon, names};
 pub use facts::Facts;
-pub use page::{settings_page, versions_page};
+pub use page::page;
 pub use render::{Choice, Fault, Refusal, Rendered, Subject, images, render};

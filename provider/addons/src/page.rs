@@ -3,36 +3,26 @@
 use crate::catalogue::{Addon, CatalogueError, addon, names};
 use crate::settings::Setting;
 
-/// Each add-on with its versions, and what they work with.
+/// Each add-on with its versions, what they work with, and its settings: a list.
 ///
 /// # Errors
 /// Never in a build whose tests passed.
-pub fn versions_page() -> Result<String, CatalogueError> {
+pub fn page() -> Result<String, CatalogueError> {
+    let line = |(name, setting): (&String, &Setting)| {
+        let default = setting.default.as_ref().map(|default| format!("; by default `{default}`")).unwrap_or_default();
+        format!("  - `{name}`: {} {}{default}.", setting.description, capital(&setting.rule.to_string()))
+    };
     let each = all()?.into_iter().map(|addon| {
         let versions = addon.known_versions().into_iter().map(|version| {
             let kubernetes = &addon.versions[version].kubernetes;
             format!("`{version}` (Kubernetes {kubernetes})")
         });
         let versions = versions.collect::<Vec<_>>().join(", ");
-        format!("- [`{}`]({}): {} Versions: {versions}.", addon.name, addon.source, addon.description)
+        let head = format!("- [`{}`]({}): {} Versions: {versions}. Settings:", addon.name, addon.source, addon.description);
+        let settings = addon.settings.iter().map(line);
+        std::iter::once(head).chain(settings).collect::<Vec<_>>().join("\n")
     });
     Ok(each.collect::<Vec<_>>().join("\n"))
-}
-
-/// The settings of each add-on.
-///
-/// # Errors
-/// Never in a build whose tests passed.
-pub fn settings_page() -> Result<String, CatalogueError> {
-    let line = |name: &String, setting: &Setting| {
-        let default = setting.default.as_ref().map(|default| format!("; by default `{default}`")).unwrap_or_default();
-        format!("`{name}`: {} {}{default}.", setting.description, capital(&setting.rule.to_string()))
-    };
-    let each = all()?.into_iter().map(|addon| {
-        let lines = addon.settings.iter().map(|(name, setting)| line(name, setting)).collect::<Vec<_>>();
-        format!("Of `{}`: {}", addon.name, lines.join(" "))
-    });
-    Ok(each.collect::<Vec<_>>().join(" "))
 }
 
 fn all() -> Result<Vec<Addon>, CatalogueError> {

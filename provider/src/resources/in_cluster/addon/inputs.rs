@@ -132,7 +132,7 @@ fn patches(patches: &ValueAt<'_>, wrong: &mut Diagnostics) -> Option<BTreeMap<St
             found.insert(key.to_string(), Json::from(UNKNOWN));
             continue;
         };
-        let one = objects::documents(text).map(|documents| <[Json; 1]>::try_from(documents));
+        let one = objects::documents(text).map(<[Json; 1]>::try_from);
         match one {
             Ok(Ok([document])) => drop(found.insert(key.to_string(), document)),
             Ok(Err(_)) => {
