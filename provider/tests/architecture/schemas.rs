@@ -35,7 +35,7 @@ fn every_schema_is_one_that_an_engine_takes() {
 }
 
 /// Keys in `get("…")` and `set("…")` that are not attributes but of another document.
-const KEYS: [&str; 3] = ["kind", "node", "Statement"];
+const KEYS: [&str; 4] = ["data", "kind", "node", "Statement"];
 
 /// In what is written in terms of a cloud's objects, `get` asks those for their settings; not so in validators.
 const OF_VALUES: [&str; 9] = [
