@@ -15,7 +15,7 @@ go_programs() {
   local key
   key=$({
     GOTOOLCHAIN=local go env GOVERSION
-    cat "$module_folder"/go.* "$module_folder"/*.go 2>/dev/null || true # go.mod and go.sum pin the rest
+    cat "$module_folder"/go.* "$module_folder"/*.go "$module_folder"/*/*/*.go 2>/dev/null || true # go.mod and go.sum pin the rest
     printf '%s\n' "$options" "$@"
   } | cache_key)
   cache_piece "go-$piece" "$key" go_programs_build "$module_folder" "$options" "$#" "$@"

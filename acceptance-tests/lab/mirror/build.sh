@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # build.sh [PIECE...]: puts real programs into the mirror and images into the registry, both in the cache. Pieces:
-#   etcd cni runc containerd kubernetes pause echo coredns metrics-server      (all of them, if none is named)
-#   kubeadm                                                                    (only when named)
+#   etcd cni runc containerd kubernetes pause echo coredns metrics-server flannel      (all of them, if none is named)
+#   kubeadm                                                                            (only when named)
 # A program comes from where it is published when that answers, else it is built from Go modules, which takes some 25 minutes for
 # all on two cores. LAB_MIRROR_SOURCE=build or =download allows only one of the two. Prints the mirror's folder and the registry's.
 set -euo pipefail
@@ -13,12 +13,14 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/../go-build.sh"
 # shellcheck source=programs.sh
 . "$here/programs.sh"
+# shellcheck source=images.sh
+. "$here/images.sh"
 
 mirror=$(cache_root)/mirror
 registry=$(cache_root)/registry
 github=github.com
 
-all_pieces=(etcd cni runc containerd kubernetes pause echo coredns metrics-server)
+all_pieces=(etcd cni runc containerd kubernetes pause echo coredns metrics-server flannel)
 
 # --- files of the mirror
 
@@ -129,58 +131,6 @@ build_cni() {
   folder=$(programs_cni)
   mapfile -t programs < <(ls "$folder")
   pack "$1" "$folder" . "${programs[@]}"
-}
-
-# --- images of the registry
-
-# image REFERENCE ENTRYPOINT SOURCE=DESTINATION...
-image() {
-  local reference=$1 folder key name=${1%:*}
-  key=$(printf '%s\n' "$@" "$(sha256sum < "$here/image.py")" | cache_key) # the sources are pieces, their paths hold their keys
-  folder=$(cache_piece "image-${name##*/}" "$key" make_image "$@")
-  mkdir -p "$registry/blobs/sha256" "$registry/tags/$name"
-  ln -f "$folder"/blobs/sha256/* "$registry/blobs/sha256/"
-  ln -f "$folder/tags/$name/${reference##*:}" "$registry/tags/$name/"
-}
-
-make_image() { # REFERENCE ENTRYPOINT SOURCE=DESTINATION... FOLDER
-  python3 "$here/image.py" "${!#}" "${@:1:$#-1}"
-}
-
-piece_pause() {
-  local pause
-  pause=$(programs_pause)
-  image registry.k8s.io/pause:3.10.1 /bin/pause "$pause/pause=bin/pause"
-}
-
-# With a shell, ping and the like for `kubectl exec`.
-piece_echo() {
-  local echo busybox
-  echo=$(programs_echo)
-  busybox=$(cache_piece busybox "$(echo 'Debian busybox-static' | cache_key)" fetch_busybox)
-  image lab.local/echo:1 /bin/echo-http "$echo/echo=bin/echo-http" "$busybox/busybox=bin/busybox"
-}
-
-fetch_busybox() (
-  cd "$1" || exit
-  # apt fetches as a user of its own where it can, who may not write here: hence the option.
-  apt-get -q -o APT::Sandbox::User=root download busybox-static
-  dpkg-deb --fsys-tarfile busybox-static_*.deb | tar -x --to-stdout --wildcards '*/bin/busybox' > busybox
-  chmod 755 busybox
-  rm -f busybox-static_*.deb
-)
-
-piece_coredns() {
-  local coredns
-  coredns=$(programs_coredns)
-  image "registry.k8s.io/coredns/coredns:$coredns_version" /coredns "$coredns/coredns=coredns"
-}
-
-piece_metrics-server() {
-  local metrics_server
-  metrics_server=$(programs_metrics_server)
-  image "registry.k8s.io/metrics-server/metrics-server:$metrics_server_version" /metrics-server \
-    "$metrics_server/metrics-server=metrics-server"
 }
 
 # ---

@@ -12,6 +12,8 @@
   cni_version=v1.9.1
   coredns_version=v1.15.0
   metrics_server_version=v0.9.0
+  flannel_version=v0.28.10
+  flannel_cni_tag=v1.9.1-flannel3 # of the image which flannel's own manifest names beside that version
 }
 
 modules=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/go
@@ -67,6 +69,19 @@ programs_coredns() {
 programs_metrics_server() {
   go_programs metrics-server "$modules/metrics-server" X=k8s.io/client-go/pkg/version.gitVersion=$metrics_server_version \
     sigs.k8s.io/metrics-server/cmd/metrics-server
+}
+
+# With C for one of its backends, as upstream's.
+programs_flannel() {
+  local module=github.com/flannel-io/flannel
+  go_programs flannel "$modules/flannel" "cgo static tags=netgo,osusergo X=$module/pkg/version.Version=$flannel_version" \
+    flanneld=$module install-conf=$module/cmd/install_conf
+}
+
+# The module of today's plugin cannot be had. This is the last release from before it moved to a repository of its own: the same
+# settings, both address families, CNI specification 0.4.0 and older (flannel's manifest says 0.3.1).
+programs_flannel_cni() {
+  go_programs flannel-cni "$modules/flannel-cni" '' github.com/containernetworking/plugins/plugins/meta/flannel
 }
 
 programs_pause() {
