@@ -6,6 +6,7 @@
 #   cgo          with cgo and a C compiler (default: without)
 #   tags=a,b     build tags
 #   static       link C libraries statically
+#   tests        the packages' tests, each as a program called after its package: <name>.test
 #   X=name=value stamp a variable
 # Prints the folder with the programs.
 go_programs() {
@@ -26,10 +27,11 @@ go_programs_build() {
   local module_folder=$1 options=$2 count=$3
   shift 3
   local programs=("${@:1:count}") output=${!#}
-  local tags='' link='-s -w' cgo=0 word
+  local tags='' link='-s -w' cgo=0 build=(build) word
   for word in $options; do
     case $word in
       cgo) cgo=1 ;;
+      tests) build=(test -c -vet=off) ;;
       static) link+=' -extldflags -static' ;;
       tags=*) tags=${word#tags=} ;;
       X=*) link+=" -X ${word#X=}" ;;
@@ -43,7 +45,7 @@ go_programs_build() {
     cd "$module_folder" || exit
     # Only the proxy, never a version control system; only the Go that is installed.
     CGO_ENABLED=$cgo GOTOOLCHAIN=local GOPROXY=${proxy%%,*} GOFLAGS="-p=$(nproc) -mod=readonly -buildvcs=false" \
-      nice -n "${LAB_NICE:-0}" go build -trimpath -tags "$tags" -ldflags "$link" -o "$output/" "${programs[@]#*=}"
+      nice -n "${LAB_NICE:-0}" go "${build[@]}" -trimpath -tags "$tags" -ldflags "$link" -o "$output/" "${programs[@]#*=}"
   )
   # The compiler names a program after its package; rename those which were given a name.
   local program package

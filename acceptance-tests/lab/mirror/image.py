@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes a one-layer OCI image into a folder, in the layout which serve.py reads. The same input makes the same digests.
+"""Writes an OCI image into a folder, in the layout which serve.py reads. The same input makes the same digests.
 
-A SOURCE is a file or a folder, whose content lands in DESTINATION as it is. A later SOURCE replaces what an earlier one has of the
-same name. A program called busybox also gets its commands as links beside it. Commands are split at spaces.
+A SOURCE is a folder, whose content lands in DESTINATION as it is, or a file. Every folder makes a layer, which images that begin
+alike share; all files together make the last one. A file called busybox also gets its commands as links beside it. Commands are
+split at spaces.
 """
 
 import argparse
@@ -31,9 +32,10 @@ def member(path, kind=tarfile.REGTYPE, mode=0o755, size=0, link=""):
 
 
 def file_entry(source, destination):
+    """Owned by root; a program may run as who owns it."""
     found = os.stat(source)
     mode = 0o755 if found.st_mode & stat.S_IXUSR else 0o644
-    return member(destination, mode=mode, size=found.st_size), source
+    return member(destination, mode=mode | found.st_mode & (stat.S_ISUID | stat.S_ISGID), size=found.st_size), source
 
 
 def folder_entry(path, destination):
@@ -51,30 +53,51 @@ def folder_entry(path, destination):
     return info, path
 
 
-def entries(sources):
-    """What the layer holds: path to (member, content), where the content is bytes or the path of a file."""
+# What a layer holds: path to (member, content), where the content is bytes or the path of a file.
+
+
+def base_entries():
     found = {path: (member(path, tarfile.DIRTYPE, mode), b"") for path, mode in FOLDERS.items()}
-    found |= {path: (member(path, mode=0o644, size=len(content)), content) for path, content in FILES.items()}
-    for source, destination in sources:
-        if os.path.isdir(source):
-            for parent, folders, files in os.walk(source):
-                inside = os.path.normpath(os.path.join(destination, os.path.relpath(parent, source)))
-                for name in folders + files:
-                    path = os.path.normpath(os.path.join(inside, name))
-                    found[path] = folder_entry(os.path.join(parent, name), path)
-            continue
-        found[destination] = file_entry(source, destination)
-        if os.path.basename(destination) == "busybox":
-            for command in subprocess.check_output([source, "--list"], text=True).split():
-                path = os.path.join(os.path.dirname(destination), command)
-                found.setdefault(path, (member(path, tarfile.SYMTYPE, link="busybox"), b""))
+    return found | {path: (member(path, mode=0o644, size=len(content)), content) for path, content in FILES.items()}
+
+
+def folder_entries(source, destination):
+    found = {}
+    for parent, folders, files in os.walk(source):
+        inside = os.path.join(destination, os.path.relpath(parent, source))
+        for name in folders + files:
+            path = os.path.normpath(os.path.join(inside, name))
+            found[path] = folder_entry(os.path.join(parent, name), path)
     return found
 
 
-def layer(sources):
+def file_entries(source, destination):
+    found = {destination: file_entry(source, destination)}
+    if os.path.basename(destination) == "busybox":
+        for command in subprocess.check_output([source, "--list"], text=True).split():
+            path = os.path.join(os.path.dirname(destination), command)
+            found.setdefault(path, (member(path, tarfile.SYMTYPE, link="busybox"), b""))
+    return found
+
+
+def layers(sources):
+    """The layers' entries, lowest first. Of two sources with a path in common, the later one counts."""
+    found, files = [], {}
+    for source, destination in sources:
+        if os.path.isdir(source):
+            found.append(folder_entries(source, destination))
+        else:
+            files |= file_entries(source, destination)
+    if files:
+        found.append(files)
+    found[0] = base_entries() | found[0]
+    return found
+
+
+def tar_of(entries):
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        for _, (info, content) in sorted(entries(sources).items()):
+        for _, (info, content) in sorted(entries.items()):
             if isinstance(content, bytes):
                 tar.addfile(info, io.BytesIO(content))
             elif info.isreg():
@@ -96,8 +119,10 @@ def arguments():
     return parser.parse_args()
 
 
-def configuration(options):
+def configuration(options, tag):
     values = {
+        # Two tags are two images, whatever else they have in common: a runtime names an image after its configuration.
+        "Labels": {"org.opencontainers.image.version": tag},
         "Env": ["PATH=" + PATH],
         "Entrypoint": options.entrypoint.split(),
         "Cmd": options.command.split(),
@@ -122,18 +147,18 @@ def main():
     def write_json(value):
         return write_blob(json.dumps(value, sort_keys=True).encode())
 
-    files_layer = write_blob(layer(sources))
+    written = [write_blob(tar_of(entries)) for entries in layers(sources)]
     config = write_json({
         "architecture": "amd64",
         "os": "linux",
-        "config": configuration(options),
-        "rootfs": {"type": "layers", "diff_ids": [files_layer["digest"]]},
+        "config": configuration(options, tag),
+        "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in written]},
     })
     manifest = write_json({
         "schemaVersion": 2,
         "mediaType": MEDIA_TYPE + "manifest.v1+json",
         "config": {"mediaType": MEDIA_TYPE + "config.v1+json", **config},
-        "layers": [{"mediaType": MEDIA_TYPE + "layer.v1.tar", **files_layer}],
+        "layers": [{"mediaType": MEDIA_TYPE + "layer.v1.tar", **layer} for layer in written],
     })
     tags = os.path.join(options.out, "tags", name)
     os.makedirs(tags, exist_ok=True)

@@ -30,18 +30,25 @@ piece_echo() {
   image lab.local/echo:1 "$echo/echo=bin/echo-http" "$busybox/busybox=bin/busybox" --entrypoint /bin/echo-http
 }
 
-# Prints the folder with the program.
+# Prints the folder with the program of the same name.
 busybox() {
-  cache_piece busybox "$(echo 'Debian busybox-static' | cache_key)" fetch_busybox
+  static_program busybox-static busybox
 }
 
-fetch_busybox() (
-  cd "$1" || exit
+# static_program PACKAGE NAME: prints a folder with the program /bin/NAME of a Debian package.
+static_program() {
+  local key
+  key=$(printf '%s\n' "$@" | cache_key)
+  cache_piece "$1" "$key" fetch_static_program "$@"
+}
+
+fetch_static_program() ( # PACKAGE NAME FOLDER
+  cd "$3" || exit
   # apt fetches as a user of its own where it can, who may not write here: hence the option.
-  apt-get -q -o APT::Sandbox::User=root download busybox-static
-  dpkg-deb --fsys-tarfile busybox-static_*.deb | tar -x --to-stdout --wildcards '*/bin/busybox' > busybox
-  chmod 755 busybox
-  rm -f busybox-static_*.deb
+  apt-get -q -o APT::Sandbox::User=root download "$1"
+  dpkg-deb --fsys-tarfile "$1"_*.deb | tar -x --to-stdout --wildcards "*/bin/$2" > "$2"
+  chmod 755 "$2"
+  rm -f "$1"_*.deb
 )
 
 piece_coredns() {
@@ -81,7 +88,10 @@ debian_root() {
 }
 
 make_debian_root() ( # PACKAGE... FOLDER
+  local root unwanted folder archive choice link
   root=${!#}
+  # Perl is what packages' scripts are written in.
+  unwanted=(share/{doc,info,lintian,locale,man,perl,perl5} 'lib/*/perl' 'lib/*/perl-base')
   mkdir -p "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib" "$root/usr/lib64" "$root/.archives/partial"
   for folder in bin sbin lib lib64; do
     ln -s "usr/$folder" "$root/$folder"
@@ -90,13 +100,11 @@ make_debian_root() ( # PACKAGE... FOLDER
   apt-get -q -y -o APT::Sandbox::User=root -o Dir::State::status=/dev/null -o Dir::Cache::archives="$root/.archives" \
     --no-install-recommends --download-only install "${@:1:$#-1}"
   for archive in "$root"/.archives/*.deb; do
-    dpkg-deb --fsys-tarfile "$archive" | tar -x --directory "$root" --keep-directory-symlink --exclude './usr/share/doc/*' \
-      --exclude './usr/share/man/*' --exclude './usr/share/locale/*' --exclude './usr/share/info/*' --exclude './usr/share/lintian/*'
+    dpkg-deb --fsys-tarfile "$archive" | tar -x --directory "$root" --keep-directory-symlink "${unwanted[@]/#/--exclude=./usr/}"
   done
   rm -rf "$root/.archives"
-  if [[ -e $root/usr/sbin/xtables-nft-multi ]]; then
-    for program in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
-      ln -s xtables-nft-multi "$root/usr/sbin/$program"
-    done
-  fi
+  for choice in usr/bin/{nc=nc.openbsd,awk=mawk} usr/sbin/{iptables,ip6tables}{,-save,-restore}=xtables-nft-multi; do
+    link=$root/${choice%=*}
+    [[ ! -e ${link%/*}/${choice#*=} ]] || ln -s "${choice#*=}" "$link"
+  done
 )

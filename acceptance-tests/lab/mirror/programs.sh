@@ -33,6 +33,25 @@ programs_kubernetes() {
     k8s.io/kubernetes/cmd/{kube-apiserver,kube-controller-manager,kube-scheduler,kubelet,kube-proxy,kubectl}
 }
 
+# Kubernetes' own tests with what runs them, and the program of most of their images.
+programs_conformance() {
+  go_programs conformance "$modules/conformance" "$(kubernetes_stamps)" github.com/onsi/ginkgo/v2/ginkgo k8s.io/kubernetes/test/images/agnhost
+}
+
+programs_conformance_tests() {
+  go_programs conformance-tests "$modules/conformance" "tests $(kubernetes_stamps)" k8s.io/kubernetes/test/e2e
+}
+
+# Says as whom it runs; the image sets the bit with which it runs as its owner.
+programs_nonewprivs() {
+  go_programs nonewprivs "$modules/conformance" '' k8s.io/kubernetes/test/images/nonewprivs
+}
+
+# Of the version which the tests' image of it has.
+programs_sample_apiserver() {
+  go_programs sample-apiserver "$modules/sample-apiserver" '' k8s.io/sample-apiserver
+}
+
 # For comparisons only, so not in the usual mirror.
 programs_kubeadm() {
   go_programs kubeadm "$modules/kubernetes" "$(kubernetes_stamps)" k8s.io/kubernetes/cmd/kubeadm
