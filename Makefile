@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(cache)/target
 as_root := $(if $(filter 0,$(shell id -u)),,sudo env PATH="$(PATH)" HOME="$(HOME)" K8S_LAB_CACHE="$(cache)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)")
 lab := acceptance-tests/lab
 
-.PHONY: help demo demo-down test quick acceptance lint docs chaos upgrade bench bench-plan bench-aws fuzz-approver setup lab-build provider checkout
+.PHONY: help demo demo-down test quick acceptance lint docs chaos upgrade conformance bench bench-plan bench-aws fuzz-approver setup lab-build provider checkout
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +36,9 @@ upgrade: lab-build ## this version takes over a cluster that the provider of the
 	$(MAKE) provider
 	cargo test --quiet --package acceptance-tests --no-run
 	$(as_root) PROVIDER_BEFORE="$(cache)/provider-before" cargo test --quiet --package acceptance-tests --test upgraded
+
+conformance: lab-build provider ## Kubernetes' own conformance tests on the quick start: FOCUS (all), PROCS (4), CLUSTER (quickstart or ipv6-first)
+	$(as_root) CLUSTER="$(or $(CLUSTER),quickstart)" FOCUS='$(FOCUS)' PROCS="$(or $(PROCS),4)" acceptance-tests/conformance.sh $(CARGO_TARGET_DIR)/debug/terraform-provider-k8s
 
 lint: checkout
 	cargo fmt --all --check

@@ -51,7 +51,7 @@ kubelet_config+=' \"imagefs.available\": \"1Gi\" }, \"imageGCHighThresholdPercen
   "known_hosts_file": "$LAB_KNOWN_HOSTS",
   "mirror": "$LAB_MIRROR_URL",
   "kubelet_config": "$kubelet_config",
-  "registry_mirrors": { "registry.k8s.io": "$LAB_MIRROR_URL", "lab.local": "$LAB_MIRROR_URL" },
+  "registry_mirrors": { "registry.k8s.io": "$LAB_MIRROR_URL", "ghcr.io": "$LAB_MIRROR_URL", "lab.local": "$LAB_MIRROR_URL" },
   "progress_file": "$folder/progress.log"
 }
 VARIABLES

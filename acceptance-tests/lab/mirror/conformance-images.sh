@@ -33,7 +33,8 @@ conformance_agnhost() {
     image "$e2e/$image" "${agnhost[@]}" --entrypoint /agnhost --command pause
   done
   for image in nautilus kitten; do
-    image "$e2e/$image:1.8" "${agnhost[@]}" "$files/$image.json=data.json" --entrypoint /agnhost --command test-webserver
+    image "$e2e/$image:1.8" "${agnhost[@]}" "$files/$image.json=data.json" "$files/os-release=etc/os-release" \
+      --entrypoint /agnhost --command test-webserver
   done
   image "$e2e/glibc-dns-testing:2.0.0" "$root="
   image "$e2e/nonroot:1.5" "$root=" --user 1234
@@ -103,6 +104,8 @@ GROUP
   chmod 644 "$folder/agnhost/localhost.key"
   printf '{ "image": "nautilus.jpg" }\n' > "$folder/nautilus.json"
   printf '{ "image": "kitten.jpg" }\n' > "$folder/kitten.json"
+  # A test of image volumes reads in it which system the image was made of.
+  printf 'PRETTY_NAME="Debian in place of Alpine Linux"\n' > "$folder/os-release"
   printf '<h1>Welcome to nginx!</h1>\n' > "$folder/nginx/usr/share/nginx/html/index.html"
   cat > "$folder/nginx/etc/nginx/lab.conf" << 'NGINX'
 user nobody nogroup;
