@@ -40,13 +40,12 @@ conformance_agnhost() {
   image "$e2e/nonroot:1.5" "$root=" --user 1234
 }
 
-# busybox has a shell of another package: some tests look in the shell's environment for names that are no names of variables, which
-# Debian's busybox drops.
 conformance_small() {
-  local busybox shell pause nonewprivs etcd
+  local busybox bash shell pause nonewprivs etcd
   busybox=$(busybox)
-  shell=$(static_program bash-static bash-static)
-  image "$e2e/busybox:1.37.0-1" "$busybox/busybox=bin/busybox" "$shell/bash-static=bin/sh" --command sh
+  bash=$(static_program bash-static bash-static)
+  shell=$(programs_shell)
+  image "$e2e/busybox:1.37.0-1" "$busybox/busybox=bin/busybox" "$bash/bash-static=bin/bash" "$shell/shell=bin/sh" --command sh
   pause=$(programs_pause)
   image registry.k8s.io/pause:3.10.2 "$pause/pause=pause" --entrypoint /pause --user 65535:65535
   nonewprivs=$(conformance_files)

@@ -42,6 +42,10 @@ programs_conformance_tests() {
   go_programs conformance-tests "$modules/conformance" "tests $(kubernetes_stamps)" k8s.io/kubernetes/test/e2e
 }
 
+programs_shell() {
+  go_programs shell "$modules/shell" '' lab.local/shell
+}
+
 # Says as whom it runs; the image sets the bit with which it runs as its owner.
 programs_nonewprivs() {
   go_programs nonewprivs "$modules/conformance" '' k8s.io/kubernetes/test/images/nonewprivs

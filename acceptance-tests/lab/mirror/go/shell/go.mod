@@ -1,0 +1,3 @@
+module lab.local/shell
+
+go 1.26.0
