@@ -20,12 +20,12 @@ struct WithAddOns(Cluster);
 impl Shared for WithAddOns {
     fn begin() -> Self {
         let cluster = Cluster::prepare(&Engine::first(), "addons");
-        configure(&cluster, "replicas = 2, resolution_seconds = 10");
+        configure(&cluster, "replicas = 2, resolution_seconds = 15");
         WithAddOns(cluster)
     }
 
     fn heal(&mut self) {
-        configure(&self.0, "replicas = 2, resolution_seconds = 10");
+        configure(&self.0, "replicas = 2, resolution_seconds = 15");
         self.0.heal();
     }
 }
@@ -118,14 +118,14 @@ fn metrics_come_through_the_aggregation_path(WithAddOns(cluster): &mut WithAddOn
 fn a_setting_changes_in_place(WithAddOns(cluster): &mut WithAddOns) {
     let uid = |cluster: &Cluster| cluster.get(&["deployment", "metrics-server", "-n", "kube-system"])["metadata"]["uid"].clone();
     let before = uid(cluster);
-    configure(cluster, "replicas = 1, resolution_seconds = 10");
+    configure(cluster, "replicas = 1, resolution_seconds = 15");
     let plan = cluster.plan();
     assert_eq!(plan.rollout(METRICS), [format!("update {SERVER} (.spec.replicas)"), format!("wait until {SERVER} is ready")]);
     cluster.apply();
     cluster.plan().is_empty();
     assert_eq!(uid(cluster), before);
     assert_eq!(cluster.get(&["deployment", "metrics-server", "-n", "kube-system"])["status"]["replicas"], 1);
-    configure(cluster, "replicas = 2, resolution_seconds = 10");
+    configure(cluster, "replicas = 2, resolution_seconds = 15");
     cluster.apply();
 }
 
@@ -149,7 +149,7 @@ fn what_does_not_fit_is_said_at_plan(WithAddOns(cluster): &mut WithAddOns) {
     let refused = cluster.workspace.try_apply(&cluster.lab);
     let text = refused.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(!refused.is_success() && text.contains("0 is out of range"), "{}", refused.stderr);
-    configure(cluster, "replicas = 2, resolution_seconds = 10");
+    configure(cluster, "replicas = 2, resolution_seconds = 15");
     cluster.plan().is_empty();
 }
 

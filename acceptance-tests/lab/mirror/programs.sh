@@ -102,7 +102,7 @@ programs_flannel() {
 }
 
 # The module of today's plugin cannot be had. This is the last release from before it moved to a repository of its own: the same
-# settings, both address families, CNI specification 0.4.0 and older (flannel's manifest says 0.3.1).
+# settings, both address families, CNI specification 0.4.0 and older (the add-on's configuration says 0.3.1).
 programs_flannel_cni() {
   go_programs flannel-cni "$modules/flannel-cni" '' github.com/containernetworking/plugins/plugins/meta/flannel
 }

@@ -122,9 +122,17 @@ const ROWS: &[Row] = &[
     ),
     bad(
         CLUSTER,
-        r#"coredns = { zones = { "Local" = ["10.1.0.53"] } }"#,
-        r#"coredns.zones["Local"]"#,
-        r#"zone "Local" has the names of the cluster in it"#,
+        r#"coredns = { zones = { "svc.cluster.local" = ["10.1.0.53"] } }"#,
+        r#"coredns.zones["svc.cluster.local"]"#,
+        r#"zone "svc.cluster.local" has the names of the cluster in it"#,
+    ),
+    bad(CLUSTER, r#"coredns = { forward = ["127.0.0.53"] }"#, "coredns.forward[0]", "127.0.0.53 is CoreDNS itself"),
+    bad(CLUSTER, r#"coredns = { forward = ["10.96.0.10"] }"#, "coredns.forward[0]", "10.96.0.10 is CoreDNS itself"),
+    bad(
+        CLUSTER,
+        r#"ignore_fields = { "Deployment.apps/kube-system/coredns" = [".metadata"] }"#,
+        r#"ignore_fields["Deployment.apps/kube-system/coredns"]"#,
+        "this field is the provider's",
     ),
     bad(
         CLUSTER,

@@ -6,7 +6,7 @@ resource "k8s_addon" "metrics_server" {
   settings = {
     replicas           = 2
     resolution_seconds = 15
-    node_selector      = { "node.example/pool" = "infra" }
+    node_selector      = { "node.example/pool" = "general" }
   }
 
   # What no setting covers is merged into the object.

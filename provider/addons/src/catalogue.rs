@@ -36,7 +36,7 @@ pub struct Addon {
     pub description: String,
     /// URL of the project.
     pub source: String,
-    /// What `network.pod_network` of its cluster has to be; any, where there is none.
+    /// With which `network.pod_network` of its cluster it is of use; any, where there is none.
     pub pod_network: Option<String>,
     #[serde(default)]
     pub ready: Ready,

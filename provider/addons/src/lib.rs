@@ -16,4 +16,4 @@ mod tests;
 pub use catalogue::{Addon, CatalogueError, Ready, Version, addon, names};
 pub use facts::Facts;
 pub use page::page;
-pub use render::{Choice, Fault, Refusal, Rendered, Subject, images, render};
+pub use render::{Choice, Fault, Refusal, Rendered, Subject, advice, images, render};

@@ -2,6 +2,7 @@
 
 use crate::catalogue::{Addon, CatalogueError, addon, names};
 use crate::settings::Setting;
+use std::collections::BTreeSet;
 
 /// Each add-on with its versions, what they work with, and its settings: a list.
 ///
@@ -18,7 +19,12 @@ pub fn page() -> Result<String, CatalogueError> {
             format!("`{version}` (Kubernetes {kubernetes})")
         });
         let versions = versions.collect::<Vec<_>>().join(", ");
-        let head = format!("- [`{}`]({}): {} Versions: {versions}. Settings:", addon.name, addon.source, addon.description);
+        let names: BTreeSet<&String> = addon.versions.values().flat_map(|version| version.images.keys()).collect();
+        let images = names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let head = format!(
+            "- [`{}`]({}): {} Versions: {versions}. Images: {images}. Settings:",
+            addon.name, addon.source, addon.description
+        );
         let settings = addon.settings.iter().map(line);
         std::iter::once(head).chain(settings).collect::<Vec<_>>().join("\n")
     });

@@ -91,6 +91,18 @@ impl From<CatalogueError> for Refusal {
     }
 }
 
+/// What does not fit the cluster and may be meant: a network is applied before a cluster that runs changes over to it.
+pub fn advice(addon: &Addon, facts: &Facts) -> Option<Fault> {
+    let (name, wanted) = (&addon.name, addon.pod_network.as_ref()?);
+    let found = facts.pod_network.as_ref().filter(|found| *found != wanted)?;
+    let remedy = format!(
+        "Pods keep their addresses until `network = {{ pod_network = {wanted:?} }}` is set on the cluster, but packets between nodes may go through the add-on as soon as it \
+         runs: what it needs between nodes has to be open. A new cluster has that setting from the beginning; one that runs changes over node by node once the add-on is there."
+    );
+    let rule = format!("add-on {name} connects pods where pod_network is {wanted:?}, and the cluster has {found:?}");
+    Some(Fault { subject: Subject::Cluster, rule, remedy })
+}
+
 /// # Errors
 /// What is wrong with the choice; of the catalogue itself never in a build whose tests passed.
 pub fn render(choice: &Choice) -> Result<Rendered, Refusal> {
@@ -122,12 +134,6 @@ impl Choice<'_> {
         if let Some(version) = self.facts.kubernetes_version.as_ref().filter(|version| !bounds.takes(version)) {
             let remedy = format!("It works with Kubernetes {bounds} ({}). Choose another version of one of them.", bounds.source);
             faults.push(fault(format!("this version of {name} does not work with Kubernetes {version}"), remedy));
-        }
-        let wanted = self.addon.pod_network.as_ref();
-        if let Some((wanted, found)) = wanted.zip(self.facts.pod_network.as_ref()).filter(|(wanted, found)| wanted != found) {
-            let remedy =
-                format!("Set `network = {{ pod_network = {wanted:?} }}` on the cluster, and apply that first if it runs.");
-            faults.push(fault(format!("add-on {name} needs pod_network = {wanted:?}, and the cluster has {found:?}"), remedy));
         }
         faults
     }

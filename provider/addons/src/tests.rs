@@ -4,7 +4,7 @@
 use crate::catalogue::{Addon, OfCluster, Version, addon, names};
 use crate::place::{Target, find};
 use crate::settings::is_unknown;
-use crate::{Choice, Facts, Fault, Refusal, Rendered, Subject, images, render};
+use crate::{Choice, Facts, Fault, Refusal, Rendered, Subject, advice, images, render};
 use objects::{Declared, ObjectKey, UNKNOWN};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -313,7 +313,10 @@ fn what_cannot_be_meant_is_said_with_what_would_do() {
     let old = Facts { kubernetes_version: Some("1.33.9".into()), ..facts(&[IPV4]) };
     Sample { facts: old, ..metrics_server() }.is_refused(Subject::Cluster, "Kubernetes 1.33.9", "1.34 or newer");
     let routed = Facts { pod_network: Some("routed".into()), ..facts(&[IPV4]) };
-    Sample { facts: routed, ..flannel() }.is_refused(Subject::Cluster, "needs pod_network = \"none\"", "pod_network = \"none\"");
+    let network = addon("flannel").unwrap().unwrap();
+    let said = advice(&network, &routed).unwrap();
+    assert_eq!((said.subject, said.rule.contains("and the cluster has \"routed\"")), (Subject::Cluster, true));
+    assert_eq!(advice(&network, &facts(&[IPV4])), None);
 }
 
 #[test]

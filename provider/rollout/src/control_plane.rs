@@ -35,7 +35,7 @@ pub fn plan(hosts: &[HostState], snapshots: Snapshots, objects: Objects) -> Resu
     let works: Vec<Work> = hosts.iter().filter_map(HostState::work).filter(|work| !work.is_idle()).collect();
     let cluster = Cluster { hosts, works: &works };
     if cluster.has_lost_quorum() {
-        let mut steps = if works.is_empty() { vec![] } else { with_objects(cluster.bring_up()?, &works, objects) };
+        let mut steps = if works.is_empty() { vec![] } else { cluster.with_objects(cluster.bring_up()?, objects) };
         steps.extend((snapshots.is_requested && !works.is_empty()).then_some(Step::SnapshotEtcd));
         return Ok(steps);
     }
@@ -44,7 +44,7 @@ pub fn plan(hosts: &[HostState], snapshots: Snapshots, objects: Objects) -> Resu
     let mut steps: Vec<Step> = is_taken.then_some(Step::SnapshotEtcd).into_iter().collect();
     // A call in which nobody answers says so itself.
     let objects = if hosts.iter().any(HostState::answers) { objects } else { Objects::AsDeclared };
-    steps.extend(with_objects(cluster.repair_and_roll()?, &works, objects));
+    steps.extend(cluster.with_objects(cluster.repair_and_roll()?, objects));
     Ok(steps)
 }
 
@@ -136,6 +136,16 @@ impl Cluster<'_> {
             steps.extend(self.roll(work));
         }
         Ok(steps)
+    }
+
+    /// Before the last change to a controller, so that the controllers of a new cluster find what they need; else once all serve. A create that
+    /// was stopped is in the state as if it had come to its end: no controller has run then.
+    fn with_objects(&self, mut steps: Vec<Step>, objects: Objects) -> Vec<Step> {
+        let last = steps.iter().rposition(|step| changes_controllers(step, self.works));
+        if objects == Objects::Due || (last.is_some() && !self.hosts.iter().any(has_run_controllers)) {
+            steps.insert(last.unwrap_or(steps.len()), Step::ApplyObjects);
+        }
+        steps
     }
 
     fn refuse_loss_of_quorum(&self, rolling: &[&Work]) -> Result<(), Refusal> {
@@ -244,13 +254,11 @@ fn tier_has(host: &HostState, tier: usize, health: Health) -> bool {
     host.tiers.get(tier).is_some_and(|tier| host.units_with(health).any(|unit| tier.contains(unit)))
 }
 
-/// Before the last change to a controller, so that the controllers of a new cluster find what they need; else once all serve.
-fn with_objects(mut steps: Vec<Step>, works: &[Work], objects: Objects) -> Vec<Step> {
-    if objects == Objects::Due {
-        let last = steps.iter().rposition(|step| changes_controllers(step, works));
-        steps.insert(last.unwrap_or(steps.len()), Step::ApplyObjects);
-    }
-    steps
+fn has_run_controllers(host: &HostState) -> bool {
+    let has_stamp = |unit: &UnitName| {
+        host.observed.as_ref().and_then(|found| found.units.get(unit)).is_some_and(|found| found.stamp.is_some())
+    };
+    host.units_with(Health::StaysUp).any(|unit| host.runs(unit) || has_stamp(unit))
 }
 
 fn changes_controllers(step: &Step, works: &[Work]) -> bool {

@@ -148,6 +148,8 @@ pub struct Cluster {
     pub manifests: BTreeMap<::objects::ObjectKey, serde_json::Value>,
     /// Keys of objects that do not become ready.
     pub never_ready: BTreeSet<String>,
+    /// Keys of objects that the API server does not take as they would be with what others have set.
+    pub unfit: BTreeSet<String>,
     /// Tokens that may be used, with the end of their lives.
     pub tokens: BTreeMap<String, i64>,
     /// Every token that ever was.

@@ -31,6 +31,9 @@ pub(super) fn apply(cluster: &mut Cluster, object: &Value, manager: &str, confli
     if !conflicts.is_empty() && conflicting == Conflicting::Kept {
         return Applied::Conflicts(conflicts);
     }
+    if cluster.unfit.contains(&key.to_string()) {
+        return Applied::Invalid { message: format!("{key} is invalid"), reason: Reason::Other };
+    }
     let before = entries.iter().find(|entry| entry["manager"] == manager).map(|entry| entry["fieldsV1"].clone());
     before.iter().for_each(|before| forget(&mut live, before, object));
     entries.retain(|entry| entry["manager"] != manager);

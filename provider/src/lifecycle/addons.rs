@@ -156,14 +156,21 @@ async fn what_the_cluster_has_goes_into_the_objects() {
 #[tokio::test]
 async fn what_does_not_fit_the_cluster_is_an_error_of_the_plan() {
     let mut stage = Stage::of(row(NAME)).await;
-    let routed = flannel(&stage, &[of_cluster(&stage, &[("pod_network", "routed".into())])]);
     let old = with(&stage, &[of_cluster(&stage, &[("kubernetes_version", "1.30.1".into())])]);
-    for (config, expect) in [(routed, "flannel needs pod_network = \"none\""), (old, "does not work with Kubernetes 1.30.1")] {
-        let said = stage.engine.ask_plan(NAME, &Value::Null, &config).await.unwrap_err();
-        assert_eq!((said.len(), said[0].attribute.as_deref()), (1, Some("cluster")), "{said:?}");
-        assert!(said[0].text.contains(expect), "{said:?}");
-        assert_eq!(stage.engine.try_validate(NAME, &config).await, said);
-    }
+    let said = stage.engine.ask_plan(NAME, &Value::Null, &old).await.unwrap_err();
+    assert_eq!((said.len(), said[0].attribute.as_deref()), (1, Some("cluster")), "{said:?}");
+    assert!(said[0].text.contains("does not work with Kubernetes 1.30.1"), "{said:?}");
+    assert_eq!(stage.engine.try_validate(NAME, &old).await, said);
+}
+
+/// Before a cluster that runs changes over to it, it has to be there.
+#[tokio::test]
+async fn a_network_before_its_time_is_planned_with_a_warning() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let routed = flannel(&stage, &[of_cluster(&stage, &[("pod_network", "routed".into())])]);
+    let plan = stage.engine.plan(NAME, &Value::Null, &routed).await;
+    assert!(plan.warnings.len() == 1 && plan.warnings[0].contains("and the cluster has \"routed\""), "{:?}", plan.warnings);
+    assert!(texts(plan.planned.get("rollout")).contains(&format!("create {FLANNELD}")));
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ async fn an_object_that_is_gone_is_in_the_plan_and_comes_back() {
 async fn a_field_that_is_left_to_others_stays_with_them() {
     let (mut stage, state) = scaled().await;
     let ignored = ("ignore_fields", Value::object([(COREDNS, Value::from(vec![".spec.replicas"]))]));
-    let config = with(&stage, &[ignored.clone()]);
+    let config = with(&stage, std::slice::from_ref(&ignored));
     let refreshed = stage.engine.refresh(CLUSTER, &state).await;
     assert_eq!(stage.rollout(&refreshed.state, &config).await, Vec::<String>::new());
     let state = stage.apply(&refreshed.state, &config).await;
@@ -131,6 +131,8 @@ async fn what_an_older_version_has_applied_is_in_the_plan() {
     stage.world.change(|memory| {
         let live = memory.cluster.manifests.get_mut(&COREDNS.parse().unwrap()).unwrap();
         *live.pointer_mut(IMAGE).unwrap() = json!("coredns:old");
+        let text = live.to_string().replace("k8s-hardway/own-sha256", "k8s-hardway/declared-sha256");
+        *live = serde_json::from_str(&text).unwrap();
         live["metadata"]["annotations"]["k8s-hardway/declared-sha256"] = json!("of the older one");
     });
     // Such a state has none of these attributes.
@@ -166,4 +168,60 @@ async fn settings_that_are_not_known_yet_leave_the_rest_of_the_plan_known() {
     let said = stage.engine.ask_plan(CLUSTER, &state, &config).await.unwrap_err();
     assert_eq!(said[0].attribute.as_deref(), Some("ignore_fields"));
     assert!(said[0].text.contains("ConfigMap/kube-system/other is none of the cluster's own objects"), "{said:?}");
+}
+
+#[tokio::test]
+async fn an_apply_that_reaches_nobody_does_not_say_that_it_applied_anything() {
+    let mut stage = Stage::of(row(CLUSTER)).await;
+    let state = stage.create().await;
+    let config = with(&stage, &[coredns("replicas", 3.into())]);
+    let planned = stage.engine.plan(CLUSTER, &state, &config).await.planned;
+    for host in ["cp-1", "cp-2", "cp-3"] {
+        stage.world.change_host(host, |memory| memory.answers = false);
+    }
+    let applied = stage.engine.apply(CLUSTER, &state, &config, &planned).await;
+    assert!(applied.errors.len() == 1 && applied.errors[0].contains("own objects were not applied"), "{:?}", applied.errors);
+    assert_eq!(applied.state.get("own_objects"), state.get("own_objects"));
+}
+
+/// As the only way to settings of CoreDNS was in earlier versions.
+#[tokio::test]
+async fn an_object_that_another_resource_has_adopted_is_drift_and_can_be_left_to_it() {
+    let mut stage = Stage::of(row(CLUSTER)).await;
+    let state = stage.create().await;
+    stage.world.change(|memory| {
+        set_by(&mut memory.cluster, COREDNS, "/spec/replicas", json!(5), "k8s-hardway-manifests");
+        let live = memory.cluster.manifests.get_mut(&COREDNS.parse().unwrap()).unwrap();
+        live["metadata"]["annotations"]["k8s-hardway/declared-sha256"] = json!("of theirs");
+    });
+    let refreshed = stage.engine.refresh(CLUSTER, &state).await;
+    assert_eq!(refreshed.state.get("own_objects"), state.get("own_objects"));
+    let drift = refreshed.state.get("own_objects_drift").get(COREDNS).get(".spec.replicas").clone();
+    assert_eq!(drift.as_str(), Some("5, by k8s-hardway-manifests"));
+    let ignored = ("ignore_fields", Value::object([(COREDNS, Value::from(vec![".spec.replicas"]))]));
+    let config = with(&stage, &[ignored]);
+    assert_eq!(stage.rollout(&refreshed.state, &config).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_has_changed_is_not_shown() {
+    let mut stage = Stage::of(row(CLUSTER)).await;
+    let state = stage.create().await;
+    stage.world.change(|memory| set_by(&mut memory.cluster, COREFILE, "/data/Corefile", json!(".:53 {}"), "kubectl-edit"));
+    let refreshed = stage.engine.refresh(CLUSTER, &state).await;
+    let drift = refreshed.state.get("own_objects_drift").get(COREFILE).get(".data.Corefile").clone();
+    assert_eq!(drift.as_str(), Some("(changed or removed, by kubectl-edit)"));
+}
+
+/// Such as parameters of an update strategy that it has no more.
+#[tokio::test]
+async fn an_object_that_does_not_fit_what_others_have_set_is_left_and_named() {
+    let (mut stage, state) = scaled().await;
+    stage.world.change(|memory| memory.cluster.unfit.insert(COREDNS.into()));
+    let config = with(&stage, &[coredns("resources", Value::object([("limits", Value::object([("memory", "1Gi".into())]))]))]);
+    let before = live(&stage, COREDNS);
+    let applied = change(&mut stage, &state, &config).await;
+    let said = format!("{COREDNS} is invalid; nothing of this object was applied");
+    assert!(applied.warnings.len() == 1 && applied.warnings[0].contains(&said), "{:?}", applied.warnings);
+    assert_eq!(live(&stage, COREDNS), before);
 }

@@ -33,7 +33,7 @@ const READ_SENTENCES: [(&str, &str, &str); 14] = [
     ("machines/src/error.rs", "must have a tty", "of sudo"),
     ("aws/src/reach.rs", "dns error", "of the HTTP client"),
     ("aws/src/reach.rs", "connect timeout", "of the HTTP client"),
-    ("kubernetes/declared_objects.rs", "failed to create typed patch object", "of the API server"),
+    ("kubernetes/objects.rs", "failed to create typed patch object", "of the API server"),
     ("kubernetes/node_report.rs", "container runtime network not ready:", "of the kubelet"),
 ];
 

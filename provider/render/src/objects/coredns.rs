@@ -66,7 +66,12 @@ pub(super) fn objects(spec: &ObjectsSpec) -> Result<Vec<Value>, RenderError> {
             "apiVersion": "policy/v1",
             "kind": "PodDisruptionBudget",
             "metadata": { "name": "coredns", "namespace": NAMESPACE },
-            "spec": { "maxUnavailable": 1, "selector": { "matchLabels": { "k8s-app": "kube-dns" } } },
+            // One that is not ready serves nobody, and holds up no drain.
+            "spec": {
+                "maxUnavailable": 1,
+                "unhealthyPodEvictionPolicy": "AlwaysAllow",
+                "selector": { "matchLabels": { "k8s-app": "kube-dns" } },
+            },
         }),
     ])
 }
@@ -126,7 +131,8 @@ fn deployment(image: &str, coredns: &Coredns) -> Value {
         "spec": {
             "replicas": coredns.replicas,
             "selector": { "matchLabels": labels },
-            "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": 1 } },
+            // Of a single replica none: another one is there before it goes.
+            "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": "50%" } },
             "template": { "metadata": { "labels": labels }, "spec": pod(image, coredns) },
         },
     })

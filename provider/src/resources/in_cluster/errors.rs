@@ -1,6 +1,6 @@
 //! What is said of objects that cannot be applied, waited for or deleted, or that are not ours. Pure.
 
-use super::ownership::{Keys, Owner, listed};
+use super::ownership::{Keys, Kind, Owner, listed};
 use super::waits::WaitError;
 use crate::kubernetes::KubernetesError;
 use crate::wait::Ended;
@@ -74,18 +74,25 @@ pub fn taken_over(owner: &Owner) -> Diagnostic {
 }
 
 pub fn of_another_state(owner: &Owner) -> Diagnostic {
-    Diagnostic::error(format!("{owner} is in another state now")).detail(
+    let way_out = match owner.kind {
+        Kind::Manifests => "Use that state, or another name.",
+        Kind::Addon => "Use that state: a cluster has each add-on once.",
+    };
+    Diagnostic::error(format!("{owner} is in another state now")).detail(format!(
         "Something was created under this name since: by another state of this configuration, or by another configuration with the same \
-         `name`. Nothing was changed. Use that state, or another name.",
-    )
+         `name`. Nothing was changed. {way_out}"
+    ))
 }
 
 pub fn has_more(owner: &Owner, theirs: &Keys) -> Diagnostic {
     Diagnostic::error(format!("{owner} is in the cluster already, with objects that are not declared here")).detail(
         format!(
-            "They are {}. Another configuration uses this `name`: choose another. Or its state is lost: declare them too, or delete them \
-             with kubectl. Nothing was changed.",
-            listed(theirs)
+            "They are {}. Another configuration has them: {}. Or its state is lost: declare them too, or delete them with kubectl. Nothing was changed.",
+            listed(theirs),
+            match owner.kind {
+                Kind::Manifests => "choose another `name`",
+                Kind::Addon => "a cluster has each add-on once",
+            }
         ),
     )
 }

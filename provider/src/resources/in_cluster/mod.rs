@@ -20,7 +20,7 @@ mod read;
 pub(crate) mod record;
 mod secrets;
 pub(crate) mod state;
-mod validate;
+pub(crate) mod validate;
 pub(crate) mod waits;
 
 use crate::configuration::Shared;

@@ -3,20 +3,23 @@
 
 use super::conflicts::{shown, were_planned};
 use super::ignored::Ignored;
-use super::ownership::{Versions, applied_digest, digest, is_being_deleted, refs, with_digest};
+use super::ownership::{DECLARED, Versions, digest, is_being_deleted, refs};
 use super::waits::Reach;
 use crate::kubernetes::{Applied, Conflicting, FIELD_MANAGER, KubernetesError, TheirField, take_out};
 use crate::ports::Kubernetes;
 use crate::resources::on_hosts::execute::StepError;
 use crate::wait::Pace;
-use objects::{Declared, ObjectKey};
-use serde_json::Value;
+use objects::{Declared, ObjectKey, Taken};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// An API server that has just started may still refuse for a moment.
 const LIMIT: Duration = Duration::from_secs(30);
 const PACE: Pace = Pace::doubling(Duration::from_millis(200), Duration::from_secs(2));
+
+/// The digest of what was declared of one of these objects when it was last applied. Another resource that adopts it has an annotation of its own.
+const OWN_DECLARED: &str = "k8s-hardway/own-sha256";
 
 /// Paths of fields by object that are not as they were applied, as a plan has shown them; an empty path is the object as a whole.
 pub type Shown = BTreeMap<ObjectKey, BTreeSet<String>>;
@@ -55,7 +58,7 @@ impl OwnObjects {
             if applied == digest(declared) {
                 let taken = self.ignored.taken(declared, live);
                 let fields: BTreeMap<String, String> =
-                    taken.into_iter().map(|taken| (taken.path.clone(), shown(&taken))).collect();
+                    taken.into_iter().map(|taken| (taken.path.clone(), shown(&without_data(taken, &declared.key)))).collect();
                 if !fields.is_empty() {
                     seen.drift.insert(key(), fields);
                 }
@@ -136,6 +139,22 @@ impl OwnObjects {
     }
 }
 
+fn with_digest(declared: &Declared, part: &Declared) -> Value {
+    let mut object = part.object.clone();
+    object["metadata"]["annotations"][OWN_DECLARED] = json!(digest(declared));
+    object
+}
+
+/// Earlier versions had the annotation that other resources have; it is theirs where they have adopted the object.
+fn applied_digest(live: &Value) -> Option<&str> {
+    let annotations = &live["metadata"]["annotations"];
+    let is_ours = |entry: &Value| {
+        entry["manager"] == FIELD_MANAGER && !entry["fieldsV1"]["f:metadata"]["f:annotations"][format!("f:{DECLARED}")].is_null()
+    };
+    let earlier = live["metadata"]["managedFields"].as_array().into_iter().flatten().any(is_ours);
+    annotations[OWN_DECLARED].as_str().or_else(|| annotations[DECLARED].as_str().filter(|_| earlier))
+}
+
 /// Takes fields out of what is applied, so that their managers keep them. Whether any was found there.
 fn leave(key: &ObjectKey, conflicts: Vec<(String, String)>, object: &mut Value, theirs: &mut Vec<TheirField>) -> bool {
     let taken = conflicts.into_iter().map(|(field, conflict)| {
@@ -148,6 +167,12 @@ fn leave(key: &ObjectKey, conflicts: Vec<(String, String)>, object: &mut Value, 
     theirs.retain(|field| !taken.contains(field));
     theirs.extend(taken);
     has_found_one
+}
+
+/// A whole file in a ConfigMap is no value to show, and may have addresses that are marked as sensitive.
+fn without_data(taken: Taken, key: &ObjectKey) -> Taken {
+    let live = taken.live.filter(|_| !key.is("", "ConfigMap"));
+    Taken { live, ..taken }
 }
 
 /// Whether others have set fields of it, but for the status that controllers write.

@@ -10,7 +10,7 @@ use std::fmt;
 /// Under it these resources apply. It is another than that of the cluster's own objects.
 pub const FIELD_MANAGER: &str = "k8s-hardway-manifests";
 /// The digest of what was declared when the object was last applied.
-const DECLARED: &str = "k8s-hardway/declared-sha256";
+pub const DECLARED: &str = "k8s-hardway/declared-sha256";
 
 /// Which resource of this floor: two of the same name are not each other's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,27 +94,17 @@ impl Owner {
     /// What is applied: what is declared, or the part of it that is not left to others, with both annotations. Values of secrets do not count for the
     /// digest, which everybody can read.
     pub fn mark(&self, declared: &Declared, part: &Declared) -> Value {
-        let mut object = with_digest(declared, part);
-        object["metadata"]["annotations"][self.kind.annotation()] = json!(self.text());
+        let mut object = part.object.clone();
+        let annotations = &mut object["metadata"]["annotations"];
+        annotations[self.kind.annotation()] = json!(self.text());
+        annotations[DECLARED] = json!(digest(declared));
         object
     }
 
     /// Whether it was applied as it is declared, by this entry of a state.
     pub fn has_applied(&self, declared: &Declared, live: &Value) -> bool {
-        self.of(live) == Ownership::Ours && applied_digest(live) == Some(digest(declared).as_str())
+        self.of(live) == Ownership::Ours && live["metadata"]["annotations"][DECLARED] == json!(digest(declared))
     }
-}
-
-/// What is applied of an object, with the digest of what is declared of it.
-pub fn with_digest(declared: &Declared, part: &Declared) -> Value {
-    let mut object = part.object.clone();
-    object["metadata"]["annotations"][DECLARED] = json!(digest(declared));
-    object
-}
-
-/// Of what was declared when the object was last applied.
-pub fn applied_digest(live: &Value) -> Option<&str> {
-    live["metadata"]["annotations"][DECLARED].as_str()
 }
 
 pub fn digest(declared: &Declared) -> String {

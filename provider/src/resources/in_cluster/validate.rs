@@ -15,14 +15,19 @@ pub fn validate(config: &Value, declared: Option<&Declaration>, found: &mut Diag
     for (key, fields) in at.get("ignore_fields").entries() {
         let named = Value::from(key);
         validate_key(&ValueAt::of(&named).at(fields.path().clone()), declared, found);
-        for path in fields.members().filter(|path| path.as_str().is_some_and(is_of_the_provider)) {
-            found.push(
-                path.error("this field is the provider's", "By it the object is known. Name labels or annotations one by one."),
-            );
-        }
-        for path in fields.members().filter(|path| path.as_str().is_some_and(|text| !text.starts_with('.'))) {
-            found.push(path.error("a field begins with a dot", "Write it as plans do, such as \".spec.replicas\"."));
-        }
+        validate_fields(&fields, found);
+    }
+}
+
+/// Paths of one object that are left to others.
+pub fn validate_fields(fields: &ValueAt<'_>, found: &mut Diagnostics) {
+    for path in fields.members().filter(|path| path.as_str().is_some_and(is_of_the_provider)) {
+        found.push(
+            path.error("this field is the provider's", "By it the object is known. Name labels or annotations one by one."),
+        );
+    }
+    for path in fields.members().filter(|path| path.as_str().is_some_and(|text| !text.starts_with('.'))) {
+        found.push(path.error("a field begins with a dot", "Write it as plans do, such as \".spec.replicas\"."));
     }
 }
 

@@ -6,7 +6,7 @@ use crate::resources::in_cluster::{Declaration, validate};
 use crate::resources::on_hosts::hardway_cluster::Join;
 use addons::{Addon, Choice, Facts, Fault, Ready, Refusal, Rendered, Subject, Version};
 use objects::UNKNOWN;
-use schema::{AttributePath, Diagnostic, Diagnostics, Field, Value, ValueAt, decode};
+use schema::{AttributePath, Diagnostic, Diagnostics, Field, Severity, Value, ValueAt, decode};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
@@ -46,6 +46,7 @@ fn render(values: &Value, wrong: &mut Diagnostics) -> Option<Declaration> {
         None => version.images.keys().map(|name| (name.clone(), Json::from(UNKNOWN))).collect(),
     };
     let (settings, patches, facts) = (settings?, patches?, facts?);
+    wrong.extend(addons::advice(&addon, &facts).map(warning));
     let choice = Choice { addon: &addon, version, settings: &settings, images: &images, patches: &patches, facts: &facts };
     match addons::render(&choice) {
         Ok(Rendered::Known(objects)) => Some(objects),
@@ -115,12 +116,27 @@ fn settings(settings: &Value, wrong: &mut Diagnostics) -> Option<Map<String, Jso
     }
     match json(settings) {
         Json::Null => Some(Map::new()),
-        Json::Object(entries) => Some(entries),
+        Json::Object(mut entries) => {
+            entries.values_mut().for_each(leave_out_nulls);
+            Some(entries)
+        }
         _ => {
             let detail = "Write them by name, such as { replicas = 2 }.";
             wrong.push(Diagnostic::error("settings is no object").detail(detail).at(AttributePath::attribute("settings")));
             None
         }
+    }
+}
+
+/// As modules have them whose variables have optional parts.
+fn leave_out_nulls(value: &mut Json) {
+    match value {
+        Json::Object(entries) => {
+            entries.retain(|_, value| !value.is_null());
+            entries.values_mut().for_each(leave_out_nulls);
+        }
+        Json::Array(items) => items.iter_mut().for_each(leave_out_nulls),
+        _ => {}
     }
 }
 
@@ -190,6 +206,10 @@ fn facts_of(join: &Join) -> Facts {
         service_cidrs: texts(&join.service_cidrs),
         cluster_domain: text(&join.cluster_domain),
     }
+}
+
+fn warning(fault: Fault) -> Diagnostic {
+    Diagnostic { severity: Severity::Warning, ..diagnostic(fault) }
 }
 
 fn diagnostic(Fault { subject, rule, remedy }: Fault) -> Diagnostic {

@@ -23,8 +23,7 @@ impl ObjectsResource for Addon {
         Schema::new(format!(
             "An add-on of the provider's catalogue in a cluster: its objects at one version, with typed settings.\n\n\
              A plan names each object and each field that changes, and needs neither a cluster nor a network: the catalogue is a part of the provider. What \
-             does not fit together is said before anything is applied: a setting out of range, a version of Kubernetes that the add-on does not work with, another pod \
-             network. What no setting covers is a patch of an object. Objects are applied, kept from drifting and deleted as those of `k8s_manifests` are.\n\n\
+             does not fit together is said before anything is applied: a setting out of range, or a version of Kubernetes that the add-on does not work with. What no setting covers is a patch of an object. Objects are applied, kept from drifting and deleted as those of `k8s_manifests` are.\n\n\
              {catalogue}\n\n\
              Declare it with `depends_on` of the node groups on which it runs, so that a destroy deletes it before its nodes."
         ))
@@ -32,7 +31,7 @@ impl ObjectsResource for Addon {
         .attribute(Attribute::string("name").required().requires_replace().describe("Name of the add-on in the catalogue. A cluster has each of them once."))
         .attribute(Attribute::string("version").required().describe("Version of the add-on, one of those that the catalogue has. Another one is applied in place."))
         .attribute(attributes::cluster())
-        .attribute(Attribute::of("settings", Type::Dynamic).optional().describe("Settings of the add-on by the names above, such as `{ replicas = 3 }`. Null is what nobody has given."))
+        .attribute(Attribute::of("settings", Type::Dynamic).optional().describe("Settings of the add-on by the names above, such as `{ replicas = 3 }`. A value takes the place of the whole default. Null is what nobody has given."))
         .attribute(
             Attribute::map("patches", Type::String)
                 .optional()

@@ -118,11 +118,15 @@ async fn api_server(fleet: &Fleet) -> Result<Arc<dyn Kubernetes>, StepError> {
     Err(lost.map_or_else(no_host, StepError::from))
 }
 
+const NOT_APPLIED: (&str, &str) =
+    ("the cluster's own objects were not applied", "No control-plane host of this state answers. Running apply again is safe.");
+
+pub fn not_applied() -> Diagnostic {
+    Diagnostic::error(NOT_APPLIED.0).detail(NOT_APPLIED.1)
+}
+
 fn no_host() -> StepError {
-    StepError::Gate {
-        summary: "the cluster's own objects were not applied".into(),
-        detail: "No control-plane host answers. Running apply again is safe.".into(),
-    }
+    StepError::Gate { summary: NOT_APPLIED.0.into(), detail: NOT_APPLIED.1.into() }
 }
 
 impl ControlPlaneActions {

@@ -1,10 +1,12 @@
 //! `coredns` of a cluster: how its DNS serves. Schema, typed configuration and what is wrong with it. Pure.
 
+use crate::network;
 use crate::resources::attributes::is_dns_name;
+use ipnet::IpNet;
 use render::objects::Coredns;
 use schema::{Attribute, Diagnostics, Field, Nesting, Type, ValueAt};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 pub const COREDNS: &str = "coredns";
@@ -53,8 +55,8 @@ pub fn attribute() -> Attribute {
         .describe("Resources of each pod, as Kubernetes writes quantities. What is not given keeps its default."),
     ];
     Attribute::nested(COREDNS, Nesting::Single, attributes).optional().describe(
-        "Settings of CoreDNS, the DNS of the cluster. A change touches no host: CoreDNS reads its configuration again within two minutes, and other replicas \
-         or resources make a rolling update.",
+        "Settings of CoreDNS, the DNS of the cluster. A change touches no host: CoreDNS reads its configuration again within two minutes, and other \
+         resources make a rolling update. An apply does not wait for either.",
     )
 }
 
@@ -131,53 +133,93 @@ fn merged(mut all: BTreeMap<String, String>, given: &Field<Quantities>) -> Optio
 
 pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     let coredns = config.get(COREDNS);
-    validate_servers(&coredns.get("forward"), found);
+    let own = own_addresses(config);
+    let forward = coredns.get("forward");
+    if forward.len() == Some(0) {
+        found.push(
+            forward.error("coredns.forward has no name servers", "Name at least one, such as \"192.0.2.53\", or leave it out."),
+        );
+    }
+    validate_servers(&forward, &own, found);
     let domain = config.get("network").get("cluster_domain");
-    let domain = domain.as_str().unwrap_or(super::config::DEFAULT_CLUSTER_DOMAIN).to_lowercase();
+    let domain = match domain.value().is_unknown() {
+        true => None,
+        false => Some(domain.as_str().unwrap_or(super::config::DEFAULT_CLUSTER_DOMAIN).to_lowercase()),
+    };
+    let mut seen = BTreeSet::new();
     for (name, servers) in coredns.get("zones").entries() {
         let zone = name.trim_end_matches('.').to_lowercase();
         if zone.is_empty() {
             found.push(
                 servers.error("the root is no zone of its own", "Name servers for all other names go into coredns.forward."),
             );
-        } else if !is_dns_name(name) {
+        } else if !is_dns_name(name) || name.contains('*') {
             found.push(
                 servers
-                    .error(format!("{name:?} is not a DNS zone"), "Write it without a dot at the end, such as \"corp.example\"."),
+                    .error(format!("{name:?} is not a DNS zone"), "Write it without a star and without a dot at the end, such as \"corp.example\": all names below it belong to it."),
             );
-        } else if zone == domain || domain.ends_with(&format!(".{zone}")) {
+        } else if domain.as_ref().is_some_and(|domain| is_within(domain, &zone) || is_within(&zone, domain)) {
             found.push(servers.error(
                 format!("zone {name:?} has the names of the cluster in it"),
-                format!(
-                    "Services and pods have names below {domain}, which CoreDNS would ask others for. Name a zone beside it."
-                ),
+                "Services and pods have their names below network.cluster_domain, and CoreDNS would ask others for them. Name a zone beside it.",
             ));
         }
         if servers.len() == Some(0) {
             found.push(servers.error(format!("zone {name:?} has no name servers"), "Name at least one, such as \"10.1.0.53\"."));
         }
-        validate_servers(&servers, found);
+        if !seen.insert(zone) {
+            found.push(
+                servers
+                    .error(format!("zone {name:?} is there twice"), "Upper and lower case are the same in DNS. Write it once."),
+            );
+        }
+        validate_servers(&servers, &own, found);
     }
     validate_resources(&coredns.get("resources"), found);
 }
 
-fn validate_servers(servers: &ValueAt<'_>, found: &mut Diagnostics) {
+/// Whether a name is the zone or below it.
+fn is_within(name: &str, zone: &str) -> bool {
+    name == zone || name.ends_with(&format!(".{zone}"))
+}
+
+/// Of the Service of CoreDNS, where they are known.
+fn own_addresses(config: &ValueAt<'_>) -> Vec<IpAddr> {
+    let cidrs = config.get("network").get("service_cidrs");
+    let known: Vec<IpNet> = cidrs.items().filter_map(|cidr| cidr.as_str()?.parse().ok()).collect();
+    network::dns_addresses(&known)
+}
+
+fn validate_servers(servers: &ValueAt<'_>, own: &[IpAddr], found: &mut Diagnostics) {
     if let Some(count) = servers.len().filter(|count| *count > MOST_SERVERS) {
         found.push(servers.error(
             format!("{count} name servers are more than CoreDNS forwards to"),
             format!("It takes at most {MOST_SERVERS}; two or three are enough."),
         ));
     }
-    for server in servers.members() {
+    for server in servers.items() {
         let Some(text) = server.as_str() else { continue };
-        let is_port_given = text.parse::<SocketAddr>().is_ok_and(|address| address.port() > 0);
-        if text.parse::<IpAddr>().is_err() && !is_port_given {
+        let with_port = text.parse::<SocketAddr>().ok().filter(|address| address.port() > 0).map(|address| address.ip());
+        let address = text.parse::<IpAddr>().ok().or(with_port);
+        if address.is_some_and(|address| own.contains(&address) || is_the_pod_itself(address)) {
+            found.push(server.error(
+                format!("{text} is CoreDNS itself"),
+                "It would ask itself, find the loop and end. Of a host whose resolv.conf names 127.0.0.53, take the name servers that `resolvectl status` shows.",
+            ));
+        }
+        if address.is_none() {
             found.push(server.error(
                 format!("{text:?} is not the address of a name server"),
                 "Give an IPv4 or IPv6 address, perhaps with a port: 192.0.2.53, 192.0.2.53:5353, 2001:db8::53 or [2001:db8::53]:5353.",
             ));
         }
     }
+}
+
+/// In a pod, whatever it is on a host; and what nobody can be asked at.
+fn is_the_pod_itself(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    address.is_loopback() || address.is_unspecified() || address.is_multicast()
 }
 
 fn validate_resources(resources: &ValueAt<'_>, found: &mut Diagnostics) {
@@ -265,6 +307,14 @@ mod tests {
         check(zone("corp.example", &["10.1.0.53"]), &[]);
         check(zone("cluster.local", &["10.1.0.53"]), &["zone \"cluster.local\" has the names of the cluster in it"]);
         check(zone("Local", &["10.1.0.53"]), &["zone \"Local\" has the names of the cluster in it"]);
+        check(zone("svc.cluster.local", &["10.1.0.53"]), &["zone \"svc.cluster.local\" has the names of the cluster in it"]);
+        check(zone("*.corp.example", &["10.1.0.53"]), &["\"*.corp.example\" is not a DNS zone"]);
+        let both = [("Corp.example", Value::from(vec!["10.1.0.53"])), ("corp.example", Value::from(vec!["10.1.0.54"]))];
+        check(Value::object([("zones", Value::object(both))]), &["zone \"corp.example\" is there twice"]);
+        for itself in ["127.0.0.53", "[::1]:53", "0.0.0.0", "::ffff:127.0.0.1"] {
+            check(servers(&[itself]), &[&format!("{itself} is CoreDNS itself")]);
+        }
+        check(servers(&[]), &["coredns.forward has no name servers"]);
         check(zone(".", &["10.1.0.53"]), &["the root is no zone of its own"]);
         check(zone("corp example {", &["10.1.0.53"]), &["\"corp example {\" is not a DNS zone"]);
         check(zone("corp.example", &[]), &["zone \"corp.example\" has no name servers"]);

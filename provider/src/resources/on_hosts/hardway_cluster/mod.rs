@@ -249,8 +249,15 @@ impl HostResource for HardwayCluster {
                 state.set(ETCD_ATTRIBUTE, etcd);
             }
         }
+        if actions.has_applied_objects() {
+            return;
+        }
+        let are_due = prior.is_some() && objects::due(&actions.own, prior) == rollout::control_plane::Objects::Due;
+        if are_due && !response.diagnostics.has_errors() {
+            response.diagnostics.push(actions::not_applied());
+        }
         if response.diagnostics.has_errors()
-            && let Some(state) = response.state.as_mut().filter(|_| !actions.has_applied_objects())
+            && let Some(state) = response.state.as_mut()
         {
             objects::keep(prior, state);
         }

@@ -7,6 +7,7 @@ use crate::kubernetes::FIELD_MANAGER;
 use crate::resources::control_plane::{ControlPlane, NoControlPlane, Way};
 use crate::resources::in_cluster::ignored::Ignored;
 use crate::resources::in_cluster::own_objects::{OwnObjects, Seen, Shown};
+use crate::resources::in_cluster::validate::validate_fields;
 use crate::resources::on_hosts::Looked;
 use crate::resources::on_hosts::errors::render_error;
 use crate::ssh::Ssh;
@@ -51,18 +52,15 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
                 "Write its kind with the group of its API, its namespace and its name, as `own_objects` has it: \"Deployment.apps/kube-system/coredns\".",
             ));
         }
-        for path in fields.members().filter(|path| path.as_str().is_some_and(|text| !text.starts_with('.'))) {
-            found.push(path.error("a field begins with a dot", "Write it as plans do, such as \".spec.replicas\"."));
-        }
+        validate_fields(&fields, found);
     }
 }
 
 /// `None` while something is unknown that they are made of.
 pub fn own(config: &Config) -> Option<Result<OwnObjects, Diagnostic>> {
     let spec = config.objects_spec()?;
-    if config.ignore_fields.is_unknown() {
-        return None;
-    }
+    // Of each object all is known, or nothing follows from it.
+    config.ignore_fields.settle_values(|paths| paths.iter().all(|path| path.known().is_some()).then_some(()))?;
     Some(bootstrap_objects(&spec).map_err(render_error).map(|objects| OwnObjects {
         declared: objects.into_iter().filter_map(declared).collect(),
         ignored: Ignored::of(FIELD_MANAGER, &config.ignore_fields),
@@ -126,8 +124,9 @@ struct Reached {
 
 /// At a refresh. Why no API server answers is said by what differs on hosts, where anything does.
 pub async fn look(shared: &Shared, config: &Config, call: &Call, prior: &Value) -> Result<Looked, Diagnostic> {
-    let Some(own) = own(config) else { return Ok(Looked::default()) };
-    let (own, reached): (OwnObjects, Reached) = (own?, decode(prior)?);
+    // A version that the catalogue does not have any more is no reason to see nothing of the hosts.
+    let Some(Ok(own)) = own(config) else { return Ok(Looked::default()) };
+    let reached: Reached = decode(prior)?;
     let clock = shared.world.clock();
     let waiter = Waiter { clock: &*clock, cancelled: &call.cancelled };
     let asked = waiter.within(LOOK_LIMIT, async {
@@ -138,6 +137,8 @@ pub async fn look(shared: &Shared, config: &Config, call: &Call, prior: &Value) 
     });
     let reason = match asked.await {
         Some(Ok(seen)) => return Ok(Looked { attributes: found(seen), ..Looked::default() }),
+        // No host has credentials for an API server.
+        Some(Err(none)) if none.is_gone => return Ok(Looked { attributes: found(Seen::default()), ..Looked::default() }),
         Some(Err(none)) if !none.may_be_there => return Ok(Looked::default()),
         Some(Err(none)) => format!("{}: {}", none.error.summary, none.error.detail),
         None => format!("no answer within {} s", LOOK_LIMIT.as_secs()),
