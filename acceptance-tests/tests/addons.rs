@@ -5,8 +5,8 @@
 
 use acceptance_tests::lab::CONTROL_PLANE;
 use acceptance_tests::suite::{Scenario, Shared, main as run};
-use acceptance_tests::{Cluster, Engine, Plan, eventually, pods, scenarios};
-use serde_json::{Value, json};
+use acceptance_tests::{Cluster, Engine, eventually, pods, scenarios};
+use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -76,11 +76,6 @@ resource \"k8s_addon\" \"metrics_server\" {{
     cluster.workspace.write("addons.tf", &addons);
 }
 
-fn drift(plan: &Plan, address: &str) -> Value {
-    let changes = plan.json["resource_changes"].as_array().unwrap();
-    changes.iter().find(|change| change["address"] == address).unwrap()["change"]["before"]["drift"].clone()
-}
-
 fn all_come_with_one_apply(WithAddOns(cluster): &mut WithAddOns) {
     let plan = cluster.plan();
     let rollout = plan.rollout(FLANNEL);
@@ -133,7 +128,7 @@ fn what_somebody_has_changed_is_named_and_restored(WithAddOns(cluster): &mut Wit
     cluster.kubectl(&["scale", "deployment/metrics-server", "-n", "kube-system", "--replicas=1"]).success();
     cluster.kubectl(&["delete", "clusterrole/system:aggregated-metrics-reader"]).success();
     let plan = cluster.plan();
-    let found = drift(&plan, METRICS);
+    let found = plan.refreshed(METRICS, "drift");
     assert_eq!(found["ClusterRole.rbac.authorization.k8s.io/system:aggregated-metrics-reader"], json!({ "": "it is not there" }));
     let scaled = found[SERVER][".spec.replicas"].as_str().unwrap_or_default();
     assert!(scaled.starts_with("1, by kubectl"), "{found}");

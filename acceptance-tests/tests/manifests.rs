@@ -4,8 +4,8 @@
 
 use acceptance_tests::command::Output;
 use acceptance_tests::suite::{Scenario, Shared, main as run};
-use acceptance_tests::{Cluster, Engine, Plan, eventually, scenarios};
-use serde_json::{Value, json};
+use acceptance_tests::{Cluster, Engine, eventually, scenarios};
+use serde_json::json;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -143,12 +143,6 @@ fn refused(cluster: &Cluster, expect: &str) -> Output {
     output
 }
 
-fn drift(plan: &Plan) -> Value {
-    plan.json["resource_changes"].as_array().unwrap().iter().find(|change| change["address"] == SHOP).unwrap()["change"]["before"]
-        ["drift"]
-        .clone()
-}
-
 fn a_cluster_and_its_objects_come_with_one_apply(Objects(cluster): &mut Objects) {
     let before = cluster.plan();
     let rollout = before.rollout(SHOP);
@@ -213,7 +207,7 @@ fn what_others_change_is_named_and_restored(Objects(cluster): &mut Objects) {
         "ConfigMap/shop/settings": { ".metadata.labels.tier": "(changed or removed)", ".data.colour": "red, by kubectl-patch" },
         "Team.example.com/shop/red": { "": "it is not there" },
     });
-    assert_eq!(drift(&plan), expect);
+    assert_eq!(plan.refreshed(SHOP, "drift"), expect);
     let rollout = plan.rollout(SHOP);
     assert_eq!(
         rollout[..3],
@@ -299,7 +293,10 @@ fn values_of_secrets_are_in_the_cluster_only(Objects(cluster): &mut Objects) {
         .kubectl(&["patch", "secret/db", "-n", "shop", "--type=merge", "-p", "{\"stringData\": {\"password\": \"other\"}}"])
         .success();
     let plan = cluster.plan();
-    assert_eq!(drift(&plan), json!({ "Secret/shop/db": { ".data.password": "(changed or removed, by kubectl-patch)" } }));
+    assert_eq!(
+        plan.refreshed(SHOP, "drift"),
+        json!({ "Secret/shop/db": { ".data.password": "(changed or removed, by kubectl-patch)" } })
+    );
     cluster.apply();
     assert_eq!(value(cluster), "Y2FuYXJ5LW9uZQ==");
     secret("canary-two", 2).declare(cluster);

@@ -36,14 +36,9 @@ fn are_named(items: &[Value]) -> bool {
 }
 
 fn without_nulls(value: &Value) -> Value {
-    match value {
-        Value::Object(entries) => {
-            let kept = entries.iter().filter(|(_, value)| !value.is_null());
-            kept.map(|(key, value)| (key.clone(), without_nulls(value))).collect::<Map<_, _>>().into()
-        }
-        Value::Array(items) => items.iter().map(without_nulls).collect(),
-        value => value.clone(),
-    }
+    let mut value = value.clone();
+    objects::without_nulls(&mut value);
+    value
 }
 
 #[cfg(test)]

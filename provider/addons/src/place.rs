@@ -1,6 +1,6 @@
 //! Places in objects: a field by its path, an argument of a program, a field inside of a JSON text; and how a value gets there.
 
-use objects::UNKNOWN;
+use objects::{UNKNOWN, is_unknown};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -67,10 +67,6 @@ impl Target {
         *text = format!("{document}\n");
         Ok(())
     }
-}
-
-fn is_unknown(value: &Value) -> bool {
-    value.as_str() == Some(UNKNOWN)
 }
 
 /// The last key may be a new one of an object that is there.

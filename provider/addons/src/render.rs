@@ -4,9 +4,9 @@ use crate::catalogue::{Addon, CatalogueError, Stamp, Version};
 use crate::facts::Facts;
 use crate::patch::merge;
 use crate::place::{NoPlace, Target, find, put};
-use crate::settings::{Setting, is_unknown};
+use crate::settings::Setting;
 use bundle::Digest;
-use objects::{Declared, ObjectKey, Read, UNKNOWN};
+use objects::{Declared, ObjectKey, Read, UNKNOWN, is_unknown};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Settings of add-ons: what their values may be.
 
 use crate::place::Target;
-use objects::UNKNOWN;
+use objects::is_unknown;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -130,10 +130,6 @@ fn is_toleration(value: &Value) -> bool {
     is_unknown(value) || value.as_object().is_some_and(|entries| entries.iter().all(is_field))
 }
 
-pub(crate) fn is_unknown(value: &Value) -> bool {
-    value.as_str() == Some(UNKNOWN)
-}
-
 fn shown(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -148,6 +144,7 @@ fn shown(value: &Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use objects::UNKNOWN;
     use serde_json::json;
 
     #[track_caller]

@@ -3,9 +3,8 @@
 
 use crate::catalogue::{Addon, OfCluster, Version, addon, names};
 use crate::place::{Target, find};
-use crate::settings::is_unknown;
 use crate::{Choice, Facts, Fault, Refusal, Rendered, Subject, advice, images, render};
-use objects::{Declared, ObjectKey, UNKNOWN};
+use objects::{Declared, ObjectKey, UNKNOWN, is_unknown};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

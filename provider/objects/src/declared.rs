@@ -78,7 +78,8 @@ pub fn read(values: impl IntoIterator<Item = Value>) -> Result<Read, Vec<Mistake
 
 const IDENTITY: [&str; 5] = ["/apiVersion", "/kind", "/metadata", "/metadata/name", "/metadata/namespace"];
 
-fn is_unknown(value: &Value) -> bool {
+/// Whether it is [`UNKNOWN`] itself.
+pub fn is_unknown(value: &Value) -> bool {
     value.as_str() == Some(UNKNOWN)
 }
 
@@ -126,9 +127,7 @@ fn one(object: Value) -> Result<Declared, (String, String)> {
     }
     let is_map = |field: &str| {
         let value = &object["metadata"][field];
-        value.is_null()
-            || value.as_str() == Some(UNKNOWN)
-            || value.as_object().is_some_and(|entries| entries.values().all(Value::is_string))
+        value.is_null() || is_unknown(value) || value.as_object().is_some_and(|entries| entries.values().all(Value::is_string))
     };
     if let Some(field) = ["annotations", "labels"].into_iter().find(|field| !is_map(field)) {
         return wrong(
@@ -158,7 +157,7 @@ fn is_text(object: &Value, pointer: &str) -> bool {
 }
 
 /// Null is what nobody has set, as in HCL.
-fn without_nulls(value: &mut Value) {
+pub fn without_nulls(value: &mut Value) {
     match value {
         Value::Object(entries) => {
             entries.retain(|_, value| !value.is_null());

@@ -11,9 +11,11 @@ mod phase;
 mod readiness;
 
 pub use changes::{Change, Immutable, Inventories, plan, swept_away};
-pub use declared::{Declared, Mistake, Read, UNKNOWN, complete, documents, is_known, read, with_secrets};
+pub use declared::{
+    Declared, Mistake, Read, UNKNOWN, complete, documents, is_known, is_unknown, read, with_secrets, without_nulls,
+};
 pub use fields::{Fields, hidden, is_within, take_out};
 pub use key::ObjectKey;
-pub use owned::{Taken, taken};
+pub use owned::{Taken, managed_fields, taken};
 pub use phase::{Phase, is_built_in, is_namespaced, phase};
 pub use readiness::{Readiness, is_waited_for, readiness, vanishes};

@@ -19,7 +19,7 @@ pub struct Taken {
 
 /// `applied` is what `manager` has applied of the object that is there now as `live`. A value that is [`UNKNOWN`] only has to be managed still.
 pub fn taken(applied: &Value, live: &Value, manager: &str) -> Vec<Taken> {
-    let entries: Vec<Entry> = live["metadata"]["managedFields"].as_array().into_iter().flatten().filter_map(Entry::of).collect();
+    let entries: Vec<Entry> = managed_fields(live).filter_map(Entry::of).collect();
     let is_ours = |entry: &&Entry| entry.manager == manager && entry.operation == "Apply" && entry.subresource.is_empty();
     let ours = entries
         .iter()
@@ -48,6 +48,11 @@ pub fn taken(applied: &Value, live: &Value, manager: &str) -> Vec<Taken> {
         }
     }
     walk.found
+}
+
+/// The API server's record of an object: an entry for each field manager.
+pub fn managed_fields(live: &Value) -> impl Iterator<Item = &Value> {
+    live["metadata"]["managedFields"].as_array().into_iter().flatten()
 }
 
 /// One field manager's part.

@@ -2,7 +2,7 @@
 
 use objects::{ObjectKey, Taken};
 use schema::Diagnostic;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether every field in conflict is one of these, which a plan has shown as changed by others.
 pub fn were_planned(conflicts: &[(String, String)], planned: &BTreeSet<String>) -> bool {
@@ -69,6 +69,13 @@ pub fn conflict(key: &ObjectKey, conflicts: &[(String, String)]) -> Diagnostic {
         "{}\n\nNothing of this object was applied. Leave these fields out, so that they stay as they are, or name them in ignore_fields; or set force_conflicts = true, which takes them over.",
         lines.join("\n")
     ))
+}
+
+pub const IS_GONE: &str = "it is not there";
+
+/// What a refresh shows of an object as a whole.
+pub fn whole(text: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(String::new(), text.to_string())])
 }
 
 /// What a refresh shows of a field.

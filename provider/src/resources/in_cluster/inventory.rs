@@ -349,5 +349,5 @@ impl Inventory<'_> {
 
 /// Whether anything of it was applied by this provider.
 fn is_managed(live: &Value) -> bool {
-    live["metadata"]["managedFields"].as_array().into_iter().flatten().any(|entry| entry["manager"] == FIELD_MANAGER)
+    objects::managed_fields(live).any(|entry| entry["manager"] == FIELD_MANAGER)
 }

@@ -1,7 +1,7 @@
 //! The objects that a cluster begins with: what a refresh finds of them, and an apply of those that are not as they are declared. What others have
 //! changed is taken back where a plan has shown it, and otherwise left and named.
 
-use super::conflicts::{shown, were_planned};
+use super::conflicts::{IS_GONE, shown, were_planned, whole};
 use super::ignored::Ignored;
 use super::ownership::{DECLARED, Versions, digest, is_being_deleted, refs};
 use super::waits::Reach;
@@ -9,7 +9,7 @@ use crate::kubernetes::{Applied, Conflicting, FIELD_MANAGER, KubernetesError, Th
 use crate::ports::Kubernetes;
 use crate::resources::on_hosts::execute::StepError;
 use crate::wait::Pace;
-use objects::{Declared, ObjectKey, Taken};
+use objects::{Declared, ObjectKey, Taken, managed_fields};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl OwnObjects {
         for declared in &self.declared {
             let key = || declared.key.clone();
             let Some(live) = live.get(&declared.key) else {
-                seen.drift.insert(key(), BTreeMap::from([(String::new(), "it is not there".to_string())]));
+                seen.drift.insert(key(), whole(IS_GONE));
                 continue;
             };
             let Some(applied) = applied_digest(live) else { continue };
@@ -151,8 +151,8 @@ fn applied_digest(live: &Value) -> Option<&str> {
     let is_ours = |entry: &Value| {
         entry["manager"] == FIELD_MANAGER && !entry["fieldsV1"]["f:metadata"]["f:annotations"][format!("f:{DECLARED}")].is_null()
     };
-    let earlier = live["metadata"]["managedFields"].as_array().into_iter().flatten().any(is_ours);
-    annotations[OWN_DECLARED].as_str().or_else(|| annotations[DECLARED].as_str().filter(|_| earlier))
+    let of_earlier = || annotations[DECLARED].as_str().filter(|_| managed_fields(live).any(is_ours));
+    annotations[OWN_DECLARED].as_str().or_else(of_earlier)
 }
 
 /// Takes fields out of what is applied, so that their managers keep them. Whether any was found there.
@@ -180,7 +180,7 @@ fn is_shared(live: &Value) -> bool {
     let is_other = |entry: &Value| {
         entry["manager"] != FIELD_MANAGER && entry["subresource"].as_str().is_none_or(|of| of.is_empty() || of == "scale")
     };
-    live["metadata"]["managedFields"].as_array().into_iter().flatten().any(is_other)
+    managed_fields(live).any(is_other)
 }
 
 fn refused(key: &ObjectKey, reason: String) -> StepError {

@@ -2,10 +2,10 @@
 //! warning.
 
 use super::config::Config;
-use super::conflicts::shown;
+use super::conflicts::{IS_GONE, shown, whole};
 use super::errors::unanswered;
 use super::ignored::Ignored;
-use super::ownership::{Owner, Ownership, Versions, refs};
+use super::ownership::{Owner, Ownership, Versions, is_being_deleted, refs};
 use super::plan::is_node;
 use super::record::Record;
 use super::secrets::add_secret_keys;
@@ -98,10 +98,6 @@ async fn find(
     api.find_objects(&refs(&versions)).await.map_err(unanswered)
 }
 
-fn whole(text: &str) -> BTreeMap<String, String> {
-    BTreeMap::from([(String::new(), text.to_string())])
-}
-
 struct Look<'a> {
     owner: &'a Owner,
     declared: &'a Declaration,
@@ -118,9 +114,9 @@ impl Look<'_> {
             // It is done, as far as it was waited for.
             let is_done = |declared: &Declared| vanishes(key, &declared.object) && self.is_as_applied(declared, applied);
             let is_over = !state::not_ready(self.prior).contains_key(key) && declared.is_some_and(is_done);
-            return if is_over { BTreeMap::new() } else { whole("it is not there") };
+            return if is_over { BTreeMap::new() } else { whole(IS_GONE) };
         };
-        if !live["metadata"]["deletionTimestamp"].is_null() {
+        if is_being_deleted(live) {
             return whole("it is being deleted");
         }
         match self.owner.of(live) {

@@ -79,7 +79,12 @@ pub fn versions(fields: &BTreeMap<ObjectKey, Fields>) -> Versions {
 }
 
 pub fn drift(state: &Value) -> BTreeMap<ObjectKey, BTreeSet<String>> {
-    by_key(state.get(DRIFT), |paths| paths.as_map().into_iter().flatten().map(|(path, _)| path.clone()).collect())
+    paths(state.get(DRIFT))
+}
+
+/// Of what a refresh has found, by object.
+pub fn paths(found: &Value) -> BTreeMap<ObjectKey, BTreeSet<String>> {
+    by_key(found, |paths| paths.as_map().into_iter().flatten().map(|(path, _)| path.clone()).collect())
 }
 
 pub fn not_ready(state: &Value) -> BTreeMap<ObjectKey, String> {

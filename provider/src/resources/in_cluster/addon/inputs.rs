@@ -4,6 +4,7 @@ use crate::resources::in_cluster::config::Config;
 use crate::resources::in_cluster::json::json;
 use crate::resources::in_cluster::{Declaration, validate};
 use crate::resources::on_hosts::hardway_cluster::Join;
+use crate::resources::on_hosts::hardway_cluster::config::DEFAULT_POD_NETWORK;
 use addons::{Addon, Choice, Facts, Fault, Ready, Refusal, Rendered, Subject, Version};
 use objects::UNKNOWN;
 use schema::{AttributePath, Diagnostic, Diagnostics, Field, Severity, Value, ValueAt, decode};
@@ -117,7 +118,8 @@ fn settings(settings: &Value, wrong: &mut Diagnostics) -> Option<Map<String, Jso
     match json(settings) {
         Json::Null => Some(Map::new()),
         Json::Object(mut entries) => {
-            entries.values_mut().for_each(leave_out_nulls);
+            // Modules have them whose variables have optional parts.
+            entries.values_mut().for_each(objects::without_nulls);
             Some(entries)
         }
         _ => {
@@ -125,18 +127,6 @@ fn settings(settings: &Value, wrong: &mut Diagnostics) -> Option<Map<String, Jso
             wrong.push(Diagnostic::error("settings is no object").detail(detail).at(AttributePath::attribute("settings")));
             None
         }
-    }
-}
-
-/// As modules have them whose variables have optional parts.
-fn leave_out_nulls(value: &mut Json) {
-    match value {
-        Json::Object(entries) => {
-            entries.retain(|_, value| !value.is_null());
-            entries.values_mut().for_each(leave_out_nulls);
-        }
-        Json::Array(items) => items.iter_mut().for_each(leave_out_nulls),
-        _ => {}
     }
 }
 
@@ -201,7 +191,7 @@ fn facts_of(join: &Join) -> Facts {
     Facts {
         kubernetes_version: text(&join.kubernetes_version),
         // Clusters of earlier versions have the routed network.
-        pod_network: join.pod_network.settled_or("routed".into()),
+        pod_network: join.pod_network.settled_or(DEFAULT_POD_NETWORK.into()),
         pod_cidrs: texts(&join.pod_cidrs),
         service_cidrs: texts(&join.service_cidrs),
         cluster_domain: text(&join.cluster_domain),

@@ -3,10 +3,11 @@
 use super::config::Config;
 use super::join::Join;
 use crate::configuration::Shared;
-use crate::kubernetes::FIELD_MANAGER;
+use crate::kubernetes::{FIELD_MANAGER, ObjectRef};
 use crate::resources::control_plane::{ControlPlane, NoControlPlane, Way};
 use crate::resources::in_cluster::ignored::Ignored;
 use crate::resources::in_cluster::own_objects::{OwnObjects, Seen, Shown};
+use crate::resources::in_cluster::state;
 use crate::resources::in_cluster::validate::validate_fields;
 use crate::resources::on_hosts::Looked;
 use crate::resources::on_hosts::errors::render_error;
@@ -68,7 +69,8 @@ pub fn own(config: &Config) -> Option<Result<OwnObjects, Diagnostic>> {
 }
 
 fn declared(object: serde_json::Value) -> Option<Declared> {
-    Some(Declared { key: ObjectKey::of(&object)?, api_version: object["apiVersion"].as_str()?.to_string(), object })
+    let ObjectRef { key, api_version } = ObjectRef::of(&object)?;
+    Some(Declared { key, api_version, object })
 }
 
 /// Writes down what a plan knows of them.
@@ -101,11 +103,7 @@ pub fn due(own: &OwnObjects, prior: Option<&Value>) -> Objects {
 
 /// What the last refresh has found, as far as it is not left to others by now.
 pub fn planned(own: &OwnObjects, prior: Option<&Value>) -> Shown {
-    let found =
-        prior.and_then(|prior| decode::<Option<BTreeMap<String, BTreeMap<String, String>>>>(prior.get(OWN_OBJECTS_DRIFT)).ok());
-    let found = found.flatten().unwrap_or_default().into_iter();
-    let paths = |(key, fields): (String, BTreeMap<String, String>)| Some((key.parse().ok()?, fields.into_keys().collect()));
-    own.ignored.without(found.filter_map(paths).collect())
+    own.ignored.without(prior.map(|prior| state::paths(prior.get(OWN_OBJECTS_DRIFT))).unwrap_or_default())
 }
 
 /// Keeps of the state before what an apply that failed has not come to.
@@ -149,8 +147,6 @@ pub async fn look(shared: &Shared, config: &Config, call: &Call, prior: &Value) 
 }
 
 fn found(Seen { digests, drift }: Seen) -> Vec<(&'static str, Value)> {
-    let texts =
-        |fields: BTreeMap<String, String>| Value::Map(fields.into_iter().map(|(path, text)| (path, text.into())).collect());
-    let drift = drift.into_iter().map(|(key, fields)| (key.to_string(), texts(fields)));
+    let drift = drift.into_iter().map(|(key, fields)| (key.to_string(), state::texts(&fields)));
     vec![(OWN_OBJECTS, shown(digests)), (OWN_OBJECTS_DRIFT, Value::Map(drift.collect()))]
 }
