@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(cache)/target
 as_root := $(if $(filter 0,$(shell id -u)),,sudo env PATH="$(PATH)" HOME="$(HOME)" K8S_LAB_CACHE="$(cache)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)")
 lab := acceptance-tests/lab
 
-.PHONY: help demo demo-down test quick acceptance lint docs chaos upgrade conformance bench bench-plan bench-aws fuzz-approver setup lab-build provider checkout
+.PHONY: help demo demo-down test quick acceptance cut-offs lint docs chaos upgrade conformance bench bench-plan bench-aws fuzz-approver setup lab-build provider checkout
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -25,7 +25,10 @@ quick: setup lint ## format, lints and the tests that need no hosts
 
 acceptance: lab-build provider ## the promises, with real engines, hosts and Kubernetes
 	cargo test --quiet --package acceptance-tests --no-run
-	$(as_root) cargo test --quiet --package acceptance-tests --no-fail-fast
+	$(as_root) acceptance-tests/run.sh
+
+cut-offs: checkout ## every operation fails, is stopped and is killed at every single call, in memory: 3 minutes; `make test` takes the faults in turn
+	CUT_OFFS=all cargo test --quiet --package provider --lib lifecycle::cut_off
 
 chaos: lab-build provider ## changes of a cluster while hosts, networks and programs fail: 45 minutes, or MINUTES; SEED repeats a run
 	cargo test --quiet --package acceptance-tests --no-run
