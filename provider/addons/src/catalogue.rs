@@ -38,6 +38,8 @@ pub struct Addon {
     pub source: String,
     /// With which `network.pod_network` of its cluster it is of use; any, where there is none.
     pub pod_network: Option<String>,
+    /// What to know before it is applied beside another one. Sentences.
+    pub(crate) beside: Option<String>,
     #[serde(default)]
     pub ready: Ready,
     /// `0.9.0`
@@ -65,8 +67,8 @@ pub enum Ready {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Version {
-    /// File of the folder.
-    objects: String,
+    /// Files of the folder.
+    objects: Vec<String>,
     pub kubernetes: Kubernetes,
     /// References by the name that stands in the objects.
     pub images: BTreeMap<String, String>,
@@ -84,12 +86,15 @@ pub struct Kubernetes {
     pub source: String,
 }
 
-/// Where something that the cluster says goes.
+/// Where something that the cluster says goes, and which objects are there only where it is true.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OfCluster {
     pub fact: Fact,
+    #[serde(default)]
     pub targets: Vec<Target>,
+    #[serde(default)]
+    pub only: Vec<String>,
 }
 
 /// The digest of one object in a field of another, so that pods are made again when what they have read once changes.
@@ -125,10 +130,13 @@ impl Addon {
         all
     }
 
-    /// YAML.
-    pub(crate) fn objects(&self, version: &Version) -> Result<&'static str, CatalogueError> {
-        let file = self.files.iter().find(|(file, _)| *file == version.objects);
-        file.map(|(_, text)| *text).ok_or_else(|| CatalogueError(format!("{} has no file {}", self.name, version.objects)))
+    /// YAML by file.
+    pub(crate) fn objects(&self, version: &Version) -> Result<Vec<&'static str>, CatalogueError> {
+        let text = |name: &String| {
+            let file = self.files.iter().find(|(file, _)| file == name);
+            file.map(|(_, text)| *text).ok_or_else(|| CatalogueError(format!("{} has no file {name}", self.name)))
+        };
+        version.objects.iter().map(text).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use objects::{UNKNOWN, is_unknown};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Where a value goes.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,6 +19,12 @@ pub struct Target {
     pub(crate) unit: Option<String>,
     /// The field is a JSON text, and the value goes to this path in it.
     pub(crate) within: Option<String>,
+    /// The value is written as a text, such as that of a variable of a container.
+    #[serde(default)]
+    pub(crate) text: bool,
+    /// The text that is written for a value. It has each that the value may be.
+    #[serde(default)]
+    pub(crate) texts: BTreeMap<String, String>,
 }
 
 /// The object has no such place.
@@ -27,11 +34,22 @@ pub(crate) struct NoPlace;
 impl Target {
     /// `None` takes the place out.
     pub(crate) fn put(&self, object: &mut Value, value: Option<&Value>) -> Result<(), NoPlace> {
+        let written = value.map(|value| self.written(value).ok_or(NoPlace)).transpose()?;
+        let value = written.as_ref();
         match (&self.argument, &self.within) {
             (Some(argument), _) => self.put_argument(object, argument, value),
             (None, Some(within)) => self.put_within(object, within, value),
             (None, None) => put(object, &self.field, value),
         }
+    }
+
+    /// As it stands in the object; `None` where there is no text for it.
+    pub(crate) fn written(&self, value: &Value) -> Option<Value> {
+        if is_unknown(value) || (!self.text && self.texts.is_empty()) {
+            return Some(value.clone());
+        }
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
+        if self.texts.is_empty() { Some(text.into()) } else { self.texts.get(&text).map(|text| text.as_str().into()) }
     }
 
     fn put_argument(&self, object: &mut Value, argument: &str, value: Option<&Value>) -> Result<(), NoPlace> {
@@ -87,6 +105,7 @@ pub(crate) fn find<'a>(document: &'a mut Value, path: &str) -> Option<&'a mut Va
 
 enum Step {
     Key(String),
+    At(usize),
     /// The item of a list with this `name`.
     Named(String),
 }
@@ -94,11 +113,12 @@ enum Step {
 fn walk<'a>(document: &'a mut Value, steps: &[Step]) -> Option<&'a mut Value> {
     steps.iter().try_fold(document, |value, step| match step {
         Step::Key(key) => value.as_object_mut()?.get_mut(key),
+        Step::At(position) => value.as_array_mut()?.get_mut(*position),
         Step::Named(name) => value.as_array_mut()?.iter_mut().find(|item| item["name"] == **name),
     })
 }
 
-/// Of `.spec.containers[name="web"].image` and `.data["net-conf.json"]`.
+/// Of `.spec.containers[name="web"].image`, `.data["net-conf.json"]` and `.plugins[0].mtu`.
 fn steps(path: &str) -> Option<Vec<Step>> {
     let (mut found, mut rest) = (Vec::new(), path);
     while !rest.is_empty() {
@@ -110,9 +130,13 @@ fn steps(path: &str) -> Option<Vec<Step>> {
             let (name, after) = after.split_once("\"]")?;
             found.push(Step::Named(name.to_string()));
             rest = after;
-        } else {
-            let (key, after) = rest.strip_prefix("[\"")?.split_once("\"]")?;
+        } else if let Some(after) = rest.strip_prefix("[\"") {
+            let (key, after) = after.split_once("\"]")?;
             found.push(Step::Key(key.to_string()));
+            rest = after;
+        } else {
+            let (position, after) = rest.strip_prefix('[')?.split_once(']')?;
+            found.push(Step::At(position.parse().ok()?));
             rest = after;
         }
     }
@@ -126,7 +150,7 @@ mod tests {
 
     fn object() -> Value {
         json!({
-            "data": { "conf.json": "{\"Backend\":{\"Type\":\"vxlan\"}}" },
+            "data": { "conf.json": "{\"Backend\":{\"Type\":\"vxlan\"}}", "list.json": "{\"plugins\":[{\"mtu\":0}]}" },
             "spec": { "replicas": 1, "containers": [{ "name": "a", "args": ["--resolution=15s", "--last"] }] },
         })
     }
@@ -158,11 +182,34 @@ mod tests {
         let within = target(".data[\"conf.json\"]", json!({ "within": ".Backend.MTU" }));
         check(&within, Some(json!(1400)), "/data/conf.json", json!("{\"Backend\":{\"Type\":\"vxlan\",\"MTU\":1400}}\n"));
         check(&within, Some(json!(UNKNOWN)), "/data/conf.json", json!(UNKNOWN));
+        let at = target(".data[\"list.json\"]", json!({ "within": ".plugins[0].mtu" }));
+        check(&at, Some(json!(1400)), "/data/list.json", json!("{\"plugins\":[{\"mtu\":1400}]}\n"));
+    }
+
+    #[test]
+    fn a_value_is_written_as_its_place_takes_it() {
+        let text = target(".spec.replicas", json!({ "text": true }));
+        check(&text, Some(json!(3)), "/spec/replicas", json!("3"));
+        check(&text, Some(json!(true)), "/spec/replicas", json!("true"));
+        check(&text, Some(json!("a")), "/spec/replicas", json!("a"));
+        check(&text, Some(json!(UNKNOWN)), "/spec/replicas", json!(UNKNOWN));
+        let texts = target(".spec.replicas", json!({ "texts": { "true": "autodetect", "vxlan": "Always" } }));
+        check(&texts, Some(json!(true)), "/spec/replicas", json!("autodetect"));
+        check(&texts, Some(json!("vxlan")), "/spec/replicas", json!("Always"));
+        check(&texts, Some(json!(UNKNOWN)), "/spec/replicas", json!(UNKNOWN));
+        assert_eq!(texts.put(&mut object(), Some(&json!(false))), Err(NoPlace));
     }
 
     #[test]
     fn a_place_that_is_not_there_is_a_mistake() {
-        for field in [".spec.containers[name=\"b\"].args", ".status.replicas.ready", "spec", ""] {
+        for field in [
+            ".spec.containers[1].name",
+            ".spec.containers[a].name",
+            ".spec.containers[name=\"b\"].args",
+            ".status.replicas.ready",
+            "spec",
+            "",
+        ] {
             assert_eq!(target(field, json!({})).put(&mut object(), Some(&json!(1))), Err(NoPlace), "{field}");
         }
         let no_list = target(".spec.replicas", json!({ "argument": "a" }));

@@ -95,9 +95,10 @@ impl From<CatalogueError> for Refusal {
 pub fn advice(addon: &Addon, facts: &Facts) -> Option<Fault> {
     let (name, wanted) = (&addon.name, addon.pod_network.as_ref()?);
     let found = facts.pod_network.as_ref().filter(|found| *found != wanted)?;
+    let beside = addon.beside.as_ref().map(|beside| format!(" {beside}")).unwrap_or_default();
     let remedy = format!(
         "Pods keep their addresses until `network = {{ pod_network = {wanted:?} }}` is set on the cluster, but packets between nodes may go through the add-on as soon as it \
-         runs: what it needs between nodes has to be open. A new cluster has that setting from the beginning; one that runs changes over node by node once the add-on is there."
+         runs: what it needs between nodes has to be open. A new cluster has that setting from the beginning; one that runs changes over node by node once the add-on is there.{beside}"
     );
     let rule = format!("add-on {name} connects pods where pod_network is {wanted:?}, and the cluster has {found:?}");
     Some(Fault { subject: Subject::Cluster, rule, remedy })
@@ -114,7 +115,7 @@ pub fn render(choice: &Choice) -> Result<Rendered, Refusal> {
     choice.put_settings(&mut all)?;
     choice.put_facts(&mut all)?;
     choice.put_images(&mut all);
-    let is_open = choice.settings_in_force().any(|(setting, value)| !setting.only.is_empty() && is_unknown(&value));
+    let is_open = choice.conditions().any(|(only, value)| !only.is_empty() && is_unknown(&value));
     choice.leave_out(&mut all);
     let faults = choice.patch(&mut all, is_open);
     if !faults.is_empty() {
@@ -177,11 +178,23 @@ impl Choice<'_> {
         self.addon.settings.iter().filter_map(|(name, setting)| Some((setting, self.in_force(name)?)))
     }
 
+    /// Objects that are there only where a value is true, with that value.
+    fn conditions(&self) -> impl Iterator<Item = (&Vec<String>, Value)> {
+        let settings = self.settings_in_force().map(|(setting, value)| (&setting.only, value));
+        let facts = self.addon.cluster.iter().filter_map(|of| Some((&of.only, self.facts.value(of.fact)?)));
+        settings.chain(facts)
+    }
+
     fn documents(&self) -> Result<Documents, CatalogueError> {
         let wrong = |text: String| CatalogueError(format!("{}: {text}", self.addon.name));
-        let documents = objects::documents(self.addon.objects(self.version)?).map_err(|mistake| wrong(mistake.remedy))?;
-        let of = |document: Value| Some((ObjectKey::of(&document)?, document));
-        documents.into_iter().map(|document| of(document).ok_or_else(|| wrong("an object has no name".into()))).collect()
+        let of = |document: Value| ObjectKey::of(&document).map(|key| (key, document));
+        let mut all = Documents::new();
+        for text in self.addon.objects(self.version)? {
+            for document in objects::documents(text).map_err(|mistake| wrong(mistake.remedy))? {
+                all.extend([of(document).ok_or_else(|| wrong("an object has no name".into()))?]);
+            }
+        }
+        Ok(all)
     }
 
     fn put_settings(&self, all: &mut Documents) -> Result<(), CatalogueError> {
@@ -220,8 +233,8 @@ impl Choice<'_> {
     }
 
     fn leave_out(&self, all: &mut Documents) {
-        for (setting, _) in self.settings_in_force().filter(|(_, value)| *value == Value::Bool(false)) {
-            setting.only.iter().filter_map(|key| key.parse().ok()).for_each(|key: ObjectKey| drop(all.remove(&key)));
+        for (only, _) in self.conditions().filter(|(_, value)| *value == Value::Bool(false)) {
+            only.iter().filter_map(|key| key.parse().ok()).for_each(|key: ObjectKey| drop(all.remove(&key)));
         }
     }
 

@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+mod texts;
+
 fn all() -> Vec<Addon> {
     names().into_iter().map(|name| addon(name).unwrap().unwrap()).collect()
 }
@@ -97,7 +99,8 @@ fn flannel() -> Sample {
 }
 
 fn documents(addon: &Addon, version: &Version) -> BTreeMap<ObjectKey, Value> {
-    let all = objects::documents(addon.objects(version).unwrap()).unwrap();
+    let texts = addon.objects(version).unwrap().into_iter();
+    let all: Vec<Value> = texts.flat_map(|text| objects::documents(text).unwrap()).collect();
     let count = all.len();
     let by_key: BTreeMap<ObjectKey, Value> = all.into_iter().map(|object| (ObjectKey::of(&object).unwrap(), object)).collect();
     assert_eq!(by_key.len(), count, "{} declares an object twice", addon.name);
@@ -114,12 +117,19 @@ fn each(mut look: impl FnMut(&Addon, &Version, &BTreeMap<ObjectKey, Value>)) {
     }
 }
 
+/// Of another kind than the built-in ones it is known to its definition.
+fn is_namespaced(key: &ObjectKey, documents: &BTreeMap<ObjectKey, Value>) -> Option<bool> {
+    let defines = |of: &Value| of["spec"]["group"] == *key.group && of["spec"]["names"]["kind"] == *key.kind;
+    let definition = || documents.iter().find(|(other, of)| other.is_definition() && defines(of));
+    objects::is_namespaced(key).or_else(|| definition().map(|(_, of)| of["spec"]["scope"] == "Namespaced"))
+}
+
 #[test]
 fn every_object_is_one_that_can_be_declared_and_names_its_namespace() {
     each(|addon, _, documents| {
         for (key, object) in documents {
             assert!(objects::read([object.clone()]).is_ok(), "{}: {key}", addon.name);
-            assert_eq!(objects::is_namespaced(key), Some(key.namespace.is_some()), "{}: {key}", addon.name);
+            assert_eq!(is_namespaced(key, documents), Some(key.namespace.is_some()), "{}: {key}", addon.name);
         }
         let namespaces: BTreeSet<&str> = documents.keys().filter(|key| key.is_namespace()).map(|key| key.name.as_str()).collect();
         let is_there =
@@ -134,6 +144,7 @@ fn check_target(target: &Target, documents: &BTreeMap<ObjectKey, Value>, is_set:
     let key: ObjectKey = target.object.parse().unwrap();
     let mut object = documents.get(&key).unwrap_or_else(|| panic!("there is no {key}")).clone();
     let field = find(&mut object, &target.field).unwrap_or_else(|| panic!("{key} has no {}", target.field));
+    assert!(!target.text || target.texts.is_empty(), "{key}: {} has two ways", target.field);
     if let Some(within) = &target.within {
         let mut inner: Value = serde_json::from_str(field.as_str().unwrap()).unwrap();
         assert!(find(&mut inner, within).is_some() || !is_set, "{key}: {} has no {within}", target.field);
@@ -153,8 +164,10 @@ fn every_place_to_which_something_goes_is_there() {
             setting.targets.iter().for_each(|target| check_target(target, documents, setting.default.is_some()));
             assert!(setting.only.iter().all(|key| documents.contains_key(&key.parse().unwrap())), "{}: {name}", addon.name);
         }
-        for OfCluster { targets, .. } in &addon.cluster {
+        for OfCluster { targets, only, fact } in &addon.cluster {
+            assert!(!(targets.is_empty() && only.is_empty()), "{}: {fact:?} does nothing", addon.name);
             targets.iter().for_each(|target| check_target(target, documents, true));
+            assert!(only.iter().all(|key| documents.contains_key(&key.parse().unwrap())), "{}: {fact:?}", addon.name);
         }
         for stamp in &addon.stamps {
             assert!(documents.contains_key(&stamp.of.parse().unwrap()), "{}: {}", addon.name, stamp.of);
