@@ -9,7 +9,15 @@ use std::collections::BTreeMap;
 /// An add-on by its name: `addon.toml`, and its files of objects.
 type Folder = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const CATALOGUE: [Folder; 2] = [
+const CATALOGUE: [Folder; 3] = [
+    (
+        "calico",
+        include_str!("../catalogue/calico/addon.toml"),
+        &[
+            ("definitions.yaml", include_str!("../catalogue/calico/definitions.yaml")),
+            ("objects.yaml", include_str!("../catalogue/calico/objects.yaml")),
+        ],
+    ),
     (
         "flannel",
         include_str!("../catalogue/flannel/addon.toml"),

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+mod calico;
 mod texts;
 
 fn all() -> Vec<Addon> {
