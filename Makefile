@@ -40,7 +40,7 @@ upgrade: lab-build ## this version takes over a cluster that the provider of the
 	cargo test --quiet --package acceptance-tests --no-run
 	$(as_root) PROVIDER_BEFORE="$(cache)/provider-before" cargo test --quiet --package acceptance-tests --test upgraded
 
-conformance: lab-build provider ## Kubernetes' own conformance tests on the quick start: FOCUS (all), PROCS (4), CLUSTER (quickstart or ipv6-first)
+conformance: lab-build provider ## Kubernetes' own conformance tests on the quick start: FOCUS (all), PROCS (4), CLUSTER (quickstart, ipv6-first or add-on-network)
 	$(as_root) CLUSTER="$(or $(CLUSTER),quickstart)" FOCUS='$(FOCUS)' PROCS="$(or $(PROCS),4)" acceptance-tests/conformance.sh $(CARGO_TARGET_DIR)/debug/terraform-provider-k8s
 
 lint: checkout

@@ -4,7 +4,8 @@
 # one that it lists passed. Needs root, and what `lab build` makes. Variables:
 #   FOCUS              a regular expression: only the tests whose name it matches (all)
 #   PROCS              so many tests at a time, where they allow it (4)
-#   CLUSTER            quickstart (default), or ipv6-first: the same with IPv6 as the first address family
+#   CLUSTER            quickstart (default); ipv6-first: the same with IPv6 as the first address family; add-on-network: with flannel
+#                      of the catalogue in place of the routed network
 #   CONFORMANCE_DIR    where the reports and the log are kept (<cache>/conformance/<CLUSTER>)
 set -euo pipefail
 
@@ -98,6 +99,30 @@ resource "k8s_hardway_cluster" "main" {
   }
 }
 OVERRIDE
+}
+
+variant_add-on-network() {
+  cat > "$folder/variant_override.tf" << 'OVERRIDE'
+resource "k8s_hardway_cluster" "main" {
+  network = {
+    pod_cidrs     = ["172.18.0.0/16", "fd00:18::/56"]
+    service_cidrs = k8s_pki.main.service_cidrs
+    pod_network   = "none"
+  }
+}
+
+resource "k8s_node_group" "nodes" {
+  proxy_mode = "nftables"
+}
+OVERRIDE
+  cat > "$folder/flannel.tf" << 'FLANNEL'
+resource "k8s_addon" "flannel" {
+  name       = "flannel"
+  version    = "0.28.10"
+  cluster    = k8s_hardway_cluster.main.join
+  depends_on = [k8s_node_group.nodes]
+}
+FLANNEL
 }
 
 make_cluster() {

@@ -12,6 +12,9 @@ pub const CONTROL_PLANE: [&str; 3] = ["cp-1", "cp-2", "cp-3"];
 pub const HOSTS: [&str; 5] = ["lb-1", "lb-2", "cp-1", "cp-2", "cp-3"];
 pub const WORKER: &str = "worker-1";
 pub const WORKER_ADDRESSES: [&str; 2] = ["10.77.0.16", "fd77:0:0:1::16"];
+/// In another network: a router lies between it and the others.
+pub const FAR_WORKER: &str = "worker-2";
+pub const FAR_WORKER_ADDRESSES: [&str; 2] = ["10.77.1.17", "fd77:0:0:2::17"];
 /// The virtual addresses of the quick start, as they stand in a URL.
 pub const VIRTUAL_ADDRESSES: [&str; 2] = ["10.77.0.100", "[fd77:0:0:1::100]"];
 

@@ -1,13 +1,12 @@
 //! What the pods of `manifests/echo.yaml` reach.
 
-use crate::lab::CONTROL_PLANE;
 use crate::{Cluster, eventually};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Every pod reaches the service on both families, and so pods of all nodes.
+/// The pod of each of these nodes reaches the service on both families, and so pods of all of them.
 #[track_caller]
-pub fn reach_each_other(cluster: &Cluster) {
+pub fn reach_each_other(cluster: &Cluster, nodes: &[&str]) {
     let service = cluster.get(&["service", "echo"]);
     let address = |index: usize| service["spec"]["clusterIPs"][index].as_str().unwrap_or_default();
     let urls = [format!("http://{}", address(0)), format!("http://[{}]", address(1))];
@@ -27,6 +26,6 @@ pub fn reach_each_other(cluster: &Cluster) {
             .filter_map(|rest| rest.split_whitespace().next())
             .collect();
         let is_whole = |text: &String| text.matches("200 host=echo-").count() == 6;
-        (pods.len() == CONTROL_PLANE.len() && answers.iter().all(is_whole) && hosts.len() == pods.len()).then_some(())
+        (pods.len() == nodes.len() && answers.iter().all(is_whole) && hosts.len() == pods.len()).then_some(())
     });
 }

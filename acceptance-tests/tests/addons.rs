@@ -3,9 +3,9 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
-use acceptance_tests::lab::CONTROL_PLANE;
+use acceptance_tests::lab::{CONTROL_PLANE, FAR_WORKER, FAR_WORKER_ADDRESSES};
 use acceptance_tests::suite::{Scenario, Shared, main as run};
-use acceptance_tests::{Cluster, Engine, eventually, pods, scenarios};
+use acceptance_tests::{Cluster, Engine, assert_same, eventually, pods, scenarios};
 use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
     let first = Scenario { name: "a_cluster_its_network_and_its_metrics_come_with_one_apply", run: all_come_with_one_apply };
     let others = scenarios![
         pods_of_different_nodes_reach_each_other_in_both_families,
+        pods_behind_a_router_are_reached_too,
         metrics_come_through_the_aggregation_path,
         a_setting_changes_in_place,
         what_somebody_has_changed_is_named_and_restored,
@@ -95,8 +96,26 @@ fn all_come_with_one_apply(WithAddOns(cluster): &mut WithAddOns) {
 
 fn pods_of_different_nodes_reach_each_other_in_both_families(WithAddOns(cluster): &mut WithAddOns) {
     cluster.deploy("echo.yaml", &["daemonset/echo"]);
-    pods::reach_each_other(cluster);
+    pods::reach_each_other(cluster, &CONTROL_PLANE);
     cluster.kubectl(&["delete", "daemonset/echo", "service/echo"]).success();
+}
+
+fn pods_behind_a_router_are_reached_too(WithAddOns(cluster): &mut WithAddOns) {
+    let [address, secondary] = FAR_WORKER_ADDRESSES;
+    let before = cluster.lab.snapshot(FAR_WORKER);
+    cluster.workspace.set("workers", json!({ FAR_WORKER: { "address": address, "secondary_address": secondary } }));
+    cluster.apply();
+    cluster.plan().is_empty();
+    let nodes = [CONTROL_PLANE.as_slice(), &[FAR_WORKER]].concat();
+    cluster.wait_until_ready(&nodes);
+    cluster.deploy("echo.yaml", &["daemonset/echo"]);
+    pods::reach_each_other(cluster, &nodes);
+    cluster.kubectl(&["delete", "daemonset/echo", "service/echo"]).success();
+    cluster.workspace.set("workers", json!({}));
+    cluster.apply();
+    cluster.wait_until_ready(&CONTROL_PLANE);
+    remove_leftovers(cluster, FAR_WORKER);
+    assert_same(&cluster.lab.snapshot(FAR_WORKER), &before);
 }
 
 fn metrics_come_through_the_aggregation_path(WithAddOns(cluster): &mut WithAddOns) {
@@ -161,16 +180,20 @@ fn destroy_leaves_nothing_in_the_cluster(WithAddOns(cluster): &mut WithAddOns) {
     let names = left["items"].as_array().unwrap().iter().filter_map(|item| item["metadata"]["name"].as_str());
     assert_eq!(names.filter(|name| is_of_addon(name)).collect::<Vec<_>>(), [""; 0]);
     cluster.destroy();
-    // What flannel leaves on hosts is not the provider's.
     for host in CONTROL_PLANE {
-        assert_eq!(cluster.on(host, &format!("ls {CONFIGURATION}")), CONFIGURATION, "{host}");
-        let remove = format!(
-            "rm -rf {CONFIGURATION} /opt/cni/bin/flannel /run/flannel /run/xtables.lock /var/lib/cni/flannel /var/lib/cni/networks/cbr0; \
-             rmdir /etc/cni/net.d /etc/cni /opt/cni/bin /opt/cni /var/lib/cni/networks /var/lib/cni 2>/dev/null; \
-             for link in flannel.1 flannel-v6.1 cni0; do ip link delete $link 2>/dev/null; done; \
-             for family in ip ip6; do nft delete table $family flannel-ipv4 2>/dev/null; nft delete table $family flannel-ipv6 2>/dev/null; done; true"
-        );
-        cluster.on(host, &remove);
+        remove_leftovers(cluster, host);
     }
     cluster.assert_hosts_are_as_before();
+}
+
+/// What flannel leaves on a host is not the provider's.
+fn remove_leftovers(cluster: &Cluster, host: &str) {
+    assert_eq!(cluster.on(host, &format!("ls {CONFIGURATION}")), CONFIGURATION, "{host}");
+    let remove = format!(
+        "rm -rf {CONFIGURATION} /opt/cni/bin/flannel /run/flannel /run/xtables.lock /var/lib/cni/flannel /var/lib/cni/networks/cbr0; \
+         rmdir /etc/cni/net.d /etc/cni /opt/cni/bin /opt/cni /var/lib/cni/networks /var/lib/cni 2>/dev/null; \
+         for link in flannel.1 flannel-v6.1 cni0; do ip link delete $link 2>/dev/null; done; \
+         for family in ip ip6; do nft delete table $family flannel-ipv4 2>/dev/null; nft delete table $family flannel-ipv6 2>/dev/null; done; true"
+    );
+    cluster.on(host, &remove);
 }

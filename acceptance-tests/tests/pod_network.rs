@@ -153,7 +153,7 @@ fn pods_get_another_network_node_by_node_and_nothing_is_left_of_the_old_one(With
     configure(cluster, "none", "nftables");
     cluster.apply();
     cluster.deploy("echo.yaml", &["daemonset/echo"]);
-    pods::reach_each_other(cluster);
+    pods::reach_each_other(cluster, &CONTROL_PLANE);
 
     let drain = "drain the node (another pod network)";
     configure(cluster, "routed", "nftables");
@@ -161,7 +161,7 @@ fn pods_get_another_network_node_by_node_and_nothing_is_left_of_the_old_one(With
     cluster.apply();
     cluster.plan().is_empty();
     cluster.wait_until_ready(&CONTROL_PLANE);
-    pods::reach_each_other(cluster);
+    pods::reach_each_other(cluster, &CONTROL_PLANE);
     for host in CONTROL_PLANE {
         assert!(connected(cluster, host, "cni0") > 0, "{host}");
     }
@@ -179,7 +179,7 @@ fn pods_get_another_network_node_by_node_and_nothing_is_left_of_the_old_one(With
     cluster.apply();
     cluster.plan().is_empty();
     cluster.wait_until_ready(&CONTROL_PLANE);
-    pods::reach_each_other(cluster);
+    pods::reach_each_other(cluster, &CONTROL_PLANE);
     for host in CONTROL_PLANE {
         assert!(connected(cluster, host, "lab0") > 0, "{host}");
         let left = "ls -d /sys/class/net/cni0 /etc/cni/net.d/*k8s-hardway* /var/lib/cni/networks/k8s-hardway /etc/systemd/system/k8s-pod* 2>/dev/null; \

@@ -48,7 +48,7 @@ fn before() -> Option<PathBuf> {
 fn the_version_before_makes_a_cluster(Upgraded { cluster, pods }: &mut Upgraded) {
     cluster.apply();
     cluster.deploy("echo.yaml", &["daemonset/echo"]);
-    pods::reach_each_other(cluster);
+    pods::reach_each_other(cluster, &CONTROL_PLANE);
     *pods = identities(cluster);
     // cp-3: a second network, which takes the pods that are made from now on.
     let text = cluster.on("cp-3", "cat /etc/cni/net.d/10-k8s-hardway.conflist");
@@ -79,7 +79,7 @@ fn pods_go_on_serving_while_this_version_takes_over(Upgraded { cluster, pods }: 
     cluster.plan().is_empty();
     cluster.wait_until_ready(&CONTROL_PLANE);
     assert_eq!(&identities(cluster), pods);
-    pods::reach_each_other(cluster);
+    pods::reach_each_other(cluster, &CONTROL_PLANE);
 }
 
 fn nothing_of_the_former_network_is_left(Upgraded { cluster, .. }: &mut Upgraded) {

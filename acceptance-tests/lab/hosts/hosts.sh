@@ -63,9 +63,9 @@ iface lo inet loopback
 auto eth0
 iface eth0 inet static
   address $(host_ipv4 "$host")/24
-  gateway $ipv4_prefix.$client_number
+  gateway $(client_ipv4 "$(host_network "$host")")
   up ip -6 addr add $(host_ipv6 "$host")/64 dev eth0 nodad
-  up ip -6 route add default via $ipv6_prefix:$client_number
+  up ip -6 route add default via $(client_ipv6 "$(host_network "$host")")
 INTERFACES
   )
   mv -T "$unfinished" "$folder"

@@ -1,23 +1,28 @@
 # shellcheck shell=bash
-# Sourced. The network of the lab: one bridge in the client's namespace, one cable to each host.
+# Sourced. The networks of the lab: bridges in the client's namespace, which routes between them, and one cable to each host.
 
 # shellcheck source=topology.sh
 . "$(dirname "${BASH_SOURCE[0]}")/topology.sh"
 
 namespace_exists() { [[ -e /run/netns/$1 ]]; }
 
-# Makes the client's namespace with the bridge, if it is not there.
+# Makes the client's namespace with the bridges, if it is not there.
 network_up() {
+  local number bridge
   if ! namespace_exists "$client_namespace"; then
     ip netns add "$client_namespace"
   fi
   ip -n "$client_namespace" link set lo up
-  if ! ip -n "$client_namespace" link show "$bridge" >/dev/null 2>&1; then
-    ip -n "$client_namespace" link add "$bridge" type bridge
-  fi
-  ip -n "$client_namespace" addr replace "$ipv4_prefix.$client_number/24" dev "$bridge"
-  ip -n "$client_namespace" addr replace "$ipv6_prefix:$client_number/64" dev "$bridge" nodad
-  ip -n "$client_namespace" link set "$bridge" up
+  for number in "${!bridges[@]}"; do
+    bridge=${bridges[number]}
+    if ! ip -n "$client_namespace" link show "$bridge" >/dev/null 2>&1; then
+      ip -n "$client_namespace" link add "$bridge" type bridge
+    fi
+    ip -n "$client_namespace" addr replace "$(client_ipv4 "$number")/24" dev "$bridge"
+    ip -n "$client_namespace" addr replace "$(client_ipv6 "$number")/64" dev "$bridge" nodad
+    ip -n "$client_namespace" link set "$bridge" up
+  done
+  ip netns exec "$client_namespace" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 }
 
 network_down() {
@@ -28,11 +33,12 @@ network_down() {
   done
 }
 
-# host_network_up HOST: a fresh namespace for the host, with eth0 plugged into the bridge. The host configures eth0 itself.
+# host_network_up HOST: a fresh namespace for the host, with eth0 plugged into the bridge of its network. The host configures eth0 itself.
 host_network_up() {
-  local host=$1 namespace link
+  local host=$1 namespace link bridge
   namespace=$(host_namespace "$host")
   link=$(host_link "$host")
+  bridge=${bridges[$(host_network "$host")]}
   host_network_down "$host"
   ip netns add "$namespace"
   ip -n "$namespace" link set lo up
