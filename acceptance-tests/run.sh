@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.sh: every acceptance test, once they are built. What needs no lab runs beside what shares it, and is printed when both have ended:
-# hosts keep two processors busy half of the time. `cluster`, which measures gaps in service, comes last.
+# run.sh: every acceptance test, once they are built. What needs no lab runs beside what shares it, and is printed when it has ended:
+# hosts keep two processors busy half of the time. `cluster`, which measures gaps in service, comes last and alone.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")" || exit
 
@@ -12,25 +12,28 @@ for test in tests/*.rs tests/*/main.rs; do
   [[ " ${without_lab[*]} cluster " == *" $name "* ]] || with_lab+=("$name")
 done
 
-run() {
+run() { # OPTION... of cargo, and names of test programs
   local arguments=() name
-  for name in "$@"; do arguments+=(--test "$name"); done
+  for name in "$@"; do
+    if [[ $name == --* ]]; then arguments+=("$name"); else arguments+=(--test "$name"); fi
+  done
   cargo test --quiet --package acceptance-tests --no-fail-fast "${arguments[@]}"
 }
 
 log=$(mktemp)
 set -m # a process group of its own, which can be ended as a whole
-run "${without_lab[@]}" >"$log" 2>&1 </dev/null &
+run --lib --bins "${without_lab[@]}" >"$log" 2>&1 </dev/null &
 beside=$!
 set +m
-trap 'kill -TERM -- -$beside 2>/dev/null; rm -f "$log"' EXIT
+trap 'kill -TERM -- -$beside 2>/dev/null; cat "$log"; rm -f "$log"' EXIT
 trap 'exit 130' INT TERM
 
 failed=''
 run "${with_lab[@]}" || failed=yes
-run cluster || failed=yes
+wait "$beside" || failed=yes
 echo
 echo "Beside these, without the lab:"
-wait "$beside" || failed=yes
 cat "$log"
+: >"$log"
+run cluster || failed=yes
 [[ -z $failed ]]

@@ -4,6 +4,7 @@
 
 pub mod activity;
 pub mod aws;
+pub mod catalogue;
 pub mod cluster;
 pub mod command;
 pub mod engine;

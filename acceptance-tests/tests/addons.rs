@@ -5,8 +5,8 @@
 
 use acceptance_tests::lab::{CONTROL_PLANE, FAR_WORKER, FAR_WORKER_ADDRESSES};
 use acceptance_tests::suite::{Scenario, Shared, main as run};
-use acceptance_tests::{Cluster, Engine, assert_same, eventually, pods, scenarios};
-use serde_json::json;
+use acceptance_tests::{Cluster, Engine, assert_same, catalogue, eventually, pods, scenarios};
+use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     let others = scenarios![
         pods_of_different_nodes_reach_each_other_in_both_families,
         pods_behind_a_router_are_reached_too,
+        what_is_not_run_here_is_taken_by_a_real_api_server,
         metrics_come_through_the_aggregation_path,
         a_setting_changes_in_place,
         what_somebody_has_changed_is_named_and_restored,
@@ -80,7 +81,7 @@ resource \"k8s_addon\" \"metrics_server\" {{
 fn all_come_with_one_apply(WithAddOns(cluster): &mut WithAddOns) {
     let plan = cluster.plan();
     let rollout = plan.rollout(FLANNEL);
-    assert_eq!(rollout.first().map(String::as_str), Some("create Namespace/kube-flannel"));
+    assert_eq!(rollout[..2], ["pull flannel, flannel-cni-plugin on one node, for the digests", "create Namespace/kube-flannel"]);
     assert_eq!(rollout.last().map(String::as_str), Some("wait until all nodes are Ready"));
     assert!(plan.rollout(METRICS).contains(&format!("create {SERVER}")));
     cluster.apply();
@@ -88,6 +89,10 @@ fn all_come_with_one_apply(WithAddOns(cluster): &mut WithAddOns) {
     cluster.wait_until_ready(&CONTROL_PLANE);
     let flannel = cluster.get(&["daemonset", "kube-flannel-ds", "-n", "kube-flannel"]);
     assert_eq!(flannel["status"]["numberAvailable"], CONTROL_PLANE.len());
+    let image = flannel["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap();
+    let digest = image.strip_prefix("ghcr.io/flannel-io/flannel:v0.28.10@sha256:");
+    assert!(digest.is_some_and(|digest| digest.len() == 64), "{image}");
+    assert!(!cluster.kubectl(&["get", "pod/k8s-hardway-images-flannel", "-n", "kube-system"]).is_success());
     for host in CONTROL_PLANE {
         assert_eq!(cluster.on(host, "ls /etc/cni/net.d"), "10-flannel.conflist", "{host}");
         assert_eq!(cluster.on(host, "ip -4 route show proto 77; ip -6 route show proto 77"), "", "{host}");
@@ -116,6 +121,29 @@ fn pods_behind_a_router_are_reached_too(WithAddOns(cluster): &mut WithAddOns) {
     cluster.wait_until_ready(&CONTROL_PLANE);
     remove_leftovers(cluster, FAR_WORKER);
     assert_same(&cluster.lab.snapshot(FAR_WORKER), &before);
+}
+
+/// Calico, whose images cannot be built here. Pools are of kinds that have to be there for a dry run too.
+fn what_is_not_run_here_is_taken_by_a_real_api_server(WithAddOns(cluster): &mut WithAddOns) {
+    let apply = |objects: &[&Value], more: &[&str]| {
+        let path = cluster.workspace.folder.join("objects.json");
+        std::fs::write(&path, json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string()).unwrap();
+        let arguments = ["apply", "--server-side", "--validate=strict", "-f", path.to_str().unwrap()];
+        cluster.kubectl(&[&arguments, more].concat()).success().stdout.lines().count()
+    };
+    let is_definition = |object: &&Value| object["kind"] == "CustomResourceDefinition";
+    let [one, other] = ["172.18.0.0/16", "fd00:18::/56"];
+    let versions = catalogue::objects("calico", &[one, other]);
+    for (at, both) in versions.iter().enumerate() {
+        let definitions: Vec<&Value> = both.iter().filter(is_definition).collect();
+        apply(&definitions, &[]);
+        cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).success();
+        for objects in [both, &catalogue::objects("calico", &[one])[at], &catalogue::objects("calico", &[other])[at]] {
+            assert_eq!(apply(&objects.iter().collect::<Vec<_>>(), &["--dry-run=server"]), objects.len());
+        }
+        let names = definitions.iter().map(|definition| definition["metadata"]["name"].as_str().unwrap());
+        cluster.kubectl(&["delete", "crd"].into_iter().chain(names).collect::<Vec<_>>()).success();
+    }
 }
 
 fn metrics_come_through_the_aggregation_path(WithAddOns(cluster): &mut WithAddOns) {

@@ -3,7 +3,8 @@
 use crate::catalogue::{Addon, CatalogueError, Stamp, Version};
 use crate::facts::Facts;
 use crate::patch::merge;
-use crate::place::{NoPlace, Target, find, put};
+use crate::pins::images_of;
+use crate::place::{NoPlace, Target, put};
 use crate::settings::Setting;
 use bundle::Digest;
 use objects::{Declared, ObjectKey, Read, UNKNOWN, is_unknown};
@@ -220,14 +221,9 @@ impl Choice<'_> {
 
     /// In the objects stands the name of an image.
     fn put_images(&self, all: &mut Documents) {
-        for object in all.values_mut() {
-            for list in ["initContainers", "containers"] {
-                let containers = find(object, &format!(".spec.template.spec.{list}")).and_then(Value::as_array_mut);
-                for container in containers.into_iter().flatten() {
-                    if let Some(reference) = container["image"].as_str().and_then(|name| self.images.get(name)) {
-                        container["image"] = reference.clone();
-                    }
-                }
+        for image in all.values_mut().flat_map(images_of) {
+            if let Some(reference) = image.as_str().and_then(|name| self.images.get(name)) {
+                *image = reference.clone();
             }
         }
     }

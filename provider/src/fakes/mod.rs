@@ -16,7 +16,7 @@ mod push;
 mod releases;
 mod units;
 
-pub use self::objects::set_by;
+pub use self::objects::{digest_of, set_by};
 pub use certificates::{CLIENT_CERTIFICATE_EXPIRES, CLIENT_CERTIFICATE_PEM};
 pub use clock::FakeClock;
 pub use faults::{Fault, Moment};

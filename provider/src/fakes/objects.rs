@@ -2,6 +2,7 @@
 
 use super::memory::Cluster;
 use crate::kubernetes::{Applied, Conflicting, Reason};
+use bundle::Digest;
 use objects::{ObjectKey, is_built_in, is_namespaced};
 use serde_json::{Map, Value, json};
 
@@ -59,12 +60,27 @@ fn not_yet(cluster: &Cluster, key: &ObjectKey) -> Option<String> {
     (!is_there).then(|| format!("namespaces {namespace:?} not found"))
 }
 
-/// What a controller says of it at once, unless it never comes up.
+/// What a controller says of it at once, unless it never comes up; of a pod its kubelet, which has pulled each image.
 fn status(cluster: &Cluster, key: &ObjectKey, live: &Value) -> Value {
-    let is = if cluster.never_ready.contains(&key.to_string()) { "False" } else { "True" };
+    let is_ready = !cluster.never_ready.contains(&key.to_string());
+    if key.is("", "Pod") {
+        let containers = live["spec"]["containers"].as_array().into_iter().flatten().filter(|_| is_ready);
+        let pulled = |container: &Value| {
+            let image = container["image"].as_str().unwrap_or_default();
+            let repository = image.rsplit_once(':').map_or(image, |(repository, _)| repository);
+            json!({ "name": container["name"], "imageID": format!("{repository}@{}", digest_of(image)) })
+        };
+        return json!({ "containerStatuses": containers.map(pulled).collect::<Vec<Value>>() });
+    }
+    let is = if is_ready { "True" } else { "False" };
     let conditions = ["Established", "Available", "Complete"].map(|name| json!({ "type": name, "status": is }));
     let pods = if is == "True" { live["spec"]["replicas"].as_u64().unwrap_or(1) } else { 0 };
     json!({ "conditions": conditions, "replicas": pods, "updatedReplicas": pods, "availableReplicas": pods })
+}
+
+/// What the tag of an image leads to.
+pub fn digest_of(image: &str) -> String {
+    format!("sha256:{}", Digest::of(image.as_bytes()))
 }
 
 pub(super) fn fields_of(object: &Value) -> Value {

@@ -66,8 +66,8 @@ async fn a_setting_a_version_and_a_patch_change_just_their_fields() {
     ];
     for (change, fields) in cases {
         let config = with(&stage, &[change]);
-        let lines = stage.rollout(&state, &config).await;
-        assert_eq!(lines.len(), 2, "{lines:?}");
+        let mut lines = stage.rollout(&state, &config).await;
+        lines.retain(|line| !line.starts_with("pull "));
         let mut named: Vec<&str> = fields.split(", ").collect();
         named.sort_unstable();
         let update = format!("update {SERVER} ({})", named.join(", "));

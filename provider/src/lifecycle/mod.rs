@@ -21,6 +21,7 @@ mod expired;
 mod first_look;
 mod foundation;
 mod host_versions;
+mod image_digests;
 mod lost_members;
 mod manifests;
 mod nodes;

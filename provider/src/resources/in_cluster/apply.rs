@@ -1,15 +1,17 @@
 //! An apply and a destroy. Whatever happened, the state holds what there is.
 
+use super::addon::pull::{self, Pull};
 use super::config::Config;
 use super::errors::{failed, not_gone, unanswered};
 use super::inventory::{Done, Inventory};
-use super::ownership::{Keys, Owner, Ownership, Versions, listed, refs};
+use super::ownership::{Keys, Kind, Owner, Ownership, Versions, listed, refs};
+use super::plan::Changes;
 use super::pruning::Pruning;
 use super::record::Record;
-use super::secrets::add_secrets;
+use super::secrets::{Secrets, add_secrets};
 use super::state::{self, DRIFT, FIELDS, HOLDER, NOT_READY, ROLLOUT, SECRET_KEYS};
 use super::waits::Reach;
-use super::{InCluster, ObjectsResource, plan};
+use super::{InCluster, ObjectsResource};
 use crate::kubernetes::Conflicting;
 use crate::resources::control_plane::{ControlPlane, NoControlPlane};
 use crate::resources::on_hosts::errors::{tainted, unknown_at_apply};
@@ -26,7 +28,7 @@ impl<R: ObjectsResource> InCluster<R> {
         let ApplyRequest { prior, mut planned, config: written } = request;
         let config: Config = decode(&planned)?;
         let mut wrong = Diagnostics::default();
-        self.resource.settle(&mut planned);
+        self.resource.settle(&mut planned, prior.as_ref());
         let declared = self.resource.declared(&planned, &mut wrong);
         let (Some(name), Some(mut declared)) = (config.name.known(), declared) else {
             return if wrong.has_errors() {
@@ -37,38 +39,32 @@ impl<R: ObjectsResource> InCluster<R> {
         };
         let fields = state::fields_of(&declared, &planned);
         let before = prior.as_ref().map(state::fields).unwrap_or_default();
-        let changes = match self.changes(&config, prior.as_ref(), &planned, (&before, &fields)) {
+        let changes = match self.changes(&config, prior.as_ref(), &planned, (&before, &fields, &declared)) {
             Ok(changes) => changes,
             Err(diagnostics) => return Ok(ApplyResponse { state: prior, diagnostics }),
         };
         let secrets = self.resource.secrets(&written).ok_or_else(unknown_at_apply)?;
         add_secrets(&mut declared, &secrets);
-        let drawn = || Uid::of_random(shared.world.random()).to_string();
-        let holder = prior.as_ref().and_then(|prior| prior.get(HOLDER).as_str()).map_or_else(drawn, str::to_string);
         let cluster = ControlPlane::connect(shared, config.way()).await.map_err(Diagnostic::from)?;
         cluster.refuse_another_cluster(&config.cluster).await?;
-        let owner = Owner { kind: self.resource.kind(), name: name.clone(), holder };
+        let owner = self.owner(name, prior.as_ref());
         let progress = shared.configuration().progress(owner.to_string());
-        let mut state = planned;
-        state.set(HOLDER, owner.holder.as_str().into());
-        state::set_of_secrets(&mut state, SECRET_KEYS, state::show_secret_keys(&secrets));
-        if state.get(ROLLOUT).is_unknown() {
-            state.set(ROLLOUT, Value::List(changes.lines()));
-        }
-        let waited = changes.of_objects.iter();
-        let waited = waited.filter_map(|change| if let Change::Wait(key) = change { Some(key.clone()) } else { None });
+        let mut state = begun(planned, &owner, &secrets, &changes);
         let vanishing = declared.values().filter(|one| vanishes(&one.key, &one.object)).map(|one| one.key.clone()).collect();
         let clock = shared.world.clock();
-        let inventory = Inventory {
-            reach: Reach { api: &*cluster.api, waiter: Waiter { clock: &*clock, cancelled: &call.cancelled } },
+        let reach = Reach { api: &*cluster.api, waiter: Waiter { clock: &*clock, cancelled: &call.cancelled } };
+        let again = self.again(prior.as_ref(), &state, &declared);
+        let mut inventory = Inventory {
+            reach,
             owner,
+            pins: self.resource.pins(&state),
             finished: finished(&vanishing, &before, &changes.of_objects),
             vanishing,
             declared,
             before: prior.is_some().then(|| state::versions(&before)),
             drift: prior.as_ref().map(state::drift).unwrap_or_default(),
-            again: plan::with_other_secrets(prior.as_ref(), &state),
-            waited: waited.collect(),
+            again,
+            waited: changes.waited(),
             awaits_nodes: changes.awaits_nodes,
             adopt: Config::keys(&config.adopt),
             may_replace: Config::keys(&config.may_replace),
@@ -78,8 +74,36 @@ impl<R: ObjectsResource> InCluster<R> {
             limit: config.limit(),
             progress: &progress,
         };
+        self.pin_images(&mut inventory, &mut state).await?;
         let done = inventory.apply().await;
+        if let Some(prior) = prior.as_ref().filter(|_| done.diagnostics.has_errors()) {
+            self.resource.keep_pins(&mut state, prior);
+        }
         Ok(left(prior, state, (&fields, before), (done, &inventory.vanishing), call.cancelled.is_cancelled()))
+    }
+
+    /// By a new holder where it is not in the state.
+    fn owner(&self, name: &str, prior: Option<&Value>) -> Owner {
+        let drawn = || Uid::of_random(self.shared.world.random()).to_string();
+        let holder = prior.and_then(|prior| prior.get(HOLDER).as_str()).map_or_else(drawn, str::to_string);
+        Owner { kind: self.resource.kind(), name: name.to_string(), holder }
+    }
+
+    /// Looks up the digests that are open. Whatever would refuse the apply does so before a pod is made.
+    async fn pin_images(&self, inventory: &mut Inventory<'_>, state: &mut Value) -> Result<(), Diagnostic> {
+        let Inventory { reach, limit, progress, .. } = *inventory;
+        let images = self.resource.unpinned(state).unwrap_or_default();
+        let name = &inventory.owner.name;
+        if images.is_empty() {
+            // Of an apply that was killed.
+            return if inventory.owner.kind == Kind::Addon { pull::remove(reach, name).await } else { Ok(()) };
+        }
+        inventory.look().await?;
+        let pull = Pull { addon: name, images: &images, ready: self.resource.ready(state), limit, progress };
+        let found = pull::look_up(reach, &pull).await?;
+        self.resource.pin(state, found);
+        inventory.pins = self.resource.pins(state);
+        Ok(())
     }
 
     pub(super) async fn delete_objects(&self, call: &Call, prior: &Value) -> Result<Diagnostics, Diagnostic> {
@@ -98,13 +122,16 @@ impl<R: ObjectsResource> InCluster<R> {
         let owner = state::owner(self.resource.kind(), prior);
         let record = Record::read(api, &owner).await.map_err(unanswered)?;
         let is_ours = record.as_ref().is_none_or(|record| record.holder == owner.holder);
+        let clock = self.shared.world.clock();
+        let reach = Reach { api, waiter: Waiter { clock: &*clock, cancelled: &call.cancelled } };
+        if owner.kind == Kind::Addon {
+            pull::remove(reach, &owner.name).await?;
+        }
         let mut versions: Versions = state::versions(&state::fields(prior));
         versions.extend(record.filter(|_| is_ours).map(|record| record.objects).unwrap_or_default());
         let live = api.find_objects(&refs(&versions)).await.map_err(unanswered)?;
         let limit = config.limit();
         let with_contents = Config::is(&config.destroy_contents);
-        let clock = self.shared.world.clock();
-        let reach = Reach { api, waiter: Waiter { clock: &*clock, cancelled: &call.cancelled } };
         let pruning = Pruning { reach, owner: &owner, live: &live, versions: &versions, with_contents, limit };
         let keys: Keys = versions.keys().cloned().collect();
         pruning.refuse(&keys).await?;
@@ -126,6 +153,17 @@ impl<R: ObjectsResource> InCluster<R> {
         }
         Ok(diagnostics)
     }
+}
+
+/// What the state of an apply begins as.
+fn begun(planned: Value, owner: &Owner, secrets: &Secrets, changes: &Changes) -> Value {
+    let mut state = planned;
+    state.set(HOLDER, owner.holder.as_str().into());
+    state::set_of_secrets(&mut state, SECRET_KEYS, state::show_secret_keys(secrets));
+    if state.get(ROLLOUT).is_unknown() {
+        state.set(ROLLOUT, Value::List(changes.lines()));
+    }
+    state
 }
 
 /// Jobs that nothing changes: that they are not there any more is what they were declared to.

@@ -29,7 +29,7 @@ pub fn not_gone(left: &BTreeMap<ObjectKey, String>, limit: Duration) -> Diagnost
 
 pub fn not_ready(lacking: &BTreeMap<ObjectKey, String>, limit: Duration) -> Diagnostic {
     Diagnostic::error("objects are not ready").detail(format!(
-        "{}\n\nThey were applied, and waited for up to {} s or until one had failed. Another apply waits for them again; a Job that has \
+        "{}\n\nThey were applied, and waited for up to {} s or until one had failed. An apply that goes on with them waits again; a Job that has \
          failed has to be deleted before.",
         lines(lacking),
         limit.as_secs()
@@ -38,7 +38,7 @@ pub fn not_ready(lacking: &BTreeMap<ObjectKey, String>, limit: Duration) -> Diag
 
 pub fn nodes_not_ready(lacking: &BTreeMap<ObjectKey, String>, limit: Duration) -> Diagnostic {
     Diagnostic::error(format!("nodes are not Ready after {} s", limit.as_secs()))
-        .detail(format!("{}\n\nThe objects were applied. Another apply waits for nodes again.", lines(lacking)))
+        .detail(format!("{}\n\nThe objects were applied. An apply that goes on with them waits for nodes again.", lines(lacking)))
 }
 
 fn lines(reasons: &BTreeMap<ObjectKey, String>) -> String {

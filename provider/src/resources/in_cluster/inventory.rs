@@ -13,6 +13,7 @@ use super::waits::{Reach, until_gone, until_nodes_are_ready, until_ready};
 use crate::kubernetes::{Applied, Conflicting, ObjectRef, Reason};
 use crate::progress::Progress;
 use crate::wait::Pace;
+use addons::Pins;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
@@ -30,13 +31,15 @@ const PACE: Pace = Pace::doubling(Duration::from_millis(100), Duration::from_sec
 pub struct Inventory<'a> {
     pub reach: Reach<'a>,
     pub owner: Owner,
+    /// The digests by which applied objects name images.
+    pub pins: Pins,
     /// With the values of secrets.
     pub declared: BTreeMap<ObjectKey, Declared>,
     /// What the state has; `None` where it has nothing and this is a create.
     pub before: Option<Versions>,
     /// Fields that others have changed, as the plan has shown.
     pub drift: BTreeMap<ObjectKey, BTreeSet<String>>,
-    /// Secrets whose values were given again, or are others.
+    /// Objects that are applied whatever is known of them: their secrets were given again, or their images have a digest now.
     pub again: Keys,
     /// Jobs that go away by themselves once they are done.
     pub vanishing: Keys,
@@ -70,7 +73,7 @@ pub struct Done {
 }
 
 /// What was found before anything is changed.
-struct Found {
+pub struct Found {
     live: BTreeMap<ObjectKey, Value>,
     /// Of all that is known: in the state, in the record of the cluster, declared.
     versions: Versions,
@@ -151,7 +154,7 @@ impl Inventory<'_> {
 
     // --- before anything is changed
 
-    async fn look(&self) -> Result<Found, Diagnostic> {
+    pub async fn look(&self) -> Result<Found, Diagnostic> {
         let read = Record::read(self.reach.api, &self.owner).await.map_err(unanswered)?;
         let is_noted = self.before.is_none() && read.is_some();
         let takes_over = is_noted && read.as_ref().is_some_and(|record| record.holder != self.owner.holder);
@@ -162,7 +165,8 @@ impl Inventory<'_> {
         let mut versions = recorded.clone();
         versions.extend(self.before.clone().unwrap_or_default());
         versions.extend(self.declared.values().map(|declared| (declared.key.clone(), declared.api_version.clone())));
-        let live = self.reach.api.find_objects(&refs(&versions)).await.map_err(unanswered)?;
+        let mut live = self.reach.api.find_objects(&refs(&versions)).await.map_err(unanswered)?;
+        live.values_mut().for_each(|live| self.pins.take(live));
         let declared_uids: BTreeSet<&str> = self.declared.keys().filter_map(|key| live.get(key)).map(uid).collect();
         // One object may have had another key.
         let is_another = |key: &&ObjectKey| live.get(*key).is_none_or(|live| !declared_uids.contains(uid(live)));
@@ -244,7 +248,7 @@ impl Inventory<'_> {
             self.until_gone(declared, live).await?;
         }
         let shared = live.filter(|live| !is_being_deleted(live)).map(|live| self.ignored.leave(declared, live));
-        let mut object = self.owner.mark(declared, shared.as_ref().unwrap_or(declared));
+        let mut object = self.marked(declared, shared.as_ref().unwrap_or(declared));
         let is_adopted = live.is_some_and(|live| self.owner.of(live) != Ownership::Ours) && self.adopt.contains(key);
         let mut conflicting = if is_adopted { Conflicting::Taken } else { self.conflicting };
         let mut is_replaced = false;
@@ -268,7 +272,7 @@ impl Inventory<'_> {
                     Some(live) if self.may_replace.contains(key) => {
                         is_replaced = true;
                         self.make_room(declared, live).await?;
-                        object = self.owner.mark(declared, declared);
+                        object = self.marked(declared, declared);
                         continue;
                     }
                     live => return Err(refused(key, &message, live.is_some())),
@@ -279,6 +283,12 @@ impl Inventory<'_> {
             };
             wait.pause().await.map_err(|ended| not_applied(key, &ended, &reason))?;
         }
+    }
+
+    fn marked(&self, declared: &Declared, part: &Declared) -> Value {
+        let mut object = self.owner.mark(declared, part);
+        self.pins.put(&mut object);
+        object
     }
 
     fn is_as_applied(&self, declared: &Declared, live: Option<&Value>) -> bool {

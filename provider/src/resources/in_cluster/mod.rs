@@ -24,7 +24,7 @@ pub(crate) mod validate;
 pub(crate) mod waits;
 
 use crate::configuration::Shared;
-use addons::Ready;
+use addons::{Pins, Ready};
 use async_trait::async_trait;
 use objects::{Declared, ObjectKey};
 use ownership::Kind;
@@ -54,7 +54,23 @@ pub trait ObjectsResource: Send + Sync + 'static {
     fn declared(&self, values: &Value, found: &mut Diagnostics) -> Option<Declaration>;
 
     /// Computed attributes of its own, which `declared` may read, as far as they are known. Pure.
-    fn settle(&self, _planned: &mut Value) {}
+    fn settle(&self, _planned: &mut Value, _prior: Option<&Value>) {}
+
+    /// References by name, of images whose digests an apply looks up first. `None` while it is not known which. Pure.
+    fn unpinned(&self, _planned: &Value) -> Option<BTreeMap<String, String>> {
+        Some(BTreeMap::new())
+    }
+
+    /// Puts digests by reference, which an apply has looked up, into what it leaves as the state. Pure.
+    fn pin(&self, _state: &mut Value, _found: BTreeMap<String, String>) {}
+
+    /// After an apply that failed: digests of what it has not come to stay. Pure.
+    fn keep_pins(&self, _state: &mut Value, _prior: &Value) {}
+
+    /// The digests by which applied objects name images. Pure.
+    fn pins(&self, _values: &Value) -> Pins {
+        Pins::default()
+    }
 
     /// When it does what it is there for, beside what its objects say. Pure.
     fn ready(&self, _values: &Value) -> Ready {

@@ -3,8 +3,8 @@
 use super::config::Config;
 use super::ownership::Keys;
 use super::state::{self, DRIFT, FIELDS, HOLDER, NOT_READY, ROLLOUT, SECRET_KEYS};
-use super::{InCluster, ObjectsResource};
-use addons::Ready;
+use super::{Declaration, InCluster, ObjectsResource};
+use addons::{Ready, naming};
 use objects::{Change, Fields, Immutable, Inventories, ObjectKey};
 use protocol::{PlanRequest, PlanResponse};
 use schema::{AttributePath, Diagnostic, Diagnostics, Value, decode};
@@ -27,7 +27,7 @@ impl<R: ObjectsResource> InCluster<R> {
         planned.set(HOLDER, prior.map_or(Value::Unknown, |prior| prior.get(HOLDER).clone()));
         planned.set(DRIFT, Value::object([]));
         planned.set(NOT_READY, Value::object([]));
-        self.resource.settle(&mut planned);
+        self.resource.settle(&mut planned, prior);
         let secrets = self.resource.secrets(&request.config);
         state::set_of_secrets(&mut planned, SECRET_KEYS, secrets.as_ref().map_or(Value::Unknown, state::show_secret_keys));
         let mut diagnostics = Diagnostics::default();
@@ -39,12 +39,14 @@ impl<R: ObjectsResource> InCluster<R> {
             Some(declared) => {
                 let before = prior.map(state::fields).unwrap_or_default();
                 let fields = state::fields_of(&declared, &planned);
-                let changes = self.changes(&config, prior, &planned, (&before, &fields))?;
+                let changes = self.changes(&config, prior, &planned, (&before, &fields, &declared))?;
                 planned.set(FIELDS, state::show_fields(&fields));
                 // What becomes of an object that is there is known once all of it is.
                 let is_changing = fields.iter().any(|(key, fields)| fields.is_none() && before.contains_key(key));
-                let is_open =
-                    is_changing || secrets.is_none() || DECIDE_STEPS.iter().any(|name| !planned.get(name).is_wholly_known());
+                let is_open = is_changing
+                    || secrets.is_none()
+                    || self.resource.unpinned(&planned).is_none()
+                    || DECIDE_STEPS.iter().any(|name| !planned.get(name).is_wholly_known());
                 let lines = changes.lines();
                 let rollout = match prior {
                     _ if is_open => Value::Unknown,
@@ -63,30 +65,52 @@ impl<R: ObjectsResource> InCluster<R> {
         config: &Config,
         prior: Option<&Value>,
         planned: &Value,
-        fields: (&BTreeMap<ObjectKey, Fields>, &BTreeMap<ObjectKey, Option<Fields>>),
+        (before, fields, declared): (&BTreeMap<ObjectKey, Fields>, &BTreeMap<ObjectKey, Option<Fields>>, &Declaration),
     ) -> Result<Changes, Diagnostics> {
-        let of_objects = changes(config, prior, planned, fields)?;
+        let of_objects = changes(config, prior, planned, (before, fields, self.again(prior, planned, declared)))?;
         let has_waited_for_nodes = || prior.is_some_and(|prior| state::not_ready(prior).keys().any(is_node));
         let waits = Config::is(&config.wait) && self.resource.ready(planned) == Ready::Nodes;
         let is_rolled_out = of_objects.iter().any(|change| matches!(change, Change::Wait(_)));
-        Ok(Changes { awaits_nodes: waits && (is_rolled_out || has_waited_for_nodes()), of_objects })
+        let awaits_nodes = waits && (is_rolled_out || has_waited_for_nodes());
+        let pulled = self.resource.unpinned(planned).unwrap_or_default().into_keys().collect();
+        Ok(Changes { pulled, awaits_nodes, of_objects })
+    }
+
+    /// Objects that are applied whatever is known of them: with other secrets, or with images that have another digest, or none.
+    pub(super) fn again(&self, prior: Option<&Value>, planned: &Value, declared: &Declaration) -> Keys {
+        let unpinned = self.resource.unpinned(planned).unwrap_or_default();
+        let before = prior.map(|prior| self.resource.pins(prior)).unwrap_or_default();
+        let references = unpinned.values().map(String::as_str).chain(before.lost(&self.resource.pins(planned))).collect();
+        let mut again: Keys = naming(declared.values(), &references).into_iter().map(|declared| declared.key.clone()).collect();
+        again.extend(with_other_secrets(prior, planned));
+        again
     }
 }
 
 /// What an apply does.
 pub struct Changes {
+    /// Images by name, which one node pulls before anything else is done.
+    pub pulled: Vec<String>,
     pub of_objects: Vec<Change>,
     /// Before it deletes anything, all nodes are Ready.
     pub awaits_nodes: bool,
 }
 
 impl Changes {
+    pub fn waited(&self) -> Keys {
+        let waited = |change: &Change| if let Change::Wait(key) = change { Some(key.clone()) } else { None };
+        self.of_objects.iter().filter_map(waited).collect()
+    }
+
     pub fn lines(&self) -> Vec<Value> {
         let mut lines: Vec<Value> = self.of_objects.iter().map(|change| change.to_string().into()).collect();
         if self.awaits_nodes {
             // Deletions come last.
             let end = self.of_objects.iter().position(|change| matches!(change, Change::Delete(_)));
             lines.insert(end.unwrap_or(lines.len()), "wait until all nodes are Ready".into());
+        }
+        if !self.pulled.is_empty() {
+            lines.insert(0, format!("pull {} on one node, for the digests", self.pulled.join(", ")).as_str().into());
         }
         lines
     }
@@ -104,11 +128,10 @@ fn changes(
     config: &Config,
     prior: Option<&Value>,
     planned: &Value,
-    (before, fields): (&BTreeMap<ObjectKey, Fields>, &BTreeMap<ObjectKey, Option<Fields>>),
+    (before, fields, mut again): (&BTreeMap<ObjectKey, Fields>, &BTreeMap<ObjectKey, Option<Fields>>, Keys),
 ) -> Result<Vec<Change>, Diagnostics> {
     let ignored = config.ignored();
     let drift = ignored.without(prior.map(state::drift).unwrap_or_default());
-    let mut again = with_other_secrets(prior, planned);
     if let Some(prior) = prior {
         let before: Config = decode(prior).map_err(Diagnostics::from)?;
         again.extend(ignored.differing(&before.ignored()));
@@ -143,7 +166,7 @@ fn changes(
 }
 
 /// Whose values are given again, or whose keys are others.
-pub fn with_other_secrets(prior: Option<&Value>, planned: &Value) -> Keys {
+fn with_other_secrets(prior: Option<&Value>, planned: &Value) -> Keys {
     let Some(prior) = prior else { return Keys::new() };
     let is_raised = prior.get("secrets_version") != planned.get("secrets_version");
     let (before, now) = (state::secret_keys(prior), state::secret_keys(planned));

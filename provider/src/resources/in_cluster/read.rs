@@ -51,7 +51,9 @@ impl<R: ObjectsResource> InCluster<R> {
         let owner = state::owner(self.resource.kind(), prior);
         let recorded = Record::read(&*cluster.api, &owner).await.map_err(unanswered)?;
         let noted = recorded.filter(|record| record.holder == owner.holder).map(|record| record.objects).unwrap_or_default();
-        let found = find(&*cluster.api, &applied, &noted).await?;
+        let mut found = find(&*cluster.api, &applied, &noted).await?;
+        let pins = self.resource.pins(prior);
+        found.values_mut().for_each(|live| pins.take(live));
         let look = Look {
             owner: &owner,
             declared: &declared,

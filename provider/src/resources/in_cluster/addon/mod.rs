@@ -1,17 +1,21 @@
 //! `k8s_addon`: an add-on of the catalogue, with its settings.
 
+mod digests;
 mod inputs;
+pub(in crate::resources::in_cluster) mod pull;
 
 use super::ownership::Kind;
 use super::{Declaration, ObjectsResource, attributes, state};
 use crate::resources::attributes::id;
-use addons::Ready;
+use addons::{Pins, Ready};
 use protocol::IdentityAttribute;
 use schema::{Attribute, Diagnostics, Schema, Type, Value};
+use std::collections::BTreeMap;
 
 pub struct Addon;
 
 pub const IMAGES: &str = "images";
+pub const IMAGE_DIGESTS: &str = "image_digests";
 
 impl ObjectsResource for Addon {
     fn kind(&self) -> Kind {
@@ -44,9 +48,11 @@ impl ObjectsResource for Addon {
                 .null_means_absent()
                 .describe("References that take the place of images, by the names that `images` has, for a registry of your own: `{ metrics-server = \"registry.example.net/metrics-server:v0.9.0\" }`."),
         )
+        .attribute(Attribute::bool("pin_images").default(true.into()).describe("Whether objects name images by digest, so that a tag that is moved changes nothing and every node runs the same. The apply that first has an image lets a pod on one node pull it (`k8s-hardway-images-<name>` in `kube-system`, which runs none of its programs and is deleted again) before it changes anything else, and goes on with the digest that the kubelet reports; `image_digests` keeps it for as long as the reference is the same. An image that the node has from elsewhere, such as `ctr images import`, keeps its tag. Without `wait` nothing is looked up."))
         .attribute(Attribute::bool("sensitive").default(false.into()).describe("Whether `fields` and `drift` have digests in place of values. Engines do not carry the mark of a sensitive value over to what a provider computes of it: set this where `settings` or `patches` have one. The state has it in any case."))
         .attributes(attributes::all())
         .attribute(Attribute::map(IMAGES, Type::String).computed().never_null().describe("The reference of each image that is applied."))
+        .attribute(Attribute::map(IMAGE_DIGESTS, Type::String).computed().never_null().describe("The digest by which objects name an image, by reference, such as `{ \"registry.k8s.io/pause:3.10\" = \"sha256:2c26b46b…\" }`. After an apply that failed those of before are there too. Images that `image_overrides` names by digest are not."))
         .attributes(state::attributes())
     }
 
@@ -58,8 +64,25 @@ impl ObjectsResource for Addon {
         inputs::validate(config)
     }
 
-    fn settle(&self, planned: &mut Value) {
+    fn settle(&self, planned: &mut Value, prior: Option<&Value>) {
         planned.set(IMAGES, inputs::images(planned));
+        planned.set(IMAGE_DIGESTS, digests::planned(planned, prior));
+    }
+
+    fn unpinned(&self, planned: &Value) -> Option<BTreeMap<String, String>> {
+        digests::open(planned)
+    }
+
+    fn pin(&self, state: &mut Value, found: BTreeMap<String, String>) {
+        digests::set(state, found);
+    }
+
+    fn keep_pins(&self, state: &mut Value, prior: &Value) {
+        digests::keep(state, prior);
+    }
+
+    fn pins(&self, values: &Value) -> Pins {
+        digests::pins(values)
     }
 
     fn declared(&self, values: &Value, found: &mut Diagnostics) -> Option<Declaration> {

@@ -239,7 +239,7 @@ fn security_groups() -> Attribute {
             Attribute::string("network_addon")
                 .default("none".into())
                 .validator(one_of(&NETWORK_ADDONS))
-                .describe("Network add-on whose ports are opened between hosts with pods. `calico` uses BGP with IP-in-IP; `cilium` and `flannel` use VXLAN."),
+                .describe("Network add-on whose ports are opened between hosts with pods. `calico` uses BGP with IP-in-IP; `calico-vxlan` is for `k8s_addon` Calico; `cilium` and `flannel` use VXLAN."),
             Attribute::bool("wireguard").default(false.into()).describe("Whether the network add-on encrypts with WireGuard."),
             Attribute::number("api_port").default(6443.into()).validator(port()).describe("Port of the API servers and of their load balancer."),
             Attribute::number("proxy_port").default(3128.into()).validator(port()).describe("Port of the egress proxy."),
