@@ -22,7 +22,8 @@ network_up() {
     ip -n "$client_namespace" addr replace "$(client_ipv6 "$number")/64" dev "$bridge" nodad
     ip -n "$client_namespace" link set "$bridge" up
   done
-  ip netns exec "$client_namespace" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+  # Without sysctl, which a minimal machine has not.
+  ip netns exec "$client_namespace" tee /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding <<< 1 >/dev/null
 }
 
 network_down() {

@@ -6,11 +6,11 @@ use crate::fakes::set_by;
 use schema::Value;
 use serde_json::json;
 
-const NAME: &str = "k8s_addon";
-const SERVER: &str = "Deployment.apps/kube-system/metrics-server";
+pub(super) const NAME: &str = "k8s_addon";
+pub(super) const SERVER: &str = "Deployment.apps/kube-system/metrics-server";
 const FLANNELD: &str = "DaemonSet.apps/kube-flannel/kube-flannel-ds";
 
-fn with(stage: &Stage, changes: &[(&str, Value)]) -> Value {
+pub(super) fn with(stage: &Stage, changes: &[(&str, Value)]) -> Value {
     let mut config = stage.config.clone();
     changes.iter().for_each(|(name, value)| config.set(name, value.clone()));
     complete(stage.engine.schema(NAME), &config)
@@ -41,7 +41,7 @@ fn flannel(stage: &Stage, more: &[(&str, Value)]) -> Value {
     with(stage, &[own.as_slice(), more].concat())
 }
 
-fn live(stage: &Stage, key: &str) -> serde_json::Value {
+pub(super) fn live(stage: &Stage, key: &str) -> serde_json::Value {
     stage.world.memory().cluster.manifests.get(&key.parse().unwrap()).cloned().unwrap_or_default()
 }
 

@@ -1,27 +1,19 @@
 //! Images by digest: where a digest comes from, what changes it, and what it is worth when somebody moves or takes it away.
 
+use super::Stage;
+use super::addons::{NAME, SERVER, live, with};
 use super::rows::row;
-use super::{Stage, complete};
 use crate::fakes::{digest_of, set_by};
 use schema::Value;
 use serde_json::json;
 
-const NAME: &str = "k8s_addon";
-const SERVER: &str = "Deployment.apps/kube-system/metrics-server";
 const POD: &str = "Pod/kube-system/k8s-hardway-images-metrics-server";
 const REFERENCE: &str = "registry.k8s.io/metrics-server/metrics-server:v0.8.1";
 const PULL: &str = "pull metrics-server on one node, for the digests";
 
-fn with(stage: &Stage, changes: &[(&str, Value)]) -> Value {
-    let mut config = stage.config.clone();
-    changes.iter().for_each(|(name, value)| config.set(name, value.clone()));
-    complete(stage.engine.schema(NAME), &config)
-}
-
 /// Of the one container.
 fn image(stage: &Stage) -> String {
-    let live = stage.world.memory().cluster.manifests.get(&SERVER.parse().unwrap()).cloned().unwrap_or_default();
-    live["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default().to_string()
+    live(stage, SERVER)["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default().to_string()
 }
 
 fn has_pod(stage: &Stage) -> bool {
@@ -71,8 +63,7 @@ async fn another_reference_gets_a_digest_of_its_own_and_anything_else_keeps_it()
 async fn a_digest_that_somebody_takes_away_is_drift() {
     let mut stage = Stage::of(row(NAME)).await;
     let (state, config) = (stage.create().await, stage.config.clone());
-    let mut containers =
-        stage.world.memory().cluster.manifests[&SERVER.parse().unwrap()]["spec"]["template"]["spec"]["containers"].clone();
+    let mut containers = live(&stage, SERVER)["spec"]["template"]["spec"]["containers"].clone();
     containers[0]["image"] = json!(REFERENCE);
     stage.world.change(|memory| set_by(&mut memory.cluster, SERVER, "/spec/template/spec/containers", containers, "kubectl"));
     let refreshed = stage.engine.refresh(NAME, &state).await.state;
