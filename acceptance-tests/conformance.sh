@@ -17,7 +17,7 @@ provider=$(readlink -f "$1")
 cluster=${CLUSTER:-quickstart}
 reports=$(realpath -m "${CONFORMANCE_DIR:-$(cache_root)/conformance/$cluster}")
 
-export LAB_DIR=/var/tmp/terraform-provider-k8s-conformance CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
+export LAB_DIR=/var/tmp/terraform-provider-k8s-conformance-$cluster CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
 folder=$LAB_DIR/cluster
 running=''
 

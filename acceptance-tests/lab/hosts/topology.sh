@@ -11,17 +11,19 @@ ipv6_prefixes=([1]=fd77:0:0:1: [2]=fd77:0:0:2:)
 client_number=1
 host_network() { [[ $1 == worker-2 ]] && echo 2 || echo 1; }
 
+# A lab is its folder. Several are up side by side, with the same addresses in networks that are not connected: what is theirs on the
+# outer machine carries a hash of the folder in its name.
+lab_dir=$(realpath -m "${LAB_DIR:-/var/tmp/terraform-provider-k8s-lab}")
+lab_id=$(sha256sum <<< "$lab_dir" | cut -c 1-8)
+# Holds a file for each lab that is up, and in it the lab's folder.
+labs_up=/run/terraform-provider-k8s-labs
+
 # The client (the engine, the mirror) has a network namespace of its own, which also holds the bridges between the hosts. It is not
 # connected to anything else: nothing that happens in the lab can reach the outer machine.
-client_namespace=labnet
+client_namespace=labnet-$lab_id
 bridges=([1]=lab0 [2]=lab1)
-
-# One lab at a time on a machine. This file holds the folder of the one that is up.
-owner_file=/run/terraform-provider-k8s-lab
 # Everything the lab starts runs in control groups below this one; this is how it is found again to be ended.
-control_group=terraform-provider-k8s-lab
-
-lab_dir=$(realpath -m "${LAB_DIR:-/var/tmp/terraform-provider-k8s-lab}")
+control_group=terraform-provider-k8s-lab-$lab_id
 
 # The same number ends both addresses: 10.77.0.11 and fd77:0:0:1::11 (where it is read as hexadecimal).
 host_ipv4() { printf '%s.%s\n' "${ipv4_prefixes[$(host_network "$1")]}" "${host_number[$1]}"; }
