@@ -1,9 +1,10 @@
 //! The objects that a cluster begins with: settings of CoreDNS, and what others change of it.
 
 use super::{QuickStart, besides_records, echo_pods};
-use acceptance_tests::Cluster;
 use acceptance_tests::lab::HOSTS;
+use acceptance_tests::{Cluster, eventually};
 use serde_json::Value;
+use std::time::Duration;
 
 const OVERRIDE: &str = "own_objects_override.tf";
 const RESOURCE: &str = "k8s_hardway_cluster.main";
@@ -19,8 +20,13 @@ fn coredns(cluster: &Cluster) -> Value {
     cluster.get(&["deployment", "coredns", "-n", "kube-system"])
 }
 
-fn rolled_out(cluster: &Cluster) {
+/// Also the pods of the former settings are gone: until then questions and `kubectl logs` can still come to one of them.
+fn rolled_out(cluster: &Cluster, replicas: usize) {
     cluster.kubectl(&["rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=120s"]).success();
+    eventually("CoreDNS has no other pods", Duration::from_secs(60), || {
+        let pods = cluster.get(&["pods", "-n", "kube-system", "-l", "k8s-app=kube-dns"]);
+        (pods["items"].as_array().unwrap().len() == replicas).then_some(())
+    });
 }
 
 pub fn settings_of_coredns_follow_and_what_others_change_of_it_is_restored(QuickStart(cluster): &mut QuickStart) {
@@ -34,7 +40,7 @@ pub fn settings_of_coredns_follow_and_what_others_change_of_it_is_restored(Quick
     cluster.apply();
     cluster.plan().is_empty();
     assert_eq!(coredns(cluster)["spec"]["replicas"], 1);
-    rolled_out(cluster);
+    rolled_out(cluster, 1);
     // It serves the cluster's names, and says whom it has asked for others: nobody answers there.
     let pod = &echo_pods(cluster)[0];
     let ask = |name: &str| cluster.kubectl(&["exec", pod, "--", "/bin/echo-http", "dig", name]);
@@ -57,6 +63,6 @@ pub fn settings_of_coredns_follow_and_what_others_change_of_it_is_restored(Quick
     cluster.apply();
     assert_eq!(coredns(cluster)["spec"]["replicas"], 2);
     cluster.plan().is_empty();
-    rolled_out(cluster);
+    rolled_out(cluster, 2);
     assert_eq!(besides_records(cluster.activity(&HOSTS).since(&before)), Vec::<String>::new());
 }
