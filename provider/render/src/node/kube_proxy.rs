@@ -24,7 +24,12 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     add_needs(&configuration, bundle);
     let flags = flags(&configuration);
     let checks = (check_of(&configuration), KUBE_PROXY.check(&flags, &[ENVIRONMENT]));
-    KUBE_PROXY.add_with_checks(bundle, unit_file(&flags.command_line(KUBE_PROXY.program)), reads, checks);
+    KUBE_PROXY.add_with_checks(
+        bundle,
+        unit_file(context.spec.proxy_mode, &flags.command_line(KUBE_PROXY.program)),
+        reads,
+        checks,
+    );
     let programs: &[(&str, &str)] = match context.spec.proxy_mode {
         ProxyMode::Nftables => &[("nft", "nftables")],
         ProxyMode::Iptables => &[("iptables", "iptables")],
@@ -91,7 +96,15 @@ fn flags(configuration: &Value) -> Flags {
     if is_named { flags } else { flags.set_from("hostname-override", NODE_NAME) }
 }
 
-fn unit_file(command_line: &str) -> String {
+fn unit_file(mode: ProxyMode, command_line: &str) -> String {
+    // In this mode kube-proxy leaves what it had in IPVS (`platformCleanup` in cmd/kube-proxy/app/server_linux.go). kube-router has IPVS for itself.
+    let before = match mode {
+        ProxyMode::Iptables => format!(
+            "ExecStartPre=-/bin/sh -c '! ip link show kube-ipvs0 || ip link show kube-dummy-if || exec {} --cleanup'\n",
+            KUBE_PROXY.program
+        ),
+        ProxyMode::Nftables | ProxyMode::Ipvs | ProxyMode::None => String::new(),
+    };
     format!(
         "[Unit]
 Description=Kubernetes network proxy
@@ -102,7 +115,7 @@ StartLimitIntervalSec=0
 
 [Service]
 EnvironmentFile={ENVIRONMENT}
-ExecStart={command_line}
+{before}ExecStart={command_line}
 Restart=always
 RestartSec=2
 LimitNOFILE=1048576

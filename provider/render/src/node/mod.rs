@@ -86,6 +86,8 @@ pub fn render(spec: &NodeGroupSpec, binaries: &BTreeMap<HostPath, Binary>, host:
     if is_routed {
         pod_network::render(&context, &mut bundle);
     }
+    // Ours needs it, and so does the plugin for host ports that flannel and Calico bring, whatever mode kube-proxy has.
+    bundle.packages.insert("nft".into(), "nftables".into());
     cleanup::render(&context, &mut bundle);
     Ok(bundle)
 }

@@ -50,7 +50,6 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) {
     POD_NETWORK.add(bundle, unit_file(&command_line), reads);
     bundle.needs.routed.extend(&context.spec.network.pod_cidrs);
     bundle.packages.insert("ip".into(), "iproute2".into());
-    bundle.packages.insert("nft".into(), "nftables".into());
 }
 
 /// For a node on which the pod network was started and has not been seen healthy yet: pods that another network connects are made again. Fails where

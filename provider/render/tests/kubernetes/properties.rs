@@ -310,9 +310,23 @@ fn proxy_modes_bring_their_modules_and_programs() {
         |mode| node_bundle(&render::NodeGroupSpec { proxy_mode: mode, ..DUAL.node_group() }, &HostName::literal("worker-1"));
     assert!(bundle(ProxyMode::Nftables).packages.contains_key("nft"));
     assert!(bundle(ProxyMode::Iptables).packages.contains_key("iptables"));
+    // Host ports of an add-on are rules of nftables in every mode.
+    let other = render::NodeGroupSpec { proxy_mode: ProxyMode::Iptables, pod_network: PodNetwork::None, ..DUAL.node_group() };
+    assert!(node_bundle(&other, &HostName::literal("worker-1")).packages.contains_key("nft"));
     let ipvs = bundle(ProxyMode::Ipvs);
     assert!(ipvs.modules.contains("ip_vs_rr") && ipvs.packages.contains_key("ipset"));
     assert!(text(&ipvs, &HostPath::literal("/etc/kubernetes/node/kube-proxy.yaml")).contains("mode: \"ipvs\""));
+}
+
+/// Which it leaves in no other mode, where the one before was IPVS.
+#[test]
+fn kube_proxy_takes_ipvs_away_before_it_starts_with_iptables() {
+    for mode in [ProxyMode::Nftables, ProxyMode::Iptables, ProxyMode::Ipvs] {
+        let bundle =
+            node_bundle(&render::NodeGroupSpec { proxy_mode: mode, ..DUAL.node_group() }, &HostName::literal("worker-1"));
+        let unit = text(&bundle, &unit_path("kube-proxy.service"));
+        assert_eq!(unit.contains("kube-proxy --cleanup"), mode == ProxyMode::Iptables, "{unit}");
+    }
 }
 
 #[test]
