@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+#[path = "manifests/shop.rs"]
+mod shop;
+
 use acceptance_tests::command::Output;
 use acceptance_tests::suite::{Scenario, Shared, main as run};
 use acceptance_tests::{Cluster, Engine, eventually, scenarios};
 use serde_json::json;
+use shop::Shop;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -36,6 +40,8 @@ fn main() -> ExitCode {
         what_others_change_is_named_and_restored,
         a_conflict_names_its_manager,
         a_field_that_cannot_be_changed_replaces_only_where_that_was_said,
+        a_strategy_takes_the_place_of_the_one_that_the_api_server_filled_in,
+        what_a_killed_update_has_applied_is_drift_where_the_configuration_went_back,
         what_does_not_become_ready_is_named_and_waited_for_again,
         values_of_secrets_are_in_the_cluster_only,
         objects_of_others_are_taken_over_only_where_that_was_said,
@@ -44,96 +50,6 @@ fn main() -> ExitCode {
         a_finalizer_that_nobody_serves_is_named,
     ];
     run::<Objects>(Some(first), &others)
-}
-
-/// What is declared, as far as scenarios change it.
-struct Shop {
-    replicas: u32,
-    image: &'static str,
-    has_settings: bool,
-    argument: &'static str,
-    more: &'static str,
-}
-
-impl Default for Shop {
-    fn default() -> Self {
-        Shop { replicas: 2, image: "lab.local/echo:1", has_settings: true, argument: "localhost", more: "" }
-    }
-}
-
-impl Shop {
-    fn declare(&self, cluster: &Cluster) {
-        let settings = if self.has_settings {
-            "---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: settings, namespace: shop, labels: { tier: web } }\ndata: { colour: blue, note: kept }\n"
-        } else {
-            ""
-        };
-        let yaml = format!(
-            "# The custom resource comes before its definition: the order is the provider's.
-apiVersion: example.com/v1
-kind: Team
-metadata: {{ name: red, namespace: shop }}
-spec: {{ size: 3 }}
----
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {{ name: teams.example.com }}
-spec:
-  group: example.com
-  scope: Namespaced
-  names: {{ kind: Team, plural: teams, singular: team, listKind: TeamList }}
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    schema: {{ openAPIV3Schema: {{ type: object, properties: {{ spec: {{ type: object, properties: {{ size: {{ type: integer }} }} }} }} }} }}
----
-apiVersion: v1
-kind: Namespace
-metadata: {{ name: shop }}
-{settings}---
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{ name: web, namespace: shop }}
-spec:
-  replicas: {}
-  selector: {{ matchLabels: {{ app: web }} }}
-  template:
-    metadata: {{ labels: {{ app: web }} }}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-      - name: web
-        image: {}
-        ports: [{{ containerPort: 8080 }}]
-        resources: {{ requests: {{ memory: 0.02Gi, cpu: 1m }} }}
-        readinessProbe: {{ httpGet: {{ path: /, port: 8080 }}, periodSeconds: 1 }}
----
-apiVersion: batch/v1
-kind: Job
-metadata: {{ name: migrate, namespace: shop }}
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers: [{{ name: migrate, image: lab.local/echo:1, command: [/bin/echo-http, dig, {}] }}]
-",
-            self.replicas, self.image, self.argument
-        );
-        cluster.workspace.write("shop.yaml", &yaml);
-        let hcl = format!(
-            "resource \"k8s_manifests\" \"shop\" {{
-  name       = \"shop\"
-  cluster    = k8s_hardway_cluster.main.join
-  yaml       = {{ shop = file(\"${{path.module}}/shop.yaml\") }}
-  depends_on = [k8s_node_group.nodes]
-  {}
-}}
-",
-            self.more
-        );
-        cluster.workspace.write("shop.tf", &hcl);
-    }
 }
 
 fn refused(cluster: &Cluster, expect: &str) -> Output {
@@ -263,6 +179,38 @@ fn a_field_that_cannot_be_changed_replaces_only_where_that_was_said(Objects(clus
     assert!(after["metadata"]["uid"] != before && after["status"]["succeeded"] == 1, "{after}");
     Shop { more: "may_replace = [\"Job.batch/shop/migrate\"]", ..Shop::default() }.declare(cluster);
     cluster.apply();
+}
+
+/// A Deployment without a declared strategy has a `rollingUpdate`, with which `Recreate` is refused.
+fn a_strategy_takes_the_place_of_the_one_that_the_api_server_filled_in(Objects(cluster): &mut Objects) {
+    let web = |cluster: &Cluster| cluster.get(&["deployment", "web", "-n", "shop", "--show-managed-fields"]);
+    assert!(web(cluster)["spec"]["strategy"]["rollingUpdate"].is_object());
+    Shop { strategy: "  strategy: { type: Recreate }", ..Shop::default() }.declare(cluster);
+    cluster.apply();
+    let now = web(cluster);
+    assert_eq!(now["spec"]["strategy"], json!({ "type": "Recreate" }));
+    assert!(!now["metadata"]["managedFields"].to_string().contains("excluding"), "{now}");
+    cluster.plan().is_empty();
+    Shop::default().declare(cluster);
+    cluster.apply();
+    assert_eq!(web(cluster)["spec"]["strategy"]["type"], "RollingUpdate");
+    cluster.plan().is_empty();
+}
+
+/// The engine has the state of before, as after a kill, and the configuration is that of before again.
+fn what_a_killed_update_has_applied_is_drift_where_the_configuration_went_back(Objects(cluster): &mut Objects) {
+    let state = cluster.workspace.folder.join("terraform.tfstate");
+    let before = std::fs::read(&state).unwrap();
+    Shop { replicas: 3, ..Shop::default() }.declare(cluster);
+    cluster.apply();
+    std::fs::write(&state, before).unwrap();
+    Shop::default().declare(cluster);
+    let plan = cluster.plan();
+    let drift = plan.refreshed(SHOP, "drift");
+    assert!(drift[WEB].to_string().contains("cut off"), "{drift}");
+    cluster.apply();
+    assert_eq!(cluster.get(&["deployment", "web", "-n", "shop"])["spec"]["replicas"], 2);
+    cluster.plan().is_empty();
 }
 
 fn what_does_not_become_ready_is_named_and_waited_for_again(Objects(cluster): &mut Objects) {

@@ -11,7 +11,7 @@ variable "load_balancers" {
 
 variable "control_plane" {
   description = "Three hosts with etcd and the control plane; they are workers as well."
-  type        = map(object({ address = string, secondary_address = optional(string) }))
+  type        = map(object({ address = string, secondary_address = optional(string), labels = optional(map(string)), taints = optional(list(object({ key = string, value = optional(string), effect = string }))), kubelet_config = optional(string) }))
   default = {
     cp-1 = { address = "10.77.0.13", secondary_address = "fd77:0:0:1::13" }
     cp-2 = { address = "10.77.0.14", secondary_address = "fd77:0:0:1::14" }
@@ -21,7 +21,7 @@ variable "control_plane" {
 
 variable "workers" {
   description = "Hosts that are workers only."
-  type        = map(object({ address = string, secondary_address = optional(string) }))
+  type        = map(object({ address = string, secondary_address = optional(string), labels = optional(map(string)), taints = optional(list(object({ key = string, value = optional(string), effect = string }))), kubelet_config = optional(string) }))
   default     = {}
 }
 

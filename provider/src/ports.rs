@@ -3,7 +3,7 @@
 
 use crate::etcd::{Cluster, EtcdClient, EtcdError, Snapshot, SnapshotPlace, Status};
 use crate::kubernetes::{
-    Applied, BootstrapToken, Conflicting, KnownNode, KubernetesApi, KubernetesError, MovablePod, NodeChange, NodeReport,
+    Applied, BootstrapToken, Conflicting, Deleted, KnownNode, KubernetesApi, KubernetesError, MovablePod, NodeChange, NodeReport,
     ObjectRef,
 };
 use ::objects::ObjectKey;
@@ -110,8 +110,13 @@ pub trait Kubernetes: Send + Sync {
         manager: &str,
         conflicting: Conflicting,
     ) -> Result<Applied, KubernetesError>;
-    async fn delete_object(&self, wanted: &ObjectRef, uid: &str) -> Result<(), KubernetesError>;
-    async fn objects_within(&self, key: &ObjectKey, unasked: &BTreeSet<String>) -> Result<BTreeSet<ObjectKey>, KubernetesError>;
+    async fn delete_object(&self, wanted: &ObjectRef, uid: &str, version: Option<&str>) -> Result<Deleted, KubernetesError>;
+    async fn objects_within(
+        &self,
+        key: &ObjectKey,
+        unasked: &BTreeSet<String>,
+        is_emptied: bool,
+    ) -> Result<BTreeSet<ObjectKey>, KubernetesError>;
     async fn pod_troubles(&self, of: &ObjectRef) -> Result<Vec<String>, KubernetesError>;
 }
 
@@ -308,11 +313,16 @@ impl Kubernetes for KubernetesApi {
     ) -> Result<Applied, KubernetesError> {
         KubernetesApi::apply_object(self, object, manager, conflicting).await
     }
-    async fn delete_object(&self, wanted: &ObjectRef, uid: &str) -> Result<(), KubernetesError> {
-        KubernetesApi::delete_object(self, wanted, uid).await
+    async fn delete_object(&self, wanted: &ObjectRef, uid: &str, version: Option<&str>) -> Result<Deleted, KubernetesError> {
+        KubernetesApi::delete_object(self, wanted, uid, version).await
     }
-    async fn objects_within(&self, key: &ObjectKey, unasked: &BTreeSet<String>) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
-        KubernetesApi::objects_within(self, key, unasked).await
+    async fn objects_within(
+        &self,
+        key: &ObjectKey,
+        unasked: &BTreeSet<String>,
+        is_emptied: bool,
+    ) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
+        KubernetesApi::objects_within(self, key, unasked, is_emptied).await
     }
     async fn pod_troubles(&self, of: &ObjectRef) -> Result<Vec<String>, KubernetesError> {
         KubernetesApi::pod_troubles(self, of).await

@@ -15,6 +15,8 @@ const NAMED: usize = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     Create(ObjectKey),
+    /// The same, or somebody else's that is there already becomes ours.
+    TakeOver(ObjectKey),
     /// With the fields that differ; none where they are not known yet.
     Update(ObjectKey, Vec<String>),
     /// Of fields that others have changed.
@@ -42,6 +44,8 @@ pub struct Inventories<'a> {
     pub drift: &'a BTreeMap<ObjectKey, BTreeSet<String>>,
     /// Objects that are applied whatever is known of them: their secrets changed.
     pub again: &'a BTreeSet<ObjectKey>,
+    /// Those that are taken over where they are there already.
+    pub adopt: &'a BTreeSet<ObjectKey>,
     pub may_replace: &'a BTreeSet<ObjectKey>,
     pub waits: bool,
 }
@@ -73,10 +77,8 @@ pub fn plan(inventories: &Inventories) -> Result<Vec<Change>, Vec<Immutable>> {
 }
 
 fn change(inventories: &Inventories, key: &ObjectKey, fields: Option<&Fields>) -> Option<Change> {
-    let Some(before) = inventories.before.get(key) else { return Some(Change::Create(key.clone())) };
-    if inventories.is_gone(key) {
-        return Some(Change::Create(key.clone()));
-    }
+    let create = || if inventories.adopt.contains(key) { Change::TakeOver(key.clone()) } else { Change::Create(key.clone()) };
+    let Some(before) = inventories.before.get(key).filter(|_| !inventories.is_gone(key)) else { return Some(create()) };
     let changed: Vec<String> = fields.map(|fields| differing(before, fields)).unwrap_or_default();
     if !changed.is_empty() || fields.is_none() || inventories.again.contains(key) {
         return Some(Change::Update(key.clone(), changed));
@@ -115,6 +117,7 @@ impl Change {
     pub fn key(&self) -> &ObjectKey {
         match self {
             Change::Create(key)
+            | Change::TakeOver(key)
             | Change::Update(key, _)
             | Change::Restore(key, _)
             | Change::Replace(key, _)
@@ -128,6 +131,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Change::Create(key) => write!(f, "create {key}"),
+            Change::TakeOver(key) => write!(f, "create {key}, or take it over"),
             Change::Update(key, fields) => write!(f, "update {key}{}", Named(fields)),
             Change::Restore(key, fields) => write!(f, "restore {key}{}", Named(fields)),
             Change::Replace(key, field) => write!(f, "delete {key} and create it again ({field} cannot be changed)"),
@@ -168,6 +172,7 @@ mod tests {
     #[derive(Default)]
     struct Also {
         drift: BTreeMap<ObjectKey, BTreeSet<String>>,
+        adopt: BTreeSet<ObjectKey>,
         may_replace: BTreeSet<ObjectKey>,
     }
 
@@ -179,10 +184,21 @@ mod tests {
             declared: &declared,
             drift: &also.drift,
             again: &BTreeSet::new(),
+            adopt: &also.adopt,
             may_replace: &also.may_replace,
             waits: true,
         };
         plan(&inventories).map(|changes| changes.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn what_may_be_there_already_is_said_to_be_taken_over() {
+        let now = inventory(&[("ConfigMap/a/b", &[]), ("ConfigMap/a/c", &[])]);
+        let also = Also { adopt: [key("ConfigMap/a/b")].into(), ..Also::default() };
+        assert_eq!(
+            lines(&Inventory::new(), &now, also).unwrap(),
+            ["create ConfigMap/a/b, or take it over", "create ConfigMap/a/c"]
+        );
     }
 
     const CRD: &str = "CustomResourceDefinition.apiextensions.k8s.io/teams.example.com";
@@ -235,8 +251,15 @@ mod tests {
             ["Secret/shop/a", "Team.example.com/b/c"].map(|text| (key(text), None)).into();
         let found = |declared: &BTreeMap<ObjectKey, Option<Fields>>| {
             let (drift, again, may_replace) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-            let inventories =
-                Inventories { before: &before, declared, drift: &drift, again: &again, may_replace: &may_replace, waits: true };
+            let inventories = Inventories {
+                before: &before,
+                declared,
+                drift: &drift,
+                again: &again,
+                adopt: &BTreeSet::new(),
+                may_replace: &may_replace,
+                waits: true,
+            };
             swept_away(&inventories).iter().map(|(outer, inner)| format!("{outer} {inner}")).collect::<Vec<_>>()
         };
         assert_eq!(found(&declared), [format!("{CRD} Team.example.com/b/c"), "Namespace/shop Secret/shop/a".to_string()]);

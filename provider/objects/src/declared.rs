@@ -95,6 +95,7 @@ fn items(value: Value) -> Vec<Value> {
     }
 }
 
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Of an object that exists: whoever declares them has copied it from a cluster.
 const OF_THE_SERVER: [&str; 6] = ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"];
 
@@ -107,6 +108,7 @@ fn one(object: Value) -> Result<Declared, (String, String)> {
     entries.remove("status");
     let mut object = Value::Object(entries);
     without_nulls(&mut object);
+    without_last_applied(&mut object);
     let Some(key) = ObjectKey::of(&object) else {
         let missing = ["/apiVersion", "/kind", "/metadata/name"].into_iter().find(|pointer| !is_text(&object, pointer));
         let missing = missing.unwrap_or("/metadata/name")[1..].replace('/', ".");
@@ -136,7 +138,8 @@ fn one(object: Value) -> Result<Declared, (String, String)> {
         );
     }
     if key.is("", "Secret") && ["data", "stringData"].iter().any(|field| object.get(field).is_some()) {
-        let id = format!("{}/{}", key.namespace.as_deref().unwrap_or("default"), key.name);
+        // Of one that names no namespace it is not known here which it gets.
+        let id = format!("{}/{}", key.namespace.as_deref().unwrap_or("<namespace>"), key.name);
         let remedy = format!(
             "Plans and states would hold it. Declare the Secret without it, and give its values as `secrets = {{ {id:?} = {{ … }} }}`, which is write-only."
         );
@@ -154,6 +157,15 @@ fn one(object: Value) -> Result<Declared, (String, String)> {
 
 fn is_text(object: &Value, pointer: &str) -> bool {
     object.pointer(pointer).is_some_and(Value::is_string)
+}
+
+/// What `kubectl apply` keeps of the object on the object itself, in a copy from a cluster: of a Secret with its values.
+fn without_last_applied(object: &mut Value) {
+    let Some(metadata) = object["metadata"].as_object_mut() else { return };
+    let Some(Value::Object(annotations)) = metadata.get_mut("annotations") else { return };
+    if annotations.remove(LAST_APPLIED).is_some() && annotations.is_empty() {
+        metadata.remove("annotations");
+    }
 }
 
 /// Null is what nobody has set, as in HCL.

@@ -57,16 +57,26 @@ const RULES: [Rule; 17] = [
 ];
 
 /// What the API server fills in where nothing is declared (`pkg/apis/*/v1/defaults.go`): to write it out changes nothing.
-const DEFAULTS: [(&str, &str); 12] = [
+const DEFAULTS: [(&str, &str); 22] = [
     (".completionMode", "NonIndexed"),
+    (".defaultMode", "420"),
     (".dnsPolicy", "ClusterFirst"),
+    (".enableServiceLinks", "true"),
+    (".failureThreshold", "3"),
+    (".httpGet.scheme", "HTTP"),
+    (".periodSeconds", "10"),
     (".podManagementPolicy", "OrderedReady"),
     (".preemptionPolicy", "PreemptLowerPriority"),
     (".protocol", "TCP"),
     (".reclaimPolicy", "Delete"),
+    (".readOnly", "false"),
     (".schedulerName", "default-scheduler"),
+    (".serviceAccountName", "default"),
+    (".successThreshold", "1"),
     (".terminationGracePeriodSeconds", "30"),
+    (".terminationMessagePath", "/dev/termination-log"),
     (".terminationMessagePolicy", "File"),
+    (".timeoutSeconds", "1"),
     (".type", "Opaque"),
     (".volumeBindingMode", "Immediate"),
     (".volumeMode", "Filesystem"),
@@ -83,13 +93,30 @@ pub(crate) fn immutable_change(key: &ObjectKey, before: &Fields, now: &Fields) -
         }
         _ => false,
     };
+    // Whether it differs from what the API server has filled in is known there: a claim gets a class and a volume, a Service its addresses, and a pull
+    // policy follows the tag.
+    let is_filled_in = |path: &str| {
+        let may_be_filled_in = ["PersistentVolumeClaim", "Service"].iter().any(|kind| key.is("", kind));
+        (may_be_filled_in && before.get(path).is_none())
+            || (path.ends_with(".imagePullPolicy") && before.get(path).is_some() != now.get(path).is_some())
+    };
+    // A Service gets an address of a second family, and loses it; the first one stays.
+    let is_second =
+        |path: &str| key.is("", "Service") && path == ".spec.clusterIPs" && has_same_first(before.get(path), now.get(path));
     let is_immutable = |path: &str| {
         let of_rule = rule.is_some_and(|rule| is_below(path, rule.immutable) && !is_below(path, rule.but));
         // The image of a container is the one thing of it that changes.
         let is_image = key.is("", "Pod") && path.ends_with(".image");
-        (of_rule && !is_image && !is_written_out(path)) || (is_sealed && is_below(path, &[".data", ".binaryData", ".immutable"]))
+        (of_rule && !is_image && !is_written_out(path) && !is_filled_in(path) && !is_second(path))
+            || (is_sealed && is_below(path, &[".data", ".binaryData", ".immutable"]))
     };
     differing(before, now).into_iter().find(|path| is_immutable(path))
+}
+
+/// Of two lists, as far as they can be read.
+fn has_same_first(before: Option<&String>, now: Option<&String>) -> bool {
+    let first = |text: &String| serde_json::from_str::<Vec<serde_json::Value>>(text).ok()?.into_iter().next();
+    before.zip(now).is_some_and(|(before, now)| first(before).zip(first(now)).is_none_or(|(before, now)| before == now))
 }
 
 fn is_below(path: &str, prefixes: &[&str]) -> bool {
@@ -136,6 +163,17 @@ mod tests {
         );
         check("Secret/a/b", &[], &[(".type", "Opaque")], None);
         check("Secret/a/b", &[], &[(".type", "kubernetes.io/tls")], Some(".type"));
+        // What the API server has filled in may be the same.
+        check("PersistentVolumeClaim/a/b", &[], &[(".spec.storageClassName", "fast")], None);
+        check("PersistentVolumeClaim/a/b", &[(".spec.storageClassName", "fast")], &[], Some(".spec.storageClassName"));
+        let policy = ".spec.template.spec.containers[name=\"a\"].imagePullPolicy";
+        check("Job.batch/a/b", &[], &[(policy, "Always")], None);
+        check("Job.batch/a/b", &[(policy, "Always")], &[(policy, "Never")], Some(policy));
+        let addresses = |text| [(".spec.clusterIPs", text)];
+        let (one, both, other) = ("[\"10.96.0.9\"]", "[\"10.96.0.9\",\"fd00:96::9\"]", "[\"10.96.0.8\"]");
+        check("Service/a/b", &addresses(one), &addresses(both), None);
+        check("Service/a/b", &addresses(both), &addresses(one), None);
+        check("Service/a/b", &addresses(one), &addresses(other), Some(".spec.clusterIPs"));
         // A longer name that begins alike.
         check("RuntimeClass.node.k8s.io/b", &[(".handlers", "1")], &[(".handlers", "2")], None);
     }

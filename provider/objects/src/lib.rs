@@ -3,6 +3,7 @@
 
 mod changes;
 mod declared;
+mod excluded;
 mod fields;
 mod immutable;
 mod key;
@@ -14,8 +15,9 @@ pub use changes::{Change, Immutable, Inventories, plan, swept_away};
 pub use declared::{
     Declared, Mistake, Read, UNKNOWN, complete, documents, is_known, is_unknown, read, with_secrets, without_nulls,
 };
+pub use excluded::{Excluded, excluded_by};
 pub use fields::{Fields, hidden, is_within, take_out};
 pub use key::ObjectKey;
 pub use owned::{Taken, managed_fields, taken};
 pub use phase::{Phase, is_built_in, is_namespaced, phase};
-pub use readiness::{Readiness, is_waited_for, readiness, vanishes};
+pub use readiness::{Readiness, is_waited_for, readiness, stalled_since, vanishes};

@@ -122,13 +122,25 @@ impl Walk<'_> {
         if place.ours.is_some_and(is_empty) && !self.others_have_parts() {
             return;
         }
+        let before = self.found.len();
         match applied {
             Value::Object(entries) if !entries.is_empty() => {
                 entries.iter().for_each(|(key, value)| self.field(key, value, place, &path));
             }
             Value::Array(items) if !items.is_empty() && place.ours.is_some() => self.items(items, place, &path),
-            applied => self.leaf(applied, place, path),
+            applied => self.leaf(applied, place, path.clone()),
         }
+        // A selector with one key more is another one.
+        let has_more = || place.live.is_some_and(|live| !is_all(applied, live));
+        if self.found.len() == before && place.ours.is_none() && self.is_whole_of_another() && has_more() {
+            self.note(place, path);
+        }
+    }
+
+    /// Somebody else manages it as one.
+    fn is_whole_of_another(&self) -> bool {
+        let found = |entry: &Entry| self.at.iter().try_fold(entry.fields, |fields, step| fields.get(step)).is_some_and(is_empty);
+        self.entries.iter().any(found)
     }
 
     fn others_have_parts(&self) -> bool {
@@ -166,9 +178,12 @@ impl Walk<'_> {
         if place.ours.is_some() || (applied != UNKNOWN && place.live.map_or(is_empty(applied), |live| fits(applied, live))) {
             return;
         }
+        self.note(&Place { live: place.live.filter(|_| applied != UNKNOWN), ..*place }, path);
+    }
+
+    fn note(&mut self, place: &Place, path: String) {
         let by = self.entries.iter().filter(|entry| entry.has(&self.at)).max_by_key(|entry| entry.time);
-        let live = place.live.filter(|_| applied != UNKNOWN).map(text);
-        self.found.push(Taken { path, live, by: by.map(|entry| entry.manager.to_string()) });
+        self.found.push(Taken { path, live: place.live.map(text), by: by.map(|entry| entry.manager.to_string()) });
     }
 }
 
@@ -194,6 +209,19 @@ fn fits(applied: &Value, live: &Value) -> bool {
             applied.len() == live.len() && applied.iter().zip(live).all(|(applied, live)| fits(applied, live))
         }
         (applied, live) => applied == live,
+    }
+}
+
+/// Whether nothing is there but what was applied, of which each part is there.
+fn is_all(applied: &Value, live: &Value) -> bool {
+    match (applied, live) {
+        (Value::Object(applied), Value::Object(live)) => {
+            live.iter().all(|(key, value)| applied.get(key).map_or(is_empty(value), |applied| is_all(applied, value)))
+        }
+        (Value::Array(applied), Value::Array(live)) => {
+            applied.len() == live.len() && applied.iter().zip(live).all(|(applied, live)| is_all(applied, live))
+        }
+        _ => true,
     }
 }
 
@@ -315,6 +343,28 @@ mod tests {
             json!({ "metadata": { "name": "web", "managedFields": [theirs] }, "spec": { "selector": { "app": "other" } } });
         let expect = Taken { path: ".spec.selector.app".into(), live: Some("other".into()), by: Some("kubectl-patch".into()) };
         assert_eq!(taken(&service, &live, OURS), [expect]);
+    }
+
+    /// A Service that selects nothing, because somebody has added a key.
+    #[test]
+    fn what_somebody_adds_to_a_whole_is_named_with_it() {
+        let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" }, "spec": { "selector": { "app": "web" } } });
+        let theirs = entry("kubectl-patch", "Update", json!({ "f:spec": { "f:selector": {} } }));
+        let of = |selector: Value| {
+            let live = json!({ "metadata": { "name": "web", "managedFields": [theirs] }, "spec": { "selector": selector } });
+            taken(&service, &live, OURS)
+        };
+        let shown = of(json!({ "app": "web", "track": "x" }));
+        assert!(
+            shown.len() == 1 && shown[0].path == ".spec.selector" && shown[0].by.as_deref() == Some("kubectl-patch"),
+            "{shown:?}"
+        );
+        assert_eq!(of(json!({ "app": "web" })), []);
+        let policy = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": { "name": "a" }, "rules": [{ "verbs": ["get"] }] });
+        let theirs = entry("kubectl-edit", "Update", json!({ "f:rules": {} }));
+        let live =
+            json!({ "metadata": { "managedFields": [theirs] }, "rules": [{ "verbs": ["get"], "resources": ["secrets"] }] });
+        assert_eq!(taken(&policy, &live, OURS)[0].path, ".rules");
     }
 
     #[test]

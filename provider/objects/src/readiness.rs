@@ -71,11 +71,22 @@ fn is_observed(live: &Value) -> bool {
 
 const UNSEEN: &str = "its controller has not looked at it yet";
 
+fn stalled(live: &Value) -> Option<&Value> {
+    find(live, "Progressing").filter(|found| found["reason"] == "ProgressDeadlineExceeded")
+}
+
+/// Since when a Deployment makes no progress, as its controller said. It may go on by itself once what it lacks is there, and its controller says so later: what
+/// was said before a change is no answer to it.
+pub fn stalled_since(key: &ObjectKey, live: &Value) -> Option<String> {
+    let progressing = stalled(live).filter(|_| key.is("apps", "Deployment"))?;
+    Some(format!("{} {}", progressing["lastTransitionTime"], progressing["lastUpdateTime"]))
+}
+
 fn deployment(live: &Value) -> Readiness {
     if !is_observed(live) {
         return NotYet(UNSEEN.into());
     }
-    if let Some(progressing) = find(live, "Progressing").filter(|found| found["reason"] == "ProgressDeadlineExceeded") {
+    if let Some(progressing) = stalled(live) {
         return Failed(said(progressing).to_string());
     }
     let wanted = live.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
@@ -150,9 +161,21 @@ fn job(live: &Value) -> Readiness {
 fn pod(live: &Value) -> Readiness {
     match text(&live["status"]["phase"]) {
         "Succeeded" => Ready,
-        "Failed" => Failed(text(&live["status"]["message"]).to_string()),
+        "Failed" => Failed(why_it_failed(live)),
         _ => condition(live, "Ready"),
     }
+}
+
+/// The kubelet gives a pod a message where it ended it itself; otherwise a container has.
+fn why_it_failed(live: &Value) -> String {
+    let containers = live["status"]["containerStatuses"].as_array().into_iter().flatten();
+    let ended = containers.filter(|container| container["state"]["terminated"]["exitCode"] != 0).filter_map(|container| {
+        let code = container["state"]["terminated"]["exitCode"].as_i64()?;
+        Some(format!("container {} has ended with {code}", text(&container["name"])))
+    });
+    let (message, reason) = (text(&live["status"]["message"]), text(&live["status"]["reason"]));
+    let said = [reason, message].into_iter().filter(|text| !text.is_empty()).map(str::to_string);
+    said.chain(ended).collect::<Vec<String>>().join(": ")
 }
 
 #[cfg(test)]
@@ -167,6 +190,26 @@ mod tests {
 
     fn not_yet(text: &str) -> Readiness {
         NotYet(text.into())
+    }
+
+    #[test]
+    fn a_pod_that_failed_says_why() {
+        let ended = json!([{ "name": "wget", "state": { "terminated": { "exitCode": 1 } } }, { "name": "b", "state": { "terminated": { "exitCode": 0 } } }]);
+        check(
+            "Pod/a/b",
+            json!({ "status": { "phase": "Failed", "containerStatuses": ended } }),
+            Failed("container wget has ended with 1".into()),
+        );
+        let evicted = json!({ "status": { "phase": "Failed", "reason": "Evicted", "message": "low on memory" } });
+        check("Pod/a/b", evicted, Failed("Evicted: low on memory".into()));
+    }
+
+    #[test]
+    fn a_deployment_says_since_when_it_stalls() {
+        let stalled = json!({ "status": { "conditions": [{ "type": "Progressing", "reason": "ProgressDeadlineExceeded", "lastTransitionTime": "t1", "lastUpdateTime": "t2" }] } });
+        assert_eq!(stalled_since(&"Deployment.apps/a/b".parse().unwrap(), &stalled).as_deref(), Some("\"t1\" \"t2\""));
+        assert_eq!(stalled_since(&"Deployment.apps/a/b".parse().unwrap(), &json!({})), None);
+        assert_eq!(stalled_since(&"DaemonSet.apps/a/b".parse().unwrap(), &stalled), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::memory::{Cluster, Node};
 use super::{FakeWorld, objects, units};
 use crate::kubernetes::{
-    Applied, BootstrapToken, Conflicting, KnownNode, KubernetesError, MovablePod, NodeChange, NodeReport, ObjectRef,
+    Applied, BootstrapToken, Conflicting, Deleted, KnownNode, KubernetesError, MovablePod, NodeChange, NodeReport, ObjectRef,
     TOKEN_VALIDITY,
 };
 use crate::ports::Kubernetes;
@@ -140,7 +140,11 @@ impl Kubernetes for FakeKubernetes {
         self.serves()?;
         let wanted: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
         let all = self.world.change(|memory| memory.cluster.manifests.clone());
-        Ok(all.into_iter().filter(|(key, _)| wanted.contains(key)).collect())
+        Ok(all
+            .into_iter()
+            .filter(|(key, _)| wanted.contains(key))
+            .map(|(key, live)| (key, objects::with_version(live)))
+            .collect())
     }
 
     async fn apply_object(&self, object: &Value, manager: &str, conflicting: Conflicting) -> Result<Applied, KubernetesError> {
@@ -148,13 +152,18 @@ impl Kubernetes for FakeKubernetes {
         self.mutate(format!("apply {key}"), |cluster| objects::apply(cluster, object, manager, conflicting)).await
     }
 
-    async fn delete_object(&self, wanted: &ObjectRef, uid: &str) -> Result<(), KubernetesError> {
-        self.mutate(format!("delete {}", wanted.key), |cluster| objects::delete(cluster, &wanted.key, uid)).await
+    async fn delete_object(&self, wanted: &ObjectRef, uid: &str, version: Option<&str>) -> Result<Deleted, KubernetesError> {
+        self.mutate(format!("delete {}", wanted.key), |cluster| objects::delete(cluster, &wanted.key, uid, version)).await
     }
 
-    async fn objects_within(&self, key: &ObjectKey, _unasked: &BTreeSet<String>) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
+    async fn objects_within(
+        &self,
+        key: &ObjectKey,
+        _unasked: &BTreeSet<String>,
+        is_emptied: bool,
+    ) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
         self.serves()?;
-        Ok(self.world.change(|memory| objects::within(&memory.cluster, key)).into_iter().collect())
+        Ok(self.world.change(|memory| objects::within(&memory.cluster, key, is_emptied)).into_iter().collect())
     }
 
     async fn pod_troubles(&self, _of: &ObjectRef) -> Result<Vec<String>, KubernetesError> {

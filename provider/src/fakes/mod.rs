@@ -16,7 +16,7 @@ mod push;
 mod releases;
 mod units;
 
-pub use self::objects::{digest_of, set_by};
+pub use self::objects::{digest_of, set_by, share};
 pub use certificates::{CLIENT_CERTIFICATE_EXPIRES, CLIENT_CERTIFICATE_PEM};
 pub use clock::FakeClock;
 pub use faults::{Fault, Moment};
@@ -55,6 +55,13 @@ struct Inside {
     is_unpublished: Mutex<bool>,
     stops: mpsc::UnboundedSender<Stop>,
     call_takes: Mutex<Duration>,
+    meanwhile: Mutex<Option<Meanwhile>>,
+}
+
+/// What others do just before a mutating call.
+struct Meanwhile {
+    call: String,
+    act: Box<dyn FnOnce(&mut Memory) + Send>,
 }
 
 impl FakeWorld {
@@ -72,6 +79,7 @@ impl FakeWorld {
             is_unpublished: Mutex::default(),
             stops,
             call_takes: Mutex::default(),
+            meanwhile: Mutex::default(),
         };
         (FakeWorld { inside: Arc::new(inside) }, heard)
     }
@@ -153,8 +161,17 @@ impl FakeWorld {
     }
 
     /// One mutating call. `None` when it was cut off; `effect` has then been done not at all, by half or wholly.
+    /// Others do this once, just before the mutating call of that name.
+    pub fn meanwhile(&self, call: &str, act: impl FnOnce(&mut Memory) + Send + 'static) {
+        *self.inside.meanwhile.lock().unwrap() = Some(Meanwhile { call: call.into(), act: Box::new(act) });
+    }
+
     async fn mutate<T>(&self, call: String, effect: impl FnOnce(&mut Memory, Extent) -> T) -> Option<T> {
         self.take_time();
+        let meanwhile = self.inside.meanwhile.lock().unwrap().take_if(|meanwhile| meanwhile.call == call);
+        if let Some(Meanwhile { act, .. }) = meanwhile {
+            self.change(act);
+        }
         let strike = self.inside.faults.lock().unwrap().strike(call);
         if strike == Some(Fault::Cancel) {
             let (heard, answer) = oneshot::channel();

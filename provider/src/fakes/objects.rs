@@ -1,16 +1,23 @@
 //! Objects of any kind in a cluster of a fake world, with the record of who manages which field, as far as an apply depends on it: lists are managed as one.
 
 use super::memory::Cluster;
-use crate::kubernetes::{Applied, Conflicting, Reason};
+use crate::kubernetes::{Applied, Conflicting, Deleted, Reason};
 use bundle::Digest;
 use objects::{ObjectKey, is_built_in, is_namespaced};
 use serde_json::{Map, Value, json};
 
+const VERSION: &str = "resourceVersion";
 /// Namespaces that every cluster has.
 const NAMESPACES: [&str; 2] = ["default", "kube-system"];
 
 pub(super) fn apply(cluster: &mut Cluster, object: &Value, manager: &str, conflicting: Conflicting) -> Applied {
     let Some(key) = ObjectKey::of(object) else { panic!("it has no name: {object}") };
+    let mut object = object.clone();
+    let version = object["metadata"].as_object_mut().and_then(|metadata| metadata.remove(VERSION));
+    let object = &object;
+    if cluster.manifests.get(&key).zip(version).is_some_and(|(live, seen)| seen != version_of(live)) {
+        return Applied::Changed;
+    }
     if key.namespace.is_none() && is_namespaced(&key).unwrap_or(true) {
         return Applied::Invalid { message: "it names no namespace, and belongs to one".into(), reason: Reason::Other };
     }
@@ -18,6 +25,7 @@ pub(super) fn apply(cluster: &mut Cluster, object: &Value, manager: &str, confli
         return Applied::NotYet(reason);
     }
     let live = cluster.manifests.get(&key).cloned();
+    let is_new = live.is_none();
     let is_sealed = key.kind == "Job" && live.as_ref().is_some_and(|live| live["spec"]["template"] != object["spec"]["template"]);
     if is_sealed {
         return Applied::Invalid { message: "spec.template: field is immutable".into(), reason: Reason::Immutable };
@@ -36,16 +44,41 @@ pub(super) fn apply(cluster: &mut Cluster, object: &Value, manager: &str, confli
         return Applied::Invalid { message: format!("{key} is invalid"), reason: Reason::Other };
     }
     let before = entries.iter().find(|entry| entry["manager"] == manager).map(|entry| entry["fieldsV1"].clone());
-    before.iter().for_each(|before| forget(&mut live, before, object));
     entries.retain(|entry| entry["manager"] != manager);
-    entries.push(
-        json!({ "manager": manager, "operation": "Apply", "apiVersion": object["apiVersion"], "fieldsV1": fields_of(object) }),
-    );
+    let others: Vec<&Value> = entries.iter().map(|entry| &entry["fieldsV1"]).collect();
+    before.iter().for_each(|before| forget(&mut live, before, object, &others));
+    let mut fields = fields_of(object);
+    if fields["f:metadata"] == json!({}) {
+        fields.as_object_mut().unwrap().remove("f:metadata");
+    }
+    if fields != json!({}) {
+        entries.push(json!({ "manager": manager, "operation": "Apply", "apiVersion": object["apiVersion"], "fieldsV1": fields }));
+    }
     merge(&mut live, object);
+    if key.kind == "Deployment" {
+        let strategy = &mut live["spec"]["strategy"];
+        if strategy["type"] == "Recreate" && !strategy["rollingUpdate"].is_null() {
+            let message = "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'";
+            return Applied::Invalid { message: message.into(), reason: Reason::Other };
+        }
+        if strategy["type"] != "Recreate" {
+            merge(strategy, &json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": "25%" } }));
+        }
+    }
     live["metadata"]["managedFields"] = entries.into();
     live["status"] = status(cluster, &key, &live);
     cluster.manifests.insert(key, live);
-    Applied::Done
+    Applied::Done { is_new }
+}
+
+/// Another one whenever anything of the object is another. It is in what is asked for, not in what is remembered: two ways to one object end alike.
+fn version_of(live: &Value) -> String {
+    Digest::of(live.to_string().as_bytes()).to_string()
+}
+
+pub(super) fn with_version(mut live: Value) -> Value {
+    live["metadata"][VERSION] = json!(version_of(&live));
+    live
 }
 
 fn not_yet(cluster: &Cluster, key: &ObjectKey) -> Option<String> {
@@ -111,13 +144,14 @@ fn contested(fields: &mut Value, object: &Value, live: &Value, path: String, fou
     });
 }
 
-/// What was applied before and is not any more goes.
-fn forget(live: &mut Value, before: &Value, object: &Value) {
+/// What was applied before and is not any more goes, unless others manage it too.
+fn forget(live: &mut Value, before: &Value, object: &Value, others: &[&Value]) {
     for (name, below) in before.as_object().into_iter().flatten() {
         let key = name.trim_start_matches("f:");
+        let others: Vec<&Value> = others.iter().filter_map(|fields| fields.get(name)).collect();
         match (object.get(key), live.as_object_mut()) {
-            (None, Some(live)) => drop(live.remove(key)),
-            (Some(object), Some(live)) => live.get_mut(key).into_iter().for_each(|live| forget(live, below, object)),
+            (None, Some(live)) if others.is_empty() => drop(live.remove(key)),
+            (Some(object), Some(live)) => live.get_mut(key).into_iter().for_each(|live| forget(live, below, object, &others)),
             _ => {}
         }
     }
@@ -135,15 +169,19 @@ fn merge(live: &mut Value, object: &Value) {
     }
 }
 
-pub(super) fn delete(cluster: &mut Cluster, key: &ObjectKey, uid: &str) {
+pub(super) fn delete(cluster: &mut Cluster, key: &ObjectKey, uid: &str, version: Option<&str>) -> Deleted {
+    if cluster.manifests.get(key).zip(version).is_some_and(|(live, seen)| seen != version_of(live)) {
+        return Deleted::Changed;
+    }
     if cluster.manifests.get(key).is_some_and(|live| live["metadata"]["uid"] == uid) {
         cluster.manifests.remove(key);
         let is_within = |inner: &ObjectKey| key.kind == "Namespace" && inner.namespace.as_ref() == Some(&key.name);
         cluster.manifests.retain(|inner, _| !is_within(inner));
     }
+    Deleted::Done
 }
 
-pub(super) fn within(cluster: &Cluster, key: &ObjectKey) -> Vec<ObjectKey> {
+pub(super) fn within(cluster: &Cluster, key: &ObjectKey, is_emptied: bool) -> Vec<ObjectKey> {
     let of_definition = cluster
         .manifests
         .get(key)
@@ -153,23 +191,41 @@ pub(super) fn within(cluster: &Cluster, key: &ObjectKey) -> Vec<ObjectKey> {
         "Namespace" => inner.namespace.as_ref() == Some(&key.name),
         _ => of_definition.as_ref().is_some_and(|kind| *kind == *inner.kind),
     };
-    cluster.manifests.keys().filter(is_within).cloned().collect()
+    let uids: Vec<&Value> = cluster.manifests.values().map(|live| &live["metadata"]["uid"]).collect();
+    let goes = |live: &Value| {
+        let owners = live["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
+        owners.iter().any(|owner| is_emptied || uids.contains(&&owner["uid"]))
+    };
+    let all = cluster.manifests.iter().filter(|(_, live)| !goes(live)).map(|(key, _)| key);
+    all.filter(is_within).cloned().collect()
 }
 
 /// Somebody sets a field with another program.
 pub fn set_by(cluster: &mut Cluster, key: &str, pointer: &str, value: Value, manager: &str) {
     let live = cluster.manifests.get_mut(&key.parse().unwrap()).unwrap();
-    let steps: Vec<&str> = pointer.trim_start_matches('/').split('/').collect();
-    let mut object = value;
-    for step in steps.iter().rev() {
-        object = json!({ *step: object });
-    }
+    let object = at(pointer, value);
     for entry in live["metadata"]["managedFields"].as_array_mut().unwrap() {
         let before = json!({});
         contested(&mut entry["fieldsV1"], &object, &before, String::new(), &mut |_| {});
     }
     merge(live, &object);
+    manage(live, &object, manager);
+}
+
+/// Somebody sets a field to what it is already: from then on all of them manage it.
+pub fn share(cluster: &mut Cluster, key: &str, pointer: &str, manager: &str) {
+    let live = cluster.manifests.get_mut(&key.parse().unwrap()).unwrap();
+    let object = at(pointer, live.pointer(pointer).unwrap().clone());
+    manage(live, &object, manager);
+}
+
+fn at(pointer: &str, value: Value) -> Value {
+    let steps: Vec<&str> = pointer.trim_start_matches('/').split('/').collect();
+    steps.iter().rev().fold(value, |below, step| json!({ *step: below }))
+}
+
+fn manage(live: &mut Value, object: &Value, manager: &str) {
     let entry =
-        json!({ "manager": manager, "operation": "Update", "fieldsV1": fields_of(&object), "time": "2026-11-21T12:00:00Z" });
+        json!({ "manager": manager, "operation": "Update", "fieldsV1": fields_of(object), "time": "2026-11-21T12:00:00Z" });
     live["metadata"]["managedFields"].as_array_mut().unwrap().push(entry);
 }

@@ -20,11 +20,12 @@ const NOT_ALLOWED: u16 = 405;
 
 impl KubernetesApi {
     /// Those that a controller makes for others of them, and that every namespace has, are not among them; nor those of the given versions, which are not
-    /// asked. Empty for every other object.
+    /// asked. Where `is_emptied`, its own objects are being deleted, and what they owned is left to the garbage collector. Empty for every other object.
     pub async fn objects_within(
         &self,
         key: &ObjectKey,
         unasked: &BTreeSet<String>,
+        is_emptied: bool,
     ) -> Result<BTreeSet<ObjectKey>, KubernetesError> {
         if key.is_definition() {
             return self.of_definition(key).await;
@@ -39,7 +40,8 @@ impl KubernetesApi {
         let found: Vec<(ObjectKey, ObjectMeta)> = found.into_iter().flatten().collect();
         let uids: BTreeSet<&str> = found.iter().filter_map(|(_, meta)| meta.uid.as_deref()).collect();
         let has_owner = |meta: &ObjectMeta| meta.owner_references.iter().flatten().any(|owner| uids.contains(owner.uid.as_str()));
-        let own = found.iter().filter(|(key, meta)| !has_owner(meta) && !is_everywhere(key));
+        let goes = |meta: &ObjectMeta| is_emptied && (meta.deletion_timestamp.is_some() || meta.owner_references.is_some());
+        let own = found.iter().filter(|(key, meta)| !has_owner(meta) && !goes(meta) && !is_everywhere(key));
         Ok(own.map(|(key, _)| key.clone()).collect())
     }
 

@@ -16,7 +16,7 @@ pub use connection::KubernetesApi;
 pub use drain::MovablePod;
 pub use known_node::{KnownNode, NodeChange};
 pub use node_report::NodeReport;
-pub use objects::{Applied, Conflicting, ObjectRef, Reason};
+pub use objects::{Applied, Conflicting, Deleted, ObjectRef, Reason};
 pub use their_fields::{TheirField, take_out};
 pub use token::{BootstrapToken, TOKEN_VALIDITY};
 

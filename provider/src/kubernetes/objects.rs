@@ -10,7 +10,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResource, APIResourceLis
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy,
 };
-use kube::core::Status;
+use kube::client::Body;
+use kube::core::{Request, Status};
 use objects::ObjectKey;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,16 +32,25 @@ pub struct ObjectRef {
 /// What came of a server-side apply.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Applied {
-    Done,
+    /// `is_new` where the object was not there before.
+    Done { is_new: bool },
+    /// It is not any more as it was seen, which `metadata.resourceVersion` says. Nothing was applied.
+    Changed,
     /// Fields that somebody else manages, each with what the API server says of it. Nothing was applied.
     Conflicts(Vec<(String, String)>),
     /// The API server does not take the object as it would be. Nothing was applied.
-    Invalid {
-        message: String,
-        reason: Reason,
-    },
+    Invalid { message: String, reason: Reason },
     /// It cannot be applied now, and may be soon: its kind is not served yet, its namespace is not there, a webhook does not answer.
     NotYet(String),
+}
+
+/// What came of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It goes, or is not there any more.
+    Done,
+    /// It is not any more as it was seen. Nothing was deleted.
+    Changed,
 }
 
 /// Why an object is not taken.
@@ -67,6 +77,8 @@ pub(super) struct Place {
 
 const UNPROCESSABLE: u16 = 422;
 pub(super) const NOT_FOUND: u16 = 404;
+const CONFLICT: u16 = 409;
+const CREATED: u16 = 201;
 
 impl KubernetesApi {
     /// Each of them, or `None` where it is not there or its kind is not served.
@@ -115,7 +127,7 @@ impl KubernetesApi {
         }
     }
 
-    /// By server-side apply.
+    /// By server-side apply; where the object has a `metadata.resourceVersion`, only to the object of that version.
     pub async fn apply_object(
         &self,
         object: &Value,
@@ -147,9 +159,11 @@ impl KubernetesApi {
         };
         let mut parameters = PatchParams::apply(manager);
         parameters.force = conflicting == Conflicting::Taken;
-        match api.patch(&wanted.key.name, &parameters, &Patch::Apply(object)).await {
-            Ok(_) => Ok(Applied::Done),
+        let has_version = object["metadata"]["resourceVersion"].is_string();
+        match self.patch(api.resource_url(), &wanted.key.name, (&parameters, object)).await {
+            Ok(is_new) => Ok(Applied::Done { is_new }),
             Err(kube::Error::Api(status)) => match refusal(&status) {
+                Some(Applied::NotYet(_)) if status.code == CONFLICT && has_version => Ok(Applied::Changed),
                 Some(applied) => Ok(applied),
                 None => Err(self.refused(format!("apply {}", wanted.key))(kube::Error::Api(status))),
             },
@@ -157,15 +171,29 @@ impl KubernetesApi {
         }
     }
 
-    /// With what depends on it, in the background. Another one that has its name by now stays.
-    pub async fn delete_object(&self, wanted: &ObjectRef, uid: &str) -> Result<(), KubernetesError> {
-        let Some((api, _)) = self.api_in_any_version(wanted).await? else { return Ok(()) };
-        let preconditions = Some(Preconditions { uid: Some(uid.to_string()), resource_version: None });
+    /// Whether the answer says that something was created, which the client's own functions do not tell.
+    async fn patch(&self, url: &str, name: &str, (parameters, object): (&PatchParams, &Value)) -> Result<bool, kube::Error> {
+        let request = Request::new(url).patch(name, parameters, &Patch::Apply(object)).map_err(kube::Error::BuildRequest)?;
+        let answer = self.client.send(request.map(Body::from)).await?;
+        let code = answer.status();
+        let body = answer.into_body().collect_bytes().await?;
+        if code.is_success() {
+            return Ok(code.as_u16() == CREATED);
+        }
+        let unreadable = |_| Status::failure(&String::from_utf8_lossy(&body), "").with_code(code.as_u16());
+        Err(kube::Error::Api(serde_json::from_slice(&body).unwrap_or_else(unreadable).boxed()))
+    }
+
+    /// With what depends on it, in the background. Another one that has its name by now stays; with a `version`, so does the same one in another version.
+    pub async fn delete_object(&self, wanted: &ObjectRef, uid: &str, version: Option<&str>) -> Result<Deleted, KubernetesError> {
+        let Some((api, _)) = self.api_in_any_version(wanted).await? else { return Ok(Deleted::Done) };
+        let preconditions = Some(Preconditions { uid: Some(uid.to_string()), resource_version: version.map(str::to_string) });
         let parameters =
             DeleteParams { preconditions, propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
         match api.delete(&wanted.key.name, &parameters).await {
-            Err(kube::Error::Api(status)) if [NOT_FOUND, 409].contains(&status.code) => Ok(()),
-            answer => answer.map(drop).map_err(self.refused(format!("delete {}", wanted.key))),
+            Err(kube::Error::Api(status)) if status.code == CONFLICT && version.is_some() => Ok(Deleted::Changed),
+            Err(kube::Error::Api(status)) if [NOT_FOUND, CONFLICT].contains(&status.code) => Ok(Deleted::Done),
+            answer => answer.map(|_| Deleted::Done).map_err(self.refused(format!("delete {}", wanted.key))),
         }
     }
 
@@ -259,7 +287,7 @@ fn refusal(status: &Status) -> Option<Applied> {
     let found = conflicts(status);
     let message = status.message.clone();
     match status.code {
-        409 if !found.is_empty() => Some(Applied::Conflicts(found)),
+        CONFLICT if !found.is_empty() => Some(Applied::Conflicts(found)),
         _ if is_passing(status) => Some(Applied::NotYet(message)),
         UNPROCESSABLE if is_immutable(status) => Some(Applied::Invalid { message, reason: Reason::Immutable }),
         400 | 403 | 500 | UNPROCESSABLE => Some(Applied::Invalid { message, reason: Reason::Other }),
@@ -275,7 +303,7 @@ const NO_SUCH_FIELD: &str = "failed to create typed patch object";
 fn is_passing(status: &Status) -> bool {
     match status.code {
         // Changed between the read and the write of the API server; overload; no namespace or kind yet.
-        409 | 429 | 503 | 504 | NOT_FOUND => true,
+        CONFLICT | 429 | 503 | 504 | NOT_FOUND => true,
         403 => NOT_SEEN_YET.iter().any(|text| status.message.contains(text)),
         500 => !status.message.contains(NO_SUCH_FIELD),
         _ => false,

@@ -5,6 +5,7 @@ mod absent;
 mod addons;
 mod addresses;
 mod adoption;
+mod another_cluster;
 mod certificates;
 mod cloud_drift;
 mod contract;

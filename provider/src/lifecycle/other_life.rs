@@ -306,7 +306,7 @@ async fn nodes_change_nothing_in_another_cluster_at_the_addresses_of_theirs() {
     let config = super::complete(stage.engine.schema(NODES), &stage.row.changed(&stage.config, &stage.row.updates[1]));
     let planned = stage.engine.plan(NODES, &state, &config).await.planned;
     let refused = stage.engine.apply(NODES, &state, &config, &planned).await;
-    says(&refused.errors, &["cp-1 does not carry the cluster demo of these nodes", "its record names"]);
+    says(&refused.errors, &["cp-1 does not carry the cluster demo", "its record names"]);
     stage.world_is(&before, "after an apply that was refused");
 }
 

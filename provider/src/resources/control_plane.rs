@@ -100,6 +100,11 @@ impl ControlPlane {
         Ok(ControlPlane { host, api, version })
     }
 
+    /// What speaks against this being the cluster that `join` names, where what belongs to that one is to go.
+    pub async fn another_cluster(&self, join: &Field<Join>) -> Result<Option<Diagnostic>, Diagnostic> {
+        whose::another_cluster_to_leave(&*self.host, join).await
+    }
+
     /// Than the one that `join` names.
     pub async fn refuse_another_cluster(&self, join: &Field<Join>) -> Result<(), Diagnostic> {
         whose::refuse_another_cluster(&*self.host, join).await

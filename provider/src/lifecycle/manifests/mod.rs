@@ -1,6 +1,7 @@
 //! Objects in a cluster: what others change and what belongs to others, one name in two states, and what an apply that failed leaves.
 
 mod others;
+mod races;
 
 use super::rows::{SHOP, config_map, row};
 use super::{Stage, complete, texts};
@@ -116,6 +117,56 @@ async fn a_field_that_cannot_be_changed_is_an_error_of_the_plan_unless_a_replace
     assert!(text(&refused).contains("may_replace = [\"Deployment.apps/shop/web\"]"), "{refused:?}");
     let lines = stage.rollout(&state, &with(&stage, &[selector, ("may_replace", vec![WEB].into())])).await;
     assert!(lines[0].starts_with("delete Deployment.apps/shop/web and create it again"), "{lines:?}");
+}
+
+/// Which the API server has filled in where nothing was declared, and keeps.
+#[tokio::test]
+async fn a_strategy_takes_the_place_of_the_one_that_was_filled_in() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let (state, before) = (stage.create().await, stage.config.clone());
+    assert_eq!(live(&stage, WEB)["spec"]["strategy"]["type"], "RollingUpdate");
+    let config = with(&stage, &[yaml(SHOP.replace("replicas: 2,", "replicas: 2, strategy: {type: Recreate},"))]);
+    let applied = stage.attempt(&state, &config).await;
+    assert_eq!((applied.errors, live(&stage, WEB)["spec"]["strategy"].clone()), (vec![], json!({ "type": "Recreate" })));
+    let managers = live(&stage, WEB)["metadata"]["managedFields"].clone();
+    let of_others = managers.as_array().unwrap().iter().filter(|entry| entry["manager"] != "k8s-hardway-manifests");
+    assert!(of_others.clone().all(|entry| entry["fieldsV1"].get("f:spec").is_none()), "{managers}");
+    stage.settled(&applied.state, &config, "with another strategy").await;
+    let back = stage.attempt(&applied.state, &before).await;
+    assert_eq!((back.errors, live(&stage, WEB)["spec"]["strategy"]["type"].clone()), (vec![], json!("RollingUpdate")));
+}
+
+/// The engine has the state of before, and the configuration is that of before again.
+#[tokio::test]
+async fn what_a_killed_update_has_applied_is_drift_where_the_configuration_went_back() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let (state, config) = (stage.create().await, stage.config.clone());
+    let before = live(&stage, WEB)["spec"].clone();
+    let more = with(&stage, &[yaml(SHOP.replace("web:1", "web:2"))]);
+    assert_eq!(stage.attempt(&state, &more).await.errors, Vec::<String>::new());
+    let refreshed = stage.engine.refresh(NAME, &state).await.state;
+    let drift = shown(&refreshed, "drift");
+    assert!(drift[WEB].len() == 1 && drift[WEB].values().all(|text| text.contains("cut off")), "{drift:?}");
+    let lines = stage.rollout(&refreshed, &config).await;
+    assert_eq!(lines[0], "restore Deployment.apps/shop/web (.metadata.annotations[\"k8s-hardway/declared-sha256\"])");
+    let applied = stage.attempt(&refreshed, &config).await;
+    assert_eq!((applied.errors, live(&stage, WEB)["spec"].clone()), (vec![], before));
+    stage.settled(&applied.state, &config, "after the killed update").await;
+}
+
+#[tokio::test]
+async fn what_is_lost_with_objects_is_a_warning_of_the_plan() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let (state, config) = (stage.create().await, stage.config.clone());
+    let names = "k8s_manifests.shop deletes CustomResourceDefinition.apiextensions.k8s.io/teams.example.com, Namespace/shop";
+    let destroyed = stage.engine.plan_destroy(NAME, &state).await;
+    assert!(text(&destroyed).contains(names), "{destroyed:?}");
+    let renamed = stage.engine.plan(NAME, &state, &with(&stage, &[("name", "store".into())])).await;
+    assert!(text(&renamed.warnings).contains(names), "{:?}", renamed.warnings);
+    let emptied = with(&stage, &[("yaml", Value::object([])), ("objects", Value::List(vec![])), ("secrets", Value::Null)]);
+    let emptied = stage.engine.plan(NAME, &state, &emptied).await;
+    assert!(text(&emptied.warnings).contains(names), "{:?}", emptied.warnings);
+    assert_eq!(stage.engine.plan(NAME, &state, &config).await.warnings, Vec::<String>::new());
 }
 
 #[tokio::test]

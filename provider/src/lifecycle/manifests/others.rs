@@ -3,6 +3,7 @@
 use super::super::rows::{SHOP, config_map, row};
 use super::super::{Stage, texts};
 use super::{NAME, WEB, live, set, shown, text, with, yaml};
+use crate::fakes::share;
 use objects::ObjectKey;
 use schema::Value;
 use serde_json::json;
@@ -193,6 +194,26 @@ async fn a_field_that_a_controller_may_take_over_is_left_to_it_from_then_on() {
     let spec = live(&stage, WEB)["spec"].clone();
     assert_eq!((applied.errors, spec["replicas"].clone(), spec["paused"].clone()), (vec![], json!(5), json!(false)));
     stage.settled(&applied.state, &more, "after another change").await;
+}
+
+/// What is ours of it alone stays.
+#[tokio::test]
+async fn a_part_of_an_ignored_field_that_is_in_conflict_leaves_the_rest_ours() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let key = "ConfigMap/shop/endpoint";
+    let mut both = config_map("endpoint", "1");
+    both.set("data", Value::object([("a", "1".into()), ("b", "1".into())]));
+    let mut later = both.clone();
+    later.set("data", Value::object([("a", "2".into()), ("b", "1".into())]));
+    let ignored = ("ignore_fields", Value::object([(key, vec![".data"].into())]));
+    let config = with(&stage, &[("objects", Value::List(vec![both])), ignored.clone()]);
+    let state = stage.attempt(&Value::Null, &config).await.state;
+    // Of the same value: both manage it.
+    stage.world.change(|memory| share(&mut memory.cluster, key, "/data/a", "team-a"));
+    let config = with(&stage, &[("objects", Value::List(vec![later])), ignored]);
+    let applied = stage.attempt(&state, &config).await;
+    let data = live(&stage, key)["data"].clone();
+    assert_eq!((applied.errors, data), (vec![], json!({ "a": "1", "b": "1" })));
 }
 
 /// Where the API server says what is theirs: nothing of a field that is managed as one was seen to change.

@@ -1,17 +1,17 @@
 //! An apply and a destroy. Whatever happened, the state holds what there is.
 
-use super::addon::pull::{self, Pull};
 use super::config::Config;
-use super::errors::{failed, not_gone, unanswered};
+use super::errors::{failed, left_to_others, unanswered};
 use super::inventory::{Done, Inventory};
-use super::ownership::{Keys, Kind, Owner, Ownership, Versions, listed, refs};
+use super::ownership::{Keys, Owner, Versions, refs};
 use super::plan::Changes;
 use super::pruning::Pruning;
+use super::pull::{self, Pull};
 use super::record::Record;
-use super::secrets::{Secrets, add_secrets};
+use super::secrets::add_secrets;
 use super::state::{self, DRIFT, FIELDS, HOLDER, NOT_READY, ROLLOUT, SECRET_KEYS};
 use super::waits::Reach;
-use super::{InCluster, ObjectsResource};
+use super::{InCluster, ObjectsResource, digests};
 use crate::kubernetes::Conflicting;
 use crate::resources::control_plane::{ControlPlane, NoControlPlane};
 use crate::resources::on_hosts::errors::{tainted, unknown_at_apply};
@@ -37,33 +37,33 @@ impl<R: ObjectsResource> InCluster<R> {
                 Err(unknown_at_apply())
             };
         };
+        let secrets = self.resource.secrets(&written).ok_or_else(unknown_at_apply)?;
+        state::set_of_secrets(&mut planned, SECRET_KEYS, state::show_secret_keys(&secrets));
         let fields = state::fields_of(&declared, &planned);
         let before = prior.as_ref().map(state::fields).unwrap_or_default();
         let changes = match self.changes(&config, prior.as_ref(), &planned, (&before, &fields, &declared)) {
             Ok(changes) => changes,
             Err(diagnostics) => return Ok(ApplyResponse { state: prior, diagnostics }),
         };
-        let secrets = self.resource.secrets(&written).ok_or_else(unknown_at_apply)?;
         add_secrets(&mut declared, &secrets);
         let cluster = ControlPlane::connect(shared, config.way()).await.map_err(Diagnostic::from)?;
         cluster.refuse_another_cluster(&config.cluster).await?;
         let owner = self.owner(name, prior.as_ref());
         let progress = shared.configuration().progress(owner.to_string());
-        let mut state = begun(planned, &owner, &secrets, &changes);
+        let mut state = begun(planned, &owner, &changes);
         let vanishing = declared.values().filter(|one| vanishes(&one.key, &one.object)).map(|one| one.key.clone()).collect();
         let clock = shared.world.clock();
         let reach = Reach { api: &*cluster.api, waiter: Waiter { clock: &*clock, cancelled: &call.cancelled } };
-        let again = self.again(prior.as_ref(), &state, &declared);
         let mut inventory = Inventory {
             reach,
             owner,
-            pins: self.resource.pins(&state),
+            pins: digests::pins(&state),
             finished: finished(&vanishing, &before, &changes.of_objects),
             vanishing,
             declared,
             before: prior.is_some().then(|| state::versions(&before)),
             drift: prior.as_ref().map(state::drift).unwrap_or_default(),
-            again,
+            again: changes.again.clone(),
             waited: changes.waited(),
             awaits_nodes: changes.awaits_nodes,
             adopt: Config::keys(&config.adopt),
@@ -77,7 +77,7 @@ impl<R: ObjectsResource> InCluster<R> {
         self.pin_images(&mut inventory, &mut state).await?;
         let done = inventory.apply().await;
         if let Some(prior) = prior.as_ref().filter(|_| done.diagnostics.has_errors()) {
-            self.resource.keep_pins(&mut state, prior);
+            digests::keep(&mut state, prior);
         }
         Ok(left(prior, state, (&fields, before), (done, &inventory.vanishing), call.cancelled.is_cancelled()))
     }
@@ -92,17 +92,17 @@ impl<R: ObjectsResource> InCluster<R> {
     /// Looks up the digests that are open. Whatever would refuse the apply does so before a pod is made.
     async fn pin_images(&self, inventory: &mut Inventory<'_>, state: &mut Value) -> Result<(), Diagnostic> {
         let Inventory { reach, limit, progress, .. } = *inventory;
-        let images = self.resource.unpinned(state).unwrap_or_default();
+        let images = digests::open(state).unwrap_or_default();
         let name = &inventory.owner.name;
         if images.is_empty() {
             // Of an apply that was killed.
-            return if inventory.owner.kind == Kind::Addon { pull::remove(reach, name).await } else { Ok(()) };
+            return if inventory.owner.kind.pulls_images() { pull::remove(reach, name).await } else { Ok(()) };
         }
         inventory.look().await?;
         let pull = Pull { addon: name, images: &images, ready: self.resource.ready(state), limit, progress };
         let found = pull::look_up(reach, &pull).await?;
-        self.resource.pin(state, found);
-        inventory.pins = self.resource.pins(state);
+        digests::set(state, found);
+        inventory.pins = digests::pins(state);
         Ok(())
     }
 
@@ -115,16 +115,23 @@ impl<R: ObjectsResource> InCluster<R> {
                     .detail(error.detail)
                     .into());
             }
-            Err(none) => return Err(none.error),
+            Err(NoControlPlane { error, .. }) => {
+                let detail = format!("{}\n\n{LET_GO}", error.detail);
+                return Err(Diagnostic { detail, ..error });
+            }
         };
-        cluster.refuse_another_cluster(&config.cluster).await?;
+        if let Some(other) = cluster.another_cluster(&config.cluster).await? {
+            return Ok(Diagnostic::warning("nothing was deleted: the cluster is gone, and its objects with it")
+                .detail(format!("{}: {}", other.summary, other.detail))
+                .into());
+        }
         let api = &*cluster.api;
         let owner = state::owner(self.resource.kind(), prior);
         let record = Record::read(api, &owner).await.map_err(unanswered)?;
         let is_ours = record.as_ref().is_none_or(|record| record.holder == owner.holder);
         let clock = self.shared.world.clock();
         let reach = Reach { api, waiter: Waiter { clock: &*clock, cancelled: &call.cancelled } };
-        if owner.kind == Kind::Addon {
+        if owner.kind.pulls_images() {
             pull::remove(reach, &owner.name).await?;
         }
         let mut versions: Versions = state::versions(&state::fields(prior));
@@ -136,30 +143,21 @@ impl<R: ObjectsResource> InCluster<R> {
         let keys: Keys = versions.keys().cloned().collect();
         pruning.refuse(&keys).await?;
         let pruned = pruning.delete(&keys).await.map_err(failed)?;
-        if !pruned.left.is_empty() {
-            return Err(not_gone(&pruned.left, limit));
+        if let Some(error) = pruned.error {
+            return Err(error);
         }
-        if is_ours {
-            Record::delete(api, &owner).await.map_err(unanswered)?;
-        }
-        let theirs: Keys =
-            live.iter().filter(|(_, live)| owner.of(live) != Ownership::Ours).map(|(key, _)| key.clone()).collect();
-        let mut diagnostics = Diagnostics::default();
-        if !theirs.is_empty() {
-            diagnostics.push(
-                Diagnostic::warning("objects that are somebody else's by now were left")
-                    .detail(format!("They are {}. They were created again, or another state has them.", listed(&theirs))),
-            );
-        }
-        Ok(diagnostics)
+        Record::delete(reach, &owner).await.map_err(failed)?;
+        Ok(left_to_others(&pruned.others).into_iter().collect())
     }
 }
 
+const LET_GO: &str =
+    "Nothing was deleted. If the cluster is gone for good, take this resource out of the state: terraform state rm ADDRESS.";
+
 /// What the state of an apply begins as.
-fn begun(planned: Value, owner: &Owner, secrets: &Secrets, changes: &Changes) -> Value {
+fn begun(planned: Value, owner: &Owner, changes: &Changes) -> Value {
     let mut state = planned;
     state.set(HOLDER, owner.holder.as_str().into());
-    state::set_of_secrets(&mut state, SECRET_KEYS, state::show_secret_keys(secrets));
     if state.get(ROLLOUT).is_unknown() {
         state.set(ROLLOUT, Value::List(changes.lines()));
     }

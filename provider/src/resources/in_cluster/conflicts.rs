@@ -12,6 +12,12 @@ pub fn were_planned(conflicts: &[(String, String)], planned: &BTreeSet<String>) 
     conflicts.iter().all(|(field, _)| planned.iter().any(|path| is_one(&steps(field), path)))
 }
 
+/// Whether a field in conflict is this one, or a part of it.
+pub fn is_part(conflict: &str, path: &str) -> bool {
+    let (field, whole) = (steps(conflict), steps(path));
+    field.len() >= whole.len() && field.iter().zip(&whole).all(|(one, other)| one.fits(other))
+}
+
 /// The API server writes `.metadata.labels.example.com/team` and `.ports[containerPort=80,protocol="TCP"]`; plans write
 /// `.metadata.labels["example.com/team"]` and `.ports[name="http"]` or `.ports[0]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +96,12 @@ pub fn shown(taken: &Taken) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_of_a_field_is_told_from_what_it_is_a_part_of() {
+        assert!(is_part(".data.a", ".data") && is_part(".data", ".data"));
+        assert!(!is_part(".data", ".data.a") && !is_part(".database", ".data"));
+    }
 
     #[test]
     fn only_what_a_plan_has_shown_is_taken_back() {

@@ -1,6 +1,6 @@
 //! What is said of objects that cannot be applied, waited for or deleted, or that are not ours. Pure.
 
-use super::ownership::{Keys, Kind, Owner, listed};
+use super::ownership::{Keys, Kind, Owner, Ownership, listed};
 use super::waits::WaitError;
 use crate::kubernetes::KubernetesError;
 use crate::wait::Ended;
@@ -39,6 +39,34 @@ pub fn not_ready(lacking: &BTreeMap<ObjectKey, String>, limit: Duration) -> Diag
 pub fn nodes_not_ready(lacking: &BTreeMap<ObjectKey, String>, limit: Duration) -> Diagnostic {
     Diagnostic::error(format!("nodes are not Ready after {} s", limit.as_secs()))
         .detail(format!("{}\n\nThe objects were applied. An apply that goes on with them waits for nodes again.", lines(lacking)))
+}
+
+/// It has come, or come to somebody else, since the objects were looked at.
+pub fn taken_meanwhile(key: &ObjectKey, stranger: &Ownership) -> Diagnostic {
+    let by = match stranger {
+        Ownership::Other(name) => format!("{name} has it by now"),
+        Ownership::OfAnotherState => "another state has it by now".to_string(),
+        Ownership::None | Ownership::Ours => "somebody else has created it meanwhile".to_string(),
+    };
+    Diagnostic::error(format!("{key} was not applied: {by}")).detail(
+        "It was not so when this apply began. Declare each object once, and in one state; another apply says what is to be done.",
+    )
+}
+
+/// Objects that were to be deleted.
+pub fn left_to_others(theirs: &Keys) -> Option<Diagnostic> {
+    let warning = || {
+        Diagnostic::warning("objects that are somebody else's by now were left")
+            .detail(format!("They are {}. They were created again, or another state has them.", listed(theirs)))
+    };
+    (!theirs.is_empty()).then(warning)
+}
+
+pub fn created_meanwhile(key: &ObjectKey) -> Diagnostic {
+    Diagnostic::error(format!("somebody else has created {key} at the same moment")).detail(
+        "It was not there when this apply looked, and it has the declared fields now. Fields that another k8s_manifests or k8s_addon had applied are not \
+         among them any more. Declare each object once; a refresh of the other one shows what it lacks.",
+    )
 }
 
 fn lines(reasons: &BTreeMap<ObjectKey, String>) -> String {

@@ -1,6 +1,7 @@
 //! Fields that are applied until somebody else takes them over. Pure.
 
-use super::conflicts::were_planned;
+use super::conflicts::{is_part, were_planned};
+use crate::kubernetes::take_out;
 use objects::{Declared, ObjectKey, Taken, is_within, taken};
 use schema::Field;
 use serde_json::Value;
@@ -26,7 +27,7 @@ impl Ignored {
         Ignored { manager, paths: entries.filter_map(|(key, fields)| Some((key.parse().ok()?, paths(fields)))).collect() }
     }
 
-    fn has(&self, key: &ObjectKey, path: &str) -> bool {
+    pub fn has(&self, key: &ObjectKey, path: &str) -> bool {
         self.paths.get(key).into_iter().flatten().any(|ignored| is_within(path, ignored))
     }
 
@@ -45,15 +46,19 @@ impl Ignored {
         left
     }
 
-    /// The same where the API server says what is theirs: a field that is managed as one may be as it was in part. Whether anything was taken out.
+    /// The same where the API server says what is theirs: a field that is managed as one may be as it was in part. What is ours beside it stays where it
+    /// can be told apart. Whether anything was taken out.
     pub fn leave_in_conflict(&self, key: &ObjectKey, conflicts: &[(String, String)], object: &mut Value) -> bool {
-        let is_in_conflict = |path: &&String| {
-            let path = BTreeSet::from([(*path).clone()]);
-            conflicts.iter().any(|conflict| were_planned(std::slice::from_ref(conflict), &path))
-        };
-        let theirs: BTreeSet<String> = self.paths.get(key).into_iter().flatten().filter(is_in_conflict).cloned().collect();
         let before = object.clone();
-        objects::take_out(object, &theirs);
+        for path in self.paths.get(key).into_iter().flatten() {
+            let whole = BTreeSet::from([path.clone()]);
+            for conflict in conflicts.iter().filter(|conflict| were_planned(std::slice::from_ref(*conflict), &whole)) {
+                let (field, _) = conflict;
+                if !(is_part(field, path) && take_out(object, field).is_some()) {
+                    objects::take_out(object, &whole);
+                }
+            }
+        }
         *object != before
     }
 

@@ -1,18 +1,14 @@
 //! Brings the objects of a cluster to what is declared: looks at all of them first and refuses what is not ours, notes down what it is about to create,
 //! applies phase by phase, waits, and takes away what is declared no more.
 
-use super::conflicts::{conflict, were_planned};
-use super::errors::{
-    failed, has_more, nodes_not_ready, not_applied, not_gone, not_ready, of_another_state, refused, taken_over, unanswered,
-};
+use super::errors::{failed, has_more, left_to_others, nodes_not_ready, not_ready, of_another_state, taken_over, unanswered};
 use super::ignored::Ignored;
-use super::ownership::{FIELD_MANAGER, Keys, Owner, Ownership, Versions, is_being_deleted, listed, refs, uid};
+use super::ownership::{FIELD_MANAGER, Keys, Owner, Ownership, Versions, listed, refs, uid};
 use super::pruning::Pruning;
 use super::record::Record;
-use super::waits::{Reach, until_gone, until_nodes_are_ready, until_ready};
-use crate::kubernetes::{Applied, Conflicting, ObjectRef, Reason};
+use super::waits::{Reach, until_nodes_are_ready, until_ready};
+use crate::kubernetes::{Conflicting, KubernetesError};
 use crate::progress::Progress;
-use crate::wait::Pace;
 use addons::Pins;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -24,8 +20,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const APPLIES_AT_A_TIME: usize = 16;
-/// What cannot be applied yet is tried again.
-const PACE: Pace = Pace::doubling(Duration::from_millis(100), Duration::from_secs(2));
 
 /// What an apply is for.
 pub struct Inventory<'a> {
@@ -134,9 +128,11 @@ impl Inventory<'_> {
             self.wait_for_nodes(done).await?;
         }
         let pruned = pruning.delete(&found.pruned).await.map_err(failed)?;
-        if !pruned.left.is_empty() {
+        let theirs = pruned.others.iter().filter(|key| pruning.was_ours(key)).cloned().collect();
+        done.diagnostics.extend(left_to_others(&theirs));
+        if let Some(error) = pruned.error {
             done.gone.extend(pruned.gone);
-            done.diagnostics.push(not_gone(&pruned.left, self.limit));
+            done.diagnostics.push(error);
             return Ok(());
         }
         let declared = self.declared.values().map(|declared| (declared.key.clone(), declared.api_version.clone()));
@@ -165,8 +161,7 @@ impl Inventory<'_> {
         let mut versions = recorded.clone();
         versions.extend(self.before.clone().unwrap_or_default());
         versions.extend(self.declared.values().map(|declared| (declared.key.clone(), declared.api_version.clone())));
-        let mut live = self.reach.api.find_objects(&refs(&versions)).await.map_err(unanswered)?;
-        live.values_mut().for_each(|live| self.pins.take(live));
+        let live = self.find(&versions).await.map_err(unanswered)?;
         let declared_uids: BTreeSet<&str> = self.declared.keys().filter_map(|key| live.get(key)).map(uid).collect();
         // One object may have had another key.
         let is_another = |key: &&ObjectKey| live.get(*key).is_none_or(|live| !declared_uids.contains(uid(live)));
@@ -186,20 +181,28 @@ impl Inventory<'_> {
         Ok(Found { live, versions, pruned, goes_on, takes_over, recorded })
     }
 
+    /// Whose an object is that has a declared name; `None` where it may be changed.
+    pub(super) fn stranger(&self, key: &ObjectKey, found: &Value, goes_on: bool) -> Option<Ownership> {
+        let is_before = || self.before.as_ref().is_some_and(|before| before.contains_key(key));
+        match self.owner.of(found) {
+            _ if self.adopt.contains(key) => None,
+            Ownership::Ours => None,
+            Ownership::OfAnotherState if goes_on => None,
+            // Somebody has taken the annotation away, and what was applied is there.
+            Ownership::None if is_before() && is_managed(found) => None,
+            stranger => Some(stranger),
+        }
+    }
+
     /// Objects of the declared names that somebody else has made.
     fn refuse_strangers(&self, live: &BTreeMap<ObjectKey, Value>, goes_on: bool) -> Result<(), Diagnostic> {
-        let is_before = |key: &ObjectKey| self.before.as_ref().is_some_and(|before| before.contains_key(key));
         let (mut nobodys, mut others) = (Keys::new(), BTreeMap::new());
-        for key in self.declared.keys().filter(|key| !self.adopt.contains(*key)) {
-            let Some(found) = live.get(key) else { continue };
-            match self.owner.of(found) {
-                Ownership::Ours => {}
-                Ownership::OfAnotherState if goes_on => {}
-                // Somebody has taken the annotation away, and what was applied is there.
-                Ownership::None if is_before(key) && is_managed(found) => {}
-                Ownership::None => drop(nobodys.insert(key.clone())),
-                Ownership::OfAnotherState => drop(others.insert(key.clone(), self.owner.to_string())),
-                Ownership::Other(name) => drop(others.insert(key.clone(), name)),
+        for key in self.declared.keys() {
+            match live.get(key).and_then(|found| self.stranger(key, found, goes_on)) {
+                None | Some(Ownership::Ours) => {}
+                Some(Ownership::None) => drop(nobodys.insert(key.clone())),
+                Some(Ownership::OfAnotherState) => drop(others.insert(key.clone(), self.owner.to_string())),
+                Some(Ownership::Other(name)) => drop(others.insert(key.clone(), name)),
             }
         }
         if let Some((key, name)) = others.first_key_value() {
@@ -220,8 +223,16 @@ impl Inventory<'_> {
     // --- what is declared
 
     async fn apply_alike(&self, alike: &[&Declared], found: &Found, done: &mut Done) {
+        // Another set may have created one of them since the first look.
+        let absent = alike.iter().filter(|declared| !found.live.contains_key(&declared.key));
+        let absent: Versions = absent.map(|declared| (declared.key.clone(), declared.api_version.clone())).collect();
+        let since = self.find(&absent).await.unwrap_or_default();
         let applies = alike.iter().map(|declared| {
-            let applied = self.apply_one(declared, found.live.get(&declared.key));
+            let (new, old) = (since.get(&declared.key), found.live.get(&declared.key));
+            let applied = async move {
+                new.map_or(Ok(()), |live| self.refuse_meanwhile(declared, live, found.goes_on))?;
+                self.apply_one(declared, new.or(old), found.goes_on).await
+            };
             applied.map(|result| (declared.key.clone(), result)).boxed()
         });
         let applies: Vec<BoxFuture<'_, (ObjectKey, Result<(), Diagnostic>)>> = applies.collect();
@@ -236,83 +247,10 @@ impl Inventory<'_> {
         }
     }
 
-    async fn apply_one(&self, declared: &Declared, live: Option<&Value>) -> Result<(), Diagnostic> {
-        let (key, Reach { api, waiter }) = (&declared.key, self.reach);
-        if self.is_as_applied(declared, live) {
-            return Ok(());
-        }
-        if waiter.cancelled.is_cancelled() {
-            return Err(Diagnostic::error("stopped on request").detail(format!("{key} was not applied any more.")));
-        }
-        if let Some(live) = live.filter(|live| is_being_deleted(live)) {
-            self.until_gone(declared, live).await?;
-        }
-        let shared = live.filter(|live| !is_being_deleted(live)).map(|live| self.ignored.leave(declared, live));
-        let mut object = self.marked(declared, shared.as_ref().unwrap_or(declared));
-        let is_adopted = live.is_some_and(|live| self.owner.of(live) != Ownership::Ours) && self.adopt.contains(key);
-        let mut conflicting = if is_adopted { Conflicting::Taken } else { self.conflicting };
-        let mut is_replaced = false;
-        let mut wait = waiter.until(format!("{key} is applied"), self.limit, PACE);
-        loop {
-            let reason = match api.apply_object(&object, FIELD_MANAGER, conflicting).await {
-                Ok(Applied::Done) => {
-                    self.progress.line(&format!("{key}: applied"));
-                    return Ok(());
-                }
-                Ok(Applied::Conflicts(found)) if self.ignored.leave_in_conflict(key, &found, &mut object) => continue,
-                Ok(Applied::Conflicts(found)) => {
-                    let planned = self.drift.get(key).is_some_and(|planned| were_planned(&found, planned));
-                    if !planned || conflicting == Conflicting::Taken {
-                        return Err(conflict(key, &found));
-                    }
-                    conflicting = Conflicting::Taken;
-                    continue;
-                }
-                Ok(Applied::Invalid { message, reason }) => match live.filter(|_| reason == Reason::Immutable && !is_replaced) {
-                    Some(live) if self.may_replace.contains(key) => {
-                        is_replaced = true;
-                        self.make_room(declared, live).await?;
-                        object = self.marked(declared, declared);
-                        continue;
-                    }
-                    live => return Err(refused(key, &message, live.is_some())),
-                },
-                Ok(Applied::NotYet(reason)) => reason,
-                Err(error) if error.is_passing() => error.to_string(),
-                Err(error) => return Err(Diagnostic::error(format!("cannot apply {key}")).detail(error.to_string())),
-            };
-            wait.pause().await.map_err(|ended| not_applied(key, &ended, &reason))?;
-        }
-    }
-
-    fn marked(&self, declared: &Declared, part: &Declared) -> Value {
-        let mut object = self.owner.mark(declared, part);
-        self.pins.put(&mut object);
-        object
-    }
-
-    fn is_as_applied(&self, declared: &Declared, live: Option<&Value>) -> bool {
-        let key = &declared.key;
-        let Some(live) = live else { return self.finished.contains(key) };
-        let has_secrets = self.again.contains(key) || (key.is("", "Secret") && declared.object.get("data").is_some());
-        let is_as_declared = self.owner.has_applied(declared, live) && self.ignored.taken(declared, live).is_empty();
-        is_as_declared && !has_secrets && !is_being_deleted(live)
-    }
-
-    /// For the declared object, which the one that is there cannot become.
-    async fn make_room(&self, declared: &Declared, live: &Value) -> Result<(), Diagnostic> {
-        let Declared { key, api_version, .. } = declared;
-        let wanted = ObjectRef { key: key.clone(), api_version: api_version.clone() };
-        self.progress.line(&format!("{key}: deleted, to be created again"));
-        let deleted = self.reach.api.delete_object(&wanted, uid(live)).await;
-        deleted.map_err(|error| Diagnostic::error(format!("cannot replace {key}")).detail(error.to_string()))?;
-        self.until_gone(declared, live).await
-    }
-
-    async fn until_gone(&self, declared: &Declared, live: &Value) -> Result<(), Diagnostic> {
-        let gone = BTreeMap::from([(declared.key.clone(), (declared.api_version.clone(), uid(live).to_string()))]);
-        let left = until_gone(self.reach, &gone, self.limit).await.map_err(failed)?;
-        if left.is_empty() { Ok(()) } else { Err(not_gone(&left, self.limit)) }
+    pub(super) async fn find(&self, versions: &Versions) -> Result<BTreeMap<ObjectKey, Value>, KubernetesError> {
+        let mut live = self.reach.api.find_objects(&refs(versions)).await?;
+        live.values_mut().for_each(|live| self.pins.take(live));
+        Ok(live)
     }
 
     async fn wait(

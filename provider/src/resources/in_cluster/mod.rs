@@ -7,15 +7,19 @@ mod apply;
 pub(crate) mod attributes;
 pub(crate) mod config;
 pub(crate) mod conflicts;
+mod digests;
 pub(crate) mod errors;
 pub(crate) mod ignored;
 pub(crate) mod inventory;
 mod json;
+mod losses;
 pub(crate) mod manifests;
+mod one_object;
 pub(crate) mod own_objects;
 pub(crate) mod ownership;
 mod plan;
 pub(crate) mod pruning;
+mod pull;
 mod read;
 pub(crate) mod record;
 mod secrets;
@@ -24,7 +28,7 @@ pub(crate) mod validate;
 pub(crate) mod waits;
 
 use crate::configuration::Shared;
-use addons::{Pins, Ready};
+use addons::Ready;
 use async_trait::async_trait;
 use objects::{Declared, ObjectKey};
 use ownership::Kind;
@@ -55,22 +59,6 @@ pub trait ObjectsResource: Send + Sync + 'static {
 
     /// Computed attributes of its own, which `declared` may read, as far as they are known. Pure.
     fn settle(&self, _planned: &mut Value, _prior: Option<&Value>) {}
-
-    /// References by name, of images whose digests an apply looks up first. `None` while it is not known which. Pure.
-    fn unpinned(&self, _planned: &Value) -> Option<BTreeMap<String, String>> {
-        Some(BTreeMap::new())
-    }
-
-    /// Puts digests by reference, which an apply has looked up, into what it leaves as the state. Pure.
-    fn pin(&self, _state: &mut Value, _found: BTreeMap<String, String>) {}
-
-    /// After an apply that failed: digests of what it has not come to stay. Pure.
-    fn keep_pins(&self, _state: &mut Value, _prior: &Value) {}
-
-    /// The digests by which applied objects name images. Pure.
-    fn pins(&self, _values: &Value) -> Pins {
-        Pins::default()
-    }
 
     /// When it does what it is there for, beside what its objects say. Pure.
     fn ready(&self, _values: &Value) -> Ready {
@@ -123,8 +111,8 @@ impl<R: ObjectsResource> Resource for InCluster<R> {
         })
     }
 
-    async fn plan_destroy(&self, _call: &Call, _prior: Value) -> Diagnostics {
-        Diagnostics::default()
+    async fn plan_destroy(&self, _call: &Call, prior: Value) -> Diagnostics {
+        self.losses_of_all(&prior)
     }
 
     async fn read(&self, call: &Call, prior: Value) -> ReadResponse {

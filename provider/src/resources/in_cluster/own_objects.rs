@@ -4,7 +4,7 @@
 use super::conflicts::{IS_GONE, shown, were_planned, whole};
 use super::ignored::Ignored;
 use super::ownership::{DECLARED, Versions, digest, is_being_deleted, refs};
-use super::waits::Reach;
+use super::waits::{CHANGED, Reach};
 use crate::kubernetes::{Applied, Conflicting, FIELD_MANAGER, KubernetesError, TheirField, take_out};
 use crate::ports::Kubernetes;
 use crate::resources::on_hosts::execute::StepError;
@@ -111,7 +111,8 @@ impl OwnObjects {
         let mut wait = reach.waiter.until(format!("{key} is applied"), LIMIT, PACE);
         loop {
             let reason = match reach.api.apply_object(&object, FIELD_MANAGER, conflicting).await {
-                Ok(Applied::Done) => return Ok(theirs),
+                Ok(Applied::Done { .. }) => return Ok(theirs),
+                Ok(Applied::Changed) => CHANGED.to_string(),
                 Ok(Applied::Conflicts(found)) if self.ignored.leave_in_conflict(key, &found, &mut object) => continue,
                 Ok(Applied::Conflicts(found)) => {
                     let is_planned = |conflict: &(String, String)| were_planned(std::slice::from_ref(conflict), planned);

@@ -45,6 +45,11 @@ impl Kind {
             Kind::Addon => "k8s-hardway-addon",
         }
     }
+
+    /// Whether an apply looks up which images its objects name, by a pod.
+    pub fn pulls_images(self) -> bool {
+        self == Kind::Addon
+    }
 }
 
 /// A resource of this floor, and which entry of a state has it.

@@ -1,9 +1,10 @@
 //! What a change does, from the configuration and the state alone. Reaches no cluster.
 
 use super::config::Config;
+use super::losses::{self, losses};
 use super::ownership::Keys;
 use super::state::{self, DRIFT, FIELDS, HOLDER, NOT_READY, ROLLOUT, SECRET_KEYS};
-use super::{Declaration, InCluster, ObjectsResource};
+use super::{Declaration, InCluster, ObjectsResource, digests};
 use addons::{Ready, naming};
 use objects::{Change, Fields, Immutable, Inventories, ObjectKey};
 use protocol::{PlanRequest, PlanResponse};
@@ -31,6 +32,9 @@ impl<R: ObjectsResource> InCluster<R> {
         let secrets = self.resource.secrets(&request.config);
         state::set_of_secrets(&mut planned, SECRET_KEYS, secrets.as_ref().map_or(Value::Unknown, state::show_secret_keys));
         let mut diagnostics = Diagnostics::default();
+        if let Some(replaced) = request.prior.as_ref().filter(|_| is_new) {
+            diagnostics.extend(self.losses_of_all(replaced));
+        }
         match self.resource.declared(&planned, &mut diagnostics).filter(|_| !planned.get("sensitive").is_unknown()) {
             None => {
                 planned.set(FIELDS, Value::Unknown);
@@ -40,12 +44,17 @@ impl<R: ObjectsResource> InCluster<R> {
                 let before = prior.map(state::fields).unwrap_or_default();
                 let fields = state::fields_of(&declared, &planned);
                 let changes = self.changes(&config, prior, &planned, (&before, &fields, &declared))?;
+                let drift = prior.map(state::drift).unwrap_or_default();
+                diagnostics.extend(prior.and_then(|prior| losses(&state::owner(self.resource.kind(), prior), changes.deleted())));
+                let ignored = prior.map(decode::<Config>).transpose().map_err(Diagnostics::from)?.map(|config| config.ignored());
+                let is_left = |key: &ObjectKey, path: &str| ignored.as_ref().is_some_and(|ignored| ignored.has(key, path));
+                diagnostics.extend(losses::released(&before, &fields, &drift, is_left));
                 planned.set(FIELDS, state::show_fields(&fields));
                 // What becomes of an object that is there is known once all of it is.
                 let is_changing = fields.iter().any(|(key, fields)| fields.is_none() && before.contains_key(key));
                 let is_open = is_changing
                     || secrets.is_none()
-                    || self.resource.unpinned(&planned).is_none()
+                    || digests::open(&planned).is_none()
                     || DECIDE_STEPS.iter().any(|name| !planned.get(name).is_wholly_known());
                 let lines = changes.lines();
                 let rollout = match prior {
@@ -59,6 +68,13 @@ impl<R: ObjectsResource> InCluster<R> {
         Ok(PlanResponse { planned, requires_replace, undecided, diagnostics })
     }
 
+    /// Of an object that goes as a whole.
+    pub(super) fn losses_of_all(&self, prior: &Value) -> Diagnostics {
+        let owner = state::owner(self.resource.kind(), prior);
+        let network = (self.resource.ready(prior) == Ready::Nodes).then(|| losses::network(&owner));
+        losses(&owner, state::fields(prior).keys()).into_iter().chain(network).collect()
+    }
+
     /// Once more at apply, from the same state.
     pub(super) fn changes(
         &self,
@@ -67,24 +83,25 @@ impl<R: ObjectsResource> InCluster<R> {
         planned: &Value,
         (before, fields, declared): (&BTreeMap<ObjectKey, Fields>, &BTreeMap<ObjectKey, Option<Fields>>, &Declaration),
     ) -> Result<Changes, Diagnostics> {
-        let of_objects = changes(config, prior, planned, (before, fields, self.again(prior, planned, declared)))?;
+        let again = again(prior, planned, declared);
+        let of_objects = changes(config, prior, planned, (before, fields, again.clone()))?;
         let has_waited_for_nodes = || prior.is_some_and(|prior| state::not_ready(prior).keys().any(is_node));
         let waits = Config::is(&config.wait) && self.resource.ready(planned) == Ready::Nodes;
         let is_rolled_out = of_objects.iter().any(|change| matches!(change, Change::Wait(_)));
         let awaits_nodes = waits && (is_rolled_out || has_waited_for_nodes());
-        let pulled = self.resource.unpinned(planned).unwrap_or_default().into_keys().collect();
-        Ok(Changes { pulled, awaits_nodes, of_objects })
+        let pulled = digests::open(planned).unwrap_or_default().into_keys().collect();
+        Ok(Changes { pulled, awaits_nodes, of_objects, again })
     }
+}
 
-    /// Objects that are applied whatever is known of them: with other secrets, or with images that have another digest, or none.
-    pub(super) fn again(&self, prior: Option<&Value>, planned: &Value, declared: &Declaration) -> Keys {
-        let unpinned = self.resource.unpinned(planned).unwrap_or_default();
-        let before = prior.map(|prior| self.resource.pins(prior)).unwrap_or_default();
-        let references = unpinned.values().map(String::as_str).chain(before.lost(&self.resource.pins(planned))).collect();
-        let mut again: Keys = naming(declared.values(), &references).into_iter().map(|declared| declared.key.clone()).collect();
-        again.extend(with_other_secrets(prior, planned));
-        again
-    }
+/// Objects that are applied whatever is known of them: with other secrets, or with images that have another digest, or none.
+fn again(prior: Option<&Value>, planned: &Value, declared: &Declaration) -> Keys {
+    let open = digests::open(planned).unwrap_or_default();
+    let before = prior.map(digests::pins).unwrap_or_default();
+    let references = open.values().map(String::as_str).chain(before.lost(&digests::pins(planned))).collect();
+    let mut again: Keys = naming(declared.values(), &references).into_iter().map(|declared| declared.key.clone()).collect();
+    again.extend(with_other_secrets(prior, planned));
+    again
 }
 
 /// What an apply does.
@@ -94,12 +111,20 @@ pub struct Changes {
     pub of_objects: Vec<Change>,
     /// Before it deletes anything, all nodes are Ready.
     pub awaits_nodes: bool,
+    /// Objects that are applied whatever is known of them.
+    pub again: Keys,
 }
 
 impl Changes {
     pub fn waited(&self) -> Keys {
         let waited = |change: &Change| if let Change::Wait(key) = change { Some(key.clone()) } else { None };
         self.of_objects.iter().filter_map(waited).collect()
+    }
+
+    /// For good, or to be created again.
+    pub fn deleted(&self) -> impl Iterator<Item = &ObjectKey> {
+        let is_deletion = |change: &&Change| matches!(change, Change::Delete(_) | Change::Replace(..));
+        self.of_objects.iter().filter(is_deletion).map(Change::key)
     }
 
     pub fn lines(&self) -> Vec<Value> {
@@ -122,7 +147,7 @@ pub fn is_node(key: &ObjectKey) -> bool {
 }
 
 /// Beside the objects themselves.
-const DECIDE_STEPS: [&str; 4] = ["ignore_fields", "may_replace", "secrets_version", "wait"];
+const DECIDE_STEPS: [&str; 5] = ["adopt", "ignore_fields", "may_replace", "secrets_version", "wait"];
 
 fn changes(
     config: &Config,
@@ -148,6 +173,7 @@ fn changes(
         declared: &fields,
         drift: &drift,
         again: &again,
+        adopt: &Config::keys(&config.adopt),
         may_replace: &Config::keys(&config.may_replace),
         waits: Config::is(&config.wait),
     };
@@ -184,19 +210,23 @@ fn sweep((outer, inner): (ObjectKey, ObjectKey)) -> Diagnostic {
 fn refusal(Immutable { key, field }: Immutable) -> Diagnostic {
     Diagnostic::error(format!("{field} of {key} cannot be changed"))
         .detail(format!(
-            "The API server refuses it. To delete the object and create it again, set may_replace = [{:?}].",
+            "The API server refuses another value. To delete the object and create it again, set may_replace = [{:?}]; what goes with it goes then.",
             key.to_string()
         ))
         .at(AttributePath::attribute("may_replace"))
 }
 
-/// With another cluster it is another set of objects. While it is not known which cluster it will be, that is open.
+/// With another cluster it is another set of objects: also where its uid alone is unknown, which is so exactly while it is created. While all of `cluster`
+/// is unknown, that is open.
 fn replaced(prior: &Value, planned: &Value) -> (Vec<AttributePath>, Vec<AttributePath>) {
-    let uid = |values: &Value| values.get(CLUSTER).get(CLUSTER_UID).clone();
-    let (before, now) = (uid(prior), uid(planned));
+    let (join, before) = (planned.get(CLUSTER), prior.get(CLUSTER).get(CLUSTER_UID));
     let path = AttributePath::attribute(CLUSTER);
-    if now.is_unknown() && before.is_set() {
+    if !before.is_set() {
+        return Default::default();
+    }
+    if join.is_unknown() {
         return (Vec::new(), vec![path]);
     }
-    if now.is_set() && before.is_set() && before != now { (vec![path.then(CLUSTER_UID)], Vec::new()) } else { Default::default() }
+    let now = join.get(CLUSTER_UID);
+    if !now.is_null() && now != before { (vec![path.then(CLUSTER_UID)], Vec::new()) } else { Default::default() }
 }

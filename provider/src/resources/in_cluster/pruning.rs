@@ -1,10 +1,11 @@
 //! Taking objects away: only those that say themselves whose they are, in the opposite order, each phase gone before the next; and no namespace and no
 //! definition with what others have in it.
 
-use super::errors::unanswered;
-use super::ownership::{Keys, Owner, Ownership, Versions, listed, uid};
+use super::errors::{not_gone, unanswered};
+use super::ownership::{Keys, Owner, Ownership, Versions, is_being_deleted, listed, refs, uid};
 use super::waits::{Reach, WaitError, until_gone};
-use crate::kubernetes::{KubernetesError, ObjectRef};
+use crate::kubernetes::{Deleted, KubernetesError, ObjectRef};
+use crate::wait::Pace;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -15,6 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const DELETES_AT_A_TIME: usize = 16;
+
+/// An object that others change all the time is tried for so long.
+const CHANGES_LIMIT: Duration = Duration::from_secs(30);
+const PACE: Pace = Pace::doubling(Duration::from_millis(50), Duration::from_secs(1));
 
 /// What was found before anything is taken away.
 pub struct Pruning<'a> {
@@ -32,65 +37,134 @@ pub struct Pruning<'a> {
 pub struct Pruned {
     /// There no more, or somebody else's by now.
     pub gone: Keys,
-    pub left: BTreeMap<ObjectKey, String>,
+    /// Those of them that are somebody else's.
+    pub others: Keys,
+    /// Why the rest is still there.
+    pub error: Option<Diagnostic>,
 }
 
 impl Pruning<'_> {
-    /// Of those that are there and ours.
-    fn ours<'k>(&self, keys: impl IntoIterator<Item = &'k ObjectKey>) -> Vec<&'k ObjectKey> {
-        keys.into_iter().filter(|key| self.is_ours(key)).collect()
+    fn is_ours(&self, live: &Value) -> bool {
+        self.owner.of(live) == Ownership::Ours
     }
 
-    fn is_ours(&self, key: &ObjectKey) -> bool {
-        self.live.get(key).is_some_and(|live| self.owner.of(live) == Ownership::Ours)
+    pub fn was_ours(&self, key: &ObjectKey) -> bool {
+        self.live.get(key).is_some_and(|live| self.is_ours(live))
     }
 
     /// Before anything is changed.
     pub async fn refuse(&self, keys: &Keys) -> Result<(), Diagnostic> {
+        let ours = keys.iter().filter(|key| self.was_ours(key)).collect();
+        let refusal = self.refusal(ours, keys, false).await.map_err(unanswered)?;
+        refusal.map_or(Ok(()), Err)
+    }
+
+    /// What others have in one of `ours`; what is in `with` goes too, and has by now where they are emptied.
+    async fn refusal(&self, ours: Vec<&ObjectKey>, with: &Keys, is_emptied: bool) -> Result<Option<Diagnostic>, KubernetesError> {
         if self.with_contents {
-            return Ok(());
+            return Ok(None);
         }
         // Aggregated APIs that go with the rest may never have come up.
-        let own_apis: BTreeSet<String> = self.ours(keys).into_iter().filter_map(aggregated_version).collect();
-        for key in self.ours(keys) {
-            let within = self.reach.api.objects_within(key, &own_apis).await.map_err(unanswered)?;
-            let goes_too = |inner: &ObjectKey| keys.contains(inner) && self.is_ours(inner);
-            let others: Keys = within.into_iter().filter(|inner| !goes_too(inner)).collect();
+        let own_apis: BTreeSet<String> = with.iter().filter(|key| self.was_ours(key)).filter_map(aggregated_version).collect();
+        let consequence = if is_emptied { "It was left, with what is in it." } else { "Nothing was changed." };
+        for key in ours {
+            let within = self.reach.api.objects_within(key, &own_apis, is_emptied).await?;
+            let others: Keys = within.into_iter().filter(|inner| !(with.contains(inner) && self.was_ours(inner))).collect();
             if !others.is_empty() {
-                return Err(Diagnostic::error(format!("{key} is not deleted: others have objects in it")).detail(format!(
-                    "With it these would go: {}. Nothing was changed. Delete them first, or set destroy_contents = true and apply that before.",
+                let detail = format!(
+                    "With it these would go: {}. {consequence} Delete them first, or set destroy_contents = true and apply that before.",
                     listed(&others)
-                )));
+                );
+                return Ok(Some(Diagnostic::error(format!("{key} is not deleted: others have objects in it")).detail(detail)));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
-    async fn delete_one(&self, key: &ObjectKey) -> Result<(), KubernetesError> {
-        let (Some(version), Some(live)) = (self.versions.get(key), self.live.get(key)) else { return Ok(()) };
-        self.reach.api.delete_object(&ObjectRef { key: key.clone(), api_version: version.clone() }, uid(live)).await
-    }
-
+    /// What others have taken over, and what they have put into it, since the first look counts until the moment of a deletion.
     pub async fn delete(&self, keys: &Keys) -> Result<Pruned, WaitError> {
         let mut pruned = Pruned::default();
-        let mut ours = self.ours(keys);
-        pruned.gone.extend(keys.iter().filter(|key| !ours.contains(key)).cloned());
-        ours.sort_by_key(|key| std::cmp::Reverse(phase(key)));
-        for alike in ours.chunk_by(|one, other| phase(one) == phase(other)) {
-            let deletes: Vec<BoxFuture<'_, _>> = alike.iter().map(|key| self.delete_one(key).boxed()).collect();
-            stream::iter(deletes).buffer_unordered(DELETES_AT_A_TIME).try_collect::<()>().await?;
-            let waited = alike.iter().filter_map(|key| {
-                let (version, live) = (self.versions.get(*key)?, self.live.get(*key)?);
-                Some(((*key).clone(), (version.clone(), uid(live).to_string())))
-            });
-            let left = until_gone(self.reach, &waited.collect(), self.limit).await?;
-            pruned.gone.extend(alike.iter().filter(|key| !left.contains_key(**key)).map(|key| (*key).clone()));
-            if !left.is_empty() {
-                pruned.left = left;
-                return Ok(pruned);
+        let mut all: Vec<&ObjectKey> = keys.iter().collect();
+        all.sort_by_key(|key| std::cmp::Reverse(phase(key)));
+        for alike in all.chunk_by(|one, other| phase(one) == phase(other)) {
+            if !self.delete_alike(alike, keys, &mut pruned).await? {
+                break;
             }
         }
         Ok(pruned)
+    }
+
+    /// Whether all of them are gone.
+    async fn delete_alike(&self, alike: &[&ObjectKey], keys: &Keys, pruned: &mut Pruned) -> Result<bool, WaitError> {
+        let versions: Versions =
+            alike.iter().filter_map(|key| Some(((*key).clone(), self.versions.get(*key)?.clone()))).collect();
+        let (ours, others): (BTreeMap<ObjectKey, Value>, BTreeMap<ObjectKey, Value>) =
+            self.reach.api.find_objects(&refs(&versions)).await?.into_iter().partition(|(_, live)| self.is_ours(live));
+        pruned.gone.extend(alike.iter().filter(|key| !ours.contains_key(**key)).map(|key| (*key).clone()));
+        pruned.others.extend(others.into_keys());
+        let with: Keys = keys.difference(&pruned.others).cloned().collect();
+        pruned.error = self.refusal(ours.keys().collect(), &with, true).await?;
+        if pruned.error.is_some() {
+            return Ok(false);
+        }
+        let deletes = ours.into_iter().map(|(key, live)| {
+            let wanted = ObjectRef { api_version: versions[&key].clone(), key };
+            async move {
+                let deleted = delete_as_seen(self.reach, &wanted, live, &|live| self.is_ours(live)).await?;
+                Ok::<_, WaitError>((wanted, deleted))
+            }
+            .boxed()
+        });
+        let deletes: Vec<BoxFuture<'_, _>> = deletes.collect();
+        let deleted: Vec<(ObjectRef, Fate)> = stream::iter(deletes).buffer_unordered(DELETES_AT_A_TIME).try_collect().await?;
+        let (mut waited, mut done) = (BTreeMap::new(), Keys::new());
+        for (ObjectRef { key, api_version }, fate) in deleted {
+            match fate {
+                Fate::Goes(uid) => drop(waited.insert(key, (api_version, uid))),
+                Fate::Gone => drop(done.insert(key)),
+                Fate::Theirs => {
+                    pruned.others.insert(key.clone());
+                    done.insert(key);
+                }
+            }
+        }
+        let left = until_gone(self.reach, &waited, self.limit).await?;
+        done.extend(waited.into_keys().filter(|key| !left.contains_key(key)));
+        pruned.gone.extend(done);
+        pruned.error = (!left.is_empty()).then(|| not_gone(&left, self.limit));
+        Ok(left.is_empty())
+    }
+}
+
+/// What becomes of an object that was to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// With its uid.
+    Goes(String),
+    Gone,
+    /// Somebody else has it by now.
+    Theirs,
+}
+
+/// Deletes an object as it was seen. One that has changed since is looked at again, and left where it is not ours any more.
+pub async fn delete_as_seen(
+    Reach { api, waiter }: Reach<'_>,
+    wanted: &ObjectRef,
+    mut live: Value,
+    is_ours: &(dyn Fn(&Value) -> bool + Sync),
+) -> Result<Fate, WaitError> {
+    let mut wait = waiter.until(format!("{} is deleted", wanted.key), CHANGES_LIMIT, PACE);
+    loop {
+        let deleted = api.delete_object(wanted, uid(&live), live["metadata"]["resourceVersion"].as_str()).await?;
+        if deleted == Deleted::Done || is_being_deleted(&live) {
+            return Ok(Fate::Goes(uid(&live).to_string()));
+        }
+        match api.find_objects(std::slice::from_ref(wanted)).await?.remove(&wanted.key) {
+            Some(now) if is_ours(&now) => live = now,
+            Some(_) => return Ok(Fate::Theirs),
+            None => return Ok(Fate::Gone),
+        }
+        wait.pause().await?;
     }
 }
 

@@ -5,13 +5,14 @@ use super::config::Config;
 use super::conflicts::{IS_GONE, shown, whole};
 use super::errors::unanswered;
 use super::ignored::Ignored;
-use super::ownership::{Owner, Ownership, Versions, is_being_deleted, refs};
+use super::one_object::is_excluding;
+use super::ownership::{DECLARED, Owner, Ownership, Versions, is_being_deleted, refs};
 use super::plan::is_node;
 use super::record::Record;
 use super::secrets::add_secret_keys;
 use super::state::{self, DRIFT, NOT_READY, ROLLOUT};
 use super::waits::not_ready;
-use super::{Declaration, InCluster, ObjectsResource};
+use super::{Declaration, InCluster, ObjectsResource, digests};
 use crate::ports::Kubernetes;
 use crate::resources::control_plane::ControlPlane;
 use crate::wait::Waiter;
@@ -52,7 +53,7 @@ impl<R: ObjectsResource> InCluster<R> {
         let recorded = Record::read(&*cluster.api, &owner).await.map_err(unanswered)?;
         let noted = recorded.filter(|record| record.holder == owner.holder).map(|record| record.objects).unwrap_or_default();
         let mut found = find(&*cluster.api, &applied, &noted).await?;
-        let pins = self.resource.pins(prior);
+        let pins = digests::pins(prior);
         found.values_mut().for_each(|live| pins.take(live));
         let look = Look {
             owner: &owner,
@@ -83,6 +84,14 @@ impl<R: ObjectsResource> InCluster<R> {
         Ok(state)
     }
 }
+
+/// Where an object says what was declared when it was last applied.
+fn another_declaration() -> String {
+    format!(".metadata.annotations[{DECLARED:?}]")
+}
+
+const ANOTHER_DECLARATION: &str =
+    "something else was applied last, by an apply that was cut off or from another copy of the state";
 
 fn unseen(owner: &Owner, error: Diagnostic) -> Diagnostic {
     let why = [error.summary, error.detail].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
@@ -128,7 +137,12 @@ impl Look<'_> {
         }
         let Some(declared) = declared.filter(|declared| self.is_as_applied(declared, applied)) else { return BTreeMap::new() };
         let shown = |taken: &Taken| if self.is_sensitive { "(sensitive)".to_string() } else { shown(taken) };
-        self.ignored.taken(declared, live).into_iter().map(|taken| (taken.path.clone(), shown(&taken))).collect()
+        let taken = self.ignored.taken(declared, live).into_iter().map(|taken| (taken.path.clone(), shown(&taken)));
+        // Fields that are ours are as they were applied last, which may have been something else.
+        let another = (!self.owner.has_applied(declared, live)).then(|| (another_declaration(), ANOTHER_DECLARATION.to_string()));
+        let begun =
+            is_excluding(live).then(|| (".spec".to_string(), "an apply that was cut off has begun to change it".to_string()));
+        taken.chain(another).chain(begun).collect()
     }
 
     fn is_as_applied(&self, declared: &Declared, applied: &Fields) -> bool {

@@ -2,14 +2,14 @@
 //! cut off, and whose state knows nothing of what it created, loses nothing.
 
 use super::ownership::{FIELD_MANAGER, Owner, Versions};
-use super::waits::Reach;
+use super::pruning::delete_as_seen;
+use super::waits::{CHANGED, Reach, WaitError};
 use crate::kubernetes::{Applied, Conflicting, KubernetesError, ObjectRef};
 use crate::ports::Kubernetes;
 use crate::wait::Pace;
 use objects::ObjectKey;
 use schema::Diagnostic;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 const NAMESPACE: &str = "kube-system";
@@ -51,8 +51,9 @@ impl Record {
         let mut wait = waiter.until("the record of the objects is written", LIMIT, PACE);
         loop {
             let why = match api.apply_object(&object, FIELD_MANAGER, Conflicting::Taken).await {
-                Ok(Applied::Done) => return Ok(()),
+                Ok(Applied::Done { .. }) => return Ok(()),
                 Ok(Applied::NotYet(why)) => why,
+                Ok(Applied::Changed) => CHANGED.to_string(),
                 Ok(Applied::Invalid { message, .. }) => return Err(cannot(message)),
                 Ok(Applied::Conflicts(_)) => return Err(cannot("somebody else manages it".into())),
                 Err(error) if error.is_passing() => error.to_string(),
@@ -62,12 +63,13 @@ impl Record {
         }
     }
 
-    pub async fn delete(api: &dyn Kubernetes, owner: &Owner) -> Result<(), KubernetesError> {
+    /// Of another holder it stays.
+    pub async fn delete(reach: Reach<'_>, owner: &Owner) -> Result<(), WaitError> {
         let wanted = place(owner);
-        let found: BTreeMap<ObjectKey, Value> = api.find_objects(std::slice::from_ref(&wanted)).await?;
-        match found.get(&wanted.key) {
-            Some(live) => api.delete_object(&wanted, super::ownership::uid(live)).await,
-            None => Ok(()),
+        let is_ours = |live: &Value| Record::of(live).holder == owner.holder;
+        match reach.api.find_objects(std::slice::from_ref(&wanted)).await?.remove(&wanted.key) {
+            Some(live) if is_ours(&live) => delete_as_seen(reach, &wanted, live, &is_ours).await.map(drop),
+            _ => Ok(()),
         }
     }
 }

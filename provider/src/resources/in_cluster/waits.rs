@@ -4,12 +4,16 @@ use super::ownership::{Keys, Versions, refs};
 use crate::kubernetes::{KnownNode, KubernetesError, ObjectRef};
 use crate::ports::Kubernetes;
 use crate::wait::{Ended, Pace, Waiter};
-use objects::{ObjectKey, Readiness, readiness};
+use objects::{ObjectKey, Readiness, readiness, stalled_since};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 const PACE: Pace = Pace::doubling(Duration::from_millis(100), Duration::from_secs(1));
+
+/// Why something is not done yet.
+pub const CHANGED: &str = "somebody else is changing it";
 
 /// The cluster, and how it is waited for.
 #[derive(Clone, Copy)]
@@ -33,7 +37,8 @@ impl From<Ended> for WaitError {
     }
 }
 
-/// Those that are not ready when the time is up, or that never will be, each with the reason. `vanishing` are ready when they are not there any more.
+/// Those that are not ready when the time is up, or that never will be, each with the reason. `vanishing` are ready when they are not there any more. A
+/// Deployment that had stalled before is given the time too.
 pub async fn until_ready(
     Reach { api, waiter }: Reach<'_>,
     (all, vanishing): (&Versions, &Keys),
@@ -43,8 +48,14 @@ pub async fn until_ready(
     if question.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let judge = |key: &ObjectKey, live: Option<&Value>| match live {
-        Some(live) => readiness(key, live),
+    let stalled_before = OnceLock::new();
+    let judge = |key: &ObjectKey, live: Option<&Value>, before: &BTreeMap<ObjectKey, String>| match live {
+        Some(live) => match readiness(key, live) {
+            Readiness::Failed(reason) if stalled_since(key, live).is_some_and(|since| before.get(key) == Some(&since)) => {
+                Readiness::NotYet(reason)
+            }
+            readiness => readiness,
+        },
         None if vanishing.contains(key) => Readiness::Ready,
         None => Readiness::NotYet("it is not there".into()),
     };
@@ -56,7 +67,9 @@ pub async fn until_ready(
             }
             found => found?,
         };
-        let judged = all.keys().map(|key| (key.clone(), judge(key, found.get(key))));
+        let before = stalled_before
+            .get_or_init(|| found.iter().filter_map(|(key, live)| Some((key.clone(), stalled_since(key, live)?))).collect());
+        let judged = all.keys().map(|key| (key.clone(), judge(key, found.get(key), before)));
         let lacking: BTreeMap<ObjectKey, Readiness> = judged.filter(|(_, readiness)| *readiness != Readiness::Ready).collect();
         let has_failed = lacking.values().any(|readiness| matches!(readiness, Readiness::Failed(_)));
         // One that failed is said at once.

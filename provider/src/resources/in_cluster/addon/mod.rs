@@ -1,21 +1,16 @@
 //! `k8s_addon`: an add-on of the catalogue, with its settings.
 
-mod digests;
 mod inputs;
-pub(in crate::resources::in_cluster) mod pull;
 
+use super::digests::{self, IMAGE_DIGESTS, IMAGES};
 use super::ownership::Kind;
 use super::{Declaration, ObjectsResource, attributes, state};
 use crate::resources::attributes::id;
-use addons::{Pins, Ready};
+use addons::Ready;
 use protocol::IdentityAttribute;
 use schema::{Attribute, Diagnostics, Schema, Type, Value};
-use std::collections::BTreeMap;
 
 pub struct Addon;
-
-pub const IMAGES: &str = "images";
-pub const IMAGE_DIGESTS: &str = "image_digests";
 
 impl ObjectsResource for Addon {
     fn kind(&self) -> Kind {
@@ -67,22 +62,6 @@ impl ObjectsResource for Addon {
     fn settle(&self, planned: &mut Value, prior: Option<&Value>) {
         planned.set(IMAGES, inputs::images(planned));
         planned.set(IMAGE_DIGESTS, digests::planned(planned, prior));
-    }
-
-    fn unpinned(&self, planned: &Value) -> Option<BTreeMap<String, String>> {
-        digests::open(planned)
-    }
-
-    fn pin(&self, state: &mut Value, found: BTreeMap<String, String>) {
-        digests::set(state, found);
-    }
-
-    fn keep_pins(&self, state: &mut Value, prior: &Value) {
-        digests::keep(state, prior);
-    }
-
-    fn pins(&self, values: &Value) -> Pins {
-        digests::pins(values)
     }
 
     fn declared(&self, values: &Value, found: &mut Diagnostics) -> Option<Declaration> {

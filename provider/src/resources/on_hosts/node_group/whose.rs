@@ -65,11 +65,11 @@ async fn compare(
         Some(uid) => format!("its record names {uid}"),
     };
     let host = control_plane.name();
-    let refusal = Diagnostic::error(format!("{host} does not carry the cluster {name} of these nodes"))
+    let refusal = Diagnostic::error(format!("{host} does not carry the cluster {name}"))
         .detail(format!(
-            "`cluster` says that they belong to the cluster with uid {}, and on {host} {there}: another one was created on it, or SSH \
-             reaches another machine. No node was changed there. Refresh and apply {owner} by the state that knows the cluster on \
-             {host}, or pass the `join` of that one; nodes of another cluster are replaced.",
+            "`cluster` names the one with uid {}, and on {host} {there}: another one was created on it, or SSH reaches another machine. Nothing was \
+             changed there. Refresh and apply {owner} by the state that knows the cluster on {host}, or pass the `join` of that one; what belongs to \
+             another cluster is replaced.",
             uid_of(join)
         ))
         .at(AttributePath::attribute("cluster").then("cluster_uid"));

@@ -5,7 +5,7 @@ use crate::kubernetes::{Applied, Conflicting, ObjectRef};
 use crate::progress::Progress;
 use crate::resources::in_cluster::errors::{failed, unanswered};
 use crate::resources::in_cluster::ownership::{FIELD_MANAGER, uid};
-use crate::resources::in_cluster::waits::{Reach, WaitError};
+use crate::resources::in_cluster::waits::{CHANGED, Reach, WaitError};
 use crate::wait::{Ended, Pace};
 use addons::Ready;
 use objects::ObjectKey;
@@ -68,7 +68,8 @@ async fn create(Reach { api, waiter }: Reach<'_>, pod: &Json, limit: Duration) -
     let mut wait = waiter.until("images are pulled", limit, PACE);
     loop {
         let reason = match api.apply_object(pod, FIELD_MANAGER, Conflicting::Taken).await {
-            Ok(Applied::Done) => return Ok(()),
+            Ok(Applied::Done { .. }) => return Ok(()),
+            Ok(Applied::Changed) => CHANGED.to_string(),
             Ok(Applied::Invalid { message, .. }) => return Err(refused(message)),
             Ok(Applied::NotYet(reason)) => reason,
             Ok(Applied::Conflicts(_)) => "somebody else changes it".into(),
@@ -201,7 +202,7 @@ pub async fn remove(Reach { api, waiter }: Reach<'_>, addon: &str) -> Result<(),
     let pod = reference(addon);
     let delete = || async {
         match api.find_objects(std::slice::from_ref(&pod)).await?.get(&pod.key) {
-            Some(live) => api.delete_object(&pod, uid(live)).await,
+            Some(live) => api.delete_object(&pod, uid(live), None).await.map(drop),
             None => Ok(()),
         }
     };

@@ -1,9 +1,14 @@
-//! The digests by which applied objects name images, by reference: those of the state stay for as long as the reference is there. Pure.
+//! The digests by which applied objects name images, by reference: those of the state stay for as long as the reference is there. A resource whose
+//! objects name theirs as they are has neither attribute, and nothing here does anything to it. Pure.
 
-use super::{IMAGE_DIGESTS, IMAGES};
 use addons::{Pins, is_by_digest};
 use schema::Value;
 use std::collections::BTreeMap;
+
+/// References by the name of the image in the catalogue.
+pub const IMAGES: &str = "images";
+/// Digests by reference.
+pub const IMAGE_DIGESTS: &str = "image_digests";
 
 /// What a plan knows: of each reference by tag the digest that the state has for it, or that it is looked up.
 pub fn planned(planned: &Value, prior: Option<&Value>) -> Value {
@@ -32,7 +37,9 @@ pub fn planned(planned: &Value, prior: Option<&Value>) -> Value {
 /// References by name, of images whose digests are looked up; `None` while it is not known which.
 pub fn open(planned: &Value) -> Option<BTreeMap<String, String>> {
     let digests = planned.get(IMAGE_DIGESTS);
-    digests.as_map()?;
+    if digests.is_unknown() {
+        return None;
+    }
     let images = planned.get(IMAGES).as_map().into_iter().flatten();
     let references = images.filter_map(|(name, reference)| Some((name.clone(), reference.as_str()?.to_string())));
     Some(references.filter(|(_, reference)| digests.get(reference).is_unknown()).collect())
@@ -47,6 +54,9 @@ pub fn set(state: &mut Value, found: BTreeMap<String, String>) {
 
 /// After an apply that failed: what it has not come to still runs with the digests of before, to which a user may go back.
 pub fn keep(state: &mut Value, prior: &Value) {
+    if state.get(IMAGE_DIGESTS).is_null() {
+        return;
+    }
     let mut digests = prior.get(IMAGE_DIGESTS).as_map().cloned().unwrap_or_default();
     digests.extend(state.get(IMAGE_DIGESTS).as_map().cloned().unwrap_or_default());
     state.set(IMAGE_DIGESTS, Value::Map(digests));
