@@ -335,7 +335,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_fetch_that_fails_says_why() {
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let bound = tokio::net::TcpSocket::new_v4().unwrap();
+        bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let closed = bound.local_addr().unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let error = client.get(format!("http://{closed}/user:canary@x")).send().await.unwrap_err().without_url();
         let text = with_causes(&error);

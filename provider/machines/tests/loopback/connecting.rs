@@ -1,6 +1,6 @@
 //! Logging in, host keys, jump hosts, commands, dead hosts.
 
-use crate::host::{Host, owner, quiet, run};
+use crate::host::{Host, closed_port, owner, quiet, run};
 use bundle::Bundle;
 use credentials::Secret;
 use machines::{Authentication, JumpHosts, KnownHosts, Machine, MachineError, Target, Wanted};
@@ -215,7 +215,7 @@ async fn a_dead_host_fails_within_the_connect_timeout() {
 
 #[tokio::test]
 async fn a_host_that_may_still_be_booting_is_told_from_one_that_is_not_there() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (_held, closed) = closed_port();
     let host = Host::start_configured("");
     let error = refused(&Target { port: closed, ..host.target() }).await;
     assert!(matches!(error, MachineError::Connect { .. }) && error.may_be_booting(), "{error}");

@@ -1,6 +1,6 @@
 //! Local ports that lead to where the host can connect to.
 
-use crate::host::Host;
+use crate::host::{Host, closed_port};
 use machines::MachineError;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -55,7 +55,7 @@ async fn a_forwarded_port_carries_many_connections_and_closes_when_dropped() {
 #[tokio::test]
 async fn a_destination_that_the_host_cannot_reach_is_an_error_at_once() {
     let host = Host::start();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (_held, nobody) = closed_port();
     let error = host.connect().await.forward("127.0.0.1", nobody).await.err().unwrap();
     assert!(matches!(error, MachineError::NobodyListens { .. }), "{error}");
     assert!(error.to_string().contains(&format!("127.0.0.1 port {nobody}")), "{error}");

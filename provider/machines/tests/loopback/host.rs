@@ -5,10 +5,10 @@ use bundle::{
 };
 use machines::{Authentication, Incarnation, KnownHosts, Machine, MachineError, Owner, Target, Uid};
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 pub struct Host {
@@ -63,8 +63,43 @@ fn generate_key(path: &Path, kind: &str) {
     run("ssh-keygen", &["-q", "-t", kind, "-N", "", "-C", "", "-f", path.to_str().unwrap()]);
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// One that no connection gets as its own: those of the kernel's choice are 32768 and above. Another program may still have it.
+fn next_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap();
+    FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT
+}
+
+/// A server of this configuration, once it listens. `None` where another program has the port.
+fn sshd_on(folder: &Path, port: u16) -> Option<Child> {
+    let path = |name: &str| folder.join(name);
+    let log = fs::File::create(path("sshd.log")).unwrap();
+    let mut command = Command::new("/usr/sbin/sshd");
+    command.args(["-D", "-e", "-f"]).arg(path("sshd_config")).stdin(Stdio::null()).stderr(log);
+    let mut sshd = command.spawn().unwrap();
+    let begin = Instant::now();
+    loop {
+        let log = fs::read_to_string(path("sshd.log")).unwrap();
+        let has_ended = sshd.try_wait().unwrap().is_some();
+        if log.contains(&format!("Server listening on 127.0.0.1 port {port}.")) && !has_ended {
+            return Some(sshd);
+        }
+        if has_ended && log.contains("Address already in use") {
+            return None;
+        }
+        assert!(!has_ended && begin.elapsed() < Duration::from_secs(60), "sshd does not listen: {log}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A port of 127.0.0.1 at which nobody listens, as long as this is held.
+pub fn closed_port() -> (tokio::net::TcpSocket, u16) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 impl Host {
@@ -96,15 +131,13 @@ impl Host {
         }
         fs::write(path("authorized_keys"), authorized).unwrap();
         write_stand_ins(&path("bin"), &path("fake"));
-        let port = free_port();
-        fs::write(path("sshd_config"), lines.to_string() + &configuration(folder.path(), port, kinds)).unwrap();
-        let log = fs::File::create(path("sshd.log")).unwrap();
-        let mut command = Command::new("/usr/sbin/sshd");
-        command.args(["-D", "-e", "-f"]).arg(path("sshd_config")).stdin(Stdio::null()).stderr(log);
-        let sshd = command.spawn().unwrap();
-        let host = Host { folder, port, sshd };
-        host.wait_until_it_listens();
-        host
+        loop {
+            let port = next_port();
+            fs::write(path("sshd_config"), lines.to_string() + &configuration(folder.path(), port, kinds)).unwrap();
+            if let Some(sshd) = sshd_on(folder.path(), port) {
+                return Host { folder, port, sshd };
+            }
+        }
     }
 
     pub fn stop(&mut self) {
@@ -115,15 +148,6 @@ impl Host {
     /// Ends the connections that it has.
     pub fn cut_off(&self) {
         run("pkill", &["-P", &self.sshd.id().to_string()]);
-    }
-
-    fn wait_until_it_listens(&self) {
-        let begin = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let log = fs::read_to_string(self.path("sshd.log")).unwrap_or_default();
-            assert!(begin.elapsed() < Duration::from_secs(60), "sshd does not listen: {log}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -87,6 +87,7 @@ fn late(host: &HostName, stale: &Stale<'_>) -> NotServed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{BufRead as _, BufReader};
     use std::path::Path;
     use std::process::{Command, Stdio};
 
@@ -117,11 +118,10 @@ mod tests {
         };
         make("served");
         make("other");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server =
-            openssl(folder.path(), &format!("s_server -accept 127.0.0.1:{port} -cert served.crt -key served.key -quiet"))
-                .spawn()
-                .unwrap();
+        let mut server = openssl(folder.path(), "s_server -accept 127.0.0.1:0 -cert served.crt -key served.key");
+        let mut server = server.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port = lines.find_map(|line| Some(line.strip_prefix("ACCEPT 127.0.0.1:")?.to_string())).unwrap();
         let look = |name: &str| {
             let path = HostPath::literal(folder.path().join(name).to_str().unwrap());
             let command = command(&path, &format!("timeout 5 openssl s_client -connect 127.0.0.1:{port}"));
