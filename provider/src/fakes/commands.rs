@@ -5,6 +5,7 @@ use super::units;
 use bundle::{Digest, HostName, HostPath, UnitName};
 use ipnet::IpNet;
 use machines::Output;
+use render::component::POD_NETWORK;
 use render::control_plane::KUBECTL;
 use render::node;
 use std::net::IpAddr;
@@ -50,9 +51,12 @@ pub(super) fn run(memory: &mut Memory, name: &HostName, script: &str) -> Output 
             answer(true, &format!("{}{}\n", String::from_utf8_lossy(&held.unwrap_or_default()), memory.now()))
         }
         ["ls", node::CNI_CONFIGURATIONS] => {
-            let names = memory.host(name).content_of(&HostPath::literal(node::CNI_CONFIGURATIONS));
+            let mut paths = memory.host(name).content_of(&HostPath::literal(node::CNI_CONFIGURATIONS));
+            // Written by the unit when it starts.
+            let has_own = memory.host(name).is_up(POD_NETWORK.unit().as_str());
+            paths.extend(has_own.then(|| HostPath::literal(node::CNI_CONFIGURATION)));
             let name = |path: &HostPath| format!("{}\n", path.as_str().rsplit('/').next().unwrap());
-            answer(true, &names.iter().map(name).collect::<String>())
+            answer(true, &paths.iter().map(name).collect::<String>())
         }
         ["ip", "-o", "addr", "show"] => answer(true, &addresses(memory, name)),
         ["journalctl", ..] => answer(true, "I1129 09:15:02.0 1 a.go:1] it runs\nError: it cannot bear --deadly-flag\n"),

@@ -269,6 +269,8 @@ async fn a_node_that_is_not_ready_keeps_its_network_too_where_no_add_on_waits() 
     let config = with_network(&stage, "none");
     for (host, own) in HOSTS.into_iter().zip(["00-k8s-hardway.conflist", "10-k8s-hardway.conflist.cilium_bak", ""]) {
         stage.change_node(host, |node| node.is_sick = true);
+        let unit = UnitName::literal("k8s-pod-network.service");
+        stage.world.change_host(host, |host| drop(host.units.remove(&unit)));
         if !own.is_empty() {
             let path = HostPath::literal(&format!("/etc/cni/net.d/{own}"));
             stage.world.change_host(host, |host| drop(host.files.insert(path, FakeFile::default())));
@@ -282,6 +284,24 @@ async fn a_node_that_is_not_ready_keeps_its_network_too_where_no_add_on_waits() 
         stage.world_is(&before, "after the refusal");
         stage.world.change_host(host, |host| drop(host.files.insert(HostPath::literal(ADD_ON), FakeFile::default())));
     }
+}
+
+/// Its kubelet calls such a node Ready for some seconds more, and no pod on it can end.
+#[tokio::test]
+async fn a_node_whose_add_on_is_gone_gets_the_routed_network_without_a_drain() {
+    let mut stage = Stage::of(row(NODES)).await;
+    let (routed, without) = (stage.config.clone(), with_network(&stage, "none"));
+    for host in HOSTS {
+        stage.world.change_host(host, |host| drop(host.files.insert(HostPath::literal(ADD_ON), FakeFile::default())));
+    }
+    let state = stage.attempt(&Value::Null, &without).await.state;
+    stage.world.change_host("worker-1", |host| drop(host.files.remove(&HostPath::literal(ADD_ON))));
+    let applied = stage.attempt(&state, &routed).await;
+    assert_eq!(applied.errors, Vec::<String>::new());
+    let calls = stage.world.calls();
+    let is_drained = |host: &str| calls.iter().any(|call| *call == format!("cluster: cordon {host}"));
+    assert_eq!(HOSTS.map(|host| (host, is_drained(host))), [("cp-1", true), ("worker-1", false), ("worker-2", true)]);
+    stage.settled(&applied.state, &routed, "with the routed network").await;
 }
 
 /// Its state is the one before, and what it says of networks is over.

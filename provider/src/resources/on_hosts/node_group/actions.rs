@@ -340,10 +340,17 @@ impl Actions for NodeActions {
     }
 
     async fn drain(&self, fleet: &Fleet, host: &HostName, leaves: bool) -> Result<(), StepError> {
-        if !leaves && self.changes_network(host) {
+        if leaves {
+            return self.drain_node(host, leaves).await;
+        }
+        if self.changes_network(host) {
             // The turn of this node may come an hour after the first look.
             let this = BTreeSet::from([host.clone()]);
             network::refuse_none(fleet, self.spec.pod_network, (&this, &this)).await?;
+        }
+        if !network::ends_pods(fleet.machine(host)?).await? {
+            self.progress.line(&format!("{host}: not drained: no pod can end there while nothing connects pods"));
+            return Ok(());
         }
         self.drain_node(host, leaves).await
     }

@@ -66,6 +66,8 @@ pub fn untouched(error: StepError) -> Diagnostic {
 
 /// Who has told containerd on a host how to connect pods.
 struct Networks {
+    /// One that containerd reads, whoever wrote it.
+    has_any: bool,
     has_add_on: bool,
     /// Also where an add-on has renamed it.
     has_own: bool,
@@ -80,6 +82,7 @@ impl Networks {
         let is_of_others = |name: &str| !OWN_CNI_CONFIGURATIONS.contains(&path(name).as_str());
         let is_of_pods = |name: &str| !NETWORKS_OF_OTHER_PROGRAMS.iter().any(|program| name.contains(program));
         Ok(Networks {
+            has_any: names.lines().any(is_one),
             has_add_on: names.lines().any(|name| is_one(name) && is_of_others(name) && is_of_pods(name)),
             has_own: names.lines().any(|name| OWN_CNI_CONFIGURATIONS.iter().any(|own| path(name).starts_with(own))),
         })
@@ -89,6 +92,12 @@ impl Networks {
 /// Whether an add-on connects pods on this host: it is for the add-on to do, which may be installed after its first nodes.
 pub async fn has_network(machine: &dyn Host) -> Result<bool, MachineError> {
     Ok(Networks::of(machine).await?.has_add_on)
+}
+
+/// Whether pods on this host can end: containerd takes a pod from its network by the configuration that is there. Its kubelet calls the node Ready
+/// for some seconds after that is gone.
+pub async fn ends_pods(machine: &dyn Host) -> Result<bool, MachineError> {
+    Ok(Networks::of(machine).await?.has_any)
 }
 
 /// On a node that has come to the routed network, pods that another one connects are made again.
