@@ -290,13 +290,24 @@ async fn a_cluster_of_which_nothing_is_known_replaces_no_node_and_another_one_is
 async fn nodes_whose_cluster_is_another() -> (Stage, Value) {
     let mut stage = Stage::of(row(NODES)).await;
     let state = stage.create().await;
+    create_cluster_again(&stage);
+    (stage, state)
+}
+
+/// Its control-plane hosts carry another cluster of its name from now on, whose uid this is.
+pub(super) fn create_cluster_again(stage: &Stage) -> String {
+    create_cluster_again_on(stage, |_| true)
+}
+
+pub(super) fn create_cluster_again_on(stage: &Stage, is_one: impl Fn(&str) -> bool) -> String {
     let uid = Uid::of_random([9; 16]).to_string();
     stage.world.change(|memory| {
-        let records = memory.hosts.values_mut().flat_map(|host| &mut host.records);
+        let hosts = memory.hosts.iter_mut().filter(|(name, _)| is_one(name.as_str()));
+        let records = hosts.flat_map(|(_, host)| &mut host.records);
         let of_cluster = records.filter(|(owner, _)| owner.as_str().starts_with(CLUSTER));
         of_cluster.for_each(|(_, record)| drop(record.identity.insert("uid".into(), uid.clone())));
     });
-    (stage, state)
+    uid
 }
 
 #[tokio::test]
@@ -345,7 +356,7 @@ async fn a_destroy_of_nodes_touches_no_cluster_without_their_record_or_with_anot
     for (change, reason) in changes {
         let mut stage = Stage::of(row(NODES)).await;
         let state = stage.create().await;
-        stage.world.change_host("cp-1", change);
+        ["cp-1", "cp-2", "cp-3"].iter().for_each(|host| stage.world.change_host(host, change));
         stage.world.arm(None);
         let destroyed = stage.engine.destroy(NODES, &state).await;
         assert_eq!((destroyed.errors, destroyed.state), (vec![], Value::Null));

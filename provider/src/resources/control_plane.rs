@@ -66,28 +66,34 @@ impl From<NoControlPlane> for Diagnostic {
 
 impl ControlPlane {
     pub async fn connect(shared: &Shared, way: Way<'_>) -> Result<ControlPlane, NoControlPlane> {
-        let (mut reasons, mut may_be_there, mut is_gone) = (Vec::new(), false, true);
+        let mut silent = Silent::default();
         for target in targets(shared, way)? {
-            let host = match shared.world.connect(&target).await {
-                Ok(host) => host,
-                Err(error) => {
-                    is_gone = false;
-                    reasons.push(KubernetesError::from(error).to_string());
-                    continue;
-                }
-            };
-            match ControlPlane::of(host).await {
-                Ok(reached) => return Ok(reached),
-                Err(error) => {
-                    may_be_there |= !has_no_api_server(&error);
-                    is_gone &= matches!(error, KubernetesError::Machine(MachineError::NoFile { .. }));
-                    reasons.push(error.to_string());
-                }
+            if let Some(reached) = silent.ask(shared, &target).await {
+                return Ok(reached);
             }
         }
-        let has_asked = !reasons.is_empty();
-        let error = Diagnostic::error("no control-plane host of the cluster answers").detail(reasons.join("\n"));
-        Err(NoControlPlane { is_gone: is_gone && has_asked, error, may_be_there })
+        Err(silent.into())
+    }
+
+    /// The first host that carries the cluster which `join` names. One that carries another one says nothing of the others.
+    pub async fn connect_to_leave(shared: &Shared, way: Way<'_>) -> Result<ToLeave, NoControlPlane> {
+        let (mut silent, mut another) = (Silent::default(), None);
+        for target in targets(shared, way)? {
+            let Some(reached) = silent.ask(shared, &target).await else { continue };
+            let is_another = whose::another_cluster_to_leave(&*reached.host, way.join).await;
+            match is_another.map_err(|error| NoControlPlane { error, may_be_there: true, is_gone: false })? {
+                None => return Ok(ToLeave::Reached(reached)),
+                found => another = found,
+            }
+        }
+        match another {
+            Some(another) if silent.are_cleaned => Ok(ToLeave::Another(another)),
+            Some(another) => {
+                silent.reasons.push(format!("{}: {}", another.summary, another.detail));
+                Err(silent.into())
+            }
+            None => Err(silent.into()),
+        }
     }
 
     async fn reach(shared: &Shared, target: &Target) -> Result<ControlPlane, KubernetesError> {
@@ -100,14 +106,60 @@ impl ControlPlane {
         Ok(ControlPlane { host, api, version })
     }
 
-    /// What speaks against this being the cluster that `join` names, where what belongs to that one is to go.
-    pub async fn another_cluster(&self, join: &Field<Join>) -> Result<Option<Diagnostic>, Diagnostic> {
-        whose::another_cluster_to_leave(&*self.host, join).await
-    }
-
     /// Than the one that `join` names.
     pub async fn refuse_another_cluster(&self, join: &Field<Join>) -> Result<(), Diagnostic> {
         whose::refuse_another_cluster(&*self.host, join).await
+    }
+}
+
+/// Where what belongs to a cluster is to go.
+pub enum ToLeave {
+    Reached(ControlPlane),
+    /// Every control-plane host says that it does not carry the cluster; what one of them said.
+    Another(Diagnostic),
+}
+
+/// The hosts that were asked for an API server and had none.
+struct Silent {
+    reasons: Vec<String>,
+    may_be_there: bool,
+    /// All of them let us in and have no credentials for one.
+    are_cleaned: bool,
+}
+
+impl Default for Silent {
+    fn default() -> Self {
+        Silent { reasons: Vec::new(), may_be_there: false, are_cleaned: true }
+    }
+}
+
+impl Silent {
+    async fn ask(&mut self, shared: &Shared, target: &Target) -> Option<ControlPlane> {
+        let host = match shared.world.connect(target).await {
+            Ok(host) => host,
+            Err(error) => {
+                self.are_cleaned = false;
+                self.reasons.push(KubernetesError::from(error).to_string());
+                return None;
+            }
+        };
+        match ControlPlane::of(host).await {
+            Ok(reached) => Some(reached),
+            Err(error) => {
+                self.may_be_there |= !has_no_api_server(&error);
+                self.are_cleaned &= matches!(error, KubernetesError::Machine(MachineError::NoFile { .. }));
+                self.reasons.push(error.to_string());
+                None
+            }
+        }
+    }
+}
+
+impl From<Silent> for NoControlPlane {
+    fn from(Silent { reasons, may_be_there, are_cleaned }: Silent) -> Self {
+        let is_gone = are_cleaned && !reasons.is_empty();
+        let error = Diagnostic::error("no control-plane host of the cluster answers").detail(reasons.join("\n"));
+        NoControlPlane { error, may_be_there, is_gone }
     }
 }
 

@@ -189,6 +189,28 @@ async fn values_that_are_given_no_more_leave_the_cluster() {
     stage.settled(&applied.state, &config, "without values").await;
 }
 
+/// A rotation that was killed, and taken back: the values in the cluster are those of the rotation.
+#[tokio::test]
+async fn values_of_a_killed_update_are_drift_where_the_configuration_went_back() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let (state, config) = (stage.create().await, stage.config.clone());
+    let secret = "Secret/shop/db";
+    let before = live(&stage, secret)["data"].clone();
+    let values = |keys: &[&str]| {
+        Value::object([("shop/db", Value::Map(keys.iter().map(|key| (key.to_string(), "other".into())).collect()))])
+    };
+    for (keys, version) in [(&["password"][..], 2), (&["password", "user"], 1)] {
+        let rotated = with(&stage, &[("secrets", values(keys)), ("secrets_version", version.into())]);
+        assert_eq!(stage.attempt(&state, &rotated).await.errors, Vec::<String>::new());
+        assert_ne!(live(&stage, secret)["data"], before);
+        let refreshed = stage.engine.refresh(NAME, &state).await.state;
+        assert!(shown(&refreshed, "drift")[secret][".data"].contains("cut off"), "{:?}", shown(&refreshed, "drift"));
+        let applied = stage.attempt(&refreshed, &config).await;
+        assert_eq!((applied.errors, live(&stage, secret)["data"].clone()), (vec![], before.clone()));
+        stage.settled(&applied.state, &config, "after the rotation was taken back").await;
+    }
+}
+
 #[tokio::test]
 async fn a_job_that_goes_away_by_itself_is_not_run_again() {
     let mut stage = Stage::of(row(NAME)).await;

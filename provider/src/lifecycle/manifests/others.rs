@@ -92,6 +92,20 @@ async fn an_object_that_is_there_already_is_taken_over_only_where_that_was_said(
     stage.settled(&applied.state, &config, "with the adopted object").await;
 }
 
+/// As `kubectl replace` takes annotations away.
+#[tokio::test]
+async fn an_object_that_is_nobodys_any_more_is_left_and_named() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let state = stage.create().await;
+    let key = "ConfigMap/shop/endpoint";
+    stage.world.change(|memory| {
+        memory.cluster.manifests.get_mut(&key.parse().unwrap()).unwrap()["metadata"]["annotations"] = json!({});
+    });
+    let applied = stage.attempt(&state, &with(&stage, &[("objects", Value::List(vec![]))])).await;
+    assert_eq!(applied.errors, Vec::<String>::new());
+    assert!(text(&applied.warnings).contains(key) && live(&stage, key).is_object(), "{:?}", applied.warnings);
+}
+
 #[tokio::test]
 async fn two_states_of_one_name_delete_nothing_of_each_other() {
     let mut stage = Stage::of(row(NAME)).await;

@@ -95,6 +95,28 @@ async fn what_another_set_creates_at_the_same_moment_is_said() {
     stage.world.meanwhile("cluster: apply ConfigMap/shop/endpoint", take);
     let refused = stage.attempt(&Value::Null, &config).await;
     assert!(text(&refused.errors).contains("omebody else has created ConfigMap/shop/endpoint"), "{:?}", refused.errors);
+    // The set was created, and failed: the next apply destroys it first. The object is nobody's until the other set restores it.
+    let annotations = live(&stage, ENDPOINT)["metadata"]["annotations"].clone();
+    assert!(annotations.get("k8s-hardway/manifests").is_none(), "{annotations}");
+    let destroyed = stage.engine.destroy(NAME, &refused.state).await;
+    assert!(live(&stage, ENDPOINT).is_object(), "{:?} {:?}", destroyed.errors, destroyed.warnings);
+}
+
+/// Objects that wait for others hold back the rest, which others may have created by then.
+#[tokio::test]
+async fn what_was_not_there_a_while_ago_is_looked_at_again() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let waiting = (0..16).map(|number| config_map(&format!("a-{number:02}"), "x"));
+    let objects = waiting.chain([config_map("endpoint", "ours")]).collect();
+    let config = with(&stage, &[yaml(String::new()), ("objects", Value::List(objects)), ("secrets", Value::Null)]);
+    stage.world.meanwhile("cluster: apply ConfigMap/shop/a-00", |memory| {
+        memory.cluster.manifests.insert("Namespace/shop".parse().unwrap(), json!({ "metadata": { "name": "shop", "uid": "n" } }));
+        memory.ticks += 2;
+        take(memory);
+    });
+    let refused = stage.attempt(&Value::Null, &config).await;
+    assert!(text(&refused.errors).contains("was not applied: k8s_manifests.b has it by now"), "{:?}", refused.errors);
+    is_theirs(&stage);
 }
 
 #[tokio::test]

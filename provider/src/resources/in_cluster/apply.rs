@@ -13,7 +13,7 @@ use super::state::{self, DRIFT, FIELDS, HOLDER, NOT_READY, ROLLOUT, SECRET_KEYS}
 use super::waits::Reach;
 use super::{InCluster, ObjectsResource, digests};
 use crate::kubernetes::Conflicting;
-use crate::resources::control_plane::{ControlPlane, NoControlPlane};
+use crate::resources::control_plane::{ControlPlane, NoControlPlane, ToLeave};
 use crate::resources::on_hosts::errors::{tainted, unknown_at_apply};
 use crate::wait::Waiter;
 use machines::Uid;
@@ -58,6 +58,7 @@ impl<R: ObjectsResource> InCluster<R> {
             reach,
             owner,
             pins: digests::pins(&state),
+            secrets_version: state::secrets_version(&state),
             finished: finished(&vanishing, &before, &changes.of_objects),
             vanishing,
             declared,
@@ -108,8 +109,13 @@ impl<R: ObjectsResource> InCluster<R> {
 
     pub(super) async fn delete_objects(&self, call: &Call, prior: &Value) -> Result<Diagnostics, Diagnostic> {
         let config: Config = decode(prior)?;
-        let cluster = match ControlPlane::connect(&self.shared, config.way()).await {
-            Ok(cluster) => cluster,
+        let cluster = match ControlPlane::connect_to_leave(&self.shared, config.way()).await {
+            Ok(ToLeave::Reached(cluster)) => cluster,
+            Ok(ToLeave::Another(other)) => {
+                return Ok(Diagnostic::warning("nothing was deleted: the cluster is gone, and its objects with it")
+                    .detail(format!("{}: {}", other.summary, other.detail))
+                    .into());
+            }
             Err(NoControlPlane { is_gone: true, error, .. }) => {
                 return Ok(Diagnostic::warning("the cluster is not there any more, and its objects with it")
                     .detail(error.detail)
@@ -120,11 +126,6 @@ impl<R: ObjectsResource> InCluster<R> {
                 return Err(Diagnostic { detail, ..error });
             }
         };
-        if let Some(other) = cluster.another_cluster(&config.cluster).await? {
-            return Ok(Diagnostic::warning("nothing was deleted: the cluster is gone, and its objects with it")
-                .detail(format!("{}: {}", other.summary, other.detail))
-                .into());
-        }
         let api = &*cluster.api;
         let owner = state::owner(self.resource.kind(), prior);
         let record = Record::read(api, &owner).await.map_err(unanswered)?;

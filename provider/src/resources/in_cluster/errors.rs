@@ -56,8 +56,10 @@ pub fn taken_meanwhile(key: &ObjectKey, stranger: &Ownership) -> Diagnostic {
 /// Objects that were to be deleted.
 pub fn left_to_others(theirs: &Keys) -> Option<Diagnostic> {
     let warning = || {
-        Diagnostic::warning("objects that are somebody else's by now were left")
-            .detail(format!("They are {}. They were created again, or another state has them.", listed(theirs)))
+        Diagnostic::warning("objects that are somebody else's by now were left").detail(format!(
+            "They are {}. They were created again, somebody has taken their annotations away, or another state has them.",
+            listed(theirs)
+        ))
     };
     (!theirs.is_empty()).then(warning)
 }
@@ -65,7 +67,7 @@ pub fn left_to_others(theirs: &Keys) -> Option<Diagnostic> {
 pub fn created_meanwhile(key: &ObjectKey) -> Diagnostic {
     Diagnostic::error(format!("somebody else has created {key} at the same moment")).detail(
         "It was not there when this apply looked, and it has the declared fields now. Fields that another k8s_manifests or k8s_addon had applied are not \
-         among them any more. Declare each object once; a refresh of the other one shows what it lacks.",
+         among them any more. No resource has it until the next apply of the other one, which restores it. Declare each object once.",
     )
 }
 

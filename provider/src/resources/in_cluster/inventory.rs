@@ -8,6 +8,7 @@ use super::pruning::Pruning;
 use super::record::Record;
 use super::waits::{Reach, until_nodes_are_ready, until_ready};
 use crate::kubernetes::{Conflicting, KubernetesError};
+use crate::ports::Instant;
 use crate::progress::Progress;
 use addons::Pins;
 use futures::FutureExt;
@@ -20,6 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const APPLIES_AT_A_TIME: usize = 16;
+/// So long what was not there counts as not there: objects that wait for others hold back the rest of their phase.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// What an apply is for.
 pub struct Inventory<'a> {
@@ -45,6 +48,8 @@ pub struct Inventory<'a> {
     pub awaits_nodes: bool,
     pub adopt: Keys,
     pub may_replace: Keys,
+    /// What the values of secrets are of.
+    pub secrets_version: String,
     pub ignored: Ignored,
     pub conflicting: Conflicting,
     pub destroys_contents: bool,
@@ -79,6 +84,12 @@ pub struct Found {
     takes_over: bool,
     /// In the record of the cluster.
     recorded: Versions,
+}
+
+/// Of what was not there at first: whether it is when its phase begins.
+struct Since {
+    begin: Instant,
+    found: Option<BTreeMap<ObjectKey, Value>>,
 }
 
 impl Inventory<'_> {
@@ -128,7 +139,8 @@ impl Inventory<'_> {
             self.wait_for_nodes(done).await?;
         }
         let pruned = pruning.delete(&found.pruned).await.map_err(failed)?;
-        let theirs = pruned.others.iter().filter(|key| pruning.was_ours(key)).cloned().collect();
+        // One that another resource had before this apply began has moved there.
+        let theirs = pruned.others.iter().filter(|key| !pruning.was_another_ones(key)).cloned().collect();
         done.diagnostics.extend(left_to_others(&theirs));
         if let Some(error) = pruned.error {
             done.gone.extend(pruned.gone);
@@ -226,12 +238,11 @@ impl Inventory<'_> {
         // Another set may have created one of them since the first look.
         let absent = alike.iter().filter(|declared| !found.live.contains_key(&declared.key));
         let absent: Versions = absent.map(|declared| (declared.key.clone(), declared.api_version.clone())).collect();
-        let since = self.find(&absent).await.unwrap_or_default();
+        let since = Since { begin: self.reach.waiter.clock.instant(), found: self.find(&absent).await.ok() };
         let applies = alike.iter().map(|declared| {
-            let (new, old) = (since.get(&declared.key), found.live.get(&declared.key));
-            let applied = async move {
-                new.map_or(Ok(()), |live| self.refuse_meanwhile(declared, live, found.goes_on))?;
-                self.apply_one(declared, new.or(old), found.goes_on).await
+            let applied = async {
+                let live = self.seen(declared, found, &since).await?;
+                self.apply_one(declared, live, found.goes_on).await
             };
             applied.map(|result| (declared.key.clone(), result)).boxed()
         });
@@ -245,6 +256,20 @@ impl Inventory<'_> {
                 Err(error) => done.diagnostics.push(error),
             }
         }
+    }
+
+    /// What there is of an object when its turn comes.
+    async fn seen(&self, declared: &Declared, first: &Found, since: &Since) -> Result<Option<Value>, Diagnostic> {
+        if let Some(live) = first.live.get(&declared.key) {
+            return Ok(Some(live.clone()));
+        }
+        let is_fresh = self.reach.waiter.clock.instant().saturating_duration_since(since.begin) < FRESH;
+        let Some(found) = since.found.as_ref().filter(|_| is_fresh) else {
+            return self.look_until_answered(declared, first.goes_on).await;
+        };
+        let live = found.get(&declared.key);
+        live.map_or(Ok(()), |live| self.refuse_meanwhile(declared, live, first.goes_on))?;
+        Ok(live.cloned())
     }
 
     pub(super) async fn find(&self, versions: &Versions) -> Result<BTreeMap<ObjectKey, Value>, KubernetesError> {

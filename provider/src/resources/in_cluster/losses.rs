@@ -32,6 +32,15 @@ pub fn losses<'a>(owner: &Owner, deleted: impl IntoIterator<Item = &'a ObjectKey
     (!keys.is_empty()).then(warning)
 }
 
+/// While its cluster is created, nobody knows whether that goes on with one that is there.
+pub fn with_cluster(owner: &Owner) -> Diagnostic {
+    Diagnostic::warning(format!("{owner} is replaced with its cluster: its objects are deleted first")).detail(
+        "Where the cluster is on its hosts already, as after its state was lost, creating it changes nothing there, and these objects would be deleted in \
+         it all the same. Create the cluster by itself then, with -target: its uid stays, and so do they. With create_before_destroy on the cluster \
+         nothing of it is replaced either.",
+    )
+}
+
 /// Where a network of pods goes.
 pub fn network(owner: &Owner) -> Diagnostic {
     Diagnostic::warning(format!("{owner} connects the pods of the cluster, and is deleted")).detail(

@@ -5,6 +5,7 @@ use super::errors::{created_meanwhile, failed, not_applied, not_gone, refused, t
 use super::inventory::Inventory;
 use super::ownership::{FIELD_MANAGER, Ownership, Versions, is_being_deleted, uid};
 use super::pruning::{Fate, delete_as_seen};
+use super::secrets::{GIVEN, given};
 use super::waits::{CHANGED, until_gone};
 use crate::kubernetes::{Applied, Conflicting, ObjectRef, Reason};
 use crate::wait::Pace;
@@ -48,15 +49,15 @@ enum Next {
 }
 
 impl Inventory<'_> {
-    pub(super) async fn apply_one(&self, declared: &Declared, live: Option<&Value>, goes_on: bool) -> Result<(), Diagnostic> {
+    pub(super) async fn apply_one(&self, declared: &Declared, live: Option<Value>, goes_on: bool) -> Result<(), Diagnostic> {
         let key = &declared.key;
-        if self.is_as_applied(declared, live) {
+        if self.is_as_applied(declared, live.as_ref()) {
             return Ok(());
         }
         if self.reach.waiter.cancelled.is_cancelled() {
             return Err(Diagnostic::error("stopped on request").detail(format!("{key} was not applied any more.")));
         }
-        let mut attempt = self.attempt(declared, live.cloned(), goes_on).await?;
+        let mut attempt = self.attempt(declared, live, goes_on).await?;
         let applied = self.until_applied(declared, &mut attempt, goes_on).await;
         if attempt.excludes {
             // After an error the API server fills in again what it had.
@@ -78,13 +79,8 @@ impl Inventory<'_> {
                 Next::Again => continue,
                 Next::Look(reason) => reason,
             };
-            let live = loop {
-                wait.pause().await.map_err(|ended| not_applied(key, &ended, &reason))?;
-                match self.look_again(declared, goes_on).await? {
-                    Some(live) => break live,
-                    None => continue,
-                }
-            };
+            wait.pause().await.map_err(|ended| not_applied(key, &ended, &reason))?;
+            let live = self.look_until_answered(declared, goes_on).await?;
             let again = self.attempt(declared, live, goes_on).await?;
             *attempt = Attempt {
                 is_replaced: attempt.is_replaced,
@@ -95,22 +91,30 @@ impl Inventory<'_> {
         }
     }
 
-    /// What there is by now, which others may have come to; `None` while nobody answers.
-    async fn look_again(&self, declared: &Declared, goes_on: bool) -> Result<Option<Option<Value>>, Diagnostic> {
-        let Declared { key, api_version, .. } = declared;
-        let live = match self.find(&Versions::from([(key.clone(), api_version.clone())])).await {
-            Ok(mut found) => found.remove(key),
-            Err(error) if error.is_passing() => return Ok(None),
-            Err(error) => return Err(unanswered(error)),
-        };
+    /// What there is by now, which others may have come to.
+    pub(super) async fn look_until_answered(&self, declared: &Declared, goes_on: bool) -> Result<Option<Value>, Diagnostic> {
+        let live = self.find_one(declared).await?;
         live.as_ref().map_or(Ok(()), |live| self.refuse_meanwhile(declared, live, goes_on))?;
-        Ok(Some(live))
+        Ok(live)
+    }
+
+    async fn find_one(&self, Declared { key, api_version, .. }: &Declared) -> Result<Option<Value>, Diagnostic> {
+        let mut wait = self.reach.waiter.until(format!("{key} is looked at"), self.limit, PACE);
+        loop {
+            let error = match self.find(&Versions::from([(key.clone(), api_version.clone())])).await {
+                Ok(mut found) => return Ok(found.remove(key)),
+                Err(error) if error.is_passing() => error.to_string(),
+                Err(error) => return Err(unanswered(error)),
+            };
+            wait.pause().await.map_err(|ended| not_applied(key, &ended, &error))?;
+        }
     }
 
     async fn step(&self, declared: &Declared, attempt: &mut Attempt, goes_on: bool) -> Result<Next, Diagnostic> {
         let key = &declared.key;
         Ok(match self.reach.api.apply_object(&attempt.object, FIELD_MANAGER, attempt.conflicting).await {
             Ok(Applied::Done { is_new }) if attempt.seen.is_none() && !is_new && !self.adopt.contains(key) => {
+                self.let_go(declared, &attempt.object).await?;
                 return Err(created_meanwhile(key));
             }
             Ok(Applied::Done { .. }) => Next::Done,
@@ -135,8 +139,8 @@ impl Inventory<'_> {
                 if reason != Reason::Immutable || attempt.is_replaced || !self.may_replace.contains(key) {
                     return Err(refused(key, &message, true));
                 }
-                self.make_room(declared, live, goes_on).await?;
-                *attempt = Attempt { is_replaced: true, ..self.attempt(declared, None, goes_on).await? };
+                let seen = self.make_room(declared, live, goes_on).await?;
+                *attempt = Attempt { is_replaced: true, ..self.attempt(declared, seen, goes_on).await? };
                 Next::Again
             }
             Ok(Applied::NotYet(reason)) => Next::Look(reason),
@@ -144,6 +148,29 @@ impl Inventory<'_> {
             Err(error) if error.is_passing() => Next::Look(error.to_string()),
             Err(error) => return Err(Diagnostic::error(format!("cannot apply {key}")).detail(error.to_string())),
         })
+    }
+
+    /// Of what somebody else has created at the same moment: it is nobody's, so that nothing of ours deletes it, and whoever had it restores it.
+    async fn let_go(&self, declared: &Declared, applied: &Value) -> Result<(), Diagnostic> {
+        let key = &declared.key;
+        let mut wait = self.reach.waiter.until(format!("{key} is let go"), self.limit, PACE);
+        loop {
+            let Some(live) = self.find_one(declared).await?.filter(|live| self.owner.of(live) == Ownership::Ours) else {
+                return Ok(());
+            };
+            let mut object = self.owner.unmarked(applied);
+            object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+            let reason = match self.reach.api.apply_object(&object, FIELD_MANAGER, Conflicting::Kept).await {
+                Ok(Applied::Done { .. }) => return Ok(()),
+                Ok(Applied::Conflicts(found)) => return Err(conflict(key, &found)),
+                Ok(Applied::Invalid { message, .. }) => return Err(refused(key, &message, true)),
+                Ok(Applied::NotYet(reason)) => reason,
+                Ok(Applied::Changed) => CHANGED.to_string(),
+                Err(error) if error.is_passing() => error.to_string(),
+                Err(error) => return Err(unanswered(error)),
+            };
+            wait.pause().await.map_err(|ended| not_applied(key, &ended, &reason))?;
+        }
     }
 
     /// Takes away what the API server has filled in and does not take beside what is declared: it goes with the field manager that has it last.
@@ -174,12 +201,14 @@ impl Inventory<'_> {
     /// What is sent for the object that is there, and only to that one.
     async fn attempt(&self, declared: &Declared, mut seen: Option<Value>, goes_on: bool) -> Result<Attempt, Diagnostic> {
         if let Some(live) = seen.take_if(|live| is_being_deleted(live)) {
-            self.until_gone(declared, uid(&live)).await?;
-            seen = self.look_again(declared, goes_on).await?.flatten();
+            seen = self.once_gone(declared, uid(&live), goes_on).await?;
         }
         let shared = seen.as_ref().map(|live| self.ignored.leave(declared, live));
         let mut object = self.owner.mark(declared, shared.as_ref().unwrap_or(declared));
         self.pins.put(&mut object);
+        if let Some(given) = given(declared, &self.secrets_version) {
+            object["metadata"]["annotations"][GIVEN] = given.into();
+        }
         if let Some(live) = &seen {
             object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
         }
@@ -203,24 +232,27 @@ impl Inventory<'_> {
         is_as_declared && !has_secrets && !is_being_deleted(live) && !is_excluding(live)
     }
 
-    /// For the declared object, which the one that is there cannot become.
-    async fn make_room(&self, declared: &Declared, live: Value, goes_on: bool) -> Result<(), Diagnostic> {
+    /// For the declared object, which the one that is there cannot become. What is there then.
+    async fn make_room(&self, declared: &Declared, live: Value, goes_on: bool) -> Result<Option<Value>, Diagnostic> {
         let Declared { key, api_version, .. } = declared;
         let wanted = ObjectRef { key: key.clone(), api_version: api_version.clone() };
         self.progress.line(&format!("{key}: deleted, to be created again"));
         let is_ours = |live: &Value| self.stranger(key, live, goes_on).is_none();
         let deleted = delete_as_seen(self.reach, &wanted, live, &is_ours).await;
         match deleted.map_err(|error| Diagnostic::error(format!("cannot replace {key}")).detail(error.to_string()))? {
-            Fate::Goes(uid) => self.until_gone(declared, &uid).await?,
-            Fate::Gone => {}
-            Fate::Theirs => return Err(taken_meanwhile(key, &Ownership::None)),
+            Fate::Goes(uid) => self.once_gone(declared, &uid, goes_on).await,
+            Fate::Gone => self.look_until_answered(declared, goes_on).await,
+            Fate::Theirs => Err(taken_meanwhile(key, &Ownership::None)),
         }
-        self.look_again(declared, goes_on).await.map(drop)
     }
 
-    async fn until_gone(&self, declared: &Declared, uid: &str) -> Result<(), Diagnostic> {
+    /// What is there once the object with this uid is not any more.
+    async fn once_gone(&self, declared: &Declared, uid: &str, goes_on: bool) -> Result<Option<Value>, Diagnostic> {
         let gone = BTreeMap::from([(declared.key.clone(), (declared.api_version.clone(), uid.to_string()))]);
         let left = until_gone(self.reach, &gone, self.limit).await.map_err(failed)?;
-        if left.is_empty() { Ok(()) } else { Err(not_gone(&left, self.limit)) }
+        if !left.is_empty() {
+            return Err(not_gone(&left, self.limit));
+        }
+        self.look_until_answered(declared, goes_on).await
     }
 }

@@ -106,6 +106,15 @@ impl Owner {
         object
     }
 
+    /// The same as nobody's.
+    pub fn unmarked(&self, applied: &Value) -> Value {
+        let mut object = applied.clone();
+        if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+            [self.kind.annotation(), DECLARED].into_iter().for_each(|ours| drop(annotations.remove(ours)));
+        }
+        object
+    }
+
     /// Whether it was applied as it is declared, by this entry of a state.
     pub fn has_applied(&self, declared: &Declared, live: &Value) -> bool {
         self.of(live) == Ownership::Ours && live["metadata"]["annotations"][DECLARED] == json!(digest(declared))
@@ -168,6 +177,7 @@ mod tests {
         assert_eq!(owner.of(&addon.mark(&one, &one)), Ownership::Other("k8s_addon.shop".into()));
         let changed = declared(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"2"}}"#);
         assert!(!owner.has_applied(&changed, &live));
+        assert_eq!(owner.unmarked(&live)["metadata"], json!({ "name": "x", "annotations": {} }));
     }
 
     #[test]

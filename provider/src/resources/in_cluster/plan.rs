@@ -34,6 +34,8 @@ impl<R: ObjectsResource> InCluster<R> {
         let mut diagnostics = Diagnostics::default();
         if let Some(replaced) = request.prior.as_ref().filter(|_| is_new) {
             diagnostics.extend(self.losses_of_all(replaced));
+            let is_with_cluster = !requires_replace.is_empty() && planned.get(CLUSTER).get(CLUSTER_UID).is_unknown();
+            diagnostics.extend(is_with_cluster.then(|| losses::with_cluster(&state::owner(self.resource.kind(), replaced))));
         }
         match self.resource.declared(&planned, &mut diagnostics).filter(|_| !planned.get("sensitive").is_unknown()) {
             None => {

@@ -52,6 +52,11 @@ impl Pruning<'_> {
         self.live.get(key).is_some_and(|live| self.is_ours(live))
     }
 
+    pub fn was_another_ones(&self, key: &ObjectKey) -> bool {
+        let is_another_ones = |live| matches!(self.owner.of(live), Ownership::Other(_) | Ownership::OfAnotherState);
+        self.live.get(key).is_some_and(is_another_ones)
+    }
+
     /// Before anything is changed.
     pub async fn refuse(&self, keys: &Keys) -> Result<(), Diagnostic> {
         let ours = keys.iter().filter(|key| self.was_ours(key)).collect();
@@ -117,20 +122,19 @@ impl Pruning<'_> {
         });
         let deletes: Vec<BoxFuture<'_, _>> = deletes.collect();
         let deleted: Vec<(ObjectRef, Fate)> = stream::iter(deletes).buffer_unordered(DELETES_AT_A_TIME).try_collect().await?;
-        let (mut waited, mut done) = (BTreeMap::new(), Keys::new());
+        let mut waited = BTreeMap::new();
         for (ObjectRef { key, api_version }, fate) in deleted {
             match fate {
                 Fate::Goes(uid) => drop(waited.insert(key, (api_version, uid))),
-                Fate::Gone => drop(done.insert(key)),
+                Fate::Gone => drop(pruned.gone.insert(key)),
                 Fate::Theirs => {
                     pruned.others.insert(key.clone());
-                    done.insert(key);
+                    pruned.gone.insert(key);
                 }
             }
         }
         let left = until_gone(self.reach, &waited, self.limit).await?;
-        done.extend(waited.into_keys().filter(|key| !left.contains_key(key)));
-        pruned.gone.extend(done);
+        pruned.gone.extend(waited.into_keys().filter(|key| !left.contains_key(key)));
         pruned.error = (!left.is_empty()).then(|| not_gone(&left, self.limit));
         Ok(left.is_empty())
     }

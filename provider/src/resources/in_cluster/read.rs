@@ -9,7 +9,7 @@ use super::one_object::is_excluding;
 use super::ownership::{DECLARED, Owner, Ownership, Versions, is_being_deleted, refs};
 use super::plan::is_node;
 use super::record::Record;
-use super::secrets::add_secret_keys;
+use super::secrets::{GIVEN, add_secret_keys, given};
 use super::state::{self, DRIFT, NOT_READY, ROLLOUT};
 use super::waits::not_ready;
 use super::{Declaration, InCluster, ObjectsResource, digests};
@@ -93,6 +93,9 @@ fn another_declaration() -> String {
 const ANOTHER_DECLARATION: &str =
     "something else was applied last, by an apply that was cut off or from another copy of the state";
 
+const OTHER_VALUES: &str =
+    "values of another secrets_version were applied last, by an apply that was cut off or from another copy of the state";
+
 fn unseen(owner: &Owner, error: Diagnostic) -> Diagnostic {
     let why = [error.summary, error.detail].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
     Diagnostic::warning(format!("the objects of {owner} were not looked at"))
@@ -142,7 +145,11 @@ impl Look<'_> {
         let another = (!self.owner.has_applied(declared, live)).then(|| (another_declaration(), ANOTHER_DECLARATION.to_string()));
         let begun =
             is_excluding(live).then(|| (".spec".to_string(), "an apply that was cut off has begun to change it".to_string()));
-        taken.chain(another).chain(begun).collect()
+        let given = given(declared, &state::secrets_version(self.prior));
+        let before = live["metadata"]["annotations"][GIVEN].as_str();
+        let other_values = before.is_some_and(|before| given.is_some_and(|given| before != given));
+        let other_values = other_values.then(|| (".data".to_string(), OTHER_VALUES.to_string()));
+        taken.chain(another).chain(other_values).chain(begun).collect()
     }
 
     fn is_as_applied(&self, declared: &Declared, applied: &Fields) -> bool {

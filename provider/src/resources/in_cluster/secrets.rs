@@ -3,7 +3,7 @@
 use super::Declaration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use objects::UNKNOWN;
+use objects::{Declared, UNKNOWN};
 use std::collections::BTreeMap;
 
 /// By `<namespace>/<name>` and key.
@@ -12,6 +12,16 @@ pub type Secrets = BTreeMap<String, BTreeMap<String, String>>;
 /// As the API server wants them.
 pub fn add_secrets(declared: &mut Declaration, secrets: &Secrets) {
     objects::with_secrets(declared, secrets, |text| STANDARD.encode(text));
+}
+
+/// An annotation of a Secret: with which version of `secrets`, and with which keys, its values were applied last.
+pub const GIVEN: &str = "k8s-hardway/secrets";
+
+/// Its text, where values are given. It says nothing of them.
+pub fn given(declared: &Declared, version: &str) -> Option<String> {
+    let data = declared.object["data"].as_object().filter(|_| declared.key.is("", "Secret"))?;
+    let keys: Vec<&str> = data.keys().map(String::as_str).collect();
+    Some(format!("{version}/{}", keys.join(",")))
 }
 
 /// Values that are only known to have been applied: a refresh looks at who manages them.

@@ -101,6 +101,11 @@ pub fn secret_keys(state: &Value) -> BTreeMap<String, Vec<String>> {
     state.get(SECRET_KEYS).as_map().into_iter().flatten().map(|(id, keys)| (id.clone(), texts(keys))).collect()
 }
 
+/// As a text, also where there is none.
+pub fn secrets_version(values: &Value) -> String {
+    values.get("secrets_version").as_i64().map(|version| version.to_string()).unwrap_or_default()
+}
+
 pub fn show_secret_keys(secrets: &Secrets) -> Value {
     let keys = |values: &BTreeMap<String, String>| Value::List(values.keys().map(|key| key.as_str().into()).collect());
     Value::Map(secrets.iter().map(|(id, values)| (id.clone(), keys(values))).collect())

@@ -71,10 +71,15 @@ pub struct NodeActions {
 
 impl NodeActions {
     pub async fn connect(shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, NoControlPlane> {
+        let reached = ControlPlane::connect(shared, config.way()).await?;
+        Ok(NodeActions::at(reached, shared, config, call)?)
+    }
+
+    pub fn at(reached: ControlPlane, shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, Diagnostic> {
         // What the API is asked for needs no kubeconfig of kube-proxy.
         let spec = config.spec(Content::new([])).ok_or_else(unknown_at_apply)?;
         let declared = Declared::by(config).ok_or_else(unknown_at_apply)?;
-        let ControlPlane { host, api, version } = ControlPlane::connect(shared, config.way()).await?;
+        let ControlPlane { host, api, version } = reached;
         Ok(NodeActions {
             world: shared.world.clone(),
             clock: shared.world.clock(),
@@ -98,10 +103,6 @@ impl NodeActions {
 
     pub async fn refuse_another_cluster(&self, join: &Field<Join>) -> Result<(), Diagnostic> {
         whose::refuse_another_cluster(&*self.control_plane, join).await
-    }
-
-    pub async fn another_cluster_to_leave(&self, join: &Field<Join>) -> Result<Option<Diagnostic>, Diagnostic> {
-        whose::another_cluster_to_leave(&*self.control_plane, join).await
     }
 
     /// Before any host of the group is reached.

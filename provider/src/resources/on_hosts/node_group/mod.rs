@@ -21,7 +21,7 @@ use super::{Declared, Desired, HostResource, Looked, plan::Rollout};
 use crate::configuration::{self, Shared};
 use crate::hosts;
 use crate::resources::attributes;
-use crate::resources::control_plane::{ControlPlane, NoControlPlane};
+use crate::resources::control_plane::{ControlPlane, NoControlPlane, ToLeave};
 use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::hardway_cluster;
@@ -237,15 +237,13 @@ impl HostResource for NodeGroup {
         if config.hosts.known().is_some_and(BTreeMap::is_empty) {
             return Ok(Diagnostics::default());
         }
-        match NodeActions::connect(shared, config, call).await {
-            Ok(actions) => {
-                if let Some(other) = actions.another_cluster_to_leave(&config.cluster).await.map_err(nothing_cleaned)? {
-                    let detail = format!("{}: {}\n\nTheir hosts are cleaned all the same.", other.summary, other.detail);
-                    return Ok(Diagnostic::warning("no node was drained or deleted: their cluster is gone")
-                        .detail(detail)
-                        .into());
-                }
-                let diagnostics = actions.leave_all().await;
+        match ControlPlane::connect_to_leave(shared, config.way()).await {
+            Ok(ToLeave::Another(other)) => {
+                let detail = format!("{}: {}\n\nTheir hosts are cleaned all the same.", other.summary, other.detail);
+                Ok(Diagnostic::warning("no node was drained or deleted: their cluster is gone").detail(detail).into())
+            }
+            Ok(ToLeave::Reached(reached)) => {
+                let diagnostics = NodeActions::at(reached, shared, config, call)?.leave_all().await;
                 if call.cancelled.is_cancelled() {
                     return Err(stopped(Diagnostic::error, "No host was cleaned yet. Destroying again continues from here."));
                 }
