@@ -141,8 +141,13 @@ fn what_is_not_run_here_is_taken_by_a_real_api_server(WithAddOns(cluster): &mut 
         for objects in [both, &catalogue::objects("calico", &[one])[at], &catalogue::objects("calico", &[other])[at]] {
             assert_eq!(apply(&objects.iter().collect::<Vec<_>>(), &["--dry-run=server"]), objects.len());
         }
-        let names = definitions.iter().map(|definition| definition["metadata"]["name"].as_str().unwrap());
-        cluster.kubectl(&["delete", "crd"].into_iter().chain(names).collect::<Vec<_>>()).success();
+        let names: Vec<&str> = definitions.iter().map(|definition| definition["metadata"]["name"].as_str().unwrap()).collect();
+        cluster.kubectl(&[&["delete", "crd", "--wait=false"], &names[..]].concat()).success();
+        // Asked again and again: kubectl's own wait follows one watch, which a busy API server may end.
+        eventually("the definitions are gone", Duration::from_secs(180), || {
+            let left = cluster.kubectl(&[&["get", "crd", "--ignore-not-found", "-o", "name"], &names[..]].concat());
+            (left.is_success() && left.stdout.is_empty()).then_some(())
+        });
     }
 }
 
