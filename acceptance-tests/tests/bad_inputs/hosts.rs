@@ -271,6 +271,13 @@ const ROWS: &[Row] = &[
     ),
     bad(
         NODES,
+        r#"hosts = { "w-1" = { address = "192.0.2.21", certificate_names = ["192.0.2.99", "https://w-1.example"] } }"#,
+        r#"hosts["w-1"].certificate_names[1]"#,
+        "is neither a DNS name nor an address",
+    ),
+    bad(CLUSTER, r#"cloud_provider = "aws""#, "cloud_provider", r#""aws" is not one of the allowed values"#),
+    bad(
+        NODES,
         r#"hosts = { "w-1" = { address = "192.0.2.21", labels = { "kubernetes.io/os" = "linux" } } }"#,
         r#"hosts["w-1"].labels["kubernetes.io/os"]"#,
         "is reserved",

@@ -85,6 +85,7 @@ pub struct ClusterSpec {
     pub hosts: Hosts,
     pub network: Network,
     pub pod_network: PodNetwork,
+    pub cloud_provider: CloudProvider,
     /// Flags without the leading dashes; they win over the renderer's own.
     pub etcd_flags: BTreeMap<String, String>,
     pub api_server_flags: BTreeMap<String, String>,
@@ -116,6 +117,7 @@ pub struct NodeGroupSpec {
     /// Merged into the KubeProxyConfiguration.
     pub kube_proxy_config: serde_json::Value,
     pub pod_network: PodNetwork,
+    pub cloud_provider: CloudProvider,
 }
 
 /// What a node is given, whether the group says so or the host.
@@ -125,7 +127,7 @@ pub struct NodeSpec {
     pub registration: NodeObject,
     /// Merged into the KubeletConfiguration, one after the other.
     pub kubelet_config: Vec<serde_json::Value>,
-    /// Flags of kubelet that have no field in its configuration, such as `cloud-provider`; without the leading dashes.
+    /// Flags of kubelet that have no field in its configuration, such as `image-credential-provider-config`; without the leading dashes.
     pub kubelet_flags: BTreeMap<String, String>,
 }
 
@@ -137,6 +139,23 @@ pub enum PodNetwork {
     Routed,
     /// An add-on that is installed into the cluster, such as Calico: nothing of ours does it.
     None,
+}
+
+/// Who knows which machine of a cloud a node is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CloudProvider {
+    /// Nobody.
+    #[default]
+    None,
+    /// A cloud controller manager, which initialises each node that registers.
+    External,
+}
+
+impl CloudProvider {
+    /// What the flag `--cloud-provider` is set to, where it is.
+    pub(crate) fn flag(self) -> Option<&'static str> {
+        (self == CloudProvider::External).then_some("external")
+    }
 }
 
 /// The mode of kube-proxy.

@@ -26,6 +26,14 @@ impl Flags {
         self
     }
 
+    /// Appends a flag that has a value.
+    pub fn set_if(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.set(name, value),
+            None => self,
+        }
+    }
+
     /// Appends a flag whose value is a variable of the unit's environment.
     pub fn set_from(mut self, name: &str, variable: &'static str) -> Self {
         self.0.push((name.to_string(), FlagValue::Variable(variable)));

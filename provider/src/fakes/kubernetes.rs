@@ -6,7 +6,7 @@ use crate::kubernetes::{
     Applied, BootstrapToken, Conflicting, Deleted, KnownNode, KubernetesError, MovablePod, NodeChange, NodeReport, ObjectRef,
     TOKEN_VALIDITY,
 };
-use crate::ports::Kubernetes;
+use crate::ports::{Clock, Kubernetes};
 use ::objects::ObjectKey;
 use async_trait::async_trait;
 use bundle::HostName;
@@ -143,7 +143,13 @@ impl Kubernetes for FakeKubernetes {
         Ok(all
             .into_iter()
             .filter(|(key, _)| wanted.contains(key))
-            .map(|(key, live)| (key, objects::with_version(live)))
+            .map(|(key, mut live)| {
+                // Whoever holds such a lease lives.
+                if live["spec"]["renews"] == true {
+                    live["spec"]["renewTime"] = format!("{:?}", self.world.inside.clock.instant()).into();
+                }
+                (key, objects::with_version(live))
+            })
             .collect())
     }
 

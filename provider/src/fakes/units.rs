@@ -3,7 +3,7 @@
 use super::certificates::{CLIENT_CERTIFICATE_EXPIRES, CLIENT_CERTIFICATE_PEM, SECOND_CLIENT_CERTIFICATE_PEM};
 use super::memory::{Cluster, FakeUnit, Memory, Node};
 use super::{FakeFile, memory::HostMemory};
-use crate::kubernetes::NodeReport;
+use crate::kubernetes::{NodeReport, UNINITIALIZED};
 use bundle::{HostName, HostPath, NodeObject, OnChange, TaintKey, UnitName};
 use ipnet::IpNet;
 use machines::{MachineError, Owner};
@@ -160,7 +160,11 @@ fn join(memory: &mut Memory, name: &HostName) -> Result<(), &'static str> {
         }
     }
     let registration = host.files.get(&HostPath::literal(REGISTRATION));
-    let object = registration.map(|file| registered(&String::from_utf8_lossy(&file.content))).unwrap_or_default();
+    let mut object = registration.map(|file| registered(&String::from_utf8_lossy(&file.content))).unwrap_or_default();
+    let unit = host.files.get(&KUBELET.unit().path()).map(|file| String::from_utf8_lossy(&file.content).into_owned());
+    if unit.is_some_and(|unit| unit.contains("--cloud-provider=external")) {
+        object.taints.insert(TaintKey { key: UNINITIALIZED.into(), effect: "NoSchedule".into() }, "true".into());
+    }
     let (is_mute, version) = (host.is_mute, host.kubelet_version.clone());
     if serves {
         let node = memory.cluster.nodes.entry(name.to_string()).or_insert_with(|| Node { object, ..Node::default() });
@@ -203,7 +207,9 @@ pub(super) fn report(memory: &Memory, node: &str) -> Option<NodeReport> {
     let lacks_network = is_ready && memory.lacks_pod_network && !known.has_network;
     let not_ready = (!is_ready || lacks_network).then(|| "NotReady".to_string());
     let kubelet_version = known.kubelet_version.clone();
-    Some(NodeReport { not_ready, lacks_network, reported: Some(heartbeat), renewed: Some(heartbeat), kubelet_version })
+    let is_uninitialized = known.object.taints.keys().any(|taint| taint.key == UNINITIALIZED);
+    let heartbeat = Some(heartbeat);
+    Some(NodeReport { not_ready, lacks_network, is_uninitialized, reported: heartbeat, renewed: heartbeat, kubelet_version })
 }
 
 fn runs_pods(host: &HostMemory) -> bool {

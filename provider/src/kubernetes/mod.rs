@@ -15,7 +15,7 @@ mod token;
 pub use connection::KubernetesApi;
 pub use drain::MovablePod;
 pub use known_node::{KnownNode, NodeChange};
-pub use node_report::NodeReport;
+pub use node_report::{NodeReport, UNINITIALIZED};
 pub use objects::{Applied, Conflicting, Deleted, ObjectRef, Reason};
 pub use their_fields::{TheirField, take_out};
 pub use token::{BootstrapToken, TOKEN_VALIDITY};

@@ -1,5 +1,6 @@
 //! What the API server says of one node, and whether that is the word of the kubelet that runs now.
 
+use super::known_node::taints_of;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Node;
 
@@ -10,6 +11,8 @@ pub struct NodeReport {
     pub not_ready: Option<String>,
     /// That nothing connects its pods is the only reason.
     pub lacks_network: bool,
+    /// No cloud controller manager has initialised it. Source: `TaintExternalCloudProvider` in cloud-provider/api of Kubernetes.
+    pub is_uninitialized: bool,
     /// When its kubelet computed the Ready condition that was reported last. The API has whole seconds: the kubelet said so at this time or less
     /// than a second later. `None` before the first report.
     pub reported: Option<i64>,
@@ -18,6 +21,8 @@ pub struct NodeReport {
     /// `v1.36.3`, as its kubelet said with the condition.
     pub kubelet_version: Option<String>,
 }
+
+pub const UNINITIALIZED: &str = "node.cloudprovider.kubernetes.io/uninitialized";
 
 const SECOND: i64 = 1_000_000;
 /// A restarted kubelet reports within a second, a few tenths after its lease. All units have to stay up for this long anyway.
@@ -42,6 +47,7 @@ impl NodeReport {
         NodeReport {
             lacks_network: not_ready.as_ref().is_some_and(is_of_network),
             not_ready,
+            is_uninitialized: taints_of(node).iter().any(|taint| taint.key == UNINITIALIZED),
             reported: ready.and_then(|ready| ready.last_heartbeat_time.as_ref()).map(|at| at.0.as_microsecond()),
             renewed: renewed.map(|at| at.0.as_microsecond()),
             kubelet_version: kubelet_version(node),

@@ -8,6 +8,7 @@ mod adoption;
 mod another_cluster;
 mod certificates;
 mod cloud_drift;
+mod cloud_provider;
 mod contract;
 mod copies;
 mod coverage;

@@ -35,6 +35,7 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         // It makes the directory, and the default is below /usr.
         .set("flex-volume-plugin-dir", "/run/kube-controller-manager/flexvolume")
         .set("cluster-name", &context.spec.name);
+    let flags = flags.set_if("cloud-provider", context.spec.cloud_provider.flag());
     let flags = network_flags(context, flags).overridden_by(&context.spec.controller_manager_flags);
     let unit_file = unit_file(&flags.command_line(&reader.program(CONTROLLER_MANAGER.program)));
     let reads = reader.reads;

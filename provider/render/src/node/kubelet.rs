@@ -15,6 +15,9 @@ use credentials::Secret;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
+/// Set by the cluster for all kubelets, and by the user for one that is not in the cloud.
+pub const CLOUD_PROVIDER_FLAG: &str = "cloud-provider";
+
 /// Written at join with a token of minutes, deleted once `KUBELET_KUBECONFIG` is there.
 pub const BOOTSTRAP_KUBECONFIG: &str = "/etc/kubernetes/bootstrap-kubelet.kubeconfig";
 /// Written by the kubelet itself after its first certificate.
@@ -78,7 +81,7 @@ fn flags(context: &Context) -> Flags {
         .set_from("register-with-taints", NODE_TAINTS);
     let has_id = context.node.registration.provider_id.is_some();
     let flags = if has_id { flags.set_from("provider-id", NODE_PROVIDER_ID) } else { flags };
-    flags.overridden_by(&context.node.kubelet_flags)
+    flags.set_if(CLOUD_PROVIDER_FLAG, context.spec.cloud_provider.flag()).overridden_by(&context.node.kubelet_flags)
 }
 
 fn configuration(context: &Context) -> Value {

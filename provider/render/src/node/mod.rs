@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 pub(crate) use cleanup::flush_routes;
-pub use kubelet::{BOOTSTRAP_KUBECONFIG, CLIENT_CERTIFICATE, KUBELET_KUBECONFIG, bootstrap_kubeconfig};
+pub use kubelet::{BOOTSTRAP_KUBECONFIG, CLIENT_CERTIFICATE, CLOUD_PROVIDER_FLAG, KUBELET_KUBECONFIG, bootstrap_kubeconfig};
 pub use pod_network::{CNI_CONFIGURATION, CNI_CONFIGURATIONS, KUBECTL, OWN_CNI_CONFIGURATIONS, RECONNECT_PODS, reconnect_pods};
 pub(crate) use pod_network::{FORMER_CNI_CONFIGURATION, FUNCTIONS as SHARES_FUNCTIONS, SCRIPT as POD_NETWORK_SCRIPT, shares};
 

@@ -4,7 +4,7 @@ use bundle::{Binary, Bundle, Content, Digest, HostName, HostPath, NodeObject};
 use credentials::{Authority, Credentials, EncryptionKey, Part, Secret};
 use render::catalogue::{self, Role};
 use render::objects::{Coredns, ObjectsSpec};
-use render::spec::{Architecture, Checksums, PodNetwork, ProxyMode};
+use render::spec::{Architecture, Checksums, CloudProvider, PodNetwork, ProxyMode};
 use render::{ClusterSpec, Endpoint, Host, Hosts, Network, NodeGroupSpec, NodeSpec, control_plane, node};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -109,6 +109,7 @@ impl Case {
             hosts: self.hosts("cp", 10),
             network: self.network(),
             pod_network: PodNetwork::Routed,
+            cloud_provider: CloudProvider::None,
             etcd_flags: BTreeMap::new(),
             api_server_flags: BTreeMap::new(),
             controller_manager_flags: BTreeMap::new(),
@@ -180,6 +181,7 @@ impl Case {
             registry_mirrors: BTreeMap::from([("registry.k8s.io".to_string(), "http://mirror.example:8080".to_string())]),
             kube_proxy_config: serde_json::Value::Null,
             pod_network: PodNetwork::Routed,
+            cloud_provider: CloudProvider::None,
         }
     }
 

@@ -5,7 +5,7 @@ use bundle::{Bundle, HostName, HostPath, NodeObject, UnitName};
 use credentials::{Authority, Credentials, Part, Secret};
 use proptest::prelude::*;
 use render::component::{self, Component};
-use render::spec::{PodNetwork, ProxyMode, RenderError};
+use render::spec::{CloudProvider, PodNetwork, ProxyMode, RenderError};
 use render::{control_plane, node, objects};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -240,7 +240,7 @@ fn settings_of_the_user_reach_the_files() {
             json!({ "kind": "Other", "maxPods": 110, "evictionHard": { "nodefs.available": "1Gi" }, "podPidsLimit": 9 }),
             json!({ "maxPods": 42, "podPidsLimit": null }),
         ];
-        node.kubelet_flags.insert("cloud-provider".into(), "external".into());
+        node.kubelet_flags.insert("image-credential-provider-bin-dir".into(), "/opt/bin".into());
     });
     spec.kube_proxy_config = json!({ "conntrack": { "min": 1000 } });
     let bundle = node_bundle(&spec, &HostName::literal("worker-1"));
@@ -252,7 +252,25 @@ fn settings_of_the_user_reach_the_files() {
     let kube_proxy = yaml("/etc/kubernetes/node/kube-proxy.yaml");
     assert_eq!((&kube_proxy["conntrack"]["min"], &kube_proxy["conntrack"]["maxPerCore"]), (&json!(1000), &json!(0)));
     let unit = text(&bundle, &unit_path("kubelet.service"));
-    assert!(unit.contains("--cloud-provider=external"), "{unit}");
+    assert!(unit.contains("--image-credential-provider-bin-dir=/opt/bin") && !unit.contains("cloud-provider"), "{unit}");
+}
+
+#[test]
+fn a_cloud_is_known_to_kubelets_and_controller_managers_but_not_to_api_servers() {
+    let cloud_provider = CloudProvider::External;
+    let (worker, cp) = (HostName::literal("worker-1"), HostName::literal("cp-1"));
+    let flag = "--cloud-provider=external";
+    let nodes = render::NodeGroupSpec { cloud_provider, ..DUAL.node_group() };
+    assert!(text(&node_bundle(&nodes, &worker), &unit_path("kubelet.service")).contains(flag));
+    let mut outside = nodes;
+    let node = outside.nodes.get_mut(&worker).unwrap();
+    node.kubelet_flags.insert("cloud-provider".into(), String::new());
+    assert!(!text(&node_bundle(&outside, &worker), &unit_path("kubelet.service")).contains(flag));
+    let cluster = render::ClusterSpec { cloud_provider, ..DUAL.cluster() };
+    let bundle = control_plane::render(&cluster, &DUAL.credentials(), &BTreeMap::new(), &cp).unwrap();
+    for (unit, has) in [("kube-controller-manager.service", true), ("kube-apiserver.service", false)] {
+        assert_eq!(text(&bundle, &unit_path(unit)).contains(flag), has, "{unit}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A pod on one node pulls each image that an add-on names by its tag, and its kubelet says what that was. So no way from here to a registry is
 //! needed, the mirrors and credentials of nodes count, and an image that this node has not and cannot pull is found before anything changes.
 
-use crate::kubernetes::{Applied, Conflicting, ObjectRef};
+use crate::kubernetes::{Applied, Conflicting, ObjectRef, UNINITIALIZED};
 use crate::progress::Progress;
 use crate::resources::in_cluster::errors::{failed, unanswered};
 use crate::resources::in_cluster::ownership::{FIELD_MANAGER, uid};
@@ -19,8 +19,7 @@ const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
 const NAMESPACE: &str = "kube-system";
 /// No image has it: the container is made of the image, and none of its programs is run.
 const NO_PROGRAM: &str = "/k8s-hardway/the-image-was-pulled";
-const TAINTS: [&str; 3] =
-    ["node-role.kubernetes.io/control-plane", "node.cloudprovider.kubernetes.io/uninitialized", "CriticalAddonsOnly"];
+const TAINTS: [&str; 3] = ["node-role.kubernetes.io/control-plane", UNINITIALIZED, "CriticalAddonsOnly"];
 /// Of nodes that wait for a network. Others that are not Ready may be broken, and would attract the pod because nothing runs there.
 const TAINTS_WITHOUT_NETWORK: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/network-unavailable"];
 

@@ -6,7 +6,7 @@ use crate::network;
 use crate::resources::pki::Given;
 use ipnet::IpNet;
 use render::objects::ObjectsSpec;
-use render::spec::{ClusterSpec, Endpoint, Network, PodNetwork};
+use render::spec::{CloudProvider, ClusterSpec, Endpoint, Network, PodNetwork};
 use schema::Field;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -29,6 +29,7 @@ pub struct Config {
     pub endpoint: Field<String>,
     pub hosts: Field<HostConfigs>,
     pub network: Field<NetworkConfig>,
+    pub cloud_provider: Field<String>,
     pub etcd: Field<Etcd>,
     pub api_server: Field<ApiServer>,
     pub controller_manager: Field<Component>,
@@ -102,6 +103,7 @@ impl Config {
             hosts: hosts::resolve(self.hosts.known()?)?,
             network: self.network.known()?.spec()?,
             pod_network: pod_network(&self.network.known()?.pod_network)?,
+            cloud_provider: cloud_provider(&self.cloud_provider)?,
             etcd_flags: flags(&self.etcd, |etcd| &etcd.flags)?,
             api_server_flags: flags(&self.api_server, |server| &server.flags)?,
             controller_manager_flags: flags(&self.controller_manager, |manager| &manager.flags)?,
@@ -152,6 +154,11 @@ pub fn pod_network(field: &Field<String>) -> Option<PodNetwork> {
         "none" => PodNetwork::None,
         _ => PodNetwork::Routed,
     })
+}
+
+/// `None` while it is unknown.
+pub fn cloud_provider(field: &Field<String>) -> Option<CloudProvider> {
+    Some(if field.settled()?.is_some() { CloudProvider::External } else { CloudProvider::None })
 }
 
 fn flags<T>(component: &Field<T>, of: impl Fn(&T) -> &Flags) -> Option<BTreeMap<String, String>> {

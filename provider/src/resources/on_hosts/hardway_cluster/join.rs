@@ -29,6 +29,8 @@ pub struct Join {
     pub node_mask_ipv6: Field<u8>,
     /// Null in the state of an earlier version.
     pub pod_network: Field<String>,
+    /// Null where there is none.
+    pub cloud_provider: Field<String>,
     pub cluster_domain: Field<String>,
     /// Of the three only what is reissued or changes is unknown in a plan.
     pub apiserver_authority: Field<String>,
@@ -84,6 +86,7 @@ impl Join {
             ("node_mask_ipv4", Type::Number),
             ("node_mask_ipv6", Type::Number),
             ("pod_network", Type::String),
+            ("cloud_provider", Type::String),
             ("cluster_domain", Type::String),
             ("apiserver_authority", Type::String),
             ("kubelet_client_authority", Type::String),
@@ -108,6 +111,7 @@ impl Join {
             node_mask_ipv4: network.and_then(|network| network.node_mask_ipv4.known_or(DEFAULT_NODE_MASK_IPV4)),
             node_mask_ipv6: network.and_then(|network| network.node_mask_ipv6.known_or(DEFAULT_NODE_MASK_IPV6)),
             pod_network: network.and_then(|network| network.pod_network.clone().known_or(DEFAULT_POD_NETWORK.into())),
+            cloud_provider: config.cloud_provider.clone(),
             cluster_domain: network.and_then(|network| network.cluster_domain.clone().known_or(DEFAULT_CLUSTER_DOMAIN.into())),
             apiserver_authority: Field::Unknown,
             kubelet_client_authority: Field::Unknown,
@@ -163,13 +167,15 @@ impl Join {
     }
 }
 
+/// What a cluster has not, or one of an earlier version.
+const MAY_BE_NULL: [&str; 2] = ["cloud_provider", "pod_network"];
+
 /// A `join` that is passed to another resource: everything but how SSH reaches a host is in it.
 pub fn validate(join: &ValueAt<'_>, found: &mut Diagnostics) {
     let Some(parts) = join.value().as_map() else { return };
     let hosts = join.get("control_plane");
     let of_hosts = hosts.items().flat_map(|host| [host.get("name"), host.get("address")]);
-    // A cluster of an earlier version has no pod_network in its state.
-    let parts = parts.keys().filter(|name| name.as_str() != "pod_network").map(|name| join.get(name));
+    let parts = parts.keys().filter(|name| !MAY_BE_NULL.contains(&name.as_str())).map(|name| join.get(name));
     for part in parts.chain(of_hosts) {
         if part.value().is_null() {
             let detail = "Pass the attribute join of a k8s_hardway_cluster as it is.";

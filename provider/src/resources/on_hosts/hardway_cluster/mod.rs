@@ -97,6 +97,7 @@ impl HostResource for HardwayCluster {
             .required()
             .describe("Networks of pods and services."),
         )
+        .attribute(cloud_provider())
         .attribute(component("etcd", "etcd", snapshots()))
         .attribute(component(
             "api_server",
@@ -327,6 +328,15 @@ fn snapshots() -> Vec<Attribute> {
              where etcd has lost its quorum, once it serves again.",
         ),
     ]
+}
+
+fn cloud_provider() -> Attribute {
+    Attribute::string("cloud_provider").optional().validator(schema::one_of(&["external"])).describe(
+        "`external` where the hosts are machines of a cloud, and a cloud controller manager runs in the cluster or beside it, such as that of AWS. Kubelets and controller \
+         managers restart for a change. New nodes register with the taint `node.cloudprovider.kubernetes.io/uninitialized` and take no pods until that controller has given them \
+         their provider id, addresses and zone: an apply waits for this where one leads, which is to say that it renews the lease `kube-system/cloud-controller-manager`. Nodes that are \
+         registered already are not initialised.",
+    )
 }
 
 fn network_attributes() -> Vec<Attribute> {

@@ -8,7 +8,7 @@ use super::node::{self, StartupTaints};
 use super::others::{Disturbance, Nodes};
 use super::ready::{Expected, Readiness, wait_until_ready};
 use super::tokens::Tokens;
-use super::{certificate, network, skew, whose};
+use super::{certificate, cloud, network, skew, whose};
 use crate::configuration::Shared;
 use crate::kubernetes::{KnownNode, KubernetesError, NodeChange};
 use crate::ports::{Clock, Host, Instant, Kubernetes, World};
@@ -62,6 +62,8 @@ pub struct NodeActions {
     spec: NodeGroupSpec,
     declared: Declared,
     startup_taints: StartupTaints,
+    /// What serving certificates may name beside host name and addresses.
+    certificate_names: BTreeMap<HostName, Vec<String>>,
     drain_limit: Duration,
     /// Nodes whose pods another network than the declared one connected when the apply looked.
     connected_otherwise: OnceLock<BTreeSet<HostName>>,
@@ -94,6 +96,7 @@ impl NodeActions {
             spec,
             declared,
             startup_taints: node::startup_taints(config),
+            certificate_names: node::certificate_names(config).ok_or_else(unknown_at_apply)?,
             drain_limit: config.drain_limit(),
             connected_otherwise: OnceLock::new(),
             cancelled: call.cancelled.clone(),
@@ -146,8 +149,10 @@ impl NodeActions {
         let entries: BTreeMap<String, Option<String>> = hosts
             .filter_map(|name| Some((name, self.spec.hosts.get(name)?)))
             .map(|(name, host)| {
-                let addresses: Vec<String> = host.addresses().iter().map(ToString::to_string).collect();
-                (name.to_string(), Some(format!("{name} {}", addresses.join(" "))))
+                let addresses = host.addresses().into_iter().map(|address| address.to_string());
+                let more = self.certificate_names.get(name).into_iter().flatten().cloned();
+                let all: Vec<String> = std::iter::once(name.to_string()).chain(addresses).chain(more).collect();
+                (name.to_string(), Some(all.join(" ")))
             })
             .collect();
         if entries.is_empty() { Ok(()) } else { self.api.declare_nodes(&entries).await }
@@ -301,6 +306,10 @@ impl Actions for NodeActions {
                         network::reconnect_pods(fleet.waiter(), machine).await?;
                     }
                     Readiness::Ready => {}
+                }
+                let (declared, is_in_cloud) = (self.declared.of(host), node::is_in_cloud(&self.spec, host));
+                if let Some(line) = cloud::settle(fleet.waiter(), &*self.api, host.as_str(), declared, is_in_cloud).await? {
+                    self.progress.line(&format!("{host}: {line}"));
                 }
                 if let Some(machine) = fleet.machines.get(host) {
                     machine.run(&format!("rm -f {BOOTSTRAP_KUBECONFIG}")).await?;

@@ -3,7 +3,8 @@
 use super::node::{self, NodeHost, Taint};
 use crate::hosts;
 use crate::resources::control_plane::Way;
-use crate::resources::on_hosts::hardway_cluster::{Join, config::pod_network};
+use crate::resources::on_hosts::hardway_cluster::Join;
+use crate::resources::on_hosts::hardway_cluster::config::{cloud_provider, pod_network};
 use crate::ssh::Ssh;
 use bundle::Content;
 use render::spec::{NodeGroupSpec, ProxyMode};
@@ -84,6 +85,7 @@ impl Config {
             },
             registry_mirrors: self.registry_mirrors.settle_values(|url| Some(url.clone()))?,
             pod_network: pod_network(&join.pod_network)?,
+            cloud_provider: cloud_provider(&join.cloud_provider)?,
             kube_proxy_config: json(&self.kube_proxy_config)?,
         })
     }

@@ -2,6 +2,7 @@
 
 pub(super) mod actions;
 mod certificate;
+mod cloud;
 pub(crate) mod config;
 pub(super) mod drain;
 mod facts;

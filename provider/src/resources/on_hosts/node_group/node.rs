@@ -3,6 +3,8 @@
 use super::config::{Config, Texts};
 use bundle::{HostName, NodeObject, TaintKey};
 use render::NodeSpec;
+use render::node::CLOUD_PROVIDER_FLAG;
+use render::spec::{CloudProvider, NodeGroupSpec};
 use schema::Field;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +35,7 @@ pub struct NodeHost {
     pub kubelet_config: Field<String>,
     pub kubelet_flags: Field<Texts>,
     pub provider_id: Field<String>,
+    pub certificate_names: Field<Vec<Field<String>>>,
 }
 
 /// What the group says of its nodes, or one host of its own.
@@ -67,6 +70,17 @@ pub fn specs(config: &Config) -> Option<BTreeMap<HostName, NodeSpec>> {
             kubelet_flags: texts(config, host, |layer| layer.kubelet_flags)?,
         })
     })
+}
+
+/// What its serving certificate may name beside its name and its addresses; `None` while something of it is unknown.
+pub fn certificate_names(config: &Config) -> Option<BTreeMap<HostName, Vec<String>>> {
+    each(config, |_, host| host.certificate_names.settle_each(|name| Some(name.clone())))
+}
+
+/// A host may be outside of the cloud that the others are in.
+pub fn is_in_cloud(spec: &NodeGroupSpec, host: &HostName) -> bool {
+    let flag = spec.nodes.get(host).and_then(|node| node.kubelet_flags.get(CLOUD_PROVIDER_FLAG));
+    flag.map_or(spec.cloud_provider == CloudProvider::External, |flag| flag == "external")
 }
 
 /// None of a host of which something is unknown.

@@ -28,10 +28,8 @@ pub fn of_nodes() -> Vec<Attribute> {
         kubelet_flags(
             "Flags of the kubelet by their names without dashes, for what has no setting in its configuration, such as \
              `{ \"image-credential-provider-bin-dir\" = \"/usr/local/lib/credential-providers\" }`. A flag wins over the same setting in `kubelet_config`, also of \
-             a host. Names and values are checked by the kubelet on the host, before it restarts. With `cloud-provider` = `external`, new nodes take no \
-             pods until a controller of the cloud has initialised them; `address` and `secondary_address` have to be ones that the cloud knows; nodes that are \
-             registered already are not initialised; and certificates that kubelets ask for are approved with the addresses of `hosts` only, not \
-             with names and addresses that the controller adds.",
+             a host. Names and values are checked by the kubelet on the host, before it restarts. Kubelets have `cloud-provider` by `cloud_provider` of the \
+             cluster; where a host is not in that cloud, its own flag is `{ \"cloud-provider\" = \"\" }`.",
         ),
     ]
 }
@@ -47,6 +45,11 @@ pub fn of_host() -> Vec<Attribute> {
         Attribute::string("provider_id").optional().describe(
             "Id by which a cloud knows this machine, such as `aws:///us-east-1a/i-0123456789abcdef0`. Its node registers with it; one that has none yet \
              gets it, and its kubelet restarts. A node keeps its id, also when it is no longer declared: another one is refused.",
+        ),
+        Attribute::list("certificate_names", Type::String).optional().describe(
+            "DNS names and addresses that the serving certificate of this kubelet may have beside the name of the host, `address` and `secondary_address`: those \
+             that a cloud controller manager gives the node, such as the private and the public DNS name and the public address of an instance. Without them its \
+             requests stay open, and once its certificate expires, `kubectl logs` and `kubectl exec` fail there.",
         ),
     ]
 }

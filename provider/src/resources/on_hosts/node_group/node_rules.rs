@@ -1,8 +1,10 @@
 //! What is wrong with the settings of nodes, whether a group has them or one host. Pure.
 
+use crate::kubernetes::UNINITIALIZED;
 use crate::resources::attributes;
 use schema::{Diagnostics, ValueAt};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// Of annotations in all. Source: `TotalAnnotationSizeLimitB` in apimachinery/pkg/api/validation.
 const ANNOTATIONS_LIMIT: usize = 256 << 10;
@@ -19,7 +21,7 @@ const WRITTEN_BY_KUBERNETES: [&str; 4] = [
 /// `node.kubernetes.io/out-of-service` is given by people.
 const GIVEN_BY_CONTROLLERS: [&str; 9] = [
     "node.cloudprovider.kubernetes.io/shutdown",
-    "node.cloudprovider.kubernetes.io/uninitialized",
+    UNINITIALIZED,
     "node.kubernetes.io/disk-pressure",
     "node.kubernetes.io/memory-pressure",
     "node.kubernetes.io/network-unavailable",
@@ -86,6 +88,19 @@ pub fn validate_provider_id(id: &ValueAt<'_>, found: &mut Diagnostics) {
         found.push(id.error("this is not a provider id", detail));
     } else if text.split_once("://").is_none_or(|(cloud, id)| cloud.is_empty() || id.is_empty()) {
         found.push(id.warning(format!("provider id {text:?} does not name its cloud"), detail));
+    }
+}
+
+/// The approver compares words with what a request asks for.
+pub fn validate_certificate_names(names: &ValueAt<'_>, found: &mut Diagnostics) {
+    for part in names.items() {
+        let is_good =
+            |text: &str| text.parse::<IpAddr>().is_ok() || (attributes::is_dns_name(text) && text == text.to_lowercase());
+        if let Some(text) = part.as_str().filter(|text| !is_good(text)) {
+            let detail =
+                "Give DNS names in lower case, without a port, and addresses: [\"ip-10-0-1-5.ec2.internal\", \"2001:db8::5\"].";
+            found.push(part.error(format!("{text:?} is neither a DNS name nor an address"), detail));
+        }
     }
 }
 
@@ -272,6 +287,12 @@ mod tests {
         check("kubelet_config", "maxPods: 200".into(), &[("kubelet_config", "kubelet_config is not a JSON object")]);
         let flag = |name: &str| Value::object([(name, "x".into())]);
         check("kubelet_flags", flag("cloud-provider"), &[]);
+        let names = |name: &str| Value::List(vec!["ip-10-0-1-5.ec2.internal".into(), "2001:db8::5".into(), name.into()]);
+        let mut found = Diagnostics::default();
+        for name in ["ec2-192-0-2-1.compute-1.amazonaws.com", "192.0.2.300", "a.example:443", "A.example", "*.example", ""] {
+            validate_certificate_names(&ValueAt::of(&names(name)), &mut found);
+        }
+        assert_eq!(found.iter().count(), 4, "{found:?}");
         let dashes = "flag \"--v\" is written with its dashes";
         check("kubelet_flags", flag("--v"), &[("kubelet_flags[\"--v\"]", dashes)]);
         let refused = "the kubelet does not take the flag \"node-ip\"";

@@ -26,6 +26,7 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     for (name, host) in config.get("hosts").entries() {
         node_rules::validate(&host, found);
         node_rules::validate_size(&config.get("annotations"), &host.get("annotations"), found);
+        node_rules::validate_certificate_names(&host.get("certificate_names"), found);
         let id = host.get("provider_id");
         node_rules::validate_provider_id(&id, found);
         if let Some(other) = id.as_str().and_then(|text| owners.insert(text.to_string(), name)) {
