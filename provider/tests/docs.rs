@@ -71,7 +71,7 @@ fn function_page(function: &dyn Function) -> String {
         name: function.name(),
         provider: PROVIDER,
         subcategory: match function.name() {
-            name if name.starts_with("aws_") => "AWS",
+            name if name.starts_with("aws_") || name == "cloud_config" => "AWS",
             "kubeconfig" => "Certificates",
             _ => "Hosts",
         },

@@ -11,7 +11,7 @@ mod digests;
 pub(crate) mod errors;
 pub(crate) mod ignored;
 pub(crate) mod inventory;
-mod json;
+pub(crate) mod json;
 mod losses;
 pub(crate) mod manifests;
 mod one_object;
