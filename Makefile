@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(cache)/target
 as_root := $(if $(filter 0,$(shell id -u)),,sudo env PATH="$(PATH)" HOME="$(HOME)" K8S_LAB_CACHE="$(cache)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)")
 lab := acceptance-tests/lab
 
-.PHONY: help demo demo-down test quick acceptance cut-offs lint docs chaos upgrade conformance bench bench-plan bench-aws fuzz-approver setup lab-build provider checkout
+.PHONY: help demo demo-down test quick acceptance cut-offs lint docs chaos upgrade conformance cloud-controller bench bench-plan bench-aws fuzz-approver setup lab-build provider checkout
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,6 +42,11 @@ upgrade: lab-build ## this version takes over a cluster that the provider of the
 
 conformance: lab-build provider ## Kubernetes' own conformance tests on the quick start: FOCUS (all), PROCS (4), CLUSTER (quickstart, ipv6-first or add-on-network)
 	$(as_root) CLUSTER="$(or $(CLUSTER),quickstart)" FOCUS='$(FOCUS)' PROCS="$(or $(PROCS),4)" acceptance-tests/conformance.sh $(CARGO_TARGET_DIR)/debug/terraform-provider-k8s
+
+cloud-controller: lab-build provider ## the lab's hosts as instances of an emulator of AWS, initialised by the real cloud controller manager: 4 minutes, and 4 to build it once
+	$(as_root) $(lab)/mirror/build.sh cloud-controller
+	cargo test --quiet --package acceptance-tests --no-run
+	$(as_root) LAB_CLOUD=1 cargo test --quiet --package acceptance-tests --test cloud_controller
 
 lint: checkout
 	cargo fmt --all --check

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # build.sh [PIECE...]: puts real programs into the mirror and images into the registry, both in the cache. Pieces:
 #   etcd cni runc containerd kubernetes pause echo coredns metrics-server flannel      (all of them, if none is named)
-#   kubeadm conformance                                                                (only when named)
+#   kubeadm conformance cloud-controller                                               (only when named)
 # A program comes from where it is published when that answers, else it is built from Go modules, which takes some 25 minutes for
 # all on two cores. LAB_MIRROR_SOURCE=build or =download allows only one of the two. Prints the mirror's folder and the registry's.
 set -euo pipefail
@@ -142,7 +142,7 @@ pieces=("$@")
 ((${#pieces[@]})) || pieces=("${all_pieces[@]}")
 mkdir -p "$mirror" "$registry/tags"
 for piece in "${pieces[@]}"; do
-  declare -F "piece_$piece" >/dev/null || die "there is no piece '$piece'; there are: ${all_pieces[*]} kubeadm conformance"
+  declare -F "piece_$piece" >/dev/null || die "there is no piece '$piece'; there are: ${all_pieces[*]} kubeadm conformance cloud-controller"
   "piece_$piece"
   # After each piece, so that an unfinished mirror can be used already.
   cat "$mirror"/.sums/* > "$mirror/SHA256SUMS.$$" 2>/dev/null || true

@@ -64,6 +64,14 @@ piece_metrics-server() {
     "$metrics_server/metrics-server=metrics-server" --entrypoint /metrics-server
 }
 
+# When asked for only: no test of the usual ones needs it.
+piece_cloud-controller() {
+  local programs
+  programs=$(programs_cloud_controller)
+  image "registry.k8s.io/provider-aws/cloud-controller-manager:$cloud_controller_version" \
+    "$programs/aws-cloud-controller-manager=bin/aws-cloud-controller-manager" --entrypoint /bin/aws-cloud-controller-manager
+}
+
 # With nft and iptables, in the variant which writes nftables as the hosts' own does. The backends that call strongSwan and WireGuard
 # lack their programs.
 piece_flannel() {

@@ -13,6 +13,7 @@
   coredns_version=v1.15.0
   metrics_server_version=v0.9.0
   flannel_version=v0.28.10
+  cloud_controller_version=v1.36.2
   flannel_cni_tag=v1.9.1-flannel3 # of the image which flannel's own manifest names beside that version
 }
 
@@ -105,6 +106,12 @@ programs_flannel() {
 # settings, both address families, CNI specification 0.4.0 and older (the add-on's configuration says 0.3.1).
 programs_flannel_cni() {
   go_programs flannel-cni "$modules/flannel-cni" '' github.com/containernetworking/plugins/plugins/meta/flannel
+}
+
+# The cloud controller manager of AWS.
+programs_cloud_controller() {
+  go_programs cloud-controller "$modules/cloud-controller" "X=k8s.io/component-base/version.gitVersion=$cloud_controller_version" \
+    k8s.io/cloud-provider-aws/cmd/aws-cloud-controller-manager
 }
 
 programs_pause() {
