@@ -294,12 +294,22 @@ async fn a_lost_question_at_a_destroy_is_not_taken_for_a_cluster_that_is_gone() 
             hosts.for_each(|(_, host)| change(host));
         });
     };
+    let cannot_say = |stage: &Stage, hosts: &[&str], failure| {
+        hosts.iter().for_each(|host| stage.world.change_host(host, |memory| memory.no_inventory = failure));
+    };
+    let all = ["cp-1", "cp-2", "cp-3"];
     for failure in FAILURES {
-        stage.world.change_host("cp-1", |memory| memory.no_inventory = Some(failure));
+        cannot_say(&stage, &all, Some(failure));
         let error = refused(&mut stage, &state, &one).await;
         assert!(error.contains("cp-1") && error.contains("no host was cleaned. Run destroy again."), "{error}");
     }
-    stage.world.change_host("cp-1", |memory| memory.no_inventory = None);
+    // Another host says it.
+    cannot_say(&stage, &all[1..], None);
+    let before = stage.world.memory();
+    let destroyed = stage.engine.destroy(NODES, &state).await;
+    assert_eq!((destroyed.errors, destroyed.warnings, destroyed.state), (vec![], vec![], Value::Null));
+    stage.world.restore(&before);
+    cannot_say(&stage, &all, None);
     for silence in SILENCES {
         // Of one host, while another says that it has none.
         control_plane(&stage, |host| host.no_api = Some(NOBODY_LISTENS));

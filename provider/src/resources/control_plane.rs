@@ -80,10 +80,10 @@ impl ControlPlane {
         let (mut silent, mut another) = (Silent::default(), None);
         for target in targets(shared, way)? {
             let Some(reached) = silent.ask(shared, &target).await else { continue };
-            let is_another = whose::another_cluster_to_leave(&*reached.host, way.join).await;
-            match is_another.map_err(|error| NoControlPlane { error, may_be_there: true, is_gone: false })? {
-                None => return Ok(ToLeave::Reached(reached)),
-                found => another = found,
+            match whose::another_cluster_to_leave(&*reached.host, way.join).await {
+                Ok(None) => return Ok(ToLeave::Reached(reached)),
+                Ok(found) => another = found,
+                Err(error) => silent.note_unread(error),
             }
         }
         match another {
@@ -125,11 +125,13 @@ struct Silent {
     may_be_there: bool,
     /// All of them let us in and have no credentials for one.
     are_cleaned: bool,
+    /// Why it was not read which cluster the first such host carries.
+    unread: Option<Diagnostic>,
 }
 
 impl Default for Silent {
     fn default() -> Self {
-        Silent { reasons: Vec::new(), may_be_there: false, are_cleaned: true }
+        Silent { reasons: Vec::new(), may_be_there: false, are_cleaned: true, unread: None }
     }
 }
 
@@ -155,10 +157,19 @@ impl Silent {
     }
 }
 
+impl Silent {
+    /// It may well carry the cluster.
+    fn note_unread(&mut self, error: Diagnostic) {
+        (self.may_be_there, self.are_cleaned) = (true, false);
+        self.unread.get_or_insert(error);
+    }
+}
+
 impl From<Silent> for NoControlPlane {
-    fn from(Silent { reasons, may_be_there, are_cleaned }: Silent) -> Self {
+    fn from(Silent { reasons, may_be_there, are_cleaned, unread }: Silent) -> Self {
         let is_gone = are_cleaned && !reasons.is_empty();
-        let error = Diagnostic::error("no control-plane host of the cluster answers").detail(reasons.join("\n"));
+        let none = || Diagnostic::error("no control-plane host of the cluster answers").detail(reasons.join("\n"));
+        let error = unread.unwrap_or_else(none);
         NoControlPlane { error, may_be_there, is_gone }
     }
 }

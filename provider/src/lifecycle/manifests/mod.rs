@@ -212,6 +212,19 @@ async fn values_of_a_killed_update_are_drift_where_the_configuration_went_back()
 }
 
 #[tokio::test]
+async fn values_that_a_killed_update_gave_for_the_first_time_leave_where_the_configuration_went_back() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let (given, without) = (stage.config.clone(), with(&stage, &[("secrets", Value::Null), ("secrets_version", Value::Null)]));
+    let state = stage.attempt(&Value::Null, &without).await.state;
+    assert_eq!(stage.attempt(&state, &given).await.errors, Vec::<String>::new());
+    let refreshed = stage.engine.refresh(NAME, &state).await.state;
+    assert!(shown(&refreshed, "drift")["Secret/shop/db"][".data"].contains("cut off"), "{:?}", shown(&refreshed, "drift"));
+    let applied = stage.attempt(&refreshed, &without).await;
+    assert_eq!((applied.errors, live(&stage, "Secret/shop/db")["data"]["password"].clone()), (vec![], serde_json::Value::Null));
+    stage.settled(&applied.state, &without, "after the values were taken back").await;
+}
+
+#[tokio::test]
 async fn a_job_that_goes_away_by_itself_is_not_run_again() {
     let mut stage = Stage::of(row(NAME)).await;
     let job = "\n---\n{apiVersion: batch/v1, kind: Job, metadata: {name: once, namespace: shop}, spec: {ttlSecondsAfterFinished: 0, template: {}}}";

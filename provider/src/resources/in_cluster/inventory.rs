@@ -260,6 +260,7 @@ impl Inventory<'_> {
 
     /// What there is of an object when its turn comes.
     async fn seen(&self, declared: &Declared, first: &Found, since: &Since) -> Result<Option<Value>, Diagnostic> {
+        self.refuse_when_stopped(&declared.key)?;
         if let Some(live) = first.live.get(&declared.key) {
             return Ok(Some(live.clone()));
         }

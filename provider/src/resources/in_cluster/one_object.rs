@@ -5,18 +5,21 @@ use super::errors::{created_meanwhile, failed, not_applied, not_gone, refused, t
 use super::inventory::Inventory;
 use super::ownership::{FIELD_MANAGER, Ownership, Versions, is_being_deleted, uid};
 use super::pruning::{Fate, delete_as_seen};
-use super::secrets::{GIVEN, given};
+use super::secrets::{GIVEN, given, has_others};
 use super::waits::{CHANGED, until_gone};
 use crate::kubernetes::{Applied, Conflicting, ObjectRef, Reason};
-use crate::wait::Pace;
-use objects::{Declared, Excluded, excluded_by, managed_fields};
+use crate::wait::{Pace, Waiter};
+use objects::{Declared, Excluded, ObjectKey, excluded_by, managed_fields};
 use schema::Diagnostic;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// What cannot be applied yet is tried again.
 const PACE: Pace = Pace::doubling(Duration::from_millis(100), Duration::from_secs(2));
+/// Of what is let go, at most: a user who wants to stop waits no longer.
+const LET_GO_LIMIT: Duration = Duration::from_secs(2);
 /// Has for a moment what the API server has filled in, so that it can be taken away.
 const EXCLUDING: &str = "k8s-hardway-excluding";
 
@@ -54,9 +57,7 @@ impl Inventory<'_> {
         if self.is_as_applied(declared, live.as_ref()) {
             return Ok(());
         }
-        if self.reach.waiter.cancelled.is_cancelled() {
-            return Err(Diagnostic::error("stopped on request").detail(format!("{key} was not applied any more.")));
-        }
+        self.refuse_when_stopped(key)?;
         let mut attempt = self.attempt(declared, live, goes_on).await?;
         let applied = self.until_applied(declared, &mut attempt, goes_on).await;
         if attempt.excludes {
@@ -91,6 +92,11 @@ impl Inventory<'_> {
         }
     }
 
+    pub(super) fn refuse_when_stopped(&self, key: &ObjectKey) -> Result<(), Diagnostic> {
+        let stopped = || Diagnostic::error("stopped on request").detail(format!("{key} was not applied any more."));
+        if self.reach.waiter.cancelled.is_cancelled() { Err(stopped()) } else { Ok(()) }
+    }
+
     /// What there is by now, which others may have come to.
     pub(super) async fn look_until_answered(&self, declared: &Declared, goes_on: bool) -> Result<Option<Value>, Diagnostic> {
         let live = self.find_one(declared).await?;
@@ -101,7 +107,9 @@ impl Inventory<'_> {
     async fn find_one(&self, Declared { key, api_version, .. }: &Declared) -> Result<Option<Value>, Diagnostic> {
         let mut wait = self.reach.waiter.until(format!("{key} is looked at"), self.limit, PACE);
         loop {
-            let error = match self.find(&Versions::from([(key.clone(), api_version.clone())])).await {
+            let versions = Versions::from([(key.clone(), api_version.clone())]);
+            let found = wait.ask(self.find(&versions)).await;
+            let error = match found.map_err(|ended| not_applied(key, &ended, "it was not looked at"))? {
                 Ok(mut found) => return Ok(found.remove(key)),
                 Err(error) if error.is_passing() => error.to_string(),
                 Err(error) => return Err(unanswered(error)),
@@ -114,8 +122,8 @@ impl Inventory<'_> {
         let key = &declared.key;
         Ok(match self.reach.api.apply_object(&attempt.object, FIELD_MANAGER, attempt.conflicting).await {
             Ok(Applied::Done { is_new }) if attempt.seen.is_none() && !is_new && !self.adopt.contains(key) => {
-                self.let_go(declared, &attempt.object).await?;
-                return Err(created_meanwhile(key));
+                let left = self.let_go(declared, attempt).await.err();
+                return Err(created_meanwhile(key, left.as_deref()));
             }
             Ok(Applied::Done { .. }) => Next::Done,
             Ok(Applied::Conflicts(found)) if self.ignored.leave_in_conflict(key, &found, &mut attempt.object) => Next::Again,
@@ -151,25 +159,26 @@ impl Inventory<'_> {
     }
 
     /// Of what somebody else has created at the same moment: it is nobody's, so that nothing of ours deletes it, and whoever had it restores it.
-    async fn let_go(&self, declared: &Declared, applied: &Value) -> Result<(), Diagnostic> {
-        let key = &declared.key;
-        let mut wait = self.reach.waiter.until(format!("{key} is let go"), self.limit, PACE);
+    async fn let_go(&self, declared: &Declared, attempt: &Attempt) -> Result<(), String> {
+        let Declared { key, api_version, .. } = declared;
+        let versions = Versions::from([(key.clone(), api_version.clone())]);
+        // Also where the user wants to stop.
+        let goes_on = CancellationToken::new();
+        let waiter = Waiter { clock: self.reach.waiter.clock, cancelled: &goes_on };
+        let mut wait = waiter.until(format!("{key} is let go"), LET_GO_LIMIT, PACE);
         loop {
-            let Some(live) = self.find_one(declared).await?.filter(|live| self.owner.of(live) == Ownership::Ours) else {
-                return Ok(());
-            };
-            let mut object = self.owner.unmarked(applied);
+            let found = self.find(&versions).await.map_err(|error| error.to_string())?.remove(key);
+            let Some(live) = found.filter(|live| self.owner.of(live) == Ownership::Ours) else { return Ok(()) };
+            let mut object = self.owner.unmarked(&attempt.object);
             object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
-            let reason = match self.reach.api.apply_object(&object, FIELD_MANAGER, Conflicting::Kept).await {
+            let reason = match self.reach.api.apply_object(&object, FIELD_MANAGER, attempt.conflicting).await {
                 Ok(Applied::Done { .. }) => return Ok(()),
-                Ok(Applied::Conflicts(found)) => return Err(conflict(key, &found)),
-                Ok(Applied::Invalid { message, .. }) => return Err(refused(key, &message, true)),
-                Ok(Applied::NotYet(reason)) => reason,
                 Ok(Applied::Changed) => CHANGED.to_string(),
-                Err(error) if error.is_passing() => error.to_string(),
-                Err(error) => return Err(unanswered(error)),
+                Ok(Applied::NotYet(reason) | Applied::Invalid { message: reason, .. }) => reason,
+                Ok(Applied::Conflicts(_)) => "others manage fields of it".to_string(),
+                Err(error) => error.to_string(),
             };
-            wait.pause().await.map_err(|ended| not_applied(key, &ended, &reason))?;
+            wait.pause().await.map_err(|_| reason)?;
         }
     }
 
@@ -229,7 +238,8 @@ impl Inventory<'_> {
         let Some(live) = live else { return self.finished.contains(key) };
         let has_secrets = self.again.contains(key) || (key.is("", "Secret") && declared.object.get("data").is_some());
         let is_as_declared = self.owner.has_applied(declared, live) && self.ignored.taken(declared, live).is_empty();
-        is_as_declared && !has_secrets && !is_being_deleted(live) && !is_excluding(live)
+        let has_others = has_others(declared, &self.secrets_version, live);
+        is_as_declared && !has_secrets && !has_others && !is_being_deleted(live) && !is_excluding(live)
     }
 
     /// For the declared object, which the one that is there cannot become. What is there then.

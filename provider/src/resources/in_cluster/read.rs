@@ -9,7 +9,7 @@ use super::one_object::is_excluding;
 use super::ownership::{DECLARED, Owner, Ownership, Versions, is_being_deleted, refs};
 use super::plan::is_node;
 use super::record::Record;
-use super::secrets::{GIVEN, add_secret_keys, given};
+use super::secrets::{add_secret_keys, has_others};
 use super::state::{self, DRIFT, NOT_READY, ROLLOUT};
 use super::waits::not_ready;
 use super::{Declaration, InCluster, ObjectsResource, digests};
@@ -145,10 +145,8 @@ impl Look<'_> {
         let another = (!self.owner.has_applied(declared, live)).then(|| (another_declaration(), ANOTHER_DECLARATION.to_string()));
         let begun =
             is_excluding(live).then(|| (".spec".to_string(), "an apply that was cut off has begun to change it".to_string()));
-        let given = given(declared, &state::secrets_version(self.prior));
-        let before = live["metadata"]["annotations"][GIVEN].as_str();
-        let other_values = before.is_some_and(|before| given.is_some_and(|given| before != given));
-        let other_values = other_values.then(|| (".data".to_string(), OTHER_VALUES.to_string()));
+        let has_others = has_others(declared, &state::secrets_version(self.prior), live);
+        let other_values = has_others.then(|| (".data".to_string(), OTHER_VALUES.to_string()));
         taken.chain(another).chain(other_values).chain(begun).collect()
     }
 
