@@ -34,14 +34,11 @@ pub struct Failure {
 impl Api {
     /// A call of the query protocol: `("ec2", &[("Action", "DescribeVpcs"), …])`. The root of the answer.
     pub fn ask(&self, service: &str, parameters: &[(&str, &str)]) -> Result<Element, Failure> {
-        let version = VERSIONS.iter().find(|(name, _)| *name == service).map_or("", |(_, version)| version);
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("Version", version).extend_pairs(parameters);
         let request = Request {
             method: "POST".into(),
             target: "/".into(),
             headers: vec![header("content-type", "application/x-www-form-urlencoded; charset=utf-8"), authorization(service)],
-            body: form.finish().into_bytes(),
+            body: form(service, parameters).into_bytes(),
         };
         self.send(&request).and_then(|answer| xml(&answer))
     }
@@ -94,11 +91,19 @@ impl Api {
     }
 }
 
+/// A request of the query protocol.
+pub(super) fn form(service: &str, parameters: &[(&str, &str)]) -> String {
+    let version = VERSIONS.iter().find(|(name, _)| *name == service).map_or("", |(_, version)| version);
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("Version", version).extend_pairs(parameters);
+    form.finish()
+}
+
 fn header(name: &str, value: &str) -> (String, String) {
     (name.into(), value.into())
 }
 
-fn authorization(service: &str) -> (String, String) {
+pub(super) fn authorization(service: &str) -> (String, String) {
     let scope = format!("Credential=test/20260101/{REGION}/{service}/aws4_request");
     header("authorization", &format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=x"))
 }

@@ -7,7 +7,7 @@ use crate::command::run;
 use crate::{build_folder, eventually, source_folder};
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -16,26 +16,42 @@ const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// Waits until its standard input ends, which it does at the latest with this program, and then ends the server.
 const KEEPER: &str = r#""$@" & server=$!; cat > /dev/null; kill -9 $server; wait $server 2>/dev/null"#;
 
+/// A running server, which ends with this value.
+pub(super) struct Server(Child);
+
+impl Server {
+    /// By `shell`, which is a command for `sh` in the network where it is to run. Installs moto server if the cache does not hold it yet.
+    pub fn start(mut shell: Command, address: &SocketAddr, log: &Path) -> Server {
+        let program = run(Command::new(source_folder().join("lab/aws/build.sh")).stderr(Stdio::inherit())).success().stdout;
+        let output = File::create(log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
+        let second = output.try_clone().unwrap_or_else(|error| panic!("{}: {error}", log.display()));
+        let (host, port) = (address.ip().to_string(), address.port().to_string());
+        shell.args(["-c", KEEPER, "keeper", program.trim(), "-H", &host, "-p", &port]);
+        shell.stdin(Stdio::piped()).stdout(output).stderr(second);
+        Server(shell.spawn().unwrap_or_else(|error| panic!("cannot run sh: {error}")))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
 pub struct Emulator {
     /// Asks it directly, past every proxy: so a test changes things "from outside".
     pub api: Api,
-    keeper: Child,
+    _server: Server,
     log: PathBuf,
 }
 
 impl Emulator {
-    /// Installs moto server if the cache does not hold it yet.
     pub fn start() -> Emulator {
-        let program = run(Command::new(source_folder().join("lab/aws/build.sh")).stderr(Stdio::inherit())).success().stdout;
         let address = free_address();
         let log = build_folder().join(format!("aws-emulator-{}.log", address.port()));
-        let output = File::create(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
-        let second = output.try_clone().unwrap_or_else(|error| panic!("{}: {error}", log.display()));
-        let mut command = Command::new("sh");
-        command.args(["-c", KEEPER, "keeper", program.trim(), "-H", "127.0.0.1", "-p", &address.port().to_string()]);
-        command.stdin(Stdio::piped()).stdout(output).stderr(second);
-        let keeper = command.spawn().unwrap_or_else(|error| panic!("cannot run sh: {error}"));
-        let emulator = Emulator { api: Api { address }, keeper, log };
+        let server = Server::start(Command::new("sh"), &address, &log);
+        let emulator = Emulator { api: Api { address }, _server: server, log };
         let ask = || emulator.api.ask("ec2", &[("Action", "DescribeVpcs")]).ok();
         eventually(&format!("the emulator answers; see {}", emulator.log.display()), STARTS_WITHIN, ask);
         emulator
@@ -73,8 +89,6 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
         if !std::thread::panicking() {
             let _ = std::fs::remove_file(&self.log);
         }

@@ -7,6 +7,7 @@ mod excluded;
 mod fields;
 mod immutable;
 mod key;
+mod managers;
 mod owned;
 mod phase;
 mod readiness;
@@ -18,6 +19,7 @@ pub use declared::{
 pub use excluded::{Excluded, excluded_by};
 pub use fields::{Fields, hidden, is_within, take_out};
 pub use key::ObjectKey;
-pub use owned::{Taken, managed_fields, taken};
+pub use managers::{annotation_by, managed_fields};
+pub use owned::{Taken, taken};
 pub use phase::{Phase, is_built_in, is_namespaced, phase};
 pub use readiness::{Readiness, is_waited_for, readiness, stalled_since, vanishes};

@@ -4,6 +4,7 @@
 
 use crate::declared::UNKNOWN;
 use crate::fields::{is_empty, item_steps, names, step, text};
+use crate::managers::managed_fields;
 use serde_json::Value;
 
 /// A field that is not as it was applied.
@@ -48,11 +49,6 @@ pub fn taken(applied: &Value, live: &Value, manager: &str) -> Vec<Taken> {
         }
     }
     walk.found
-}
-
-/// The API server's record of an object: an entry for each field manager.
-pub fn managed_fields(live: &Value) -> impl Iterator<Item = &Value> {
-    live["metadata"]["managedFields"].as_array().into_iter().flatten()
 }
 
 /// One field manager's part.

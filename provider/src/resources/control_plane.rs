@@ -87,7 +87,7 @@ impl ControlPlane {
             }
         }
         match another {
-            Some(another) if silent.are_cleaned => Ok(ToLeave::Another(another)),
+            Some(another) if !silent.is_any_in_doubt => Ok(ToLeave::Another(another)),
             Some(another) => {
                 silent.reasons.push(format!("{}: {}", another.summary, another.detail));
                 Err(silent.into())
@@ -120,19 +120,14 @@ pub enum ToLeave {
 }
 
 /// The hosts that were asked for an API server and had none.
+#[derive(Default)]
 struct Silent {
     reasons: Vec<String>,
     may_be_there: bool,
-    /// All of them let us in and have no credentials for one.
-    are_cleaned: bool,
+    /// One of them did not let us in, or has credentials for one.
+    is_any_in_doubt: bool,
     /// Why it was not read which cluster the first such host carries.
     unread: Option<Diagnostic>,
-}
-
-impl Default for Silent {
-    fn default() -> Self {
-        Silent { reasons: Vec::new(), may_be_there: false, are_cleaned: true, unread: None }
-    }
 }
 
 impl Silent {
@@ -140,7 +135,7 @@ impl Silent {
         let host = match shared.world.connect(target).await {
             Ok(host) => host,
             Err(error) => {
-                self.are_cleaned = false;
+                self.is_any_in_doubt = true;
                 self.reasons.push(KubernetesError::from(error).to_string());
                 return None;
             }
@@ -149,25 +144,23 @@ impl Silent {
             Ok(reached) => Some(reached),
             Err(error) => {
                 self.may_be_there |= !has_no_api_server(&error);
-                self.are_cleaned &= matches!(error, KubernetesError::Machine(MachineError::NoFile { .. }));
+                self.is_any_in_doubt |= !matches!(error, KubernetesError::Machine(MachineError::NoFile { .. }));
                 self.reasons.push(error.to_string());
                 None
             }
         }
     }
-}
 
-impl Silent {
     /// It may well carry the cluster.
     fn note_unread(&mut self, error: Diagnostic) {
-        (self.may_be_there, self.are_cleaned) = (true, false);
+        (self.may_be_there, self.is_any_in_doubt) = (true, true);
         self.unread.get_or_insert(error);
     }
 }
 
 impl From<Silent> for NoControlPlane {
-    fn from(Silent { reasons, may_be_there, are_cleaned, unread }: Silent) -> Self {
-        let is_gone = are_cleaned && !reasons.is_empty();
+    fn from(Silent { reasons, may_be_there, is_any_in_doubt, unread }: Silent) -> Self {
+        let is_gone = !is_any_in_doubt && !reasons.is_empty();
         let none = || Diagnostic::error("no control-plane host of the cluster answers").detail(reasons.join("\n"));
         let error = unread.unwrap_or_else(none);
         NoControlPlane { error, may_be_there, is_gone }

@@ -117,7 +117,7 @@ pub fn render(minor: u32, settings: &Map<String, Value>) -> Result<String, Wrong
             text += &format!("{key} = {value}\n");
         }
     }
-    refuse_without_effect(&given)?;
+    refuse_combinations(&given)?;
     text += &overrides(given.get(OVERRIDES), given.get("region").and_then(Value::as_str))?;
     Ok(text)
 }
@@ -171,8 +171,8 @@ fn quoted(name: &str, text: &str) -> Result<String, Wrong> {
     Ok(if is_plain { text.to_string() } else { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")) })
 }
 
-/// Source: `newAWSCloud2` in pkg/providers/v1/aws.go.
-fn refuse_without_effect(given: &Map<String, Value>) -> Result<(), Wrong> {
+/// Settings that have no effect without another, and those that end the controller together. Source: `newAWSCloud2` in pkg/providers/v1/aws.go.
+fn refuse_combinations(given: &Map<String, Value>) -> Result<(), Wrong> {
     let has = |name: &str| given.contains_key(name);
     let is_elsewhere = has("vpc_id") && (has("subnet_id") || has("role_arn")) && (has("cluster_id") || has("legacy_cluster_tag"));
     if (has("vpc_id") || has("subnet_id")) && !is_elsewhere {

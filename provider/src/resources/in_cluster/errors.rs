@@ -66,17 +66,19 @@ pub fn left_to_others(theirs: &Keys) -> Option<Diagnostic> {
 
 /// `left` says why it is this resource's all the same.
 pub fn created_meanwhile(key: &ObjectKey, left: Option<&str>) -> Diagnostic {
-    if let Some(reason) = left {
-        return Diagnostic::error(format!("somebody else has created {key} at the same moment")).detail(format!(
+    let detail = match left {
+        None => {
+            "It was not there when this apply looked, and it has the declared fields now. Fields that another k8s_manifests or k8s_addon had applied are not \
+             among them any more. No resource has it until the next apply of the other one, which restores it. Declare each object once."
+                .to_string()
+        }
+        Some(reason) => format!(
             "It was not there when this apply looked, and it is this resource's now, because it could not be let go: {reason}. A destroy of this \
              resource, which a failed create is planned for, deletes it: take it out of the configuration and apply the other one before, or untaint \
              this one."
-        ));
-    }
-    Diagnostic::error(format!("somebody else has created {key} at the same moment")).detail(
-        "It was not there when this apply looked, and it has the declared fields now. Fields that another k8s_manifests or k8s_addon had applied are not \
-         among them any more. No resource has it until the next apply of the other one, which restores it. Declare each object once.",
-    )
+        ),
+    };
+    Diagnostic::error(format!("somebody else has created {key} at the same moment")).detail(detail)
 }
 
 fn lines(reasons: &BTreeMap<ObjectKey, String>) -> String {

@@ -9,7 +9,7 @@ use crate::kubernetes::{Applied, Conflicting, FIELD_MANAGER, KubernetesError, Th
 use crate::ports::Kubernetes;
 use crate::resources::on_hosts::execute::StepError;
 use crate::wait::Pace;
-use objects::{Declared, ObjectKey, Taken, managed_fields};
+use objects::{Declared, ObjectKey, Taken, annotation_by, managed_fields};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -148,12 +148,8 @@ fn with_digest(declared: &Declared, part: &Declared) -> Value {
 
 /// Earlier versions had the annotation that other resources have; it is theirs where they have adopted the object.
 fn applied_digest(live: &Value) -> Option<&str> {
-    let annotations = &live["metadata"]["annotations"];
-    let is_ours = |entry: &Value| {
-        entry["manager"] == FIELD_MANAGER && !entry["fieldsV1"]["f:metadata"]["f:annotations"][format!("f:{DECLARED}")].is_null()
-    };
-    let of_earlier = || annotations[DECLARED].as_str().filter(|_| managed_fields(live).any(is_ours));
-    annotations[OWN_DECLARED].as_str().or_else(of_earlier)
+    let of_earlier = || annotation_by(live, FIELD_MANAGER, DECLARED);
+    live["metadata"]["annotations"][OWN_DECLARED].as_str().or_else(of_earlier)
 }
 
 /// Takes fields out of what is applied, so that their managers keep them. Whether any was found there.

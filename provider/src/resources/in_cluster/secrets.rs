@@ -4,7 +4,7 @@ use super::Declaration;
 use super::ownership::FIELD_MANAGER;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use objects::{Declared, UNKNOWN, managed_fields};
+use objects::{Declared, UNKNOWN, annotation_by};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -29,11 +29,7 @@ pub fn given(declared: &Declared, version: &str) -> Option<String> {
 /// Whether what is there was applied last with other values than are given now, as an apply that was cut off leaves them. A Secret of an earlier version does
 /// not say it, nor does one that others have copied.
 pub fn has_others(declared: &Declared, version: &str, live: &Value) -> bool {
-    let is_ours = |entry: &Value| {
-        entry["manager"] == FIELD_MANAGER && !entry["fieldsV1"]["f:metadata"]["f:annotations"][format!("f:{GIVEN}")].is_null()
-    };
-    let before = live["metadata"]["annotations"][GIVEN].as_str().filter(|_| managed_fields(live).any(is_ours));
-    before.is_some_and(|before| given(declared, version).as_deref() != Some(before))
+    annotation_by(live, FIELD_MANAGER, GIVEN).is_some_and(|before| given(declared, version).as_deref() != Some(before))
 }
 
 /// Values that are only known to have been applied: a refresh looks at who manages them.
