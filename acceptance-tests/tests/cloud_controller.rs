@@ -12,6 +12,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const ZONE: &str = "us-east-1a";
+const ADDRESS: &str = "k8s_ccm_config.aws";
+const UNIT: &str = "aws-cloud-controller-manager.service";
+const EMULATOR: &str = "http://10.77.0.1:5000";
+const SECRET: &str = "secret-key-of-the-lab";
 const TAINT: &str = "node.cloudprovider.kubernetes.io/uninitialized";
 
 struct InACloud {
@@ -50,8 +54,12 @@ fn main() -> ExitCode {
     let first = Scenario { name: "nodes_of_a_cloud_register_before_there_is_a_controller", run: nodes_register };
     let others = scenarios![
         a_controller_initialises_them_and_their_certificates_have_the_names_of_the_cloud,
+        a_unit_on_each_control_plane_host_takes_the_place_of_the_pods,
+        what_others_change_of_it_is_named_and_repaired_alone,
+        another_setting_restarts_it_host_by_host,
         a_new_node_is_waited_for_until_it_is_initialised,
         the_node_of_an_instance_that_is_gone_is_deleted_by_the_controller,
+        an_api_server_that_does_not_answer_stops_the_roll_at_the_first_host,
         destroy_leaves_the_hosts_as_they_were,
     ];
     run::<InACloud>(Some(first), &others)
@@ -100,6 +108,40 @@ impl InACloud {
 "
         );
         self.cluster.workspace.write("cloud_controller.tf", &text);
+    }
+
+    /// In its place. The node group is created after it, by the `join` that it passes on.
+    fn declare_unit(&self, settings: &str) {
+        self.cluster.workspace.write("cloud-controller.yaml", "");
+        let text = format!(
+            "resource \"k8s_ccm_config\" \"aws\" {{
+  cluster          = k8s_hardway_cluster.main.join
+  pki              = k8s_pki.main.bundle
+  hosts            = var.control_plane
+  version          = \"1.36.2\"
+  registry_mirrors = var.registry_mirrors
+  cloud_config = {{
+    region    = \"us-east-1\"
+    zone      = {ZONE:?}
+    vpc_id    = {:?}
+    subnet_id = {:?}
+  }}
+  environment        = {{ AWS_ENDPOINT_URL = {EMULATOR:?}, AWS_EC2_METADATA_DISABLED = \"true\" }}
+  secret_environment = {{ AWS_ACCESS_KEY_ID = \"test\", AWS_SECRET_ACCESS_KEY = {SECRET:?} }}
+  {settings}
+}}
+",
+            self.cloud.vpc, self.cloud.subnet
+        );
+        self.cluster.workspace.write("cloud_controller.tf", &text);
+        let cluster = "resource \"k8s_node_group\" \"nodes\" {\n  cluster = k8s_ccm_config.aws.join\n}\n";
+        self.cluster.workspace.write("cloud_controller_override.tf", cluster);
+    }
+
+    /// When it was last started, by systemd, on each control-plane host.
+    fn starts(&self) -> Vec<String> {
+        let since = format!("systemctl show --property=ActiveEnterTimestampMonotonic --value {UNIT}");
+        CONTROL_PLANE.iter().map(|host| self.cluster.on(host, &since).trim().to_string()).collect()
     }
 
     fn node(&self, name: &str) -> Value {
@@ -160,6 +202,72 @@ fn a_controller_initialises_them_and_their_certificates_have_the_names_of_the_cl
     let pods = shared.cluster.get(&["pods", "-n", "kube-system", "-l", "k8s-app=cloud-controller-manager"]);
     let pod = pods["items"][0]["metadata"]["name"].as_str().unwrap();
     assert!(shared.cluster.kubectl(&["logs", "-n", "kube-system", pod]).success().stdout.contains("Version: v"));
+}
+
+fn a_unit_on_each_control_plane_host_takes_the_place_of_the_pods(shared: &mut InACloud) {
+    // Both would listen at one port of the host.
+    shared.cluster.workspace.write("cloud_controller.tf", "");
+    shared.cluster.apply();
+    eventually("the pods are gone", Duration::from_secs(60), || {
+        let pods = shared.cluster.get(&["pods", "-n", "kube-system", "-l", "k8s-app=cloud-controller-manager"]);
+        pods["items"].as_array().is_some_and(Vec::is_empty).then_some(())
+    });
+    shared.declare_unit("");
+    shared.cluster.apply();
+    let lease = shared.cluster.get(&["lease", "-n", "kube-system", "cloud-controller-manager"]);
+    let holder = lease["spec"]["holderIdentity"].as_str().unwrap();
+    assert!(CONTROL_PLANE.iter().any(|host| holder.starts_with(&format!("{host}_"))), "{holder} is none of the hosts");
+    shared.cluster.plan().is_empty();
+    for host in CONTROL_PLANE {
+        let said = shared
+            .cluster
+            .on(host, &format!("systemctl is-active {UNIT}; journalctl -q -o cat -u {UNIT} | grep -i forbidden || true"));
+        assert_eq!(said.trim(), "active", "{host}");
+    }
+    let state = shared.cluster.workspace.read("terraform.tfstate");
+    assert!(state.contains("k8s_ccm_config") && !state.contains(SECRET), "a secret is in the state");
+}
+
+fn what_others_change_of_it_is_named_and_repaired_alone(shared: &mut InACloud) {
+    let before = shared.starts();
+    shared.cluster.on("cp-2", "echo '# mine' >> /etc/kubernetes/cloud-controller-manager/cloud.conf");
+    shared.cluster.kubectl(&["delete", "clusterrolebinding", "k8s-hardway:cloud-controller-manager"]).success();
+    let plan = shared.cluster.plan();
+    let drift = plan.drift(ADDRESS);
+    assert!(drift.len() == 1 && drift["cp-2"].join("\n").contains("cloud-controller-manager/cloud.conf"), "{drift:?}");
+    let binding = "ClusterRoleBinding.rbac.authorization.k8s.io/k8s-hardway:cloud-controller-manager";
+    assert!(plan.refreshed(ADDRESS, "own_objects_drift")[binding].is_object());
+    shared.cluster.apply();
+    shared.cluster.plan().is_empty();
+    // No unit has read what was there in between.
+    assert_eq!(shared.starts(), before);
+}
+
+fn another_setting_restarts_it_host_by_host(shared: &mut InACloud) {
+    let before = shared.starts();
+    shared.declare_unit("flags = { no-such-flag = \"1\" }");
+    let refused = shared.cluster.workspace.try_apply(&shared.cluster.lab);
+    assert!(!refused.is_success() && refused.stderr.contains("no-such-flag") && shared.starts() == before, "{}", refused.stderr);
+    shared.declare_unit("flags = { v = \"3\" }");
+    let lines = shared.cluster.plan().rollout(ADDRESS);
+    assert!(lines.iter().any(|line| line.contains("one at a time") && line.contains(UNIT)), "{lines:?}");
+    shared.cluster.apply();
+    assert!(before.iter().zip(shared.starts()).all(|(before, now)| *before != now));
+    shared.cluster.plan().is_empty();
+}
+
+fn an_api_server_that_does_not_answer_stops_the_roll_at_the_first_host(shared: &mut InACloud) {
+    // Nobody listens there.
+    shared.declare_unit("api_server = \"https://127.0.0.1:6444\"");
+    let failed = shared.cluster.workspace.try_apply(&shared.cluster.lab);
+    assert!(!failed.is_success() && failed.stderr.contains(UNIT), "{}", failed.stderr);
+    let running = CONTROL_PLANE.iter().filter(|host| {
+        shared.cluster.on(host, "grep -c 6443 /etc/kubernetes/cloud-controller-manager.kubeconfig || true").trim() == "1"
+    });
+    assert_eq!(running.count(), 2, "the others still have the one that works");
+    shared.declare_unit("");
+    shared.cluster.apply();
+    shared.cluster.plan().is_empty();
 }
 
 fn a_new_node_is_waited_for_until_it_is_initialised(shared: &mut InACloud) {

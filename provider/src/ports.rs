@@ -13,6 +13,7 @@ use cloud::{Cloud, Connection, Connector};
 use machines::{
     Facts, Incarnation, Inventory, JumpHosts, Machine, MachineError, Output, Progress, Question, Target, Wanted, with_causes,
 };
+use render::cloud_controller::image;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub trait World: Send + Sync {
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Host>, MachineError>;
     /// The text of a checksum file; the error is a reason for the user.
     async fn fetch_text(&self, url: &str) -> Result<String, String>;
+    /// What a registry of images answers to a question for a manifest; the error is a reason for the user.
+    async fn fetch_manifest(&self, url: &str) -> Result<String, String>;
     /// A client with these settings; it reaches nothing until the first call.
     fn cloud(&self, connection: &Connection) -> Arc<dyn Cloud>;
 }
@@ -129,6 +132,14 @@ pub struct RealWorld {
 const FETCH_LIMIT: Duration = Duration::from_secs(20);
 const FETCH_CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
+async fn fetch(url: &str, accept: &str) -> Result<String, String> {
+    let fetched = async {
+        let client = reqwest::Client::builder().timeout(FETCH_LIMIT).connect_timeout(FETCH_CONNECT_LIMIT).build()?;
+        client.get(url).header("Accept", accept).send().await?.error_for_status()?.text().await
+    };
+    fetched.await.map_err(|error: reqwest::Error| with_causes(&error.without_url()))
+}
+
 #[async_trait]
 impl World for RealWorld {
     fn now(&self) -> OffsetDateTime {
@@ -148,11 +159,11 @@ impl World for RealWorld {
     }
 
     async fn fetch_text(&self, url: &str) -> Result<String, String> {
-        let fetch = async {
-            let client = reqwest::Client::builder().timeout(FETCH_LIMIT).connect_timeout(FETCH_CONNECT_LIMIT).build()?;
-            client.get(url).send().await?.error_for_status()?.text().await
-        };
-        fetch.await.map_err(|error: reqwest::Error| with_causes(&error.without_url()))
+        fetch(url, "*/*").await
+    }
+
+    async fn fetch_manifest(&self, url: &str) -> Result<String, String> {
+        fetch(url, image::ACCEPT).await
     }
 
     fn cloud(&self, connection: &Connection) -> Arc<dyn Cloud> {

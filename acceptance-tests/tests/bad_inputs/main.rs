@@ -6,6 +6,7 @@
 
 mod addons;
 mod aws;
+mod cloud_controller;
 mod configuration;
 mod first_use;
 mod hosts;
@@ -39,7 +40,8 @@ struct Section {
     complete: &'static [(&'static str, &'static [&'static str])],
 }
 
-const SECTIONS: [Section; 5] = [hosts::SECTION, vpc::SECTION, aws::SECTION, manifests::SECTION, addons::SECTION];
+const SECTIONS: [Section; 6] =
+    [hosts::SECTION, vpc::SECTION, aws::SECTION, manifests::SECTION, addons::SECTION, cloud_controller::SECTION];
 
 const PROVIDER: &str = "provider \"k8s\"";
 const LOCALS: &str = "locals";

@@ -51,6 +51,17 @@ pub fn issuer(pem: &str) -> Result<String, PkiError> {
     })
 }
 
+/// The common name of its subject, by which an API server knows the user; empty when it has none.
+///
+/// # Errors
+/// When the text does not begin with a certificate in PEM.
+pub fn user(pem: &str) -> Result<String, PkiError> {
+    read(pem, |certificate| {
+        let name = certificate.subject().iter_common_name().find_map(|name| name.as_str().ok());
+        name.unwrap_or_default().to_owned()
+    })
+}
+
 /// Until when a certificate is valid, in seconds since 1970.
 ///
 /// # Errors

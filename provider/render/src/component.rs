@@ -153,6 +153,18 @@ pub const POD_SHARES: Component = Component {
     ..PLAIN
 };
 
+/// Port: `CloudControllerManagerPort` of k8s.io/cloud-provider (ports.go). It reads its kubeconfig, its certificates and its configuration once.
+pub const CLOUD_CONTROLLER: Component = Component {
+    unit: "aws-cloud-controller-manager.service",
+    traits: traits(2, Disruption::RestartsControlPlaneComponent, Health::StaysUp),
+    program: "/usr/local/bin/aws-cloud-controller-manager",
+    kubeconfig_user: "cloud-controller-manager",
+    port: 10258,
+    health_path: "/healthz",
+    dry_run: Some(dry_run::CLOUD_CONTROLLER),
+    ..PLAIN
+};
+
 /// It tells systemd that it is up only when its socket answers (`Type=notify`).
 pub const CONTAINERD: Component = Component {
     unit: "containerd.service",
@@ -206,6 +218,8 @@ pub const VIRTUAL_ADDRESSES: Component = Component {
 /// What runs on a control-plane host, in the order of its tiers.
 pub static CONTROL_PLANE: [Component; 7] =
     [ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, CSR_APPROVER, POD_ROUTES, POD_SHARES];
+/// What runs beside the control plane where there is a cloud.
+pub static CLOUD: [Component; 1] = [CLOUD_CONTROLLER];
 /// The last is missing with another pod network.
 pub static NODE: [Component; 4] = [CONTAINERD, KUBELET, KUBE_PROXY, POD_NETWORK];
 /// What runs on a host of a load balancer.
@@ -228,7 +242,7 @@ impl Component {
 
     /// What the unit with this name is; `None` when it is none of this provider's.
     pub fn of(unit: &UnitName) -> Option<&'static Component> {
-        CONTROL_PLANE.iter().chain(&NODE).chain(&LOAD_BALANCER).find(|component| component.is_named(unit.as_str()))
+        CONTROL_PLANE.iter().chain(&CLOUD).chain(&NODE).chain(&LOAD_BALANCER).find(|component| component.is_named(unit.as_str()))
     }
 
     fn is_named(&self, unit: &str) -> bool {
@@ -331,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_unit_is_found_by_its_name() {
-        for component in CONTROL_PLANE.iter().chain(&NODE) {
+        for component in CONTROL_PLANE.iter().chain(&CLOUD).chain(&NODE) {
             assert_eq!(Component::of(&component.unit()), Some(component));
         }
         for component in &LOAD_BALANCER {

@@ -58,6 +58,10 @@ pub const SCHEDULER: DryRun = DryRun {
     ..PLAIN
 };
 
+/// As the controller manager (`Config` in options/options.go of k8s.io/cloud-provider). Unchecked: its configuration of the cloud.
+pub const CLOUD_CONTROLLER: DryRun =
+    DryRun { arguments: "--kubeconfig=/dev/null/checked", got_past: Some(NO_KUBECONFIG), ..PLAIN };
+
 /// Flags and configuration are parsed and validated, also against the host's version of control groups; the lock file is looked at
 /// before clients, the container runtime or the node are (`run` in cmd/kubelet/app/server.go). Unchecked: fields that it does not know,
 /// which it leaves out; certificates; and what it finds when it runs, such as reserved resources that the host does not have.

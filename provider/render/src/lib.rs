@@ -3,6 +3,7 @@
 
 pub mod aws;
 pub mod catalogue;
+pub mod cloud_controller;
 pub mod component;
 pub mod control_plane;
 mod dry_run;

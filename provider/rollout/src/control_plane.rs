@@ -143,7 +143,7 @@ impl Cluster<'_> {
     fn with_objects(&self, mut steps: Vec<Step>, objects: Objects) -> Vec<Step> {
         let last = steps.iter().rposition(|step| changes_controllers(step, self.works));
         if objects == Objects::Due || (last.is_some() && !self.hosts.iter().any(has_run_controllers)) {
-            steps.insert(last.unwrap_or(steps.len()), Step::ApplyObjects);
+            steps.insert(last.unwrap_or(steps.len()), Step::ApplyObjects { whose: "the cluster's own" });
         }
         steps
     }

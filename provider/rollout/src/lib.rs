@@ -3,6 +3,7 @@
 
 mod cause;
 pub mod control_plane;
+pub mod controllers;
 mod host;
 pub mod load_balancer;
 mod members;

@@ -88,6 +88,7 @@ fn is_about(gate: &Gate, unit: &UnitName, health: Health) -> bool {
         | Gate::QuorumWithout { .. }
         | Gate::OthersReady { .. }
         | Gate::EtcdQuorum
-        | Gate::VirtualAddressServed => false,
+        | Gate::VirtualAddressServed
+        | Gate::ControllerLeads => false,
     }
 }

@@ -136,7 +136,7 @@ impl Run {
             Step::DeleteNode { .. } => "delete_node",
             Step::AmendNode { .. } => "amend_node",
             Step::Join { .. } => "join",
-            Step::ApplyObjects => "apply_objects",
+            Step::ApplyObjects { .. } => "apply_objects",
             Step::SnapshotEtcd => "snapshot_etcd",
             Step::Remove { .. } => "remove",
             Step::Gate { gate, .. } => match gate {
@@ -149,6 +149,7 @@ impl Run {
                 Gate::NodeReady { .. } => "wait_for_node",
                 Gate::OthersReady { .. } => "wait_for_other_nodes",
                 Gate::VirtualAddressServed => "wait_for_virtual_addresses",
+                Gate::ControllerLeads => "wait_for_controller",
             },
         }
     }

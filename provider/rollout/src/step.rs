@@ -73,8 +73,11 @@ pub enum Step {
     Join {
         host: HostName,
     },
-    /// Objects that every cluster needs, by server-side apply.
-    ApplyObjects,
+    /// Objects in the cluster, by server-side apply.
+    ApplyObjects {
+        /// `the cluster's own`
+        whose: &'static str,
+    },
     /// By the first member that answers, on its host; one that has just been started is waited for.
     SnapshotEtcd,
     /// Deletes what was pushed and what the components made.
@@ -117,6 +120,8 @@ pub enum Gate {
         max_unavailable: usize,
     },
     VirtualAddressServed,
+    /// One of the hosts holds the controller's lease, and renews it.
+    ControllerLeads,
 }
 
 /// Whether that many nodes may go down, of which so many others are Ready and are not.
@@ -138,7 +143,7 @@ impl Gate {
             Gate::OthersReady { restarting, max_unavailable, .. } => {
                 Gate::OthersReady { host, restarting: *restarting, max_unavailable: *max_unavailable }
             }
-            Gate::EtcdQuorum | Gate::VirtualAddressServed => self.clone(),
+            Gate::EtcdQuorum | Gate::VirtualAddressServed | Gate::ControllerLeads => self.clone(),
         }
     }
 }
@@ -161,7 +166,7 @@ pub fn disruption(step: &Step) -> Disruption {
         | Step::Uncordon { .. }
         | Step::AmendNode { .. }
         | Step::Join { .. }
-        | Step::ApplyObjects
+        | Step::ApplyObjects { .. }
         | Step::SnapshotEtcd => Disruption::None,
     }
 }
@@ -215,7 +220,7 @@ impl Step {
             | Step::AmendNode { host, .. }
             | Step::Join { host }
             | Step::Remove { host } => vec![host],
-            Step::Gate { .. } | Step::ApplyObjects | Step::SnapshotEtcd => vec![],
+            Step::Gate { .. } | Step::ApplyObjects { .. } | Step::SnapshotEtcd => vec![],
         }
     }
 
@@ -228,7 +233,7 @@ impl Step {
             | Gate::ApiServerReady { host }
             | Gate::NodeReady { host }
             | Gate::OthersReady { host, .. } => Some(host.clone()),
-            Gate::EtcdQuorum | Gate::VirtualAddressServed => None,
+            Gate::EtcdQuorum | Gate::VirtualAddressServed | Gate::ControllerLeads => None,
         };
         Step::Gate { host, gate }
     }
@@ -266,7 +271,7 @@ impl Step {
             | Step::Join { host: on }
             | Step::Remove { host: on } => on.clone_from(host),
             Step::Gate { gate, .. } => step = Step::gate(gate.on(host)),
-            Step::ApplyObjects | Step::SnapshotEtcd => {}
+            Step::ApplyObjects { .. } | Step::SnapshotEtcd => {}
         }
         step
     }
@@ -303,7 +308,7 @@ impl Step {
             Step::DeleteNode { host } => (Some(host), "delete the node from the cluster".into()),
             Step::AmendNode { host, differences } => (Some(host), node_text(differences)),
             Step::Join { host } => (Some(host), "give the kubelet a bootstrap token".into()),
-            Step::ApplyObjects => (None, "apply the cluster's own objects".into()),
+            Step::ApplyObjects { whose } => (None, format!("apply {whose} objects")),
             Step::SnapshotEtcd => (None, "take a snapshot of etcd".into()),
             Step::Remove { host } => (Some(host), "remove everything that was installed".into()),
         };

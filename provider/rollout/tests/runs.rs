@@ -50,7 +50,7 @@ fn a_roll_is_as_long_as_that_of_one_host() {
 fn batches_are_one_run_also_if_the_last_is_smaller() {
     let all = names(25);
     let batch = |hosts: &[HostName]| [parallel(hosts, |host| restart(host, "/etc/x")), parallel(hosts, ready)];
-    let mut steps = vec![Step::ApplyObjects];
+    let mut steps = vec![Step::ApplyObjects { whose: "the cluster's own" }];
     steps.extend(all.chunks(10).flat_map(batch));
     steps.push(Step::Gate { host: None, gate: Gate::EtcdQuorum });
     let expect = [

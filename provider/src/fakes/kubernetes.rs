@@ -1,6 +1,6 @@
 //! The API of the cluster whose objects a fake world remembers, as one control-plane host serves it.
 
-use super::memory::{Cluster, Node};
+use super::memory::{Cluster, HostMemory, Memory, Node};
 use super::{FakeWorld, objects, units};
 use crate::kubernetes::{
     Applied, BootstrapToken, Conflicting, Deleted, KnownNode, KubernetesError, MovablePod, NodeChange, NodeReport, ObjectRef,
@@ -11,8 +11,9 @@ use ::objects::ObjectKey;
 use async_trait::async_trait;
 use bundle::HostName;
 use machines::MachineError;
+use render::component::CLOUD_CONTROLLER;
 use rollout::CordonedBy;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
@@ -139,9 +140,10 @@ impl Kubernetes for FakeKubernetes {
     async fn find_objects(&self, wanted: &[ObjectRef]) -> Result<BTreeMap<ObjectKey, Value>, KubernetesError> {
         self.serves()?;
         let wanted: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
-        let all = self.world.change(|memory| memory.cluster.manifests.clone());
-        Ok(all
+        let (all, leader) = self.world.change(|memory| (memory.cluster.manifests.clone(), leader(memory)));
+        Ok(leader
             .into_iter()
+            .chain(all)
             .filter(|(key, _)| wanted.contains(key))
             .map(|(key, mut live)| {
                 // Whoever holds such a lease lives.
@@ -176,6 +178,15 @@ impl Kubernetes for FakeKubernetes {
         self.serves()?;
         Ok(Vec::new())
     }
+}
+
+/// The lease that controllers renew while one of them runs.
+fn leader(memory: &Memory) -> Option<(ObjectKey, Value)> {
+    let leads = |(_, host): &(&HostName, &HostMemory)| host.answers && host.runs(&CLOUD_CONTROLLER);
+    let (host, _) = memory.hosts.iter().find(leads).filter(|_| !memory.cluster.is_leaderless)?;
+    let spec = json!({ "holderIdentity": format!("{host}_1"), "renews": true });
+    let key = "Lease.coordination.k8s.io/kube-system/cloud-controller-manager".parse().ok()?;
+    Some((key, json!({ "metadata": { "name": "cloud-controller-manager", "uid": "l" }, "spec": spec })))
 }
 
 fn amend<K: Ord + Clone>(values: &mut BTreeMap<K, String>, change: &BTreeMap<K, Option<String>>) {

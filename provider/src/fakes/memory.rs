@@ -150,6 +150,8 @@ pub struct Cluster {
     pub never_ready: BTreeSet<String>,
     /// Keys of objects that the API server does not take as they would be with what others have set.
     pub unfit: BTreeSet<String>,
+    /// Cloud controllers run and none of them leads.
+    pub is_leaderless: bool,
     /// Tokens that may be used, with the end of their lives.
     pub tokens: BTreeMap<String, i64>,
     /// Every token that ever was.

@@ -93,6 +93,12 @@ impl FakeWorld {
         self.change(|memory| memory.ticks += by.whole_seconds());
     }
 
+    /// The user stops the provider in the middle of a pause, once the world is so.
+    pub fn stop_at_pause(&self, is_so: fn(&Memory) -> bool) {
+        let world = self.clone();
+        self.inside.clock.ask_at_pause(&self.inside.stops, move || is_so(&world.inside.memory.lock().unwrap()));
+    }
+
     /// Whether checksum files can be fetched from now on.
     pub fn publish(&self, is_published: bool) {
         *self.inside.is_unpublished.lock().unwrap() = !is_published;
@@ -228,6 +234,12 @@ impl World for FakeWorld {
     async fn fetch_text(&self, url: &str) -> Result<String, String> {
         self.inside.fetches.lock().unwrap().push(url.to_string());
         let text = releases::checksum_text(url).filter(|_| !*self.inside.is_unpublished.lock().unwrap());
+        text.ok_or_else(|| "404 Not Found".to_string())
+    }
+
+    async fn fetch_manifest(&self, url: &str) -> Result<String, String> {
+        self.inside.fetches.lock().unwrap().push(url.to_string());
+        let text = releases::manifest(url).filter(|_| !*self.inside.is_unpublished.lock().unwrap());
         text.ok_or_else(|| "404 Not Found".to_string())
     }
 

@@ -2,10 +2,14 @@
 
 use super::rows::row;
 use super::{Stage, complete};
+use crate::fakes::FakeClock;
 use crate::kubernetes::UNINITIALIZED;
-use bundle::TaintKey;
+use crate::resources::on_hosts::node_group::cloud;
+use crate::wait::Waiter;
+use bundle::{NodeObject, TaintKey};
 use schema::Value;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 const NODES: &str = "k8s_node_group";
 const LEASE: &str = "Lease.coordination.k8s.io/kube-system/cloud-controller-manager";
@@ -73,6 +77,18 @@ async fn a_host_outside_of_the_cloud_is_not_waited_for() {
     stage.config.set("kubelet_flags", Value::object([("cloud-provider", "".into())]));
     stage.create().await;
     assert!(!initialise(&stage, "worker-1"));
+}
+
+/// As the controller leaves it where the cloud does not have its machine: a node that is not Ready.
+#[tokio::test]
+async fn a_node_that_the_cloud_controller_has_deleted_is_not_initialised() {
+    let stage = in_a_cloud().await;
+    lead(&stage, "cp-1_1", true);
+    let (clock, cancelled) = (FakeClock::default(), CancellationToken::new());
+    let waiter = Waiter { clock: &clock, cancelled: &cancelled };
+    let api = stage.world.host("cp-1").kubernetes().await.unwrap();
+    let error = cloud::settle(waiter, &*api, "worker-1", &NodeObject::default(), true).await.unwrap_err();
+    assert!(error.detail().contains("It is not registered any more"), "{error}");
 }
 
 /// What is left of one that was deleted with its nodes, or that died: the nodes come first, and would wait for it for ever.

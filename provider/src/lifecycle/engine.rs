@@ -207,7 +207,8 @@ impl Engine {
                 response = &mut applying => break response.unwrap().into_inner(),
                 stop = self.stops.recv() => {
                     self.client.stop_provider(stop_provider::Request {}).await.unwrap();
-                    stop.unwrap().send(()).unwrap();
+                    // A pause that was stopped is gone by now, and hears nothing.
+                    stop.unwrap().send(()).ok();
                 }
             }
         };

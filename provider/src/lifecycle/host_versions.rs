@@ -64,7 +64,7 @@ async fn a_state_of_version_0_whose_hosts_have_everything_needs_no_step() {
         }
         let (state, config) = (stage.create().await, stage.config.clone());
         let old = as_version_0(&stage, &state);
-        assert!(old.to_string().matches("running sha256:").count() >= 6, "{old:#}");
+        assert!(old.to_string().matches("running sha256:").count() >= 3, "{old:#}");
         let taken_on = stage.engine.upgrade(row.name, 0, old.to_string()).await;
         let refreshed = stage.engine.refresh(row.name, &taken_on).await;
         assert_eq!((refreshed.errors, refreshed.warnings), (vec![], vec![]), "{}", row.name);

@@ -7,6 +7,7 @@ mod addresses;
 mod adoption;
 mod another_cluster;
 mod certificates;
+mod cloud_controller;
 mod cloud_drift;
 mod cloud_provider;
 mod contract;
@@ -220,7 +221,7 @@ fn as_applied(planned: &Value) -> Value {
     let mut state = planned.clone();
     ["uid", "holder"].into_iter().for_each(|id| state.set(id, machines::Uid::NIL.into()));
     let mut join = state.get("join").clone();
-    if join.is_set() {
+    if join.get("cluster_uid").is_unknown() {
         join.set("cluster_uid", machines::Uid::NIL.into());
         state.set("join", join);
     }

@@ -97,6 +97,31 @@ pub const ROWS: &[Row] = &[
         beside: &[],
     },
     Row {
+        name: "k8s_ccm_config",
+        config: |states| {
+            let mut cluster = states["k8s_hardway_cluster"].get("join").clone();
+            cluster.set("cloud_provider", "external".into());
+            Value::object([
+                ("cluster", cluster),
+                ("pki", states["k8s_pki"].get("bundle").clone()),
+                ("hosts", hosts(&CONTROL_PLANE)),
+                ("version", "1.36.2".into()),
+                ("cloud_config", Value::object([("region", "us-east-1".into())])),
+                ("secret_environment", Value::object([("AWS_SECRET_ACCESS_KEY", "secret-key-of-aws".into())])),
+                ("program_sha256", Value::object([("amd64", "1".repeat(64).into())])),
+            ])
+        },
+        updates: &[
+            ("cloud_config", || Value::object([("region", "us-east-2".into())])),
+            ("flags", || Value::object([("v", "4".into())])),
+            ("environment", || Value::object([("AWS_ENDPOINT_URL", "http://192.0.2.9:5000".into())])),
+            ("program_sha256", || Value::object([("amd64", "2".repeat(64).into())])),
+            ("hosts", || hosts(&CONTROL_PLANE[..2])),
+        ],
+        replacement: ("name", || "other".into()),
+        beside: &[],
+    },
+    Row {
         name: "k8s_vpc",
         config: |_| {
             Value::object([

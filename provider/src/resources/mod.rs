@@ -14,7 +14,7 @@ use in_cluster::InCluster;
 use in_cluster::addon::Addon;
 use in_cluster::manifests::Manifests;
 use on_cloud::{OnCloud, bastion, egress_proxy, lb_nlb, vpc};
-use on_hosts::{OnHosts, hardway_cluster, lb_vrrp, node_group};
+use on_hosts::{OnHosts, ccm_config, hardway_cluster, lb_vrrp, node_group};
 use protocol::Resource;
 
 pub fn all(shared: &Shared) -> Vec<Box<dyn Resource>> {
@@ -23,6 +23,7 @@ pub fn all(shared: &Shared) -> Vec<Box<dyn Resource>> {
         Box::new(OnHosts::new(lb_vrrp::LbVrrp, shared)),
         Box::new(OnHosts::new(hardway_cluster::HardwayCluster, shared)),
         Box::new(OnHosts::new(node_group::NodeGroup, shared)),
+        Box::new(OnHosts::new(ccm_config::CcmConfig, shared)),
         Box::new(OnCloud::new(vpc::Vpc, shared)),
         Box::new(OnCloud::new(lb_nlb::LbNlb, shared)),
         Box::new(OnCloud::new(bastion::Bastion, shared)),

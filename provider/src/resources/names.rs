@@ -2,7 +2,7 @@
 
 use super::in_cluster;
 use super::on_cloud::{aws_instance, egress_proxy, lb_nlb, vpc};
-use super::on_hosts::{hardway_cluster, lb_vrrp, node_group};
+use super::on_hosts::{ccm_config, hardway_cluster, lb_vrrp, node_group};
 use super::pki;
 use crate::fakes::FakeWorld;
 use crate::provider::K8s;
@@ -18,6 +18,7 @@ const READERS: &[(&str, &[Fields])] = &[
     ("k8s_lb_vrrp", &[fields_without_attribute::<lb_vrrp::config::Config>]),
     ("k8s_hardway_cluster", &[fields_without_attribute::<hardway_cluster::config::Config>]),
     ("k8s_node_group", &[fields_without_attribute::<node_group::config::Config>]),
+    ("k8s_ccm_config", &[fields_without_attribute::<ccm_config::config::Config>]),
     ("k8s_manifests", &[fields_without_attribute::<in_cluster::config::Config>]),
     ("k8s_addon", &[fields_without_attribute::<in_cluster::config::Config>]),
     ("k8s_vpc", &[fields_without_attribute::<vpc::config::Config>]),

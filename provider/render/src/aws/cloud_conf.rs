@@ -70,6 +70,11 @@ const OVERRIDE: [(&str, &str, bool); 5] = [
 /// The ids of the SDK by which they are compared.
 const SERVICES: [&str; 5] = ["EC2", "Elastic Load Balancing", "Elastic Load Balancing v2", "KMS", "ec2imds"];
 
+/// Every setting by its name.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|setting| setting.name).chain([OVERRIDES])
+}
+
 /// What is wrong with settings, or what the controller would not heed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong(String);
@@ -122,11 +127,10 @@ pub fn render(minor: u32, settings: &Map<String, Value>) -> Result<String, Wrong
     Ok(text)
 }
 
-fn refuse_unknown<'a>(names: impl Iterator<Item = &'a String>) -> Result<(), Wrong> {
-    let known = || SETTINGS.iter().map(|setting| setting.name).chain([OVERRIDES]);
-    for name in names {
-        if !known().any(|known| known == name) {
-            return wrong(format!("there is no setting {name:?}. There are: {}", known().collect::<Vec<_>>().join(", ")));
+fn refuse_unknown<'a>(given: impl Iterator<Item = &'a String>) -> Result<(), Wrong> {
+    for name in given {
+        if !names().any(|known| known == name) {
+            return wrong(format!("there is no setting {name:?}. There are: {}", names().collect::<Vec<_>>().join(", ")));
         }
     }
     Ok(())

@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
     /// A kubeconfig with the client certificate of the component towards the API server of this host.
     pub fn local_kubeconfig(&mut self, component: &Component) -> Result<String, RenderError> {
         let (spec, credentials) = (self.context.spec, self.context.credentials);
-        let text = client_kubeconfig(spec, credentials, component.kubeconfig_user, &self.context.local_server())?;
+        let text = client_kubeconfig(&spec.name, credentials, component.kubeconfig_user, &self.context.local_server())?;
         if !self.context.is_local_server_of_all() {
             self.bundle.own.insert(HostPath::literal(&component.kubeconfig()));
         }
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn kubeconfig_file(text: Part<Secret>) -> File {
+pub(crate) fn kubeconfig_file(text: Part<Secret>) -> File {
     File::private(text.known().map(|text| Content::new(text.reveal())))
 }
 
@@ -101,7 +101,7 @@ fn private_key<'a>(credentials: &'a Credentials, name: &str) -> Result<Part<&'a 
 /// # Errors
 /// When the certificate or key `admin`, or the certificate of the API server's authority, is missing.
 pub fn admin_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result<Part<Secret>, RenderError> {
-    client_kubeconfig(spec, credentials, "admin", &spec.endpoint.url())
+    client_kubeconfig(&spec.name, credentials, "admin", &spec.endpoint.url())
 }
 
 /// The kubeconfig of kube-proxy, which nodes fetch from a control-plane host; plans need its digest only.
@@ -109,7 +109,7 @@ pub fn admin_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result
 /// # Errors
 /// When the certificate or key `kube-proxy`, or the certificate of the API server's authority, is missing.
 pub fn kube_proxy_kubeconfig(spec: &ClusterSpec, credentials: &Credentials) -> Result<Part<Secret>, RenderError> {
-    client_kubeconfig(spec, credentials, "kube-proxy", &spec.endpoint.url())
+    client_kubeconfig(&spec.name, credentials, "kube-proxy", &spec.endpoint.url())
 }
 
 pub(super) fn add_client_kubeconfigs(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
@@ -121,8 +121,8 @@ pub(super) fn add_client_kubeconfigs(context: &Context, bundle: &mut Bundle) -> 
     Ok(())
 }
 
-fn client_kubeconfig(
-    spec: &ClusterSpec,
+pub(crate) fn client_kubeconfig(
+    cluster_name: &str,
     credentials: &Credentials,
     name: &str,
     server: &str,
@@ -130,7 +130,7 @@ fn client_kubeconfig(
     let parts = certificate(credentials, "apiserver-ca")?.and(certificate(credentials, name)?);
     Ok(parts.and(private_key(credentials, name)?).map(|((authority, certificate), private_key)| {
         render_kubeconfig(&Kubeconfig {
-            cluster_name: &spec.name,
+            cluster_name,
             server,
             trust: Trust::Embedded { pem: &authority },
             user: name,

@@ -26,6 +26,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 pub use etcd::{JOIN_ENVIRONMENT, WAL};
 pub use files::{admin_kubeconfig, kube_proxy_kubeconfig};
+pub(crate) use files::{client_kubeconfig, kubeconfig_file};
 
 /// The certificates of authorities on a control-plane host, by their name in `k8s_pki`: they tell which cluster it is.
 pub const AUTHORITIES: [(&str, &str); 5] = [
@@ -141,7 +142,7 @@ impl Context<'_> {
     }
 }
 
-fn loopback(host: &Host) -> IpAddr {
+pub(crate) fn loopback(host: &Host) -> IpAddr {
     match host.address {
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
@@ -160,7 +161,7 @@ pub(crate) fn url(scheme: &str, address: IpAddr, port: u16) -> String {
 }
 
 /// Where a component that takes `bind-address` and `secure-port` listens. `None` when the user's flags switched the port off.
-fn binds(component: &Component, flags: &Flags) -> Option<SocketAddr> {
+pub(crate) fn binds(component: &Component, flags: &Flags) -> Option<SocketAddr> {
     let address: IpAddr = flags.get("bind-address")?.parse().ok()?;
     let port = flags.get("secure-port").map_or(Some(component.port), |text| text.parse().ok()).filter(|port| *port != 0)?;
     Some(SocketAddr::new(address, port))
@@ -179,7 +180,7 @@ fn tls_address(url: &str) -> Option<SocketAddr> {
 
 /// Asks a component that takes `bind-address` and `secure-port`. `None` when the user's flags switched the port off, or keep the
 /// component from answering everybody.
-fn health_check(component: &Component, flags: &Flags) -> Option<String> {
+pub(crate) fn health_check(component: &Component, flags: &Flags) -> Option<String> {
     let address = listens_at(component, flags)?;
     let path = component.health_path;
     let is_open = |paths: &str| paths.split(',').any(|open| open == path || open == "/*");

@@ -2,7 +2,9 @@
 
 use bundle::{Binary, Bundle, Content, Digest, HostName, HostPath, NodeObject};
 use credentials::{Authority, Credentials, EncryptionKey, Part, Secret};
+use render::aws::cloud_conf;
 use render::catalogue::{self, Role};
+use render::cloud_controller::{self, CloudControllerSpec};
 use render::objects::{Coredns, ObjectsSpec};
 use render::spec::{Architecture, Checksums, CloudProvider, PodNetwork, ProxyMode};
 use render::{ClusterSpec, Endpoint, Host, Hosts, Network, NodeGroupSpec, NodeSpec, control_plane, node};
@@ -190,6 +192,25 @@ impl Case {
         let mut spec = self.node_group();
         spec.nodes.values_mut().for_each(change);
         spec
+    }
+
+    /// On the host of the control plane of `bundles`.
+    pub fn controller(self) -> (HostName, Bundle) {
+        let host = HostName::parse(format!("cp-{}", self.hosts.div_ceil(2))).unwrap();
+        let settings = serde_json::json!({ "region": "us-east-1", "node_ip_families": ["ipv4", "ipv6"] });
+        let spec = CloudControllerSpec {
+            cluster_name: "demo".into(),
+            hosts: self.hosts("cp", 10),
+            api_server: None,
+            cloud_conf: Some(cloud_conf::render(36, settings.as_object().unwrap()).unwrap()),
+            environment: Some(BTreeMap::from([("NO_PROXY".to_string(), Secret::new("169.254.169.254,fd00:ec2::254"))])),
+            flags: BTreeMap::new(),
+        };
+        let url = "https://registry.k8s.io/v2/provider-aws/cloud-controller-manager/blobs/sha256:0";
+        let program =
+            Binary { url: url.into(), sha256: Some(Digest::of(b"layer")), member: Some(cloud_controller::MEMBER.into()) };
+        let bundle = cloud_controller::render(&spec, &self.credentials(), program, &host).unwrap();
+        (host, bundle)
     }
 
     /// One host of each kind: the middle one where there are three.

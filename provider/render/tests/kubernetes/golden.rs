@@ -3,7 +3,7 @@
 
 use crate::cases::{CASES, text};
 use bundle::{Bundle, Needs, OnChange};
-use render::objects;
+use render::{cloud_controller, objects};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -17,10 +17,17 @@ fn bundles_are_as_reviewed() {
             let shown = bundle.files.keys().filter(|path| is_shown(path.as_str()));
             expected.extend(shown.map(|path| (folder.join(format!("{}.txt", &path.as_str()[1..])), text(&bundle, path))));
         }
+        let (_, controller) = case.controller();
+        let folder = PathBuf::from(case.name()).join("controller");
+        expected.insert(folder.join("bundle.txt"), summary(&controller));
+        let shown = controller.files.keys().filter(|path| is_shown(path.as_str()));
+        expected.extend(shown.map(|path| (folder.join(format!("{}.txt", &path.as_str()[1..])), text(&controller, path))));
         let objects = objects::bootstrap_objects(&case.objects()).unwrap();
         let objects = serde_json::to_string_pretty(&objects).unwrap() + "\n";
         expected.insert(PathBuf::from(case.name()).join("objects.json"), objects);
     }
+    let objects = serde_json::to_string_pretty(&cloud_controller::objects()).unwrap() + "\n";
+    expected.insert(PathBuf::from("controller-objects.json"), objects);
     compare(&expected);
 }
 

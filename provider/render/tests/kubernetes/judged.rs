@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 #[test]
 fn systemd_accepts_every_unit() {
     for case in CASES {
-        for (host, bundle) in case.bundles() {
+        for (host, bundle) in case.bundles().into_iter().chain([case.controller()]) {
             let folder = tempfile::tempdir().unwrap();
             let mut units = Vec::new();
             for name in bundle.units.keys() {

@@ -43,7 +43,7 @@ fn named_paths(bundle: &Bundle, start: &HostPath) -> BTreeSet<HostPath> {
 #[test]
 fn a_unit_reads_exactly_the_files_that_it_and_they_name() {
     for case in CASES {
-        for (host, bundle) in case.bundles() {
+        for (host, bundle) in case.bundles().into_iter().chain([case.controller()]) {
             for (name, unit) in &bundle.units {
                 let mut named = named_paths(&bundle, &name.path());
                 named.retain(|path| !READ_ONCE.contains(&path.as_str()));

@@ -405,8 +405,10 @@ impl World {
                 assert!(self.settle_etcd(None) > 0, "no member gives a snapshot");
                 self.owes_snapshot = false;
             }
-            Step::ApplyObjects => {
-                assert!(self.machines.values().any(|machine| machine.serves(&unit("kube-apiserver.service"))), "no API server");
+            Step::ApplyObjects { .. } => {
+                let server = unit("kube-apiserver.service");
+                let is_elsewhere = !self.machines.values().any(|machine| machine.declared.units.contains_key(&server));
+                assert!(is_elsewhere || self.machines.values().any(|machine| machine.serves(&server)), "no API server");
                 self.objects = Objects::AsDeclared;
             }
             Step::Remove { host } => {
@@ -445,6 +447,10 @@ impl World {
                     self.holder = self.machines.iter().find(|(_, m)| m.answers && !m.leaves).map(|(name, _)| name.clone());
                 }
                 assert!(self.holder.is_some(), "nobody serves the virtual addresses");
+            }
+            Gate::ControllerLeads => {
+                let leads = |machine: &Machine| machine.declared.units.keys().any(|unit| machine.serves(unit));
+                assert!(self.machines.values().any(leads), "no controller leads");
             }
         }
     }

@@ -4,8 +4,9 @@
 use super::conflicts::{IS_GONE, shown, were_planned, whole};
 use super::ignored::Ignored;
 use super::ownership::{DECLARED, Versions, digest, is_being_deleted, refs};
-use super::waits::{CHANGED, Reach};
-use crate::kubernetes::{Applied, Conflicting, FIELD_MANAGER, KubernetesError, TheirField, take_out};
+use super::pruning::delete_as_seen;
+use super::waits::{CHANGED, Reach, WaitError};
+use crate::kubernetes::{Applied, Conflicting, FIELD_MANAGER, KubernetesError, ObjectRef, TheirField, take_out};
 use crate::ports::Kubernetes;
 use crate::resources::on_hosts::execute::StepError;
 use crate::wait::Pace;
@@ -89,6 +90,19 @@ impl OwnObjects {
         Ok(theirs)
     }
 
+    /// Takes away those that say that they were applied by this provider, in the opposite order.
+    pub async fn remove(&self, reach: Reach<'_>) -> Result<(), WaitError> {
+        let mut live = self.find(reach.api).await?;
+        let is_ours = |live: &Value| applied_digest(live).is_some();
+        for declared in self.declared.iter().rev() {
+            if let Some(live) = live.remove(&declared.key).filter(is_ours) {
+                let wanted = ObjectRef { key: declared.key.clone(), api_version: declared.api_version.clone() };
+                delete_as_seen(reach, &wanted, live, &is_ours).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn find(&self, api: &dyn Kubernetes) -> Result<BTreeMap<ObjectKey, Value>, KubernetesError> {
         let versions: Versions = self.declared.iter().map(|one| (one.key.clone(), one.api_version.clone())).collect();
         let mut found = api.find_objects(&refs(&versions)).await?;
@@ -138,6 +152,12 @@ impl OwnObjects {
             }
         }
     }
+}
+
+/// `None` for what is no object.
+pub fn declared(object: Value) -> Option<Declared> {
+    let ObjectRef { key, api_version } = ObjectRef::of(&object)?;
+    Some(Declared { key, api_version, object })
 }
 
 fn with_digest(declared: &Declared, part: &Declared) -> Value {

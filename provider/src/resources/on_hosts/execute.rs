@@ -252,7 +252,7 @@ impl<'a> Execution<'a> {
             Step::AmendNode { host, differences } => actions.amend_node(fleet, host, differences).await,
             Step::Uncordon { host } => actions.uncordon(fleet, host).await,
             Step::DeleteNode { host } => actions.delete_node(fleet, host).await,
-            Step::ApplyObjects => actions.apply_objects(fleet).await,
+            Step::ApplyObjects { .. } => actions.apply_objects(fleet).await,
             Step::SnapshotEtcd => actions.snapshot_etcd(fleet).await,
             Step::HandOver { host } => actions.hand_over(fleet, host).await,
         }

@@ -84,6 +84,7 @@ fn guess(path: &[&str], place: usize, time: usize) -> Option<Value> {
         // What hosts have of their own may turn out to be alike, or nothing: then other lines stand in the state. No file has an annotation.
         ["hosts", _, "annotations"] | ["hosts", _, "annotations", _] => return of_a_node(&path[2..], place, time),
         [component, "flags", _] if COMPONENTS.contains(component) => flag(text, place, time),
+        ["flags", _] => flag(text, place, time),
         ["api_server", "audit_policy"] => format!("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: []\n# {text}\n").into(),
         ["listeners", _, "backends", _] => match address(place, time).as_str() {
             Some(address) if address.contains(':') => format!("[{address}]:6443").into(),

@@ -8,6 +8,8 @@ mod alike;
 mod apply;
 mod booting;
 mod calls;
+pub(crate) mod ccm_config;
+mod cloud_lease;
 mod connect;
 mod differences;
 pub(crate) mod downloads;

@@ -13,6 +13,7 @@ use crate::fakes::{FakeClock, FakeFile, FakeUnit, FakeWorld, Memory, Node, Recor
 use crate::ports::Clock;
 use crate::progress::Progress;
 use crate::resources::in_cluster::ignored::Ignored;
+use crate::resources::in_cluster::own_apply::OwnApply;
 use crate::resources::in_cluster::own_objects::OwnObjects;
 use bundle::{Bundle, HostName, HostPath, OnChange, UnitName};
 use ipnet::IpNet;
@@ -87,11 +88,9 @@ async fn control_plane(gate: Option<Gate>) {
     let endpoints = BTreeMap::from([(host(), endpoints)]);
     let actions = ControlPlaneActions {
         endpoints,
-        own: OwnObjects { declared: Vec::new(), ignored: Ignored::of("", &Field::Null) },
-        planned: Default::default(),
+        own: OwnApply::new(OwnObjects { declared: Vec::new(), ignored: Ignored::of("", &Field::Null) }, "the cluster's"),
         snapshots,
         snapshot_trigger: Field::Null,
-        applied: Default::default(),
     };
     match gate {
         Some(gate) => stops(async |fleet, _| actions.gate(fleet, &gate).await).await,

@@ -1,10 +1,8 @@
 //! What the planner's steps and gates mean for a control plane.
 
 use crate::etcd::{Cluster, EtcdError, Snapshot, SnapshotPlace};
-use crate::kubernetes::{KubernetesError, TheirField};
-use crate::ports::{Host, Kubernetes};
-use crate::resources::in_cluster::own_objects::{OwnObjects, Shown};
-use crate::resources::in_cluster::waits::Reach;
+use crate::ports::Host;
+use crate::resources::in_cluster::own_apply::OwnApply;
 use crate::resources::on_hosts::execute::{Actions, StepError};
 use crate::resources::on_hosts::fleet::Fleet;
 use crate::resources::on_hosts::health::last_words;
@@ -15,22 +13,18 @@ use machines::lines_that_matter;
 use render::component::{API_SERVER, Component, ETCD};
 use render::control_plane::{ADMIN_KUBECONFIG, Endpoints, KUBECTL};
 use rollout::{Gate, Membership};
-use schema::{Diagnostic, Field};
-use std::collections::{BTreeMap, BTreeSet};
+use schema::Field;
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub struct ControlPlaneActions {
     /// Where each host reaches its own etcd member and API server.
     pub endpoints: BTreeMap<HostName, Endpoints>,
-    pub own: OwnObjects,
-    /// Of the objects, what the plan has shown as changed by others.
-    pub planned: OnceLock<Shown>,
+    pub own: OwnApply,
     pub snapshots: SnapshotPlace,
     pub snapshot_trigger: Field<String>,
-    /// What came of the objects, once they are applied: what was left as others have changed it.
-    pub applied: Mutex<Option<Vec<TheirField>>>,
 }
 
 /// A database of 8 GiB, the most that is allowed, on a slow disk.
@@ -58,21 +52,16 @@ impl Actions for ControlPlaneActions {
             Gate::EtcdMemberHealthy { host } => self.wait_for_member(fleet, host).await,
             Gate::ApiServerReady { host } => self.wait_for_api_server(fleet, host).await,
             Gate::OthersReady { .. } => Ok(()),
-            Gate::UnitsHealthy { .. } | Gate::CertificatesServed { .. } | Gate::NodeReady { .. } | Gate::VirtualAddressServed => {
-                Ok(())
-            }
+            Gate::UnitsHealthy { .. }
+            | Gate::CertificatesServed { .. }
+            | Gate::NodeReady { .. }
+            | Gate::VirtualAddressServed
+            | Gate::ControllerLeads => Ok(()),
         }
     }
 
     async fn apply_objects(&self, fleet: &Fleet) -> Result<(), StepError> {
-        let api = api_server(fleet).await?;
-        let reach = Reach { api: &*api, waiter: fleet.waiter() };
-        let theirs = self.own.apply(reach, self.planned.get().unwrap_or(&Shown::new())).await?;
-        theirs.iter().for_each(|field| fleet.progress.line(&format!("{field}, and stays as it is")));
-        if let Ok(mut applied) = self.applied.lock() {
-            *applied = Some(theirs);
-        }
-        Ok(())
+        self.own.apply(fleet).await
     }
 
     /// By the first host, in the order of their names, whose member has a vote, knows the leader and all entries, and gives one.
@@ -101,59 +90,7 @@ fn taken(host: &HostName, snapshot: &Snapshot) -> String {
     format!("{host}: snapshot of etcd in {path}: revision {revision}, {keys} keys, {} KiB", bytes >> 10)
 }
 
-/// The first that answers, in the order of their hosts.
-async fn api_server(fleet: &Fleet) -> Result<Arc<dyn Kubernetes>, StepError> {
-    let mut lost = None;
-    for machine in fleet.machines.values() {
-        let asked = async {
-            let api = machine.kubernetes().await?;
-            api.version().await?;
-            Ok::<_, KubernetesError>(api)
-        };
-        match asked.await {
-            Ok(api) => return Ok(api),
-            Err(error) => lost = Some(error),
-        }
-    }
-    Err(lost.map_or_else(no_host, StepError::from))
-}
-
-const NOT_APPLIED: (&str, &str) =
-    ("the cluster's own objects were not applied", "No control-plane host of this state answers. Running apply again is safe.");
-
-pub fn not_applied() -> Diagnostic {
-    Diagnostic::error(NOT_APPLIED.0).detail(NOT_APPLIED.1)
-}
-
-fn no_host() -> StepError {
-    StepError::Gate { summary: NOT_APPLIED.0.into(), detail: NOT_APPLIED.1.into() }
-}
-
 impl ControlPlaneActions {
-    pub fn has_applied_objects(&self) -> bool {
-        self.applied.lock().is_ok_and(|applied| applied.is_some())
-    }
-
-    /// What others have changed of the cluster's own objects, where something else is declared now, and no plan has shown it.
-    pub fn left_to_others(&self) -> Option<Diagnostic> {
-        let applied = self.applied.lock().ok()?;
-        let theirs = applied.as_ref().filter(|theirs| !theirs.is_empty())?;
-        let left_whole = theirs.iter().filter(|field| field.declared.is_none()).map(|field| field.object.as_str());
-        let left_whole: BTreeSet<&str> = left_whole.collect();
-        let mut detail: String = theirs.iter().map(|field| format!("{field}\n")).collect();
-        if theirs.iter().any(|field| !left_whole.contains(field.object.as_str())) {
-            detail += "\nAll else of objects of which a declared value is named was applied. The next plan shows these fields as drift, and its apply sets \
-                       them; name those in ignore_fields that others are to keep.\n";
-        }
-        if !left_whole.is_empty() {
-            let names: Vec<&str> = left_whole.into_iter().collect();
-            let again = "Delete it, or put back what was changed, and apply again.";
-            detail += &format!("\nNothing was applied of {}. {again}\n", names.join(", "));
-        }
-        let summary = "what others have changed of the cluster's own objects was left as it is";
-        Some(Diagnostic::warning(summary).detail(detail.trim_end()))
-    }
-
     /// Hosts whose members have what a quorum has. An apply that was cut off may have started them just now: they are waited for.
     async fn healthy_members<'a>(&self, fleet: &'a Fleet) -> Result<Vec<(&'a HostName, &'a Arc<dyn Host>)>, StepError> {
         let healthy = |cluster: Cluster| {

@@ -24,6 +24,8 @@ use crate::configuration::{self, Shared};
 use crate::etcd::SnapshotPlace;
 use crate::hosts;
 use crate::resources::attributes;
+use crate::resources::in_cluster::own_apply::OwnApply;
+use crate::resources::in_cluster::own_state;
 use crate::resources::on_hosts::addresses::Moves;
 use crate::resources::on_hosts::downloads::{self, Resolved, Wanted};
 use crate::resources::on_hosts::errors::unknown_at_apply;
@@ -46,7 +48,6 @@ use rollout::control_plane::Snapshots;
 use rollout::{HostState, Membership};
 use schema::{Attribute, Diagnostic, Diagnostics, Field, Nesting, Schema, Type, Value, ValueAt, decode, encode};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock};
 
 const ETCD_ATTRIBUTE: &str = "etcd";
 const TRIGGER: &str = "snapshot_trigger";
@@ -203,7 +204,7 @@ impl HostResource for HardwayCluster {
         Ok(Facts {
             is_snapshot_requested,
             is_open: own.is_none() || (prior.is_some() && !config.are_snapshots_known()),
-            objects: own.map(|own| objects::due(&own, prior)).unwrap_or_default(),
+            objects: own.map(|own| own_state::due(&own, prior)).unwrap_or_default(),
             ..Facts::default()
         })
     }
@@ -216,8 +217,7 @@ impl HostResource for HardwayCluster {
         // A cluster that is created has no members yet.
         let members = if prior.is_some() { actions.members(fleet).await } else { BTreeMap::new() };
         let is_snapshot_requested = is_snapshot_requested(&actions.snapshot_trigger, prior)?;
-        let objects = objects::due(&actions.own, prior);
-        actions.planned.get_or_init(|| objects::planned(&actions.own, prior));
+        let objects = actions.own.begin(prior);
         Ok(Facts { members, is_snapshot_requested, is_open: false, objects })
     }
 
@@ -226,21 +226,18 @@ impl HostResource for HardwayCluster {
         let endpoints = |host: &HostName| Some((host.clone(), render::control_plane::endpoints(&spec, host)?));
         Ok(ControlPlaneActions {
             endpoints: spec.hosts.keys().filter_map(endpoints).collect(),
-            own: objects::own(config).ok_or_else(unknown_at_apply)??,
+            own: OwnApply::new(objects::own(config).ok_or_else(unknown_at_apply)??, "the cluster's"),
             snapshots: SnapshotPlace {
                 folder: HostPath::literal(SNAPSHOTS),
                 cluster: spec.name.clone(),
                 kept: config.snapshots_kept(),
             },
             snapshot_trigger: config.snapshot_trigger(),
-            planned: OnceLock::new(),
-            applied: Mutex::default(),
         })
     }
 
     /// A snapshot that was not taken is still asked for.
     async fn settle(&self, actions: &ControlPlaneActions, _call: &Call, prior: Option<&Value>, response: &mut ApplyResponse) {
-        response.diagnostics.extend(actions.left_to_others());
         if response.diagnostics.has_errors()
             && let (Some(state), Some(prior)) = (&mut response.state, prior)
         {
@@ -250,18 +247,7 @@ impl HostResource for HardwayCluster {
                 state.set(ETCD_ATTRIBUTE, etcd);
             }
         }
-        if actions.has_applied_objects() {
-            return;
-        }
-        let are_due = prior.is_some() && objects::due(&actions.own, prior) == rollout::control_plane::Objects::Due;
-        if are_due && !response.diagnostics.has_errors() {
-            response.diagnostics.push(actions::not_applied());
-        }
-        if response.diagnostics.has_errors()
-            && let Some(state) = response.state.as_mut()
-        {
-            objects::keep(prior, state);
-        }
+        actions.own.settle(prior, response);
     }
 
     fn moves(&self) -> Moves {

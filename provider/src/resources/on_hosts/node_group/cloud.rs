@@ -1,7 +1,8 @@
 //! A node of a cloud once its kubelet is well: whether a cloud controller manager initialises it.
 
-use crate::kubernetes::{NodeChange, ObjectRef, UNINITIALIZED};
+use crate::kubernetes::{NodeChange, UNINITIALIZED};
 use crate::ports::Kubernetes;
+use crate::resources::on_hosts::cloud_lease::lease;
 use crate::resources::on_hosts::execute::StepError;
 use crate::wait::{Ended, Pace, Waiter};
 use bundle::{NodeObject, TaintKey};
@@ -9,11 +10,6 @@ use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(180);
 const PACE: Pace = Pace::every(Duration::from_millis(250));
-/// The lease by which cloud controller managers elect their leader, as their options have it (cloud-provider/options of Kubernetes).
-const LEASE: &str = "Lease.coordination.k8s.io/kube-system/cloud-controller-manager";
-/// `leaderElect.leaseDuration` of component-base: whoever leads renews it several times in so long.
-const LEASE_SECONDS: u64 = 15;
-
 /// Who initialises nodes.
 enum Controller {
     /// It has initialised this one.
@@ -73,7 +69,8 @@ async fn wait_until_initialised(
                     Err(error) => error,
                 }
             }
-            Ok(_) => return Ok(Controller::Leads),
+            Ok(Some(_)) => return Ok(Controller::Leads),
+            Ok(None) => "It is not registered any more: the controller deletes nodes that are not Ready and whose machine the cloud does not have.".to_string(),
             Err(error) => error.to_string(),
         };
         match wait.pause().await {
@@ -102,25 +99,6 @@ async fn amend(api: &dyn Kubernetes, node: &str, declared: &NodeObject) -> Resul
         api.amend_node(node, &NodeChange::of(&differences, declared)).await?;
     }
     Ok(true)
-}
-
-struct Lease {
-    holder: String,
-    renewed: String,
-    seconds: u64,
-}
-
-async fn lease(api: &dyn Kubernetes) -> Result<Option<Lease>, String> {
-    let key = LEASE.parse().map_err(|_| "provider bug: the lease has no key".to_string())?;
-    let wanted = ObjectRef { key, api_version: "coordination.k8s.io/v1".into() };
-    let found = api.find_objects(std::slice::from_ref(&wanted)).await.map_err(|error| error.to_string())?;
-    let text = |spec: &serde_json::Value, field: &str| spec[field].as_str().unwrap_or_default().to_string();
-    let lease = found.values().map(|lease| &lease["spec"]).map(|spec| Lease {
-        holder: text(spec, "holderIdentity"),
-        renewed: text(spec, "renewTime"),
-        seconds: spec["leaseDurationSeconds"].as_u64().unwrap_or(LEASE_SECONDS),
-    });
-    Ok(lease.into_iter().find(|lease| !lease.holder.is_empty()))
 }
 
 fn late(node: &str, reason: &str, limit: Duration) -> StepError {

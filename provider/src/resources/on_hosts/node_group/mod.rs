@@ -2,7 +2,7 @@
 
 pub(super) mod actions;
 mod certificate;
-mod cloud;
+pub(crate) mod cloud;
 pub(crate) mod config;
 pub(super) mod drain;
 mod facts;
@@ -14,7 +14,7 @@ pub(super) mod others;
 pub(super) mod ready;
 mod skew;
 mod tokens;
-mod validate;
+pub(super) mod validate;
 pub(crate) mod whose;
 
 use super::errors::{render_error, stopped};

@@ -127,7 +127,7 @@ fn validate_proxy(config: &ValueAt<'_>, found: &mut Diagnostics) {
     }
 }
 
-fn validate_mirrors(mirrors: &ValueAt<'_>, found: &mut Diagnostics) {
+pub fn validate_mirrors(mirrors: &ValueAt<'_>, found: &mut Diagnostics) {
     for (registry, url) in mirrors.entries() {
         let is_host = registry.chars().all(|c| c.is_ascii_alphanumeric() || ".-:_[]".contains(c));
         if !is_host || registry.is_empty() {

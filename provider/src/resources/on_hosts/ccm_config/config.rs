@@ -1,0 +1,118 @@
+//! What the user declares of the controller, and the renderer's spec that it makes once enough is known.
+
+use crate::hosts::{self, HostConfigs};
+use crate::network::is_ipv4;
+use crate::resources::control_plane::Way;
+use crate::resources::in_cluster::json::json;
+use crate::resources::on_hosts::hardway_cluster::Join;
+use crate::resources::pki::Given;
+use crate::ssh::Ssh;
+use credentials::Secret;
+use ipnet::IpNet;
+use render::aws::cloud_conf::{self, Wrong};
+use render::cloud_controller::{CloudControllerSpec, releases};
+use schema::{Field, Value};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+pub type Texts = BTreeMap<String, Field<String>>;
+
+#[derive(Deserialize)]
+pub struct Config {
+    pub name: Field<String>,
+    pub cluster: Field<Join>,
+    pub pki: Field<Given>,
+    pub hosts: Field<HostConfigs>,
+    pub version: Field<String>,
+    pub environment: Field<Texts>,
+    pub secret_environment: Field<BTreeMap<String, Field<Secret>>>,
+    pub api_server: Field<String>,
+    pub flags: Field<Texts>,
+    pub registry_mirrors: Field<Texts>,
+    pub program_sha256: Field<Texts>,
+    pub ssh: Field<Ssh>,
+}
+
+impl Config {
+    pub fn way(&self) -> Way<'_> {
+        Way { join: &self.cluster, ssh: &self.ssh }
+    }
+
+    pub fn id(&self) -> Option<String> {
+        Some(format!("{}.{}", self.cluster_name()?, self.name.known()?))
+    }
+
+    pub fn cluster_name(&self) -> Option<&String> {
+        self.cluster.known()?.cluster_name.known()
+    }
+
+    pub fn kubernetes_version(&self) -> Option<&String> {
+        self.cluster.known()?.kubernetes_version.known()
+    }
+
+    /// `None` while something is unknown without which nothing can be said of its hosts. `secrets` has the write-only values.
+    pub fn spec(&self, secrets: &Config, cloud_conf: Option<String>) -> Option<CloudControllerSpec> {
+        Some(CloudControllerSpec {
+            cluster_name: self.cluster_name()?.clone(),
+            hosts: hosts::resolve(self.hosts.known()?)?,
+            api_server: self.api_server.settled()?,
+            cloud_conf,
+            environment: self.environment(secrets),
+            flags: self.flags.settle_values(|value| Some(value.clone()))?,
+        })
+    }
+
+    fn environment(&self, secrets: &Config) -> Option<BTreeMap<String, Secret>> {
+        let mut all = self.environment.settle_values(|value| Some(Secret::new(value.as_str())))?;
+        all.extend(secrets.secret_environment.settle_values(|value| Some(value.clone()))?);
+        Some(all)
+    }
+}
+
+/// The version that is run: the one that is given, or the catalogue's for the cluster. `None` while that is unknown.
+pub fn version(given: &Field<String>, kubernetes: Option<&str>) -> Option<Result<String, String>> {
+    if let Some(text) = given.settled()? {
+        return Some(Ok(text));
+    }
+    Some(releases::default_for(kubernetes?).map(str::to_string).map_err(|unfit| unfit.to_string()))
+}
+
+/// What settings that are not given follow from.
+pub struct Defaults {
+    pub cluster_id: Option<String>,
+    pub node_ip_families: Option<Vec<&'static str>>,
+}
+
+impl Defaults {
+    pub fn of(join: &Join) -> Defaults {
+        let networks: Option<Vec<IpNet>> = join.pod_cidrs.settle_each(|text| text.parse().ok());
+        let families =
+            |networks: Vec<IpNet>| networks.iter().map(|network| if is_ipv4(network) { "ipv4" } else { "ipv6" }).collect();
+        Defaults { cluster_id: join.cluster_name.known().cloned(), node_ip_families: networks.map(families) }
+    }
+
+    /// Where the cluster is not known: any, so that settings are checked all the same.
+    pub fn any() -> Defaults {
+        Defaults { cluster_id: Some("cluster".into()), node_ip_families: Some(vec!["ipv4"]) }
+    }
+}
+
+/// The text of `cloud.conf`. `None` while a part of it is unknown.
+///
+/// # Errors
+/// When the controller would not take a setting, or not heed it.
+pub fn cloud_conf(settings: &Value, defaults: &Defaults, version: &str) -> Option<Result<String, Wrong>> {
+    let mut settings = match settings {
+        Value::Null => serde_json::Map::new(),
+        settings if settings.is_wholly_known() => json(settings).as_object()?.clone(),
+        _ => return None,
+    };
+    settings.retain(|_, value| !value.is_null());
+    if !settings.contains_key("cluster_id") {
+        settings.insert("cluster_id".into(), defaults.cluster_id.as_deref()?.into());
+    }
+    if !settings.contains_key("node_ip_families") {
+        settings.insert("node_ip_families".into(), defaults.node_ip_families.clone()?.into());
+    }
+    Some(cloud_conf::minor_of(version).and_then(|minor| cloud_conf::render(minor, &settings)))
+}
