@@ -34,6 +34,13 @@ impl Pins {
         }
     }
 
+    /// Whether an object that was read ([`Pins::take`]) does not name an image that is declared by the digest that it should have.
+    #[must_use]
+    pub fn lacks(&self, declared: &Value, live: &Value) -> bool {
+        let is_there = |image: &str| named_in(live).any(|there| there == image);
+        named_in(declared).any(|image| self.0.contains_key(image) && !is_there(image))
+    }
+
     /// For an object that was read: as it is declared where it has the digest, so that it differs where somebody has taken it away.
     pub fn take(&self, live: &mut Value) {
         for image in images_of(live) {
@@ -98,7 +105,7 @@ mod tests {
         pins().put(&mut object);
         assert_eq!(object, workload("r.example/a:1@sha256:aa", "r.example/b:1"));
         pins().take(&mut object);
-        assert_eq!(object, declared);
+        assert_eq!((pins().lacks(&declared, &object), &object), (false, &declared));
     }
 
     #[test]
@@ -111,6 +118,7 @@ mod tests {
             let mut object = workload(live, "r.example/b:1");
             pins().take(&mut object);
             assert_eq!(object, workload(read, "r.example/b:1"));
+            assert!(pins().lacks(&workload("r.example/a:1", "r.example/b:1"), &object));
         }
     }
 

@@ -96,6 +96,8 @@ fn items(value: Value) -> Vec<Value> {
 }
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// With this the annotations begin that this provider sets.
+const OURS: &str = "k8s-hardway/";
 /// Of an object that exists: whoever declares them has copied it from a cluster.
 const OF_THE_SERVER: [&str; 6] = ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"];
 
@@ -108,7 +110,7 @@ fn one(object: Value) -> Result<Declared, (String, String)> {
     entries.remove("status");
     let mut object = Value::Object(entries);
     without_nulls(&mut object);
-    without_last_applied(&mut object);
+    without_notes(&mut object);
     let Some(key) = ObjectKey::of(&object) else {
         let missing = ["/apiVersion", "/kind", "/metadata/name"].into_iter().find(|pointer| !is_text(&object, pointer));
         let missing = missing.unwrap_or("/metadata/name")[1..].replace('/', ".");
@@ -159,11 +161,13 @@ fn is_text(object: &Value, pointer: &str) -> bool {
     object.pointer(pointer).is_some_and(Value::is_string)
 }
 
-/// What `kubectl apply` keeps of the object on the object itself, in a copy from a cluster: of a Secret with its values.
-fn without_last_applied(object: &mut Value) {
+/// What `kubectl apply` and this provider keep of the object on the object itself, in a copy from a cluster: of a Secret `kubectl` keeps its values.
+fn without_notes(object: &mut Value) {
     let Some(metadata) = object["metadata"].as_object_mut() else { return };
     let Some(Value::Object(annotations)) = metadata.get_mut("annotations") else { return };
-    if annotations.remove(LAST_APPLIED).is_some() && annotations.is_empty() {
+    let before = annotations.len();
+    annotations.retain(|name, _| name != LAST_APPLIED && !name.starts_with(OURS));
+    if annotations.is_empty() && before > 0 {
         metadata.remove("annotations");
     }
 }
@@ -281,6 +285,15 @@ mod tests {
     fn check_mistake(text: &str, position: usize, rule: &str) {
         let mistakes = read(documents(text).unwrap()).err().unwrap();
         assert_eq!((mistakes[0].position, mistakes[0].rule.as_str()), (position, rule), "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_copy_from_a_cluster_loses_what_tools_have_noted_on_it() {
+        let text = "{apiVersion: v1, kind: Secret, metadata: {name: a, namespace: b, annotations: {k8s-hardway/secrets: 1/password, \
+                    kubectl.kubernetes.io/last-applied-configuration: '{}', owner: me}}}";
+        let annotations = |text: &str| known(text)[&"Secret/b/a".parse().unwrap()].object["metadata"]["annotations"].clone();
+        assert_eq!(annotations(text), json!({ "owner": "me" }));
+        assert_eq!(annotations(&text.replace(", owner: me", "")), Value::Null);
     }
 
     #[test]

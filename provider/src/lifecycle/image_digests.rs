@@ -74,6 +74,24 @@ async fn a_digest_that_somebody_takes_away_is_drift() {
     assert_eq!((applied.errors, image(&stage)), (vec![], pinned()));
 }
 
+/// As an apply leaves it that was cut off while images were to be named by tag.
+#[tokio::test]
+async fn a_digest_that_is_missing_from_what_this_provider_applied_is_put_back() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let (state, config) = (stage.create().await, stage.config.clone());
+    let mut containers = live(&stage, SERVER)["spec"]["template"]["spec"]["containers"].clone();
+    containers[0]["image"] = json!(REFERENCE);
+    let key = SERVER.parse().unwrap();
+    stage
+        .world
+        .change(|memory| memory.cluster.manifests.get_mut(&key).unwrap()["spec"]["template"]["spec"]["containers"] = containers);
+    let refreshed = stage.engine.refresh(NAME, &state).await.state;
+    let drift = refreshed.get("drift").get(SERVER).get(".spec.template.spec").as_str().map(str::to_string);
+    assert_eq!(drift.as_deref(), Some("an image is named without its digest"));
+    let applied = stage.attempt(&refreshed, &config).await;
+    assert_eq!((applied.errors, image(&stage)), (vec![], pinned()));
+}
+
 #[tokio::test]
 async fn an_image_that_no_node_has_pulled_in_time_changes_nothing() {
     let mut stage = Stage::of(row(NAME)).await;

@@ -68,7 +68,7 @@ impl ControlPlane {
     pub async fn connect(shared: &Shared, way: Way<'_>) -> Result<ControlPlane, NoControlPlane> {
         let mut silent = Silent::default();
         for target in targets(shared, way)? {
-            if let Some(reached) = silent.ask(shared, &target).await {
+            if let Some(reached) = silent.ask(shared, &target, way.join).await {
                 return Ok(reached);
             }
         }
@@ -79,7 +79,7 @@ impl ControlPlane {
     pub async fn connect_to_leave(shared: &Shared, way: Way<'_>) -> Result<ToLeave, NoControlPlane> {
         let (mut silent, mut another) = (Silent::default(), None);
         for target in targets(shared, way)? {
-            let Some(reached) = silent.ask(shared, &target).await else { continue };
+            let Some(reached) = silent.ask(shared, &target, way.join).await else { continue };
             match whose::another_cluster_to_leave(&*reached.host, way.join).await {
                 Ok(None) => return Ok(ToLeave::Reached(reached)),
                 Ok(found) => another = found,
@@ -131,7 +131,7 @@ struct Silent {
 }
 
 impl Silent {
-    async fn ask(&mut self, shared: &Shared, target: &Target) -> Option<ControlPlane> {
+    async fn ask(&mut self, shared: &Shared, target: &Target, join: &Field<Join>) -> Option<ControlPlane> {
         let host = match shared.world.connect(target).await {
             Ok(host) => host,
             Err(error) => {
@@ -140,11 +140,21 @@ impl Silent {
                 return None;
             }
         };
-        match ControlPlane::of(host).await {
+        match ControlPlane::of(host.clone()).await {
             Ok(reached) => Some(reached),
+            Err(error @ KubernetesError::Machine(MachineError::NoFile { .. })) => {
+                // Somebody may have taken the credentials away, and nothing else.
+                match whose::carries(&*host, join).await {
+                    Ok(false) => {}
+                    Ok(true) => (self.may_be_there, self.is_any_in_doubt) = (true, true),
+                    Err(unread) => self.note_unread(unread),
+                }
+                self.reasons.push(error.to_string());
+                None
+            }
             Err(error) => {
                 self.may_be_there |= !has_no_api_server(&error);
-                self.is_any_in_doubt |= !matches!(error, KubernetesError::Machine(MachineError::NoFile { .. }));
+                self.is_any_in_doubt = true;
                 self.reasons.push(error.to_string());
                 None
             }

@@ -5,7 +5,7 @@ mod races;
 
 use super::rows::{SHOP, config_map, row};
 use super::{Stage, complete, texts};
-use crate::fakes::set_by;
+use crate::fakes::{Memory, set_by};
 use schema::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -106,6 +106,23 @@ async fn what_does_not_become_ready_is_waited_for_again_by_the_next_apply() {
     let state = stage.attempt(&refreshed, &config).await;
     assert_eq!(state.errors, Vec::<String>::new());
     stage.settled(&state.state, &config, "once it is ready").await;
+}
+
+#[tokio::test]
+async fn what_a_stopped_create_has_not_waited_for_is_waited_for_by_the_next_apply() {
+    let mut stage = Stage::of(row(NAME)).await;
+    stage.world.change(|memory| memory.cluster.never_ready.insert(WEB.into()));
+    let config = stage.config.clone();
+    // The last object that is applied.
+    stage.world.stop_at_pause(|memory| memory.cluster.manifests.contains_key(&"Team.example.com/shop/red".parse().unwrap()));
+    let stopped = stage.attempt(&Value::Null, &config).await;
+    assert_eq!(stopped.errors, Vec::<String>::new(), "an error would taint it");
+    let refreshed = stage.engine.refresh(NAME, &stopped.state).await.state;
+    let lines = stage.rollout(&refreshed, &config).await;
+    assert!(lines.contains(&"wait until Deployment.apps/shop/web is ready".to_string()), "{lines:?}");
+    stage.engine.configure().await;
+    let failed = stage.attempt(&refreshed, &config).await;
+    assert!(text(&failed.errors).contains("Deployment.apps/shop/web: 0 of 2 pods"), "{:?}", failed.errors);
 }
 
 #[tokio::test]
@@ -235,6 +252,19 @@ async fn a_job_that_goes_away_by_itself_is_not_run_again() {
     let more = with(&stage, &[yaml(format!("{}{job}", SHOP.replace("replicas: 2", "replicas: 3")))]);
     let applied = stage.attempt(&state, &more).await;
     assert_eq!((applied.errors, live(&stage, "Job.batch/shop/once")), (vec![], serde_json::Value::Null));
+}
+
+/// It may have failed as well.
+#[tokio::test]
+async fn a_job_that_is_gone_before_its_end_was_seen_is_named() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let job = "\n---\n{apiVersion: batch/v1, kind: Job, metadata: {name: once, namespace: shop}, spec: {ttlSecondsAfterFinished: 0, template: {}}}";
+    let config = with(&stage, &[yaml(format!("{SHOP}{job}"))]);
+    let remove = |memory: &mut Memory| drop(memory.cluster.manifests.remove(&"Job.batch/shop/once".parse().unwrap()));
+    stage.world.meanwhile("cluster: apply Team.example.com/shop/red", remove);
+    let applied = stage.attempt(&Value::Null, &config).await;
+    assert_eq!(applied.errors, Vec::<String>::new());
+    assert!(text(&applied.warnings).contains("t was not seen how these ended: Job.batch/shop/once"), "{:?}", applied.warnings);
 }
 
 #[tokio::test]

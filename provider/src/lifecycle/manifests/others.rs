@@ -4,7 +4,9 @@ use super::super::rows::{SHOP, config_map, row};
 use super::super::{Stage, texts};
 use super::{NAME, WEB, live, set, shown, text, with, yaml};
 use crate::fakes::share;
+use bundle::HostPath;
 use objects::ObjectKey;
+use render::control_plane::ADMIN_KUBECONFIG;
 use schema::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -191,6 +193,23 @@ async fn a_destroy_that_reaches_nobody_forgets_nothing() {
     assert!(failed.errors.len() == 1 && failed.state == state, "{:?}", failed.errors);
     hosts.iter().for_each(|host| stage.world.change_host(host.as_str(), |host| host.answers = true));
     stage.destroy(&failed.state, "once a host answers").await;
+}
+
+/// As guides to hardening have it. The record of each host says that the cluster is there.
+#[tokio::test]
+async fn a_destroy_forgets_nothing_where_credentials_alone_were_taken_away() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let state = stage.create().await;
+    let path = HostPath::literal(ADMIN_KUBECONFIG);
+    let hosts: Vec<_> = stage.world.memory().hosts.into_keys().collect();
+    let taken: Vec<_> =
+        hosts.iter().map(|host| stage.world.change_host(host.as_str(), |host| host.files.remove(&path))).collect();
+    let failed = stage.engine.destroy(NAME, &state).await;
+    assert!(failed.errors.len() == 1 && failed.state == state, "{:?}", failed.errors);
+    for (host, file) in hosts.iter().zip(taken) {
+        stage.world.change_host(host.as_str(), |host| host.files.extend(file.map(|file| (path.clone(), file))));
+    }
+    stage.destroy(&failed.state, "once they are back").await;
 }
 
 #[tokio::test]

@@ -189,6 +189,7 @@ fn left(
         // An error would taint it. The next refresh finds what is missing.
         let said: Vec<String> = diagnostics.iter().map(|error| format!("{}: {}", error.summary, error.detail)).collect();
         state.set(FIELDS, state::show_fields(fields));
+        state.set(NOT_READY, state::show_not_ready(&not_ready));
         let detail = format!("What was applied is kept. Another apply continues from here.\n\n{}", said.join("\n"));
         return ApplyResponse {
             state: Some(state),

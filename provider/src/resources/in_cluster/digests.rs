@@ -2,7 +2,9 @@
 //! objects name theirs as they are has neither attribute, and nothing here does anything to it. Pure.
 
 use addons::{Pins, is_by_digest};
+use objects::{Declared, taken};
 use schema::Value;
+use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
 /// References by the name of the image in the catalogue.
@@ -67,4 +69,11 @@ pub fn pins(values: &Value) -> Pins {
     let digests = values.get(IMAGE_DIGESTS).as_map().into_iter().flatten();
     let digests = digests.filter_map(|(reference, digest)| Some((reference.clone(), digest.as_str()?.to_string())));
     Pins::of(digests.filter(|(_, digest)| !digest.is_empty()).collect())
+}
+
+/// Whether an image has no digest that should have one, and nobody else has set it: so an apply leaves it that was cut off while images were named by tag.
+pub fn lacks_one(pins: &Pins, manager: &str, declared: &Declared, live: &Json) -> bool {
+    let is_image = |path: &str| path.rsplit('.').next() == Some("image");
+    let is_theirs = || taken(&declared.object, live, manager).iter().any(|taken| is_image(&taken.path));
+    pins.lacks(&declared.object, live) && !is_theirs()
 }

@@ -36,6 +36,16 @@ pub fn not_ready(lacking: &BTreeMap<ObjectKey, String>, limit: Duration) -> Diag
     ))
 }
 
+/// Of Jobs that were gone before anybody saw how they ended.
+pub fn end_unseen(keys: &Keys) -> Option<Diagnostic> {
+    let warning = Diagnostic::warning(format!("it was not seen how these ended: {}", listed(keys)));
+    (!keys.is_empty()).then(|| {
+        warning.detail(
+            "A Job with ttlSecondsAfterFinished goes away when it fails as when it completes. A longer time to live, such as 300, lets an apply see which of the two it was.",
+        )
+    })
+}
+
 pub fn nodes_not_ready(lacking: &BTreeMap<ObjectKey, String>, limit: Duration) -> Diagnostic {
     Diagnostic::error(format!("nodes are not Ready after {} s", limit.as_secs()))
         .detail(format!("{}\n\nThe objects were applied. An apply that goes on with them waits for nodes again.", lines(lacking)))

@@ -1,12 +1,14 @@
 //! Brings the objects of a cluster to what is declared: looks at all of them first and refuses what is not ours, notes down what it is about to create,
 //! applies phase by phase, waits, and takes away what is declared no more.
 
-use super::errors::{failed, has_more, left_to_others, nodes_not_ready, not_ready, of_another_state, taken_over, unanswered};
+use super::errors::{
+    end_unseen, failed, has_more, left_to_others, nodes_not_ready, not_ready, of_another_state, taken_over, unanswered,
+};
 use super::ignored::Ignored;
 use super::ownership::{FIELD_MANAGER, Keys, Owner, Ownership, Versions, listed, refs, uid};
 use super::pruning::Pruning;
 use super::record::Record;
-use super::waits::{Reach, until_nodes_are_ready, until_ready};
+use super::waits::{Reach, Waited, until_nodes_are_ready, until_ready};
 use crate::kubernetes::{Conflicting, KubernetesError};
 use crate::ports::Instant;
 use crate::progress::Progress;
@@ -287,8 +289,8 @@ impl Inventory<'_> {
     ) -> Result<(), Diagnostic> {
         let waited = all.iter().filter(|declared| is_waited_for(&declared.key));
         let waited: Versions = waited.map(|declared| (declared.key.clone(), declared.api_version.clone())).collect();
-        let lacking = match until_ready(self.reach, (&waited, &self.vanishing), self.limit).await {
-            Ok(lacking) => lacking,
+        let Waited { lacking, unseen } = match until_ready(self.reach, (&waited, &self.vanishing), self.limit).await {
+            Ok(waited) => waited,
             Err(error) => {
                 let open = |key: ObjectKey| (key, "it was not waited for to the end".to_string());
                 done.not_ready.extend(waited.keys().cloned().map(open));
@@ -296,6 +298,7 @@ impl Inventory<'_> {
             }
         };
         done.ready.extend(waited.into_keys().filter(|key| !lacking.contains_key(key)));
+        done.diagnostics.extend(end_unseen(&unseen));
         if lacking.is_empty() {
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! One declared object: applied to the one that was seen and to no other, tried again while it cannot be yet, replaced where that was said.
 
 use super::conflicts::{conflict, were_planned};
+use super::digests;
 use super::errors::{created_meanwhile, failed, not_applied, not_gone, refused, taken_meanwhile, unanswered};
 use super::inventory::Inventory;
 use super::ownership::{FIELD_MANAGER, Ownership, Versions, is_being_deleted, uid};
@@ -239,7 +240,9 @@ impl Inventory<'_> {
         let has_secrets = self.again.contains(key) || (key.is("", "Secret") && declared.object.get("data").is_some());
         let is_as_declared = self.owner.has_applied(declared, live) && self.ignored.taken(declared, live).is_empty();
         let has_others = has_others(declared, &self.secrets_version, live);
-        is_as_declared && !has_secrets && !has_others && !is_being_deleted(live) && !is_excluding(live)
+        let is_changing = is_being_deleted(live) || is_excluding(live);
+        let lacks_digest = digests::lacks_one(&self.pins, FIELD_MANAGER, declared, live);
+        is_as_declared && !has_secrets && !has_others && !is_changing && !lacks_digest
     }
 
     /// For the declared object, which the one that is there cannot become. What is there then.

@@ -27,7 +27,8 @@ impl<R: ObjectsResource> InCluster<R> {
         let prior = request.prior.as_ref().filter(|_| !is_new);
         planned.set(HOLDER, prior.map_or(Value::Unknown, |prior| prior.get(HOLDER).clone()));
         planned.set(DRIFT, Value::object([]));
-        planned.set(NOT_READY, Value::object([]));
+        // What a create that is stopped has not waited for, it says.
+        planned.set(NOT_READY, if prior.is_some() { Value::object([]) } else { Value::Unknown });
         self.resource.settle(&mut planned, prior);
         let secrets = self.resource.secrets(&request.config);
         state::set_of_secrets(&mut planned, SECRET_KEYS, secrets.as_ref().map_or(Value::Unknown, state::show_secret_keys));

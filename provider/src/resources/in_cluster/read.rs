@@ -141,13 +141,15 @@ impl Look<'_> {
         let Some(declared) = declared.filter(|declared| self.is_as_applied(declared, applied)) else { return BTreeMap::new() };
         let shown = |taken: &Taken| if self.is_sensitive { "(sensitive)".to_string() } else { shown(taken) };
         let taken = self.ignored.taken(declared, live).into_iter().map(|taken| (taken.path.clone(), shown(&taken)));
+        let by_tag = digests::lacks_one(&digests::pins(self.prior), self.ignored.manager, declared, live)
+            .then(|| (".spec.template.spec".to_string(), "an image is named without its digest".to_string()));
         // Fields that are ours are as they were applied last, which may have been something else.
         let another = (!self.owner.has_applied(declared, live)).then(|| (another_declaration(), ANOTHER_DECLARATION.to_string()));
         let begun =
             is_excluding(live).then(|| (".spec".to_string(), "an apply that was cut off has begun to change it".to_string()));
         let has_others = has_others(declared, &state::secrets_version(self.prior), live);
         let other_values = has_others.then(|| (".data".to_string(), OTHER_VALUES.to_string()));
-        taken.chain(another).chain(other_values).chain(begun).collect()
+        taken.chain(by_tag).chain(another).chain(other_values).chain(begun).collect()
     }
 
     fn is_as_applied(&self, declared: &Declared, applied: &Fields) -> bool {

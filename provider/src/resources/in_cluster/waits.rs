@@ -7,7 +7,7 @@ use crate::wait::{Ended, Pace, Waiter};
 use objects::{ObjectKey, Readiness, readiness, stalled_since};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 const PACE: Pace = Pace::doubling(Duration::from_millis(100), Duration::from_secs(1));
@@ -37,18 +37,26 @@ impl From<Ended> for WaitError {
     }
 }
 
-/// Those that are not ready when the time is up, or that never will be, each with the reason. `vanishing` are ready when they are not there any more. A
-/// Deployment that had stalled before is given the time too.
+/// How a wait for objects has ended.
+#[derive(Default)]
+pub struct Waited {
+    /// Those that are not ready when the time is up, or that never will be, each with the reason.
+    pub lacking: BTreeMap<ObjectKey, String>,
+    /// Those that went away by themselves before they were seen done: they may have failed.
+    pub unseen: Keys,
+}
+
+/// `vanishing` are ready when they are not there any more. A Deployment that had stalled before is given the time too.
 pub async fn until_ready(
     Reach { api, waiter }: Reach<'_>,
     (all, vanishing): (&Versions, &Keys),
     limit: Duration,
-) -> Result<BTreeMap<ObjectKey, String>, WaitError> {
+) -> Result<Waited, WaitError> {
     let question = refs(all);
     if question.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Waited::default());
     }
-    let stalled_before = OnceLock::new();
+    let (stalled_before, done) = (OnceLock::new(), Mutex::new(Keys::new()));
     let judge = |key: &ObjectKey, live: Option<&Value>, before: &BTreeMap<ObjectKey, String>| match live {
         Some(live) => match readiness(key, live) {
             Readiness::Failed(reason) if stalled_since(key, live).is_some_and(|since| before.get(key) == Some(&since)) => {
@@ -69,7 +77,14 @@ pub async fn until_ready(
         };
         let before = stalled_before
             .get_or_init(|| found.iter().filter_map(|(key, live)| Some((key.clone(), stalled_since(key, live)?))).collect());
-        let judged = all.keys().map(|key| (key.clone(), judge(key, found.get(key), before)));
+        let judged: Vec<(ObjectKey, Readiness)> =
+            all.keys().map(|key| (key.clone(), judge(key, found.get(key), before))).collect();
+        if let Ok(mut done) = done.lock() {
+            done.extend(
+                judged.iter().filter(|(key, is)| *is == Readiness::Ready && found.contains_key(key)).map(|(key, _)| key.clone()),
+            );
+        }
+        let judged = judged.into_iter();
         let lacking: BTreeMap<ObjectKey, Readiness> = judged.filter(|(_, readiness)| *readiness != Readiness::Ready).collect();
         let has_failed = lacking.values().any(|readiness| matches!(readiness, Readiness::Failed(_)));
         // One that failed is said at once.
@@ -85,7 +100,10 @@ pub async fn until_ready(
         let more = if troubles.is_empty() { String::new() } else { format!(" ({})", troubles.join("; ")) };
         reasons.insert(key, format!("{reason}{more}"));
     }
-    Ok(reasons)
+    let done = done.into_inner().unwrap_or_default();
+    let is_unseen = |key: &&ObjectKey| all.contains_key(*key) && !done.contains(*key) && !reasons.contains_key(*key);
+    let unseen = vanishing.iter().filter(is_unseen).cloned().collect();
+    Ok(Waited { lacking: reasons, unseen })
 }
 
 /// Those that are not Ready when the time is up, each with what its kubelet says.

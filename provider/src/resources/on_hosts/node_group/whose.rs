@@ -45,6 +45,12 @@ pub async fn another_cluster_to_leave(control_plane: &dyn Host, join: &Field<Joi
     compare(control_plane, join, is_ours).await
 }
 
+/// Whether a host without credentials for an API server has the record of the cluster that `join` names all the same. An error is that it could not be read.
+pub async fn carries(host: &dyn Host, join: &Field<Join>) -> Result<bool, Diagnostic> {
+    let is_ours = |join: &Join, record: Option<&Record>, _: &Inventory| record.is_some_and(|record| record.uid() == uid_of(join));
+    Ok(join.known().is_some() && compare(host, join, is_ours).await?.is_none())
+}
+
 async fn compare(
     control_plane: &dyn Host,
     join: &Field<Join>,
