@@ -27,6 +27,13 @@ macro_rules! setting {
 }
 
 const ROWS: &[Row] = &[
+    bad(CONTROLLER, r#"flags = { leader-elect = "false" }"#, r#"flags["x"]"#, r#"flag "leader-elect" is set by the provider"#),
+    bad(
+        CONTROLLER,
+        r#"flags = { use-service-account-credentials = "true" }"#,
+        r#"flags["x"]"#,
+        r#"flag "use-service-account-credentials" is set by the provider"#,
+    ),
     bad(CONTROLLER, r#"name = "AWS""#, "name", r#""AWS" is not a usable name"#),
     bad(CONTROLLER, r#"version = "v1.36.2""#, "version", "version is written without a leading v"),
     bad(CONTROLLER, r#"version = "1.36""#, "version", r#""1.36" is no version such as 1.35.2"#),

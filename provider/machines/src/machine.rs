@@ -56,7 +56,7 @@ pub struct OwnerError(String);
 
 /// Kinds of which a host takes one: their files stand at the same paths whatever their name is. Scripts look for the others again, under
 /// the host's lock: `other_of_kind` in common.sh.
-const ONE_PER_HOST: [&str; 2] = ["k8s_hardway_cluster", "k8s_node_group"];
+const ONE_PER_HOST: [&str; 3] = ["k8s_hardway_cluster", "k8s_node_group", "k8s_ccm_config"];
 
 impl Owner {
     pub fn parse(value: impl Into<String>) -> Result<Self, OwnerError> {

@@ -25,9 +25,8 @@ pub fn plan(hosts: &[HostState], objects: Objects) -> Vec<Step> {
         steps.extend(work.push());
         steps.extend(start(&[work]));
     }
-    if works.iter().any(|work| !work.needs.is_empty()) {
-        steps.push(Step::gate(Gate::ControllerLeads));
-    }
+    let last = still.iter().chain(&stale).rev().find(|work| !work.needs.is_empty());
+    steps.extend(last.map(|work| Step::gate(Gate::ControllerLeads { host: work.name() })));
     steps.extend(Step::parallel(leaving.iter().filter_map(|host| stop(host)).collect()));
     let removes = leaving.iter().filter(|host| host.answers()).map(|host| Step::Remove { host: host.name.clone() });
     steps.extend(Step::parallel(removes.collect()));

@@ -77,18 +77,17 @@ fn started_by(step: &Step) -> impl Iterator<Item = (&HostName, &UnitName)> {
     host.into_iter().flat_map(move |host| units.iter().map(move |unit| (host, unit)))
 }
 
-/// Whether it tells that the unit, on the host of the gate, is healthy. A node is Ready by all that runs on its host.
+/// Whether it tells that the unit, on the host of the gate, is healthy. A node is Ready by all that runs on its host; a controller is alone there.
 fn is_about(gate: &Gate, unit: &UnitName, health: Health) -> bool {
     match gate {
         Gate::UnitsHealthy { units, .. } => units.contains(unit),
         Gate::EtcdMemberHealthy { .. } => health == Health::EtcdMember,
         Gate::ApiServerReady { .. } => health == Health::ApiServer,
-        Gate::NodeReady { .. } => true,
+        Gate::NodeReady { .. } | Gate::ControllerLeads { .. } => true,
         Gate::CertificatesServed { .. }
         | Gate::QuorumWithout { .. }
         | Gate::OthersReady { .. }
         | Gate::EtcdQuorum
-        | Gate::VirtualAddressServed
-        | Gate::ControllerLeads => false,
+        | Gate::VirtualAddressServed => false,
     }
 }

@@ -149,7 +149,7 @@ impl Run {
                 Gate::NodeReady { .. } => "wait_for_node",
                 Gate::OthersReady { .. } => "wait_for_other_nodes",
                 Gate::VirtualAddressServed => "wait_for_virtual_addresses",
-                Gate::ControllerLeads => "wait_for_controller",
+                Gate::ControllerLeads { .. } => "wait_for_controller",
             },
         }
     }

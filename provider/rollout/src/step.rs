@@ -120,8 +120,10 @@ pub enum Gate {
         max_unavailable: usize,
     },
     VirtualAddressServed,
-    /// One of the hosts holds the controller's lease, and renews it.
-    ControllerLeads,
+    /// One of the hosts holds the controller's lease, and renews it. This one was changed last: until then it is not seen healthy.
+    ControllerLeads {
+        host: HostName,
+    },
 }
 
 /// Whether that many nodes may go down, of which so many others are Ready and are not.
@@ -143,7 +145,8 @@ impl Gate {
             Gate::OthersReady { restarting, max_unavailable, .. } => {
                 Gate::OthersReady { host, restarting: *restarting, max_unavailable: *max_unavailable }
             }
-            Gate::EtcdQuorum | Gate::VirtualAddressServed | Gate::ControllerLeads => self.clone(),
+            Gate::ControllerLeads { .. } => Gate::ControllerLeads { host },
+            Gate::EtcdQuorum | Gate::VirtualAddressServed => self.clone(),
         }
     }
 }
@@ -232,8 +235,9 @@ impl Step {
             | Gate::QuorumWithout { host }
             | Gate::ApiServerReady { host }
             | Gate::NodeReady { host }
+            | Gate::ControllerLeads { host }
             | Gate::OthersReady { host, .. } => Some(host.clone()),
-            Gate::EtcdQuorum | Gate::VirtualAddressServed | Gate::ControllerLeads => None,
+            Gate::EtcdQuorum | Gate::VirtualAddressServed => None,
         };
         Step::Gate { host, gate }
     }

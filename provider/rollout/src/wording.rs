@@ -18,7 +18,7 @@ pub(crate) fn condition(gate: &Gate) -> String {
             may_be_down => format!("all other nodes but {may_be_down} are Ready"),
         },
         Gate::VirtualAddressServed => "one host serves every virtual address".into(),
-        Gate::ControllerLeads => "the controller on one host leads".into(),
+        Gate::ControllerLeads { .. } => "a controller leads".into(),
     }
 }
 

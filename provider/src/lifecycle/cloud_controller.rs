@@ -39,7 +39,7 @@ async fn a_plan_shows_its_configuration_and_an_apply_ends_when_one_leads() {
     let lines = texts(planned.get("rollout"));
     assert_eq!(
         (lines[1].as_str(), lines.last().map(String::as_str)),
-        (OBJECTS, Some("wait until the controller on one host leads")),
+        (OBJECTS, Some("cp-3: wait until a controller leads")),
         "{lines:?}"
     );
     let state = stage.create().await;
@@ -141,6 +141,52 @@ async fn a_controller_that_does_not_lead_is_an_error_that_says_so() {
     stage.world.change(|memory| memory.cluster.is_leaderless = false);
     let applied = stage.attempt(&failed.state, &config).await;
     assert_eq!(applied.errors, Vec::<String>::new());
+}
+
+/// Their kubelets name both addresses of their hosts.
+#[tokio::test]
+async fn families_are_those_of_pods_and_of_hosts() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let host =
+        |address: &str, secondary: &str| Value::object([("address", address.into()), ("secondary_address", secondary.into())]);
+    let config = with(&stage, &[("hosts", Value::object([("cp-1", host("192.0.2.11", "2001:db8::11"))]))]);
+    let planned = stage.engine.plan(NAME, &Value::Null, &config).await.planned;
+    let text = planned.get("cloud_conf").as_str().map(str::to_string).unwrap_or_default();
+    assert!(text.ends_with("NodeIPFamilies = ipv4\nNodeIPFamilies = ipv6\n"), "{text}");
+}
+
+#[tokio::test]
+async fn without_pki_what_is_made_of_it_stays() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let state = stage.create().await;
+    let without = with(&stage, &[("pki", Value::Null)]);
+    stage.settled(&state, &without, "as under ignore_changes").await;
+    let flags = with(&stage, &[("pki", Value::Null), ("flags", Value::object([("v", "4".into())]))]);
+    stage.apply(&state, &flags).await;
+    let refused = stage
+        .engine
+        .try_plan(NAME, &state, &with(&stage, &[("pki", Value::Null), ("api_server", "https://127.0.0.1:7443".into())]))
+        .await;
+    assert!(refused.err().unwrap_or_default().iter().any(|error| error.contains("his change needs pki")));
+}
+
+#[tokio::test]
+async fn a_pki_of_another_cluster_is_refused() {
+    let mut stage = Stage::of(row(NAME)).await;
+    let mut join = stage.config.get("cluster").clone();
+    join.set("apiserver_authority", crate::fakes::CLIENT_CERTIFICATE_PEM.into());
+    let refused = stage.engine.try_plan(NAME, &Value::Null, &with(&stage, &[("cluster", join)])).await.err().unwrap_or_default();
+    assert!(refused.iter().any(|error| error.contains("ki is not that of the cluster")), "{refused:?}");
+}
+
+/// Its files and what it may do have one name each.
+#[tokio::test]
+async fn a_cluster_has_one_controller() {
+    let mut stage = Stage::of(row(NAME)).await;
+    stage.create().await;
+    let failed = stage.attempt(&Value::Null, &with(&stage, &[("name", "other".into())])).await;
+    assert!(failed.errors.iter().any(|error| error.contains("k8s_ccm_config.demo.aws")), "{:?}", failed.errors);
+    assert!(has_role(&stage) && runs_on(&stage).len() == 3);
 }
 
 #[tokio::test]

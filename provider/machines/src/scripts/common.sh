@@ -85,7 +85,7 @@ refuse_other() {
 # other_of_kind: who else has this host, of a kind of which a host takes one: their files stand at the same paths whatever their name is.
 other_of_kind() {
   case $owner in
-  k8s_hardway_cluster.* | k8s_node_group.*) ;;
+  k8s_hardway_cluster.* | k8s_node_group.* | k8s_ccm_config.*) ;;
   *) return 0 ;;
   esac
   for other in "$state/${owner%%.*}".*/; do

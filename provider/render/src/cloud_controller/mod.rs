@@ -92,6 +92,13 @@ pub fn render(
     Ok(bundle)
 }
 
+/// Whether a file of its bundle is made of credentials.
+pub fn is_of_credentials(path: &HostPath) -> bool {
+    let path = path.as_str();
+    path == CLOUD_CONTROLLER.kubeconfig()
+        || ["cluster-ca", "front-proxy-ca"].iter().any(|name| path == format!("{FOLDER}/{name}.crt"))
+}
+
 fn local_server(host: &Host) -> String {
     url("https", loopback(host), API_SERVER_PORT)
 }

@@ -1,5 +1,6 @@
 //! What the controller may do. Source: the controllers that `--controllers=*` starts (node, node lifecycle and service controllers of
-//! k8s.io/cloud-provider 0.36.3), leader election and the authentication of those who ask it for metrics.
+//! k8s.io/cloud-provider 0.36.3), leader election and the authentication of those who ask it for metrics. Services are changed by their status alone, finalizers
+//! included (`PatchService` in service/helpers).
 
 use super::USER;
 use serde_json::{Value, json};
@@ -32,9 +33,9 @@ pub fn objects() -> Vec<Value> {
             "rules": [
                 rule("", "nodes", &["get", "list", "watch", "patch", "update", "delete"]),
                 rule("", "nodes/status", &["patch"]),
-                rule("", "services", &["list", "watch", "patch", "update"]),
-                rule("", "services/status", &["patch", "update"]),
-                rule("", "events", &["create", "patch", "update"]),
+                rule("", "services", &["list", "watch"]),
+                rule("", "services/status", &["patch"]),
+                rule("", "events", &["create", "patch"]),
                 rule("authentication.k8s.io", "tokenreviews", &["create"]),
                 rule("authorization.k8s.io", "subjectaccessreviews", &["create"]),
             ],

@@ -1,7 +1,8 @@
 //! Which releases of the AWS cloud controller manager there are as images. Pure.
 //!
-//! A tag of its repository is no image: of most releases none was published. Source: registry.k8s.io/images/k8s-staging-provider-aws/images.yaml in
-//! kubernetes/k8s.io at 0137eda, which lists those of registry.k8s.io with the digest of each.
+//! A tag of its repository is no image: of many releases none was published. Sources: registry.k8s.io/images/k8s-staging-provider-aws/images.yaml in
+//! kubernetes/k8s.io at 0137eda, which lists those of registry.k8s.io with the digest of each; and <https://github.com/kubernetes/k8s.io/pull/9796>, by which
+//! 1.36.1 came later, and of which the digest is not known here: it is looked up by its tag.
 
 use super::Unfit;
 use bundle::Digest;
@@ -11,13 +12,14 @@ pub const REPOSITORY: &str = "provider-aws/cloud-controller-manager";
 /// Where it is published.
 pub const REGISTRY: &str = "registry.k8s.io";
 
-/// Oldest first, each with the digest of its image index.
-const PUBLISHED: [(&str, &str); 5] = [
-    ("1.34.0", "389f84eb8be523c1f3dc97b8e6cf48013a20f19e6c23dad7259ac26297b11940"),
-    ("1.34.2", "9970e5fa1b1deddc1284900100678a6a3dd989ad921b28753e266d506b78e002"),
-    ("1.34.3", "ab45cec4a1ee68a556d09a362746db8fd66b258101aefcf0542f51e960248810"),
-    ("1.35.0", "bf5a41be5f0dd5049cc1f69e1a23ff2691f2f46483546204676cea78796e75cd"),
-    ("1.35.2", "5a5d4e5942ad078a184c12bf5435f8226ccb157ee15e9e1f87c183a4bf4b8f1a"),
+/// Oldest first, with the digests of their image indexes.
+const PUBLISHED: [(&str, Option<&str>); 6] = [
+    ("1.34.0", Some("389f84eb8be523c1f3dc97b8e6cf48013a20f19e6c23dad7259ac26297b11940")),
+    ("1.34.2", Some("9970e5fa1b1deddc1284900100678a6a3dd989ad921b28753e266d506b78e002")),
+    ("1.34.3", Some("ab45cec4a1ee68a556d09a362746db8fd66b258101aefcf0542f51e960248810")),
+    ("1.35.0", Some("bf5a41be5f0dd5049cc1f69e1a23ff2691f2f46483546204676cea78796e75cd")),
+    ("1.35.2", Some("5a5d4e5942ad078a184c12bf5435f8226ccb157ee15e9e1f87c183a4bf4b8f1a")),
+    ("1.36.1", None),
 ];
 
 /// The version that a cluster of this version of Kubernetes gets: the newest that was published of its minor version, or else of the one before.
@@ -38,7 +40,7 @@ pub fn default_for(kubernetes: &str) -> Result<&'static str, Unfit> {
 /// The digest of the image index of a version, where it is known.
 pub fn digest_of(version: &str) -> Option<Digest> {
     let (_, digest) = PUBLISHED.iter().find(|(published, _)| *published == version)?;
-    Digest::parse(*digest).ok()
+    Digest::parse((*digest)?).ok()
 }
 
 /// Refuses a version that does not work with the API servers: it is not newer than they are, and at most one minor version older.
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_cluster_gets_the_newest_that_was_published() {
-        for (kubernetes, version) in [("1.34.9", "1.34.3"), ("1.35.0", "1.35.2"), ("1.36.4", "1.35.2")] {
+        for (kubernetes, version) in [("1.34.9", "1.34.3"), ("1.35.0", "1.35.2"), ("1.36.4", "1.36.1")] {
             assert_eq!(default_for(kubernetes), Ok(version));
             check_skew(version, kubernetes).unwrap();
         }
@@ -82,7 +84,8 @@ mod tests {
 
     #[test]
     fn every_digest_is_one_and_a_version_beside_them_has_none() {
-        assert!(PUBLISHED.iter().all(|(version, _)| digest_of(version).is_some()));
+        let has_one = |(version, digest): &(&str, Option<&str>)| digest.is_some() == digest_of(version).is_some();
+        assert!(PUBLISHED.iter().all(has_one) && digest_of("1.35.2").is_some());
         assert_eq!(digest_of("1.36.2"), None);
     }
 

@@ -448,7 +448,7 @@ impl World {
                 }
                 assert!(self.holder.is_some(), "nobody serves the virtual addresses");
             }
-            Gate::ControllerLeads => {
+            Gate::ControllerLeads { .. } => {
                 let leads = |machine: &Machine| machine.declared.units.keys().any(|unit| machine.serves(unit));
                 assert!(self.machines.values().any(leads), "no controller leads");
             }

@@ -25,7 +25,7 @@ pub fn cloud_config() -> Attribute {
         Attribute::list("node_ip_families", Type::String)
             .optional()
             .describe("Families of the addresses that nodes get, in this order: `ipv4`, `ipv6`.")
-            .defaults_to("the families of the cluster's networks, in their order"),
+            .defaults_to("the families of pods, in their order, and then any other in which a host here has an address; give both where nodes have one more than the control plane"),
         Attribute::bool("disable_security_group_ingress")
             .optional()
             .describe("Whether load balancers get no rules in the security groups of nodes."),
@@ -63,15 +63,16 @@ pub fn others() -> Vec<Attribute> {
     vec![
         Attribute::string("version").optional_computed().describe(
             "Version of the controller, such as `1.35.2`: of the minor version of the cluster, or of the one before. By default the newest of them of \
-             which an image was published; of most releases there is none. Any other needs a registry that has its image.",
+             which the provider knows that an image was published: of many releases there is none. Any other needs a registry that has its image.",
         ),
         Attribute::string("cloud_conf").computed().never_null().describe("The text of `cloud.conf`."),
         Attribute::map("environment", Type::String).optional().null_means_absent().describe(
-            "Variables of the controller's environment, such as `{ HTTPS_PROXY = \"http://proxy.internal:3128\", NO_PROXY = \"169.254.169.254\" }`.",
+            "Variables of the controller's environment, such as `{ HTTPS_PROXY = \"http://proxy.internal:3128\", NO_PROXY = \"169.254.169.254\" }`. Where no host has an IPv4 address, \
+             `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE` is `IPv6` unless it is set.",
         ),
         Attribute::map("secret_environment", Type::String).optional().write_only().describe(
             "The same with values that no state has, such as keys of AWS where no instance profile gives them. On hosts they stand in a file that only root \
-             may read.",
+             may read. Without it they are taken off hosts, so do not name it in `ignore_changes`.",
         ),
         Attribute::string("api_server").optional().describe("URL of the API server that the controller asks, such as `https://127.0.0.1:7443`.").defaults_to(
             "the API server of its own host, at port 6443 of its loopback address",
@@ -86,7 +87,7 @@ pub fn others() -> Vec<Attribute> {
         ),
         Attribute::map(program::ATTRIBUTE, Type::String).optional_computed().null_means_absent().describe(
             "SHA-256 of the layer of the image that has the program, by architecture: `amd64`, `arm64`. When this is not set, each is looked up in the registry \
-             at the first plan of a version, shown there, and pinned in the state. Of versions whose image is known, the registry's answers are held to its digest.",
+             at the first plan of a version, shown there, and pinned in the state for that version, as is one that was given and is taken out. Of versions whose image is known, the registry's answers are held to its digest.",
         ),
     ]
 }

@@ -63,7 +63,13 @@ impl Config {
     }
 
     fn environment(&self, secrets: &Config) -> Option<BTreeMap<String, Secret>> {
-        let mut all = self.environment.settle_values(|value| Some(Secret::new(value.as_str())))?;
+        let hosts = hosts::resolve(self.hosts.known()?)?;
+        let mut all = BTreeMap::new();
+        // The SDK of AWS asks for the metadata of an instance over IPv4 unless it is told otherwise.
+        if !hosts.values().flat_map(render::Host::addresses).any(|address| address.is_ipv4()) {
+            all.insert("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE".to_string(), Secret::new("IPv6"));
+        }
+        all.extend(self.environment.settle_values(|value| Some(Secret::new(value.as_str())))?);
         all.extend(secrets.secret_environment.settle_values(|value| Some(value.clone()))?);
         Some(all)
     }
@@ -84,11 +90,22 @@ pub struct Defaults {
 }
 
 impl Defaults {
-    pub fn of(join: &Join) -> Defaults {
+    /// The families of pods come first, then those in which hosts have an address besides: their kubelets name it, and are not initialised where the controller
+    /// does not know it (`node.helpers` of k8s.io/cloud-provider).
+    pub fn of(join: &Join, hosts: Option<&render::Hosts>) -> Defaults {
         let networks: Option<Vec<IpNet>> = join.pod_cidrs.settle_each(|text| text.parse().ok());
-        let families =
-            |networks: Vec<IpNet>| networks.iter().map(|network| if is_ipv4(network) { "ipv4" } else { "ipv6" }).collect();
-        Defaults { cluster_id: join.cluster_name.known().cloned(), node_ip_families: networks.map(families) }
+        let families = networks.zip(hosts).map(|(networks, hosts)| {
+            let of_hosts = hosts.values().flat_map(render::Host::addresses).map(|address| address.is_ipv4());
+            let mut families: Vec<&'static str> = Vec::new();
+            for is_ipv4 in networks.iter().map(is_ipv4).chain(of_hosts) {
+                let family = if is_ipv4 { "ipv4" } else { "ipv6" };
+                if !families.contains(&family) {
+                    families.push(family);
+                }
+            }
+            families
+        });
+        Defaults { cluster_id: join.cluster_name.known().cloned(), node_ip_families: families }
     }
 
     /// Where the cluster is not known: any, so that settings are checked all the same.

@@ -8,7 +8,8 @@ mod validate;
 
 use super::errors::{render_error, unknown_at_apply};
 use super::fleet::Fleet;
-use super::hardway_cluster::{Join, coverage};
+use super::hardway_cluster::Join;
+use super::recorded;
 use super::{Declared, Desired, HostResource, Looked, plan::Rollout};
 use crate::configuration::Shared;
 use crate::hosts;
@@ -102,10 +103,10 @@ impl HostResource for CcmConfig {
         let version =
             version.transpose().map_err(|unfit| Diagnostic::error("there is no controller for this cluster").detail(unfit))?;
         planned.set("version", version.as_deref().map_or(Value::Unknown, Value::from));
-        let text = version
-            .as_ref()
-            .zip(config.cluster.known())
-            .and_then(|(version, join)| config::cloud_conf(planned.get("cloud_config"), &Defaults::of(join), version));
+        let hosts = config.hosts.known().and_then(hosts::resolve);
+        let text = version.as_ref().zip(config.cluster.known()).and_then(|(version, join)| {
+            config::cloud_conf(planned.get("cloud_config"), &Defaults::of(join, hosts.as_ref()), version)
+        });
         let text = text.transpose().map_err(|wrong| {
             let path = AttributePath::attribute("cloud_config");
             Diagnostic::error("the controller does not take these settings").detail(wrong.to_string()).at(path)
@@ -119,10 +120,14 @@ impl HostResource for CcmConfig {
         let warnings = program.warnings(declared)?;
         let Some(spec) = config.spec(declared.with_secrets, text) else { return Ok(Desired { bundles: None, warnings }) };
         let given = &declared.with_secrets.pki;
-        coverage::check_name(&config.cluster.as_ref().and_then(|join| join.cluster_name.clone()), given)?;
         let credentials = given.known().map_or_else(Credentials::unknown, |given| given.credentials.clone());
+        check_authority(&config.cluster, &credentials)?;
         check_user(&credentials)?;
-        Ok(Desired { bundles: Some(bundles(&spec, &credentials, &program)?), warnings })
+        let mut bundles = bundles(&spec, &credentials, &program)?;
+        if given.is_null() {
+            recall(declared, &mut bundles, planned)?;
+        }
+        Ok(Desired { bundles: Some(bundles), warnings })
     }
 
     fn rollout<'a>(&self, _config: &'a Config, objects: &'a Objects) -> Rollout<'a> {
@@ -203,6 +208,42 @@ impl CcmConfig {
         let architectures: BTreeSet<_> = hosts.values().map(|host| host.architecture).collect();
         program::find(declared, version, &architectures).await
     }
+}
+
+/// Everything that is made of `pki`, which engines leave out under `ignore_changes`, stays as the state records it.
+fn recall(
+    declared: &Declared<'_, CcmConfig>,
+    bundles: &mut BTreeMap<HostName, Bundle>,
+    planned: &Value,
+) -> Result<(), Diagnostic> {
+    let needed = |why: &str| {
+        let detail =
+            format!("Without pki everything that is made of it stays as it is, but {why}. Take pki out of ignore_changes.");
+        Err(Diagnostic::error("this change needs pki, which is left out").detail(detail).at(AttributePath::attribute("pki")))
+    };
+    let Some(prior) = declared.prior else { return needed("the controller is new") };
+    if prior.get("api_server") != planned.get("api_server") {
+        return needed("its kubeconfig names another API server");
+    }
+    recorded::recall(declared.recorded, bundles, cloud_controller::is_of_credentials);
+    for (host, bundle) in bundles {
+        if let Some(path) = bundle.unknown_files().find(|path| cloud_controller::is_of_credentials(path)) {
+            return needed(&format!("{host} needs {path}"));
+        }
+    }
+    Ok(())
+}
+
+/// The pki is that of the cluster.
+fn check_authority(join: &Field<Join>, credentials: &Credentials) -> Result<(), Diagnostic> {
+    let trusted = join.known().and_then(|join| join.apiserver_authority.known());
+    let (Some(trusted), Some(Part::Known(given))) = (trusted, credentials.certificate("apiserver-ca")) else { return Ok(()) };
+    if trusted.trim() == given.trim() {
+        return Ok(());
+    }
+    Err(Diagnostic::error("pki is not that of the cluster")
+        .detail("Its apiserver-ca is another one than API servers of `cluster` have, which would not take the controller's certificate. Pass the bundle that the cluster has.")
+        .at(AttributePath::attribute("pki")))
 }
 
 /// What it may do is bound to one user.

@@ -28,21 +28,26 @@ struct Registry {
     url: String,
     /// A mirror is told whose images are meant, as containerd does.
     query: String,
+    /// A mirror below a path names the whole path of the API itself, as it does to containerd (`override_path`).
+    api: &'static str,
 }
 
 impl Registry {
     fn of(mirror: Option<&str>) -> Registry {
         match mirror {
             Some(mirror) => {
-                Registry { url: mirror.trim_end_matches('/').to_string(), query: format!("?ns={}", releases::REGISTRY) }
+                let url = mirror.trim_end_matches('/').to_string();
+                let has_path = url.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+                Registry { url, query: format!("?ns={}", releases::REGISTRY), api: if has_path { "" } else { "/v2" } }
             }
-            None => Registry { url: format!("https://{}", releases::REGISTRY), query: String::new() },
+            None => Registry { url: format!("https://{}", releases::REGISTRY), query: String::new(), api: "/v2" },
         }
     }
 
     /// `kind` is `manifests` or `blobs`.
     fn at(&self, kind: &str, reference: &str) -> String {
-        format!("{}/v2/{}/{kind}/{reference}{}", self.url, releases::REPOSITORY, self.query)
+        let Registry { url, query, api } = self;
+        format!("{url}{api}/{}/{kind}/{reference}{query}", releases::REPOSITORY)
     }
 
     /// The digest of the layer with the program.
@@ -155,5 +160,19 @@ impl Program {
         let sha256 = self.digests.get(&architecture).and_then(|found| found.as_ref().ok()).cloned();
         let reference = sha256.as_ref().map_or_else(String::new, |digest| format!("sha256:{digest}"));
         Binary { url: Url::new(self.registry.at("blobs", &reference)), sha256, member: Some(MEMBER.into()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_with_a_path_is_the_whole_api() {
+        let at = |mirror| Registry::of(mirror).at("blobs", "sha256:0");
+        assert_eq!(at(None), "https://registry.k8s.io/v2/provider-aws/cloud-controller-manager/blobs/sha256:0");
+        let below = "provider-aws/cloud-controller-manager/blobs/sha256:0?ns=registry.k8s.io";
+        assert_eq!(at(Some("http://10.77.0.1:8080/")), format!("http://10.77.0.1:8080/v2/{below}"));
+        assert_eq!(at(Some("https://harbor.example.net/v2/k8s")), format!("https://harbor.example.net/v2/k8s/{below}"));
     }
 }

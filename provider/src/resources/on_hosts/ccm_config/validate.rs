@@ -1,15 +1,32 @@
 //! What is wrong with a controller, said at plan with the attribute and a value that would do. Pure.
 
 use super::config::{self, Defaults};
-use crate::hosts;
+use crate::hosts::{self, HostConfigs};
 use crate::resources::attributes;
 use crate::resources::on_hosts::hardway_cluster::{Join, join};
 use crate::resources::on_hosts::node_group::validate::validate_mirrors;
 use crate::ssh;
 use render::cloud_controller::releases;
-use schema::{Diagnostics, ValueAt, decode};
+use schema::{Diagnostics, Field, ValueAt, decode};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+/// Flags without which an apply could not tell whether the controller works, or that have an attribute.
+const REFUSED: [(&str, &str); 9] = [
+    ("cloud-provider", "It is aws."),
+    ("cloud-config", "Set cloud_config instead."),
+    ("cluster-name", "It is the name of the cluster."),
+    ("kubeconfig", "Set api_server to ask another API server."),
+    ("leader-elect", LEASE),
+    ("leader-elect-resource-lock", LEASE),
+    ("leader-elect-resource-name", LEASE),
+    ("leader-elect-resource-namespace", LEASE),
+    (
+        "use-service-account-credentials",
+        "Its own certificate is all that it may use: with tokens of service accounts it would need far more permissions, and ends without them.",
+    ),
+];
+const LEASE: &str = "By the lease kube-system/cloud-controller-manager an apply knows that it leads, and node groups that they are to wait for it.";
 
 pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     attributes::validate_cluster_name(&config.get("name"), found);
@@ -22,6 +39,9 @@ pub fn validate(config: &ValueAt<'_>, found: &mut Diagnostics) {
     validate_settings(config, found);
     for (name, flag) in config.get("flags").entries() {
         attributes::validate_flag(name, &flag, found);
+        if let Some((_, remedy)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
+            found.push(flag.error(format!("flag {name:?} is set by the provider"), *remedy));
+        }
     }
     let secrets = config.get("secret_environment");
     for name in ["environment", "secret_environment"] {
@@ -103,7 +123,9 @@ fn validate_settings(config: &ValueAt<'_>, found: &mut Diagnostics) {
     }
     let cluster = config.get("cluster");
     let join = cluster.value().is_set().then(|| decode::<Join>(cluster.value()).ok()).flatten();
-    let defaults = join.as_ref().map_or_else(Defaults::any, Defaults::of);
+    let hosts = decode::<Field<HostConfigs>>(config.get("hosts").value()).ok();
+    let hosts = hosts.and_then(|hosts| hosts::resolve(hosts.known()?));
+    let defaults = join.as_ref().map_or_else(Defaults::any, |join| Defaults::of(join, hosts.as_ref()));
     if let Some(Err(wrong)) = config::cloud_conf(settings.value(), &defaults, &version) {
         found.push(settings.error("the controller does not take these settings", wrong.to_string()));
     }

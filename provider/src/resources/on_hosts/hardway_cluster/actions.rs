@@ -56,7 +56,7 @@ impl Actions for ControlPlaneActions {
             | Gate::CertificatesServed { .. }
             | Gate::NodeReady { .. }
             | Gate::VirtualAddressServed
-            | Gate::ControllerLeads => Ok(()),
+            | Gate::ControllerLeads { .. } => Ok(()),
         }
     }
 
