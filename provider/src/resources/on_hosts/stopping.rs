@@ -164,7 +164,7 @@ async fn nodes_that_are_down_while_another_is_to_restart() {
         let api = world.host("cp-1").kubernetes().await?;
         let (host, down) = (HostName::literal("worker-2"), host());
         let disturbance = Disturbance { host: &host, group: vec![&host, &down], restarting: 1, max_unavailable: 1 };
-        disturbance.wait(fleet.waiter(), || async { Ok(Arc::new(api.nodes().await?)) }).await
+        disturbance.wait(fleet.waiter(), || async { Ok(Arc::new(api.nodes().await?)) }, |_| async { false }).await
     })
     .await;
 }

@@ -72,6 +72,14 @@ pub struct NodeActions {
 }
 
 impl NodeActions {
+    /// Whether a node has no network because its add-on is gone and the routed one has not come to it yet.
+    async fn awaits_its_network(&self, fleet: &Fleet, host: HostName) -> bool {
+        let Some(machine) = fleet.machines.get(&host).filter(|_| self.spec.pod_network == PodNetwork::Routed) else {
+            return false;
+        };
+        network::ends_pods(&**machine).await.is_ok_and(|ends_pods| !ends_pods)
+    }
+
     pub async fn connect(shared: &Shared, config: &Config, call: &Call) -> Result<NodeActions, NoControlPlane> {
         let reached = ControlPlane::connect(shared, config.way()).await?;
         Ok(NodeActions::at(reached, shared, config, call)?)
@@ -324,7 +332,7 @@ impl Actions for NodeActions {
             Gate::OthersReady { host, restarting, max_unavailable } => {
                 let group = self.spec.hosts.keys().collect();
                 let disturbance = Disturbance { host, group, restarting: *restarting, max_unavailable: *max_unavailable };
-                disturbance.wait(fleet.waiter(), || self.recent_nodes()).await
+                disturbance.wait(fleet.waiter(), || self.recent_nodes(), |host| self.awaits_its_network(fleet, host)).await
             }
             _ => Ok(()),
         }

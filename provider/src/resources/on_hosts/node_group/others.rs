@@ -6,7 +6,7 @@ use crate::resources::on_hosts::execute::StepError;
 use crate::wait::{Pace, Waiter};
 use bundle::HostName;
 use rollout::may_restart;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,18 +25,33 @@ pub struct Disturbance<'a> {
 }
 
 impl Disturbance<'_> {
-    /// `nodes` is asked again and again. An API server that does not answer may be one that is about to.
-    pub async fn wait<F>(&self, waiter: Waiter<'_>, nodes: impl Fn() -> F) -> Result<(), StepError>
+    /// `nodes` is asked again and again. An API server that does not answer may be one that is about to. Nodes of which `awaits_its_turn` says so are not
+    /// Ready until this change comes to them, whatever becomes of the others.
+    pub async fn wait<F, G>(
+        &self,
+        waiter: Waiter<'_>,
+        nodes: impl Fn() -> F,
+        awaits_its_turn: impl Fn(HostName) -> G,
+    ) -> Result<(), StepError>
     where
         F: Future<Output = Result<Nodes, KubernetesError>>,
+        G: Future<Output = bool>,
     {
         let wait = waiter.until(format!("enough nodes are Ready for {} to restart", self.host), LIMIT, PACE);
-        let nodes = &nodes;
+        let (nodes, awaits_its_turn) = (&nodes, &awaits_its_turn);
         let lacks = || async move {
-            Ok::<_, StepError>(match nodes().await {
-                Ok(nodes) => self.lacks(&nodes),
-                Err(error) => Some(Lacking { hosts: Vec::new(), reasons: error.to_string() }),
-            })
+            let nodes = match nodes().await {
+                Ok(nodes) => nodes,
+                Err(error) => return Ok::<_, StepError>(Some(Lacking { hosts: Vec::new(), reasons: error.to_string() })),
+            };
+            let Some(lacking) = self.lacks(&nodes, &BTreeSet::new()) else { return Ok(None) };
+            let mut awaiting = BTreeSet::new();
+            for host in lacking.hosts {
+                if awaits_its_turn(host.clone()).await {
+                    awaiting.insert(host);
+                }
+            }
+            Ok(self.lacks(&nodes, &awaiting))
         };
         match wait.until_nothing_lacks(lacks).await? {
             None => Ok(()),
@@ -44,8 +59,8 @@ impl Disturbance<'_> {
         }
     }
 
-    fn lacks(&self, nodes: &BTreeMap<String, KnownNode>) -> Option<Lacking> {
-        let others = self.group.iter().filter(|name| **name != self.host);
+    fn lacks(&self, nodes: &BTreeMap<String, KnownNode>, awaiting: &BTreeSet<HostName>) -> Option<Lacking> {
+        let others = self.group.iter().filter(|name| **name != self.host && !awaiting.contains(**name));
         let others = others.filter_map(|name| Some((*name, nodes.get(name.as_str())?.not_ready.as_ref())));
         let (down, up): (Vec<_>, Vec<_>) = others.partition(|(_, not_ready)| not_ready.is_some());
         if may_restart(self.restarting, self.max_unavailable, up.len(), down.len()) {
@@ -53,7 +68,7 @@ impl Disturbance<'_> {
         }
         let reason = |(name, reason): &(&HostName, Option<&String>)| format!("{name}: {}", reason.map_or("", String::as_str));
         Some(Lacking {
-            hosts: down.iter().map(|(name, _)| name.to_string()).collect(),
+            hosts: down.iter().map(|(name, _)| (*name).clone()).collect(),
             reasons: down.iter().map(reason).collect::<Vec<_>>().join("\n"),
         })
     }
@@ -63,7 +78,10 @@ impl Disturbance<'_> {
         let summary = match lacking.hosts.as_slice() {
             [] => format!("nothing is restarted on {host}, for the API server does not say which nodes are Ready"),
             [one] => format!("nothing is restarted on {host} while node {one} is not Ready"),
-            many => format!("nothing is restarted on {host} while nodes {} are not Ready", many.join(", ")),
+            many => format!(
+                "nothing is restarted on {host} while nodes {} are not Ready",
+                many.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ")
+            ),
         };
         StepError::Gate {
             summary,
@@ -78,6 +96,38 @@ impl Disturbance<'_> {
 
 /// The nodes that are not Ready, and why.
 struct Lacking {
-    hosts: Vec<String>,
+    hosts: Vec<HostName>,
     reasons: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::FakeClock;
+    use bundle::NodeObject;
+    use tokio_util::sync::CancellationToken;
+
+    /// With one of two nodes down; whether the other may restart.
+    async fn may_restart(awaits_its_turn: bool) -> bool {
+        let (clock, cancelled) = (FakeClock::default(), CancellationToken::new());
+        let (host, down) = (HostName::literal("a"), HostName::literal("b"));
+        let disturbance = Disturbance { host: &host, group: vec![&host, &down], restarting: 1, max_unavailable: 1 };
+        let node = |not_ready: Option<&str>| KnownNode {
+            object: NodeObject::default(),
+            not_ready: not_ready.map(str::to_string),
+            cordoned_by: None,
+            kubelet_version: None,
+            addresses: BTreeSet::new(),
+        };
+        let nodes: Nodes = Arc::new(BTreeMap::from([("a".into(), node(None)), ("b".into(), node(Some("no network")))]));
+        let waiter = Waiter { clock: &clock, cancelled: &cancelled };
+        let nodes = || async { Ok(nodes.clone()) };
+        disturbance.wait(waiter, nodes, |of| async move { awaits_its_turn && of.as_str() == "b" }).await.is_ok()
+    }
+
+    /// As when the add-on that connected all pods is gone: kubelets say so one after the other, also after the plan was made.
+    #[tokio::test]
+    async fn nodes_to_which_the_change_has_yet_to_come_hold_up_none() {
+        assert!(may_restart(true).await && !may_restart(false).await);
+    }
 }
