@@ -154,6 +154,8 @@ async fn the_end_of_a_check_tells_whether_the_program_got_past_its_settings() {
     says(&ask("echo E; exit 1", None).await.unwrap_err(), "E");
     says(&ask("echo 'no thing'; exit 1", Some("nothing")).await.unwrap_err(), "no thing");
     says(&ask("exit 3", None).await.unwrap_err(), "(it gave no reason)");
+    // As klog ends a program, which no signal does.
+    says(&ask("echo E; exit 255", None).await.unwrap_err(), "E");
     assert!(ask("/no/such/program", None).await.unwrap_err().to_string().contains("not found"));
     let flags = "{\"level\":\"info\",\"msg\":\"x\"}\n{\"level\":\"fatal\",\"msg\":\"no\",\"error\":\"way\"}";
     says(&ask(&format!("printf '%s\\n' '{flags}'; yes | head -n 100000; exit 1"), None).await.unwrap_err(), "no: way");
