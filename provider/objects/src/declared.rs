@@ -1,5 +1,6 @@
 //! Objects as somebody has written them, in YAML or in HCL, and what cannot be meant.
 
+use crate::copied::{of_the_server, without_notes};
 use crate::fields::Fields;
 use crate::phase::is_namespaced;
 use crate::{ObjectKey, fields};
@@ -95,12 +96,6 @@ fn items(value: Value) -> Vec<Value> {
     }
 }
 
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-/// With this the annotations begin that this provider sets.
-const OURS: &str = "k8s-hardway/";
-/// Of an object that exists: whoever declares them has copied it from a cluster.
-const OF_THE_SERVER: [&str; 6] = ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"];
-
 fn one(object: Value) -> Result<Declared, (String, String)> {
     let wrong = |rule: &str, remedy: &str| Err((rule.to_string(), remedy.to_string()));
     let Value::Object(mut entries) = object else {
@@ -116,7 +111,7 @@ fn one(object: Value) -> Result<Declared, (String, String)> {
         let missing = missing.unwrap_or("/metadata/name")[1..].replace('/', ".");
         return wrong(&format!("has no {missing}"), "An object has `apiVersion`, `kind` and `metadata.name`, each a text.");
     };
-    if let Some(field) = OF_THE_SERVER.iter().find(|field| !object["metadata"][**field].is_null()) {
+    if let Some(field) = of_the_server(&object) {
         let remedy = "The API server sets it, so this is a copy from a cluster. Leave out what it set.";
         return wrong(&format!("{key} has metadata.{field}"), remedy);
     }
@@ -159,17 +154,6 @@ fn one(object: Value) -> Result<Declared, (String, String)> {
 
 fn is_text(object: &Value, pointer: &str) -> bool {
     object.pointer(pointer).is_some_and(Value::is_string)
-}
-
-/// What `kubectl apply` and this provider keep of the object on the object itself, in a copy from a cluster: of a Secret `kubectl` keeps its values.
-fn without_notes(object: &mut Value) {
-    let Some(metadata) = object["metadata"].as_object_mut() else { return };
-    let Some(Value::Object(annotations)) = metadata.get_mut("annotations") else { return };
-    let before = annotations.len();
-    annotations.retain(|name, _| name != LAST_APPLIED && !name.starts_with(OURS));
-    if annotations.is_empty() && before > 0 {
-        metadata.remove("annotations");
-    }
 }
 
 /// Null is what nobody has set, as in HCL.

@@ -2,6 +2,7 @@
 //! nothing.
 
 mod changes;
+mod copied;
 mod declared;
 mod excluded;
 mod fields;

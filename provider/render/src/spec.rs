@@ -25,6 +25,11 @@ impl Host {
     }
 }
 
+/// Whether the URL of a mirror has a path. That path is the whole one of the API then, without a `/v2` that nobody wrote, as Harbor's proxy projects have it.
+pub fn is_below_a_path(mirror: &str) -> bool {
+    mirror.trim_end_matches('/').split_once("://").is_some_and(|(_, rest)| rest.contains('/'))
+}
+
 /// The processor architecture of downloads, in Go's spelling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Architecture {

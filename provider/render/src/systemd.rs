@@ -127,6 +127,28 @@ UMask=0077
 LimitCORE=0
 ";
 
+/// The unit file of a controller beside an API server. `service` are the lines of `[Service]` that say what runs and when it starts again.
+pub fn controller_unit(description: &str, documentation: &str, service: &str) -> String {
+    format!(
+        "[Unit]
+Description={description}
+Documentation={documentation}
+After=network-online.target kube-apiserver.service
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+{service}
+LimitNOFILE=65536
+OOMScoreAdjust=-997
+CapabilityBoundingSet=
+{SANDBOX}
+[Install]
+WantedBy=multi-user.target
+"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

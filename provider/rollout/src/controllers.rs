@@ -2,9 +2,8 @@
 //! over within its time.
 
 use crate::control_plane::Objects;
-use crate::host::{Work, destroy, pushes, stage, stop};
+use crate::host::{Work, destroy, pushes, removes, staged_with_gate, stop};
 use crate::{Gate, HostState, Step};
-use bundle::UnitName;
 
 /// What may be done in the cluster comes before the first start, for a controller ends without it; and after the first write, so that a create that was stopped
 /// has hosts by which the next goes on. Hosts on which nothing runs start at the same time; what restarts does so host by host, the one at which the last roll
@@ -20,25 +19,14 @@ pub fn plan(hosts: &[HostState], objects: Objects) -> Vec<Step> {
     let mut steps: Vec<Step> = pushes(&still).into_iter().collect();
     let are_due = objects == Objects::Due && staying.iter().any(|host| host.answers());
     steps.extend(are_due.then_some(Step::ApplyObjects { whose: "the controller's" }));
-    steps.extend(start(&still));
+    steps.extend(staged_with_gate(&still));
     for work in &stale {
         steps.extend(work.push());
-        steps.extend(start(&[work]));
+        steps.extend(staged_with_gate(&[work]));
     }
     let last = still.iter().chain(&stale).rev().find(|work| !work.needs.is_empty());
     steps.extend(last.map(|work| Step::gate(Gate::ControllerLeads { host: work.name() })));
     steps.extend(Step::parallel(leaving.iter().filter_map(|host| stop(host)).collect()));
-    let removes = leaving.iter().filter(|host| host.answers()).map(|host| Step::Remove { host: host.name.clone() });
-    steps.extend(Step::parallel(removes.collect()));
-    steps
-}
-
-fn start(works: &[&Work]) -> Vec<Step> {
-    let tiers = works.iter().map(|work| work.host.tiers.len()).max().unwrap_or(0);
-    let mut steps: Vec<Step> = (0..tiers).flat_map(|tier| stage(works, tier)).collect();
-    let units = |work: &Work| -> Vec<UnitName> { work.needs.keys().cloned().collect() };
-    let acting = works.iter().filter(|work| !work.needs.is_empty());
-    let gates = acting.map(|work| Step::gate(Gate::UnitsHealthy { host: work.name(), units: units(work) }));
-    steps.extend(Step::parallel(gates.collect()));
+    steps.extend(removes(&leaving));
     steps
 }

@@ -338,6 +338,17 @@ pub(crate) fn stage(works: &[&Work], tier: usize) -> Vec<Step> {
     (0..3).filter_map(|action| Step::parallel(steps.iter().filter_map(|step| step[action].clone()).collect())).collect()
 }
 
+/// Tier by tier on all of these hosts at the same time, then a wait until the units that acted are healthy.
+pub(crate) fn staged_with_gate(works: &[&Work]) -> Vec<Step> {
+    let tiers = works.iter().map(|work| work.host.tiers.len()).max().unwrap_or(0);
+    let mut steps: Vec<Step> = (0..tiers).flat_map(|tier| stage(works, tier)).collect();
+    let acting = works.iter().filter(|work| !work.needs.is_empty());
+    let gates =
+        acting.map(|work| Step::gate(Gate::UnitsHealthy { host: work.name(), units: work.needs.keys().cloned().collect() }));
+    steps.extend(Step::parallel(gates.collect()));
+    steps
+}
+
 pub(crate) fn pushes(works: &[&Work]) -> Option<Step> {
     Step::parallel(works.iter().filter_map(|work| work.push()).collect())
 }
@@ -356,8 +367,13 @@ fn is_up_or_coming_up(host: &HostState, unit: &UnitName) -> bool {
 
 /// Everything goes: stop on all hosts that answer, then remove.
 pub(crate) fn destroy(hosts: &[&HostState]) -> Vec<Step> {
-    let answering = || hosts.iter().filter(|host| host.answers());
-    let stops = Step::parallel(answering().filter_map(|host| stop(host)).collect());
-    let removes = Step::parallel(answering().map(|host| Step::Remove { host: host.name.clone() }).collect());
-    stops.into_iter().chain(removes).collect()
+    let answering = hosts.iter().filter(|host| host.answers());
+    let stops = Step::parallel(answering.filter_map(|host| stop(host)).collect());
+    stops.into_iter().chain(removes(hosts)).collect()
+}
+
+/// What is left of hosts that answer goes.
+pub(crate) fn removes(hosts: &[&HostState]) -> Option<Step> {
+    let answering = hosts.iter().filter(|host| host.answers());
+    Step::parallel(answering.map(|host| Step::Remove { host: host.name.clone() }).collect())
 }

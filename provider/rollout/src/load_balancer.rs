@@ -1,6 +1,6 @@
 //! The hosts of a load balancer. Backups first, then the host that holds the virtual addresses, after it handed them over.
 
-use crate::host::{Work, destroy, pushes, stage, stop};
+use crate::host::{Work, destroy, pushes, removes, staged_with_gate, stop};
 use crate::{Gate, HostState, Refusal, Step};
 use bundle::{Disruption, HostName, UnitTraits};
 
@@ -25,8 +25,7 @@ pub fn plan(hosts: &[HostState], holder: Option<&HostName>) -> Result<Vec<Step>,
     if steps.iter().any(|step| !matches!(step, Step::Push { .. } | Step::Remove { .. }) && !is_push_only(step)) {
         steps.push(Step::gate(Gate::VirtualAddressServed));
     }
-    let removes = leaving.iter().filter(|host| host.answers()).map(|host| Step::Remove { host: host.name.clone() });
-    steps.extend(Step::parallel(removes.collect()));
+    steps.extend(removes(&leaving));
     Ok(steps)
 }
 
@@ -84,16 +83,6 @@ fn carries_traffic(traits: &UnitTraits) -> bool {
 
 fn start(works: &[&Work]) -> Vec<Step> {
     pushes(works).into_iter().chain(staged_with_gate(works)).collect()
-}
-
-fn staged_with_gate(works: &[&Work]) -> Vec<Step> {
-    let tiers = works.iter().map(|work| work.host.tiers.len()).max().unwrap_or(0);
-    let mut steps: Vec<Step> = (0..tiers).flat_map(|tier| stage(works, tier)).collect();
-    let acting = works.iter().filter(|work| !work.needs.is_empty());
-    let gates =
-        acting.map(|work| Step::gate(Gate::UnitsHealthy { host: work.name(), units: work.needs.keys().cloned().collect() }));
-    steps.extend(Step::parallel(gates.collect()));
-    steps
 }
 
 fn is_push_only(step: &Step) -> bool {

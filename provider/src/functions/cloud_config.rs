@@ -2,7 +2,7 @@
 
 use crate::resources::in_cluster::json::json;
 use protocol::{Function, FunctionError, Parameter};
-use render::aws::cloud_conf::{self, Wrong};
+use render::cloud_controller::{Unfit, cloud_conf};
 use schema::{Type, Value};
 
 pub struct CloudConfig;
@@ -52,7 +52,7 @@ impl Function for CloudConfig {
         let [version, settings] = arguments.as_slice() else {
             return Err(FunctionError { text: "cloud_config takes a version and settings".into(), argument: None });
         };
-        let in_argument = |position| move |wrong: Wrong| FunctionError { text: wrong.to_string(), argument: Some(position) };
+        let in_argument = |position| move |unfit: Unfit| FunctionError { text: unfit.to_string(), argument: Some(position) };
         let minor = cloud_conf::minor_of(version.as_str().unwrap_or_default()).map_err(in_argument(0))?;
         let settings = json(settings);
         let Some(settings) = settings.as_object() else {

@@ -153,7 +153,7 @@ impl Silent {
                 None
             }
             Err(error) => {
-                self.may_be_there |= !has_no_api_server(&error);
+                self.may_be_there |= !is_nobody_listening(&error);
                 self.is_any_in_doubt = true;
                 self.reasons.push(error.to_string());
                 None
@@ -177,13 +177,9 @@ impl From<Silent> for NoControlPlane {
     }
 }
 
-/// Whether a host that let us in said so: it has no credentials for one, or nobody listens. A question that was lost or refused says
-/// nothing, and an API server that answers with an error is there.
-fn has_no_api_server(error: &KubernetesError) -> bool {
-    match error {
-        KubernetesError::Machine(MachineError::NoFile { .. } | MachineError::NobodyListens { .. }) => true,
-        KubernetesError::Machine(_) | KubernetesError::Kubeconfig { .. } | KubernetesError::Api { .. } => false,
-    }
+/// Whether a host that let us in said so. A question that was lost or refused says nothing, and an API server that answers with an error is there.
+fn is_nobody_listening(error: &KubernetesError) -> bool {
+    matches!(error, KubernetesError::Machine(MachineError::NobodyListens { .. }))
 }
 
 /// Of the one that was reached and of every other control-plane host: while a control plane is upgraded, its API servers differ.

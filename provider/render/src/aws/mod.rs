@@ -1,7 +1,6 @@
 //! Components on AWS: a spec becomes a graph of objects (`docs/aws-objects.md` has their settings), one file per component.
 
 pub mod bastion;
-pub mod cloud_conf;
 pub mod egress_proxy;
 pub mod endpoints;
 pub mod images;

@@ -1,16 +1,17 @@
 //! The AWS cloud controller manager on control-plane hosts: a systemd unit with a client certificate of its own, beside the API server, and what it may do
 //! in the cluster. Nothing here shares a path with `control_plane` or `node`.
 
+pub mod cloud_conf;
 pub mod image;
 mod objects;
 pub mod releases;
 
 pub use objects::objects;
 
-use crate::component::CLOUD_CONTROLLER;
+use crate::component::{API_SERVER, CLOUD_CONTROLLER};
 use crate::control_plane::{KUBECTL, binds, client_kubeconfig, health_check, kubeconfig_file, loopback, url};
 use crate::spec::{Host, Hosts, RenderError};
-use crate::systemd::{Flags, SANDBOX};
+use crate::systemd::{Flags, controller_unit};
 use bundle::{Binary, Bundle, Content, File, HostName, HostPath};
 use credentials::{Credentials, Secret};
 use serde_json::json;
@@ -23,8 +24,8 @@ pub const USER: &str = "system:cloud-controller-manager";
 pub const MEMBER: &str = "bin/aws-cloud-controller-manager";
 /// What it reads, beside its kubeconfig.
 const FOLDER: &str = "/etc/kubernetes/cloud-controller-manager";
-/// The port of an API server, unless its flags say otherwise.
-const API_SERVER_PORT: u16 = crate::component::API_SERVER.port;
+/// What it trusts, by their names among the credentials.
+const AUTHORITIES: [&str; 2] = ["cluster-ca", "front-proxy-ca"];
 
 /// Why something does not do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub fn render(
     let mut add = |path: &str, file: File| {
         bundle.files.insert(HostPath::literal(path), file);
     };
-    for name in ["cluster-ca", "front-proxy-ca"] {
+    for name in AUTHORITIES {
         let pem = credentials.certificate(name).ok_or_else(|| RenderError::MissingCertificate(name.to_string()))?;
         add(&format!("{FOLDER}/{name}.crt"), File::public(pem.known()));
     }
@@ -88,19 +89,25 @@ pub fn render(
     let health_check = [health_check(&CLOUD_CONTROLLER, &flags), Some(may_lead(&flags))].into_iter().flatten();
     let checks = (Some(health_check.collect::<Vec<_>>().join(" && ")), CLOUD_CONTROLLER.check(&flags, &[]));
     bundle.needs.listen(&CLOUD_CONTROLLER.unit(), binds(&CLOUD_CONTROLLER, &flags));
-    CLOUD_CONTROLLER.add_with_checks(&mut bundle, unit_file(&flags.command_line(CLOUD_CONTROLLER.program)), reads, checks);
+    let command_line = flags.command_line(CLOUD_CONTROLLER.program);
+    let unit_file = controller_unit(
+        "AWS cloud controller manager",
+        "https://cloud-provider-aws.sigs.k8s.io/",
+        &format!("EnvironmentFile={FOLDER}/environment\nExecStart={command_line}\nRestart=always\nRestartSec=5"),
+    );
+    CLOUD_CONTROLLER.add_with_checks(&mut bundle, unit_file, reads, checks);
     Ok(bundle)
 }
 
 /// Whether a file of its bundle is made of credentials.
 pub fn is_of_credentials(path: &HostPath) -> bool {
     let path = path.as_str();
-    path == CLOUD_CONTROLLER.kubeconfig()
-        || ["cluster-ca", "front-proxy-ca"].iter().any(|name| path == format!("{FOLDER}/{name}.crt"))
+    path == CLOUD_CONTROLLER.kubeconfig() || AUTHORITIES.iter().any(|name| path == format!("{FOLDER}/{name}.crt"))
 }
 
+/// The API server's port, unless its flags say otherwise.
 fn local_server(host: &Host) -> String {
-    url("https", loopback(host), API_SERVER_PORT)
+    url("https", loopback(host), API_SERVER.port)
 }
 
 fn flags(spec: &CloudControllerSpec, host: &Host) -> Flags {
@@ -159,28 +166,4 @@ fn environment(all: &BTreeMap<String, Secret>) -> String {
         text
     };
     all.iter().map(|(name, value)| format!("{name}=\"{}\"\n", escaped(value))).collect()
-}
-
-fn unit_file(command_line: &str) -> String {
-    format!(
-        "[Unit]
-Description=AWS cloud controller manager
-Documentation=https://cloud-provider-aws.sigs.k8s.io/
-After=network-online.target kube-apiserver.service
-Wants=network-online.target
-StartLimitIntervalSec=0
-
-[Service]
-EnvironmentFile={FOLDER}/environment
-ExecStart={command_line}
-Restart=always
-RestartSec=5
-LimitNOFILE=65536
-OOMScoreAdjust=-997
-CapabilityBoundingSet=
-{SANDBOX}
-[Install]
-WantedBy=multi-user.target
-"
-    )
 }

@@ -4,7 +4,7 @@ use super::files::{KUBERNETES_PKI, Reader};
 use super::{Context, binds, health_check, joined, listens_at};
 use crate::component::{CONTROLLER_MANAGER, shown_at};
 use crate::spec::RenderError;
-use crate::systemd::{Flags, SANDBOX};
+use crate::systemd::{Flags, controller_unit};
 use bundle::{Bundle, Unit};
 use std::net::IpAddr;
 
@@ -37,7 +37,12 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .set("cluster-name", &context.spec.name);
     let flags = flags.set_if("cloud-provider", context.spec.cloud_provider.flag());
     let flags = network_flags(context, flags).overridden_by(&context.spec.controller_manager_flags);
-    let unit_file = unit_file(&flags.command_line(&reader.program(CONTROLLER_MANAGER.program)));
+    let command_line = flags.command_line(&reader.program(CONTROLLER_MANAGER.program));
+    let unit_file = controller_unit(
+        "Kubernetes controller manager",
+        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/",
+        &format!("ExecStart={command_line}\nRestart=always\nRestartSec=2\nRuntimeDirectory=kube-controller-manager"),
+    );
     let reads = reader.reads;
     let shown = listens_at(&CONTROLLER_MANAGER, &flags).map(|address| shown_at(address, None));
     let unit = CONTROLLER_MANAGER.describe_with_flags(reads, &flags, &[("tls-cert-file", shown)]);
@@ -61,28 +66,4 @@ fn network_flags(context: &Context, flags: Flags) -> Flags {
         };
     }
     flags
-}
-
-fn unit_file(command_line: &str) -> String {
-    format!(
-        "[Unit]
-Description=Kubernetes controller manager
-Documentation=https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/
-After=network-online.target kube-apiserver.service
-Wants=network-online.target
-StartLimitIntervalSec=0
-
-[Service]
-ExecStart={command_line}
-Restart=always
-RestartSec=2
-RuntimeDirectory=kube-controller-manager
-LimitNOFILE=65536
-OOMScoreAdjust=-997
-CapabilityBoundingSet=
-{SANDBOX}
-[Install]
-WantedBy=multi-user.target
-"
-    )
 }

@@ -4,7 +4,7 @@ use super::files::{KUBERNETES_PKI, Reader};
 use super::{Context, binds, health_check};
 use crate::component::SCHEDULER;
 use crate::spec::RenderError;
-use crate::systemd::{Flags, SANDBOX};
+use crate::systemd::{Flags, controller_unit};
 use bundle::Bundle;
 
 pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), RenderError> {
@@ -22,33 +22,15 @@ pub(super) fn render(context: &Context, bundle: &mut Bundle) -> Result<(), Rende
         .set("leader-elect", "true")
         .set("profiling", "false")
         .overridden_by(&context.spec.scheduler_flags);
-    let unit_file = unit_file(&flags.command_line(&reader.program(SCHEDULER.program)));
+    let command_line = flags.command_line(&reader.program(SCHEDULER.program));
+    let unit_file = controller_unit(
+        "Kubernetes scheduler",
+        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/",
+        &format!("ExecStart={command_line}\nRestart=always\nRestartSec=2"),
+    );
     let reads = reader.reads;
     let checks = (health_check(&SCHEDULER, &flags), SCHEDULER.check(&flags, &[]));
     bundle.needs.listen(&SCHEDULER.unit(), binds(&SCHEDULER, &flags));
     SCHEDULER.add_with_checks(bundle, unit_file, reads, checks);
     Ok(())
-}
-
-fn unit_file(command_line: &str) -> String {
-    format!(
-        "[Unit]
-Description=Kubernetes scheduler
-Documentation=https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/
-After=network-online.target kube-apiserver.service
-Wants=network-online.target
-StartLimitIntervalSec=0
-
-[Service]
-ExecStart={command_line}
-Restart=always
-RestartSec=2
-LimitNOFILE=65536
-OOMScoreAdjust=-997
-CapabilityBoundingSet=
-{SANDBOX}
-[Install]
-WantedBy=multi-user.target
-"
-    )
 }

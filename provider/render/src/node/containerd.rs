@@ -3,7 +3,7 @@
 use super::{Context, add_file};
 use crate::catalogue;
 use crate::component::CONTAINERD;
-use crate::spec::{PodNetwork, RenderError};
+use crate::spec::{PodNetwork, RenderError, is_below_a_path};
 use bundle::{Binary, Bundle, Check, Directory, File, HostPath};
 use std::collections::BTreeMap;
 
@@ -93,9 +93,7 @@ fn registry_files(mirrors: &BTreeMap<String, String>) -> impl Iterator<Item = (&
             registry => format!("server = 'https://{registry}'\n\n"),
         };
         let mirror = mirror.trim_end_matches('/');
-        // A mirror below a path names the whole path of the API itself, as Harbor's proxy projects do.
-        let path = mirror.split_once("://").map_or(mirror, |(_, rest)| rest).contains('/');
-        let override_path = if path { "  override_path = true\n" } else { "" };
+        let override_path = if is_below_a_path(mirror) { "  override_path = true\n" } else { "" };
         (registry, format!("{origin}[host.'{mirror}']\n  capabilities = ['pull', 'resolve']\n{override_path}"))
     })
 }

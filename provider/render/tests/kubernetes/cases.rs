@@ -2,8 +2,8 @@
 
 use bundle::{Binary, Bundle, Content, Digest, HostName, HostPath, NodeObject};
 use credentials::{Authority, Credentials, EncryptionKey, Part, Secret};
-use render::aws::cloud_conf;
 use render::catalogue::{self, Role};
+use render::cloud_controller::cloud_conf;
 use render::cloud_controller::{self, CloudControllerSpec};
 use render::objects::{Coredns, ObjectsSpec};
 use render::spec::{Architecture, Checksums, CloudProvider, PodNetwork, ProxyMode};

@@ -16,6 +16,7 @@ use super::{Declaration, InCluster, ObjectsResource, digests};
 use crate::ports::Kubernetes;
 use crate::resources::control_plane::ControlPlane;
 use crate::wait::Waiter;
+use addons::Pins;
 use objects::{Declared, Fields, ObjectKey, Readiness, Taken, readiness, vanishes};
 use protocol::{Call, ReadResponse};
 use schema::{Diagnostic, Diagnostics, Value, decode};
@@ -60,6 +61,7 @@ impl<R: ObjectsResource> InCluster<R> {
             declared: &declared,
             ignored: config.ignored(),
             is_sensitive: state::is_sensitive(prior),
+            pins,
             prior,
         };
         let mut drift: BTreeMap<ObjectKey, BTreeMap<String, String>> =
@@ -117,6 +119,7 @@ struct Look<'a> {
     declared: &'a Declaration,
     ignored: Ignored,
     is_sensitive: bool,
+    pins: Pins,
     prior: &'a Value,
 }
 
@@ -141,7 +144,7 @@ impl Look<'_> {
         let Some(declared) = declared.filter(|declared| self.is_as_applied(declared, applied)) else { return BTreeMap::new() };
         let shown = |taken: &Taken| if self.is_sensitive { "(sensitive)".to_string() } else { shown(taken) };
         let taken = self.ignored.taken(declared, live).into_iter().map(|taken| (taken.path.clone(), shown(&taken)));
-        let by_tag = digests::lacks_one(&digests::pins(self.prior), self.ignored.manager, declared, live)
+        let by_tag = digests::lacks_one(&self.pins, self.ignored.manager, declared, live)
             .then(|| (".spec.template.spec".to_string(), "an image is named without its digest".to_string()));
         // Fields that are ours are as they were applied last, which may have been something else.
         let another = (!self.owner.has_applied(declared, live)).then(|| (another_declaration(), ANOTHER_DECLARATION.to_string()));

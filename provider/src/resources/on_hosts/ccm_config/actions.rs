@@ -47,7 +47,7 @@ impl Actions for ControllerActions {
     }
 }
 
-/// Until one is seen to renew the lease so often: whoever leads does it every two seconds, and one that ends when it begins to lead does it once.
+/// How often one is seen to renew the lease that leads: it does so every two seconds, and one that ends when it begins to lead does it once.
 const RENEWALS: usize = 2;
 
 /// A holder, and how it renews its lease.

@@ -1,4 +1,4 @@
-//! The attributes of the controller that no other resource has. Those of `cloud_config` are the settings of [`render::aws::cloud_conf`].
+//! The attributes of the controller that no other resource has. Those of `cloud_config` are the settings of [`render::cloud_controller::cloud_conf`].
 
 use super::program;
 use schema::{Attribute, Nesting, Type};
@@ -102,6 +102,6 @@ mod tests {
     fn every_setting_of_the_controller_is_an_attribute() {
         let Kind::Nested(_, attributes) = cloud_config().kind else { panic!("it has no attributes") };
         let names: BTreeSet<&str> = attributes.iter().map(|attribute| attribute.name).collect();
-        assert_eq!(names, render::aws::cloud_conf::names().collect());
+        assert_eq!(names, render::cloud_controller::cloud_conf::names().collect());
     }
 }

@@ -33,9 +33,10 @@ use credentials::{Credentials, Part};
 use program::Program;
 use protocol::{ApplyResponse, Call, IdentityAttribute};
 use render::cloud_controller::{self, CloudControllerSpec, USER};
+use render::component::CLOUD_CONTROLLER;
 use rollout::control_plane::Objects;
 use schema::{Attribute, AttributePath, Diagnostic, Diagnostics, Field, Schema, Value, ValueAt, encode};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub struct CcmConfig;
 
@@ -99,26 +100,25 @@ impl HostResource for CcmConfig {
         let config = declared.config;
         own_state::show(Some(&own()), planned);
         planned.set("join", planned.get("cluster").clone());
-        let version = config::version(&declared.with_secrets.version, config.kubernetes_version().map(String::as_str));
-        let version =
-            version.transpose().map_err(|unfit| Diagnostic::error("there is no controller for this cluster").detail(unfit))?;
+        let kubernetes = config.kubernetes_version().map(String::as_str);
+        let version = config::version(&declared.with_secrets.version, kubernetes).transpose()?;
         planned.set("version", version.as_deref().map_or(Value::Unknown, Value::from));
         let hosts = config.hosts.known().and_then(hosts::resolve);
         let text = version.as_ref().zip(config.cluster.known()).and_then(|(version, join)| {
             config::cloud_conf(planned.get("cloud_config"), &Defaults::of(join, hosts.as_ref()), version)
         });
-        let text = text.transpose().map_err(|wrong| {
-            let path = AttributePath::attribute("cloud_config");
-            Diagnostic::error("the controller does not take these settings").detail(wrong.to_string()).at(path)
-        })?;
+        let text = text.transpose()?;
         planned.set("cloud_conf", text.as_deref().map_or(Value::Unknown, Value::from));
-        let program = self.program(declared, version.as_deref()).await?;
+        let program = match (version.as_deref(), hosts.as_ref()) {
+            (Some(version), Some(hosts)) => program::find(declared, version, hosts).await?,
+            _ => None,
+        };
         let configured = &declared.with_secrets.program_sha256;
         let looked_up = program.as_ref().map_or(Value::Unknown, Program::looked_up);
         planned.set(program::ATTRIBUTE, if configured.is_null() { looked_up } else { encode(configured) });
-        let Some(program) = program else { return Ok(None.into()) };
+        let Some((program, hosts)) = program.zip(hosts) else { return Ok(None.into()) };
         let warnings = program.warnings(declared)?;
-        let Some(spec) = config.spec(declared.with_secrets, text) else { return Ok(Desired { bundles: None, warnings }) };
+        let Some(spec) = config.spec(declared.with_secrets, hosts, text) else { return Ok(Desired { bundles: None, warnings }) };
         let given = &declared.with_secrets.pki;
         let credentials = given.known().map_or_else(Credentials::unknown, |given| given.credentials.clone());
         check_authority(&config.cluster, &credentials)?;
@@ -202,14 +202,6 @@ fn own() -> OwnObjects {
     OwnObjects { declared: objects.into_iter().filter_map(declared).collect(), ignored: Ignored::of(FIELD_MANAGER, &Field::Null) }
 }
 
-impl CcmConfig {
-    async fn program(&self, declared: &Declared<'_, Self>, version: Option<&str>) -> Result<Option<Program>, Diagnostic> {
-        let Some((version, hosts)) = version.zip(declared.config.hosts.known().and_then(hosts::resolve)) else { return Ok(None) };
-        let architectures: BTreeSet<_> = hosts.values().map(|host| host.architecture).collect();
-        program::find(declared, version, &architectures).await
-    }
-}
-
 /// Everything that is made of `pki`, which engines leave out under `ignore_changes`, stays as the state records it.
 fn recall(
     declared: &Declared<'_, CcmConfig>,
@@ -248,7 +240,7 @@ fn check_authority(join: &Field<Join>, credentials: &Credentials) -> Result<(), 
 
 /// What it may do is bound to one user.
 fn check_user(credentials: &Credentials) -> Result<(), Diagnostic> {
-    let Some(Part::Known(pem)) = credentials.certificate("cloud-controller-manager") else { return Ok(()) };
+    let Some(Part::Known(pem)) = credentials.certificate(CLOUD_CONTROLLER.kubeconfig_user) else { return Ok(()) };
     let Ok(user) = ::pki::fit::user(&pem) else { return Ok(()) };
     if user == USER {
         return Ok(());

@@ -5,11 +5,12 @@ use super::CcmConfig;
 use super::config::Config;
 use crate::ports::World;
 use crate::resources::on_hosts::Declared;
+use crate::resources::on_hosts::node_group::config::Texts;
 use bundle::{Binary, Digest};
 use credentials::Url;
 use render::cloud_controller::image::{self, Manifest};
 use render::cloud_controller::{MEMBER, releases};
-use render::spec::Architecture;
+use render::spec::{Architecture, Hosts, is_below_a_path};
 use schema::{AttributePath, Diagnostic, Diagnostics, Field, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +29,7 @@ struct Registry {
     url: String,
     /// A mirror is told whose images are meant, as containerd does.
     query: String,
-    /// A mirror below a path names the whole path of the API itself, as it does to containerd (`override_path`).
+    /// Where a path of a mirror is the whole one of the API, nothing.
     api: &'static str,
 }
 
@@ -36,9 +37,8 @@ impl Registry {
     fn of(mirror: Option<&str>) -> Registry {
         match mirror {
             Some(mirror) => {
-                let url = mirror.trim_end_matches('/').to_string();
-                let has_path = url.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
-                Registry { url, query: format!("?ns={}", releases::REGISTRY), api: if has_path { "" } else { "/v2" } }
+                let api = if is_below_a_path(mirror) { "" } else { "/v2" };
+                Registry { url: mirror.trim_end_matches('/').to_string(), query: format!("?ns={}", releases::REGISTRY), api }
             }
             None => Registry { url: format!("https://{}", releases::REGISTRY), query: String::new(), api: "/v2" },
         }
@@ -74,28 +74,25 @@ impl Registry {
 ///
 /// # Errors
 /// When a digest is no SHA-256, or `program_sha256` leaves out an architecture that a host has.
-pub async fn find(
-    declared: &Declared<'_, CcmConfig>,
-    version: &str,
-    architectures: &BTreeSet<Architecture>,
-) -> Result<Option<Program>, Diagnostic> {
+pub async fn find(declared: &Declared<'_, CcmConfig>, version: &str, hosts: &Hosts) -> Result<Option<Program>, Diagnostic> {
     let Config { registry_mirrors, program_sha256, .. } = declared.with_secrets;
     let Some(mirrors) = registry_mirrors.settle_values(|url| Some(url.clone())) else { return Ok(None) };
     let registry = Registry::of(mirrors.get(releases::REGISTRY).map(String::as_str));
     if program_sha256.is_unknown() {
         return Ok(None);
     }
+    let architectures: BTreeSet<Architecture> = hosts.values().map(|host| host.architecture).collect();
     let mut digests = BTreeMap::new();
     for architecture in architectures {
-        let found = match given(program_sha256, *architecture)? {
+        let found = match given(program_sha256, architecture)? {
             Given::Unknown => return Ok(None),
             Given::Digest(digest) => Ok(digest),
-            Given::Nothing => match pinned(declared.state, version, *architecture) {
+            Given::Nothing => match pinned(declared.state, version, architecture) {
                 Some(digest) => Ok(digest),
-                None => registry.look_up(declared.shared.world.as_ref(), version, *architecture).await,
+                None => registry.look_up(declared.shared.world.as_ref(), version, architecture).await,
             },
         };
-        digests.insert(*architecture, found);
+        digests.insert(architecture, found);
     }
     Ok(Some(Program { registry, digests }))
 }
@@ -106,7 +103,7 @@ enum Given {
     Digest(Digest),
 }
 
-fn given(all: &Field<BTreeMap<String, Field<String>>>, architecture: Architecture) -> Result<Given, Diagnostic> {
+fn given(all: &Field<Texts>, architecture: Architecture) -> Result<Given, Diagnostic> {
     let Some(all) = all.known() else { return Ok(Given::Nothing) };
     let name = architecture.as_str();
     let text = match all.get(name) {

@@ -103,13 +103,13 @@ fn validate_members(config: &ValueAt<'_>, found: &mut Diagnostics) {
 
 /// The version, and the settings as far as both are known.
 fn validate_settings(config: &ValueAt<'_>, found: &mut Diagnostics) {
-    let (given, settings) = (config.get("version"), config.get("cloud_config"));
+    let given = config.get("version");
     let kubernetes = config.get("cluster").get("kubernetes_version");
     let Ok(field) = decode(given.value()) else { return };
     let version = match config::version(&field, kubernetes.as_str()) {
         None => return,
         Some(Ok(version)) => version,
-        Some(Err(unfit)) => return found.push(given.error("there is no controller for this cluster", unfit)),
+        Some(Err(error)) => return found.push(error.at(given.path().clone())),
     };
     if let Some(bare) = version.strip_prefix('v') {
         return found.push(given.error("version is written without a leading v", format!("Write {bare:?}.")));
@@ -126,8 +126,8 @@ fn validate_settings(config: &ValueAt<'_>, found: &mut Diagnostics) {
     let hosts = decode::<Field<HostConfigs>>(config.get("hosts").value()).ok();
     let hosts = hosts.and_then(|hosts| hosts::resolve(hosts.known()?));
     let defaults = join.as_ref().map_or_else(Defaults::any, |join| Defaults::of(join, hosts.as_ref()));
-    if let Some(Err(wrong)) = config::cloud_conf(settings.value(), &defaults, &version) {
-        found.push(settings.error("the controller does not take these settings", wrong.to_string()));
+    if let Some(Err(error)) = config::cloud_conf(config.get("cloud_config").value(), &defaults, &version) {
+        found.push(error);
     }
 }
 

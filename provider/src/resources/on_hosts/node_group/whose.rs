@@ -30,8 +30,7 @@ pub fn uid_and_name(join: &Join) -> String {
 
 /// Refuses another cluster than the one of `join`, by the record on the control-plane host, before anything is asked of its API.
 pub async fn refuse_another_cluster(control_plane: &dyn Host, join: &Field<Join>) -> Result<(), Diagnostic> {
-    let is_ours = |join: &Join, record: Option<&Record>, _: &Inventory| record.is_some_and(|record| record.uid() == uid_of(join));
-    compare(control_plane, join, is_ours).await?.map_or(Ok(()), Err)
+    compare(control_plane, join, is_same_cluster).await?.map_or(Ok(()), Err)
 }
 
 /// The same before nodes are taken away: what an older version created under one name is told apart by its authorities only. What speaks
@@ -40,15 +39,18 @@ pub async fn another_cluster_to_leave(control_plane: &dyn Host, join: &Field<Joi
     let is_ours = |join: &Join, record: Option<&Record>, found: &Inventory| {
         let ours = join.apiserver_authority.known().map(String::as_str).unwrap_or_default();
         let theirs = found.certificates.values().next().map(String::as_str).unwrap_or_default();
-        record.is_some_and(|record| record.uid() == uid_of(join)) && !ownership::are_other_authorities(ours, theirs)
+        is_same_cluster(join, record, found) && !ownership::are_other_authorities(ours, theirs)
     };
     compare(control_plane, join, is_ours).await
 }
 
 /// Whether a host without credentials for an API server has the record of the cluster that `join` names all the same. An error is that it could not be read.
 pub async fn carries(host: &dyn Host, join: &Field<Join>) -> Result<bool, Diagnostic> {
-    let is_ours = |join: &Join, record: Option<&Record>, _: &Inventory| record.is_some_and(|record| record.uid() == uid_of(join));
-    Ok(join.known().is_some() && compare(host, join, is_ours).await?.is_none())
+    Ok(join.known().is_some() && compare(host, join, is_same_cluster).await?.is_none())
+}
+
+fn is_same_cluster(join: &Join, record: Option<&Record>, _: &Inventory) -> bool {
+    record.is_some_and(|record| record.uid() == uid_of(join))
 }
 
 async fn compare(

@@ -3,9 +3,9 @@
 //! Source: `CloudConfig` in pkg/providers/v1/config/config.go of k8s.io/cloud-provider-aws 1.34.4, 1.35.3, 1.36.2 and 1.37.1. It reads the file by
 //! gopkg.in/gcfg.v1 and takes no notice of keys that it does not know (`readAWSCloudConfig` in pkg/providers/v1/aws.go): what a version lacks is lost silently.
 
+use super::Unfit;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-use std::fmt;
 
 /// Minor versions of the controller, which are those of Kubernetes.
 pub const MINORS: [u32; 4] = [34, 35, 36, 37];
@@ -75,30 +75,20 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().map(|setting| setting.name).chain([OVERRIDES])
 }
 
-/// What is wrong with settings, or what the controller would not heed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong(String);
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-fn wrong<T>(text: impl Into<String>) -> Result<T, Wrong> {
-    Err(Wrong(text.into()))
+fn wrong<T>(text: impl Into<String>) -> Result<T, Unfit> {
+    Err(Unfit(text.into()))
 }
 
 /// The minor version that `1.36`, `1.36.2` or `v1.36.2` is of.
 ///
 /// # Errors
 /// When none of those is known.
-pub fn minor_of(version: &str) -> Result<u32, Wrong> {
+pub fn minor_of(version: &str) -> Result<u32, Unfit> {
     let mut parts = version.trim_start_matches('v').split('.');
     let minor = (parts.next() == Some("1")).then(|| parts.next()?.parse().ok()).flatten();
     minor.filter(|minor| MINORS.contains(minor)).ok_or_else(|| {
         let known: Vec<String> = MINORS.iter().map(|minor| format!("1.{minor}")).collect();
-        Wrong(format!("{version:?} is no version of the controller that is known here: {}", known.join(", ")))
+        Unfit(format!("{version:?} is no version of the controller that is known here: {}", known.join(", ")))
     })
 }
 
@@ -106,7 +96,7 @@ pub fn minor_of(version: &str) -> Result<u32, Wrong> {
 ///
 /// # Errors
 /// When a setting is unknown, has no value that the controller takes, or would have no effect.
-pub fn render(minor: u32, settings: &Map<String, Value>) -> Result<String, Wrong> {
+pub fn render(minor: u32, settings: &Map<String, Value>) -> Result<String, Unfit> {
     let given: Map<String, Value> =
         settings.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect();
     refuse_unknown(given.keys())?;
@@ -127,7 +117,7 @@ pub fn render(minor: u32, settings: &Map<String, Value>) -> Result<String, Wrong
     Ok(text)
 }
 
-fn refuse_unknown<'a>(given: impl Iterator<Item = &'a String>) -> Result<(), Wrong> {
+fn refuse_unknown<'a>(given: impl Iterator<Item = &'a String>) -> Result<(), Unfit> {
     for name in given {
         if !names().any(|known| known == name) {
             return wrong(format!("there is no setting {name:?}. There are: {}", names().collect::<Vec<_>>().join(", ")));
@@ -137,7 +127,7 @@ fn refuse_unknown<'a>(given: impl Iterator<Item = &'a String>) -> Result<(), Wro
 }
 
 /// As they stand behind the key, which is repeated for each.
-fn values(name: &str, kind: Kind, value: &Value) -> Result<Vec<String>, Wrong> {
+fn values(name: &str, kind: Kind, value: &Value) -> Result<Vec<String>, Unfit> {
     let texts = |value: &Value| value.as_str().map(str::to_string);
     match (kind, value) {
         (Kind::Text, Value::String(text)) => Ok(vec![quoted(name, text)?]),
@@ -162,12 +152,12 @@ fn values(name: &str, kind: Kind, value: &Value) -> Result<Vec<String>, Wrong> {
     }
 }
 
-fn no_families<T>(name: &str) -> Result<T, Wrong> {
+fn no_families<T>(name: &str) -> Result<T, Unfit> {
     wrong(format!("{name} is a list of \"ipv4\" and \"ipv6\", each at most once: the addresses that nodes get, in this order"))
 }
 
 /// Between quotes where the reader would take a part of it for something else: a comment, an escape, or the end of the value.
-fn quoted(name: &str, text: &str) -> Result<String, Wrong> {
+fn quoted(name: &str, text: &str) -> Result<String, Unfit> {
     if text.is_empty() || text.trim() != text || text.chars().any(char::is_control) {
         return wrong(format!("{name} is empty, or has spaces around it or control characters in it"));
     }
@@ -176,7 +166,7 @@ fn quoted(name: &str, text: &str) -> Result<String, Wrong> {
 }
 
 /// Settings that have no effect without another, and those that end the controller together. Source: `newAWSCloud2` in pkg/providers/v1/aws.go.
-fn refuse_combinations(given: &Map<String, Value>) -> Result<(), Wrong> {
+fn refuse_combinations(given: &Map<String, Value>) -> Result<(), Unfit> {
     let has = |name: &str| given.contains_key(name);
     let is_elsewhere = has("vpc_id") && (has("subnet_id") || has("role_arn")) && (has("cluster_id") || has("legacy_cluster_tag"));
     if (has("vpc_id") || has("subnet_id")) && !is_elsewhere {
@@ -227,7 +217,7 @@ fn region_of(zone: &str) -> Option<&str> {
     None
 }
 
-fn overrides(given: Option<&Value>, region: Option<&str>) -> Result<String, Wrong> {
+fn overrides(given: Option<&Value>, region: Option<&str>) -> Result<String, Unfit> {
     let Some(given) = given else { return Ok(String::new()) };
     let Some(all) = given.as_array() else { return wrong(format!("{OVERRIDES} is a list of objects")) };
     let (mut text, mut seen) = (String::new(), BTreeSet::new());
